@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Start flanneld, which leases this node's part of the pods' network, and configure CNI from it.
+set -euo pipefail
+# shellcheck source=hot/lib/step.sh
+source "$HEATGEN_LIB/step.sh"
+
+address=$(node_address)
+pki=/etc/etcd/pki
+
+folder=$(unpack "$FLANNEL_ARTEFACT" flannel "$FLANNEL_VERSION")
+link_program "$folder/flanneld"
+folder=$(unpack "$CNI_ARTEFACT" cni "$CNI_VERSION")
+mkdir -p /opt/cni/bin
+for plugin in bridge host-local loopback portmap; do
+    [ -x "$folder/$plugin" ] || fail "the CNI archive has no plug-in $plugin"
+    ln -sfn "$folder/$plugin" /opt/cni/bin/$plugin
+done
+
+settings=(
+    FLANNELD_ETCD_ENDPOINTS="https://${CONTROL_PLANE_ADDRESSES//,/:2379,https://}:2379"
+    FLANNELD_ETCD_PREFIX=/coreos.com/network
+    FLANNELD_ETCD_CAFILE="$pki/ca.crt"
+    FLANNELD_ETCD_CERTFILE="$pki/flannel.crt"
+    FLANNELD_ETCD_KEYFILE="$pki/flannel.key"
+    # By address, not by name: which interface is the first differs between clouds.
+    FLANNELD_IFACE="$address"
+    FLANNELD_IP_MASQ=true
+    FLANNELD_SUBNET_FILE=/run/flannel/subnet.env
+)
+install_text "$(printf '%s\n' "${settings[@]}")" /etc/flannel/flanneld.env
+install_text "$CNI_PROGRAM" "$heatgen_home/lib/flannel-cni" 0755
+install_text "$FLANNEL_UNIT" /etc/systemd/system/flanneld.service
+start_unit flanneld /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-cni" "$heatgen_bin/flanneld"
+
+wait_unit 60 flanneld "flannel's interface is up" ip link show flannel.1
+wait_unit 30 flanneld "the CNI configuration is written" test -s /etc/cni/net.d/10-flannel.conflist
+output lease "$(cat /run/flannel/subnet.env)"
+
+echo "flannel $FLANNEL_VERSION leased $(sed -n 's/^FLANNEL_SUBNET=//p' /run/flannel/subnet.env) for $(node_name)."

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Install containerd and runc, start them, and pull the sandbox image: no pod starts without it.
+set -euo pipefail
+# shellcheck source=hot/lib/step.sh
+source "$HEATGEN_LIB/step.sh"
+
+folder=$(unpack "$CONTAINERD_ARTEFACT" containerd "$CONTAINERD_VERSION")
+link_program "$folder"/bin/{containerd,containerd-shim-runc-v2,ctr}
+program "$RUNC_ARTEFACT" runc "$RUNC_VERSION" runc
+
+if [ -n "$ARTIFACTS_REGISTRY" ]; then
+    # "_default" stands for every registry; the image's own registry is tried after the mirror.
+    install_text "[host.\"${ARTIFACTS_REGISTRY%/}\"]
+  capabilities = [\"pull\", \"resolve\"]" /etc/containerd/certs.d/_default/hosts.toml
+else
+    rm -f /etc/containerd/certs.d/_default/hosts.toml
+fi
+install_text "$CONTAINERD_CONFIG" /etc/containerd/config.toml
+install_text "$CONTAINERD_UNIT" /etc/systemd/system/containerd.service
+start_unit containerd /etc/containerd/config.toml "$heatgen_bin/containerd"
+
+ctr() {
+    "$heatgen_bin/ctr" --namespace k8s.io "$@"
+}
+wait_unit 60 containerd "containerd answers" ctr version
+# The CRI plug-in knows an image with tag and digest by its digest alone.
+name=${PAUSE_IMAGE%%@*}
+image=${name%:*}${PAUSE_IMAGE#"$name"}
+if ! ctr images list --quiet | grep -qxF "$image"; then
+    said=$(ctr images pull --hosts-dir /etc/containerd/certs.d "$image" 2>&1 >/dev/null) ||
+        fail "cannot pull the sandbox image $PAUSE_IMAGE: $(tail -n 1 <<<"$said")"
+fi
+
+echo "containerd $CONTAINERD_VERSION with runc $RUNC_VERSION runs."

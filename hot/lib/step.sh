@@ -1,0 +1,175 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The one library of all steps; heatgen puts it in place of the line that sources it.
+# The agent gives HEATGEN_STEP, HEATGEN_ROLE, heat_inputs_path and heat_outputs_path.
+# shellcheck disable=SC2154
+
+umask 022
+heatgen_home=/opt/heatgen
+heatgen_bin=$heatgen_home/bin
+heatgen_cache=/var/cache/heatgen
+mkdir -p "$heatgen_bin" "$heatgen_home/lib" "$heatgen_cache"
+
+# Every failure that fail() did not explain still names its command.
+set -E
+trap 'echo "line $LINENO: exit status $?: $BASH_COMMAND" >&2' ERR
+
+# fail REASON...: end the step; the agent puts step and node before the reason.
+fail() {
+    printf '%s\n' "$*" >"$heat_outputs_path.problem"
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+# output NAME VALUE: an output of the deployment.
+output() {
+    printf '%s' "$2" >"$heat_outputs_path.$1"
+}
+
+# input_file NAME: path of an input's text; of a map's folder with one file a key: input_file NAME.d
+input_file() {
+    printf '%s' "$heat_inputs_path.$1"
+}
+
+# wait_for SECONDS WHAT COMMAND...: poll until the command succeeds, else fail with what it said last.
+wait_for() {
+    local limit=$1 what=$2 said end
+    shift 2
+    end=$((SECONDS + limit))
+    until said=$("$@" 2>&1); do
+        [ $SECONDS -lt $end ] || fail "$what: not within $limit s: $(tail -n 3 <<<"$said")"
+        sleep 0.3
+    done
+}
+
+# node_name, node_address: what the server is called in Nova, and its fixed IPv4 address.
+node_name() {
+    hostname
+}
+node_address() {
+    local route
+    route=$(ip -4 route get 192.0.2.1 2>/dev/null) || fail "no default route: the node has no address"
+    sed -n 's/.* src \([0-9.]*\).*/\1/p' <<<"$route" | head -n 1
+}
+
+# fetch ARTEFACT: download "URL SHA256" once, check it, print the path of the file.
+# Several steps and the prefetch may ask for one file at the same time.
+fetch() {
+    local url=${1% *} sum=${1##* } file said
+    file=$heatgen_cache/$sum
+    (
+        flock 9
+        [ -e "$file" ] && exit 0
+        if ! said=$(curl --fail --silent --show-error --location --connect-timeout 5 \
+            --max-time 300 --retry 4 --retry-delay 1 --retry-connrefused \
+            --output "$file.part" "$url" 2>&1); then
+            fail "cannot fetch $url: $(tail -n 1 <<<"$said")"
+        fi
+        said=$(sha256sum <"$file.part") || fail "cannot read $file.part"
+        if [ "${said%% *}" != "$sum" ]; then
+            rm -f "$file.part"
+            fail "checksum of $url: the lock says $sum, the file has ${said%% *}." \
+                "Run 'heatgen lock' again if upstream's file was meant to change"
+        fi
+        mv "$file.part" "$file" || fail "cannot write $file"
+    ) 9>"$file.lock" || exit 1
+    printf '%s' "$file"
+}
+
+# unpack ARTEFACT COMPONENT VERSION [STRIP]: fetch an archive and unpack it once; print its folder.
+unpack() {
+    local folder=$heatgen_home/$2/$3 file
+    file=$(fetch "$1") || exit 1
+    if [ ! -e "$folder/.complete" ]; then
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        tar --extract --no-same-owner --directory "$folder" --strip-components "${4:-0}" --file "$file" ||
+            fail "cannot unpack ${1% *}"
+        touch "$folder/.complete"
+    fi
+    printf '%s' "$folder"
+}
+
+# program ARTEFACT COMPONENT VERSION NAME: fetch a bare program into its versioned folder.
+program() {
+    local folder=$heatgen_home/$2/$3 file
+    file=$(fetch "$1") || exit 1
+    mkdir -p "$folder"
+    # A hard link: the file lies on the disk once.
+    chmod 0755 "$file"
+    ln -f "$file" "$folder/$4"
+    link_program "$folder/$4"
+}
+
+# link_program FILE...: switch /opt/heatgen/bin/NAME to these programs.
+link_program() {
+    local file
+    for file; do
+        [ -x "$file" ] || fail "the archive has no program ${file##*/}"
+        ln -sfn "$file" "$heatgen_bin/${file##*/}"
+    done
+}
+
+# install_text TEXT FILE [MODE]: write a file in one step if it differs; the file is never half there.
+install_text() {
+    local new=$2.heatgen-new
+    mkdir -p "${2%/*}"
+    if [ ! -e "$2" ] || [ "$(<"$2")" != "$1" ]; then
+        (umask 077 && printf '%s\n' "$1" >"$new")
+        chmod "${3:-0644}" "$new"
+        mv "$new" "$2"
+    fi
+    chmod "${3:-0644}" "$2"
+}
+
+# system_user NAME: a user for a service, without login.
+system_user() {
+    (
+        flock 9
+        id "$1" >/dev/null 2>&1 ||
+            useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$1"
+    ) 9>/run/heatgen-users.lock
+}
+
+# start_unit NAME FILE...: enable a service and (re)start it when the unit or one of the files changed.
+start_unit() {
+    local unit=$1 state
+    shift
+    state=$(sha256sum "/etc/systemd/system/$unit.service" "$@" | sha256sum)
+    systemctl daemon-reload
+    systemctl enable --quiet "$unit.service"
+    if [ "$(cat "/run/heatgen-$unit.state" 2>/dev/null)" != "$state" ] ||
+        ! systemctl is-active --quiet "$unit.service"; then
+        systemctl reset-failed "$unit.service" 2>/dev/null || true
+        systemctl restart "$unit.service" || unit_failed "$unit"
+        printf '%s' "$state" >"/run/heatgen-$unit.state"
+    fi
+}
+
+# unit_failed NAME: end the step with the last lines of the service.
+unit_failed() {
+    fail "service $1 does not run:" \
+        "$(journalctl --unit "$1.service" --no-pager --output cat --lines 6 2>/dev/null)"
+}
+
+# wait_unit SECONDS NAME WHAT COMMAND...: as wait_for, but with the service's last lines.
+wait_unit() {
+    local limit=$1 unit=$2 what=$3 said end
+    shift 3
+    end=$((SECONDS + limit))
+    until said=$("$@" 2>&1); do
+        [ $SECONDS -lt $end ] || fail "$what: not within $limit s: $(tail -n 2 <<<"$said");" \
+            "$unit says: $(journalctl --unit "$unit.service" --no-pager --output cat --lines 4)"
+        sleep 0.3
+    done
+}
+
+# kubeconfig SERVER CERTIFICATE: a kubeconfig that points at a certificate and key of this node.
+kubeconfig() {
+    local pki=/etc/kubernetes/pki
+    printf '%s\n' \
+        'apiVersion: v1' 'kind: Config' 'current-context: default' \
+        'clusters:' "- {name: default, cluster: {server: '$1', certificate-authority: $pki/ca.crt}}" \
+        'users:' "- {name: default, user: {client-certificate: $pki/$2.crt, client-key: $pki/$2.key}}" \
+        'contexts:' '- {name: default, context: {cluster: default, user: default}}'
+}
