@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Process 1 of the namespace: makes its mounts and the controller's network, then reaps.
+
+The controller is 203.0.113.1 on the bridge `brprov`; Neutron's external network is flat on the
+same bridge, through a veth pair whose far end plays the host's network card. Nothing is routed
+out of the namespace.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from cloud import places
+
+CGROUPS = Path("/sys/fs/cgroup")
+PRIVATE = ("/var/lib/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
+NETWORK = (
+    "link set lo up",
+    "link add brprov type bridge",
+    "address add 203.0.113.1/24 dev brprov",
+    "link set brprov up",
+    "link add prov-host type veth peer name prov-phys",
+    "link set prov-host master brprov up",
+    "link set prov-phys up",
+)
+
+
+def main() -> int:
+    """Set the namespace up, say so, then bury orphans until killed."""
+    os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
+    cover_sysfs()
+    cover_run()
+    cover_libvirt()
+    mount_instances()
+    for line in NETWORK:
+        run("ip", *line.split())
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    places.UP.write_text("")
+    reap()
+
+
+def run(*command: str) -> None:
+    """Run a command that must work."""
+    subprocess.run(command, check=True)
+
+
+def cover_sysfs() -> None:
+    """Show this network's devices in /sys, and the machine's cgroups where they were."""
+    aside = places.CLOUD / "cgroup"
+    aside.mkdir()
+    run("mount", "--rbind", str(CGROUPS), str(aside))
+    run("mount", "-t", "sysfs", "sysfs", "/sys")
+    run("mount", "--rbind", str(aside), str(CGROUPS))
+    run("umount", "--lazy", "--recursive", str(aside))
+
+
+def cover_run() -> None:
+    """Give the namespace a /run of its own, the state directory at `INSIDE` in it.
+
+    Sockets and pid files of a dead lab are gone with it, and libvirt finds no system bus, hence
+    no systemd-machined that would file our servers under the machine's own slices.
+    """
+    aside = places.CLOUD / "state"
+    aside.mkdir()
+    run("mount", "--bind", str(places.STATE), str(aside))
+    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+    for name in ("netns", "lock", "libvirt", "mysqld", "heatgen-lab"):
+        Path("/run", name).mkdir()
+    shutil.chown("/run/mysqld", "mysql", "mysql")
+    run("mount", "--move", str(aside), str(places.INSIDE))
+    # `ip netns` wants its directory shared, that mounts in it reach all namespaces.
+    run("mount", "--bind", "/run/netns", "/run/netns")
+    run("mount", "--make-shared", "/run/netns")
+
+
+def cover_libvirt() -> None:
+    """Give libvirt directories of the lab's own, so that it knows no domain but ours."""
+    own = places.CLOUD / "libvirt-etc"
+    shutil.copytree(places.ETC / "libvirt", own)
+    run("mount", "--bind", str(own), "/etc/libvirt")
+    for path in PRIVATE:
+        own = places.CLOUD / ("libvirt" + path.replace("/", "-"))
+        own.mkdir()
+        run("mount", "--bind", str(own), path)
+
+
+def mount_instances() -> None:
+    """Put the servers' disks on XFS, whose reflinks copy an image in no time.
+
+    Where the kernel has no XFS they lie on the state directory's own file system: slower, else
+    the same.
+    """
+    instances = places.CLOUD / "nova" / "instances"
+    instances.mkdir(parents=True)
+    if places.INSTANCES_FILE.exists():
+        run("mount", "-o", "loop,noatime", str(places.INSTANCES_FILE), str(instances))
+
+
+def reap() -> None:
+    """Wait for whatever child ends next, for ever."""
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            signal.pause()

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a lab: up, down, and what it looks like from outside in between."""
+
+import fcntl
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from cloud import (
+    catalog,
+    databases,
+    machine,
+    namespace,
+    packages,
+    places,
+    processes,
+    seed,
+    services,
+    sweep,
+)
+from cloud.problem import Problem
+from cloud.steps import Step, run, say, timed
+
+INSTANCES_BYTES = 64 * 2**30
+UP_SECONDS = 900
+LOCK_SECONDS = 900
+
+
+def up() -> None:
+    """Bring the lab up; quick if it is."""
+    machine.check()
+    with alone():
+        if namespace.outer() is not None and places.UP.exists() and places.UP.read_text():
+            say("the lab is up already")
+            return
+        began = time.monotonic()
+        clear()
+        timed("packages", packages.install)
+        timed("machine", machine.prepare)
+        timed("namespace", open_namespace)
+        enter_and_finish()
+        say(f"the lab is up, in {time.monotonic() - began:.0f} s")
+
+
+def clear() -> None:
+    """End what there is of a lab and sweep, saying what was there."""
+    if namespace.end():
+        say("  ended a lab that was not whole")
+    for sentence in sweep.sweep():
+        say(f"  from a lab before: {sentence}")
+
+
+def open_namespace() -> None:
+    """Lay out the state directory and start the namespace on it."""
+    for directory in (places.CLOUD, places.PIDS, places.LOG):
+        directory.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(places.ETC, places.CLOUD / "etc")
+    for name in ("glance/images", "neutron", "locks", "rabbitmq"):
+        (places.CLOUD / name).mkdir(parents=True)
+    shutil.chown(places.CLOUD / "rabbitmq", "rabbitmq", "rabbitmq")
+    catalog.make_keys()
+    make_instances_file()
+    namespace.start()
+
+
+def make_instances_file() -> None:
+    """Make the XFS the servers' disks go to: sparse, anew each time."""
+    places.INSTANCES_FILE.unlink(missing_ok=True)
+    subprocess.run(["modprobe", "-q", "xfs"], check=False)
+    with open("/proc/filesystems", encoding="ascii") as kernel:
+        if "\txfs\n" not in kernel:
+            return
+    with places.INSTANCES_FILE.open("wb") as file:
+        file.truncate(INSTANCES_BYTES)
+    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", str(places.INSTANCES_FILE)], check=True)
+
+
+def enter_and_finish() -> None:
+    """Do the rest of `up` inside the namespace; what fails there ends the lab's coming up."""
+    command = [sys.executable, str(places.LAUNCHER), "inside-up"]
+    result = subprocess.run(
+        namespace.entering(command, "/"), stdin=subprocess.DEVNULL, timeout=UP_SECONDS, check=False
+    )
+    if result.returncode:
+        raise Problem("the lab did not come up; `lab/lab down` clears it away", result.returncode)
+
+
+def inside_up() -> None:
+    """Start and seed everything; runs inside the namespace."""
+    service_steps = [
+        Step(service.name, partial(processes.start, service), needs)
+        for service, needs in services.NEEDS.items()
+    ]
+    other_steps = [
+        Step("databases", databases.prepare),
+        Step("catalog", catalog.fill, ("keystone",)),
+        Step("flavors", seed.flavors, ("nova-api", "catalog")),
+        Step("key pair", seed.keypair, ("nova-api", "catalog")),
+        Step("public network", seed.public_network, ("neutron-server", "catalog")),
+        Step("node image", seed.node_image, ("glance-api", "catalog")),
+        Step("agents", seed.agents_alive, ("nova-compute", "nova-scheduler", "neutron-l3-agent")),
+    ]
+    seconds = run([*service_steps, *other_steps])
+    places.UP.write_text(json.dumps(seconds))
+
+
+def down() -> None:
+    """End the lab, whatever state it is in."""
+    machine.check()
+    with alone():
+        ended = namespace.end()
+        found = sweep.sweep()
+        machine.restore()
+        places.INSTANCES_FILE.unlink(missing_ok=True)
+    for sentence in found:
+        say(f"  {sentence}")
+    say("the lab is down" if ended or found else "the lab was down already")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the lab's lock: one `up` or `down` at a time."""
+    places.STATE.mkdir(parents=True, exist_ok=True)
+    with places.LOCK.open("w") as lock:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Problem("another lab/lab up or down does not end") from None
+                time.sleep(0.5)
+        yield

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Debian packages the lab needs, installed without starting any of their daemons."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cloud.problem import Problem
+from cloud.steps import say
+
+OPENSTACK = (
+    "keystone",
+    "glance-api",
+    "placement-api",
+    "nova-api",
+    "nova-conductor",
+    "nova-scheduler",
+    "nova-compute",
+    "nova-compute-lxc",
+    "neutron-server",
+    "neutron-linuxbridge-agent",
+    "neutron-l3-agent",
+    "neutron-dhcp-agent",
+    "neutron-metadata-agent",
+    "heat-api",
+    "heat-api-cfn",
+    "heat-engine",
+    "python3-openstackclient",
+    "python3-heatclient",
+    "python3-pymysql",
+    "python3-memcache",
+)
+BESIDE = (
+    "mariadb-server",
+    "rabbitmq-server",
+    "memcached",
+    "uwsgi-core",
+    "uwsgi-plugin-python3",
+    "libvirt-daemon-system",
+    "libvirt-daemon-driver-lxc",
+    "nginx-light",
+    "docker-registry",
+    "conntrack",
+    "dnsmasq-base",
+    "e2fsprogs",
+    "ebtables",
+    "haproxy",
+    "iproute2",
+    "ipset",
+    "iptables",
+    "kmod",
+    "openssh-client",
+    "util-linux",
+    "xfsprogs",
+)
+ALL = OPENSTACK + BESIDE
+
+POLICY = Path("/usr/sbin/policy-rc.d")
+POLICY_BEFORE = Path("/usr/sbin/policy-rc.d.before-heatgen-lab")
+POLICY_TEXT = "#!/bin/sh\n# heatgen's lab is installing packages: start none of their daemons.\nexit 101\n"
+INSTALL_SECONDS = 1800
+
+
+def versions(names: tuple[str, ...] = ALL) -> dict[str, str]:
+    """Return name and version of those packages that are installed whole."""
+    found = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package} ${Version}\n", *names],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    ).stdout
+    lines = (line.split() for line in found.splitlines())
+    return {words[1]: words[2] for words in lines if words[0] == "ii"}
+
+
+def install(names: tuple[str, ...] = ALL) -> None:
+    """Install what is missing of the named packages."""
+    missing = [name for name in names if name not in versions(names)]
+    if not missing:
+        return
+    say(f"  installing {len(missing)} packages: {' '.join(missing)}")
+    with daemons_held_back():
+        # A third party's list that does not answer is no reason to stop: what counts is whether
+        # the packages can be had.
+        apt("update", check=False)
+        apt("install", "-y", "--no-install-recommends", *missing)
+
+
+def apt(*arguments: str, check: bool = True) -> None:
+    """Run apt-get without questions; raise Problem with its last lines if it fails."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    options = ["-q", "-o", "DPkg::Lock::Timeout=900", "-o", "Acquire::Retries=3"]
+    result = subprocess.run(
+        ["apt-get", *options, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        timeout=INSTALL_SECONDS,
+        check=False,
+    )
+    if check and result.returncode:
+        last = "\n".join(result.stdout.splitlines()[-15:])
+        raise Problem(f"apt-get {arguments[0]} failed ({result.returncode}):\n{last}")
+
+
+@contextmanager
+def daemons_held_back() -> Iterator[None]:
+    """Have package scripts start nothing meanwhile; put the machine's own policy back after."""
+    put_policy_back()
+    if POLICY.exists():
+        shutil.move(POLICY, POLICY_BEFORE)
+    POLICY.write_text(POLICY_TEXT)
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        put_policy_back()
+
+
+def put_policy_back() -> bool:
+    """Undo `daemons_held_back`, also one that was killed; return whether there was one."""
+    ours = POLICY.exists() and POLICY.read_text(errors="replace") == POLICY_TEXT
+    if ours:
+        POLICY.unlink()
+    if POLICY_BEFORE.exists():
+        shutil.move(POLICY_BEFORE, POLICY)
+    return ours

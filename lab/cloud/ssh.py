@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way from the controller onto a node, whatever network it is on."""
+
+import subprocess
+
+from cloud import places
+from cloud.problem import Problem
+from cloud.rest import COMPUTE, NETWORK, Session
+
+USER = "debian"
+
+
+def command_line(node: str, command: list[str]) -> list[str]:
+    """Return the ssh command that reaches a server by name; runs inside the namespace.
+
+    It starts in the namespace of the router of the server's network and binds to the router's
+    external address, so that security groups see it come from the public network.
+    """
+    session = Session("admin")
+    server = find_server(session, node)
+    port = first(session, f"ports?device_id={server}", "ports", f"{node} has no port")
+    address = port["fixed_ips"][0]
+    router, source = find_router(session, port["network_id"])
+    options = ["BatchMode=yes", "ConnectTimeout=10", "LogLevel=ERROR"]
+    options += ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"]
+    options += ["ServerAliveInterval=5", "ServerAliveCountMax=6"]
+    return [
+        *("ip", "netns", "exec", f"qrouter-{router}"),
+        *("ssh", "-i", str(places.KEY), "-b", source),
+        *(word for option in options for word in ("-o", option)),
+        f"{USER}@{address['ip_address']}",
+        *command,
+    ]
+
+
+def find_server(session: Session, name: str) -> str:
+    """Return the id of the one server of that name, in whatever project."""
+    found = session.get(f"{COMPUTE}/servers/detail?all_tenants=1")["servers"]
+    ids = [server["id"] for server in found if server["name"] == name]
+    if not ids:
+        names = ", ".join(sorted(server["name"] for server in found)) or "none"
+        raise Problem(f"there is no server {name!r}; there are: {names}")
+    return str(ids[0])
+
+
+def find_router(session: Session, network: str) -> tuple[str, str]:
+    """Return the id and external address of the router of a network."""
+    query = f"ports?network_id={network}&device_owner=network:router_interface"
+    interface = first(session, query, "ports", "the server's network has no router")
+    router = session.get(f"{NETWORK}/routers/{interface['device_id']}")["router"]
+    addresses = (router["external_gateway_info"] or {}).get("external_fixed_ips", [])
+    if not addresses:
+        raise Problem("the router of the server's network has no external address")
+    return router["id"], addresses[0]["ip_address"]
+
+
+def first(session: Session, query: str, key: str, otherwise: str) -> dict[str, object]:
+    """Return the first of a list Neutron answers; raise Problem if it is empty."""
+    found = session.get(f"{NETWORK}/{query}")[key]
+    if not found:
+        raise Problem(otherwise)
+    return dict(found[0])
+
+
+def run(node: str, command: list[str]) -> int:
+    """Run ssh to a node; return its exit status."""
+    return subprocess.run(command_line(node, command), check=False).returncode
