@@ -7,7 +7,7 @@
 umask 022
 heatgen_home=/opt/heatgen
 heatgen_bin=$heatgen_home/bin
-heatgen_cache=/var/cache/heatgen
+heatgen_cache=$heatgen_home/cache
 mkdir -p "$heatgen_bin" "$heatgen_home/lib" "$heatgen_cache"
 
 # Every failure that fail() did not explain still names its command.
@@ -16,7 +16,7 @@ trap 'echo "line $LINENO: exit status $?: $BASH_COMMAND" >&2' ERR
 
 # fail REASON...: end the step; the agent puts step and node before the reason.
 fail() {
-    printf '%s\n' "$*" >"$heat_outputs_path.problem"
+    printf '%s' "$*" >"$heat_outputs_path.problem"
     printf '%s\n' "$*" >&2
     exit 1
 }

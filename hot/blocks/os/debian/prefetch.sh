@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fetch the node's artefacts ahead of the layers that need them; they check the sums.
 set -uo pipefail
-cache=/var/cache/heatgen
+cache=/opt/heatgen/cache
 mkdir -p $cache
 while read -r url sum; do
     (

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The step library, hot/lib/step.sh: downloads, files and failures."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from .conftest import Ran, Sandbox
+
+PROLOGUE = '#!/bin/bash\nset -euo pipefail\nsource "$HEATGEN_LIB/step.sh"\n'
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A file server that does not write to the tests' output."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Iterator[str]:
+    """A mirror on loopback that holds one artefact, ``tool``."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    (folder / "tool").write_text("#!/bin/sh\necho 1.0\n")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def step(sandbox: Sandbox, body: str, **inputs: str) -> Ran:
+    """Run a few lines as a step."""
+    script = sandbox.folder / "step.sh"
+    script.write_text(PROLOGUE + body)
+    return sandbox.run(script, **inputs)
+
+
+def sha256(text: str) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_fetch_checks_the_sum_and_links_the_program(sandbox: Sandbox, mirror: str) -> None:
+    """A good artefact lands in its versioned folder and can be run by its name."""
+    artefact = f"{mirror}/tool {sha256('#!/bin/sh' + chr(10) + 'echo 1.0' + chr(10))}"
+    ran = step(
+        sandbox, 'program "$ARTEFACT" tool 1.0 tool\n/opt/heatgen/bin/tool', ARTEFACT=artefact
+    )
+    assert (ran.status, ran.stdout) == (0, "1.0\n"), ran.stderr
+    assert sandbox.file("/opt/heatgen/tool/1.0/tool").exists()
+
+
+def test_a_wrong_sum_stops_the_step(sandbox: Sandbox, mirror: str) -> None:
+    """A changed artefact is never run; both sums are named."""
+    ran = step(
+        sandbox, 'program "$ARTEFACT" tool 1.0 tool\necho on', ARTEFACT=f"{mirror}/tool {'0' * 64}"
+    )
+    assert ran.status == 1
+    assert "on" not in ran.stdout
+    assert ran.problem.startswith(
+        f"checksum of {mirror}/tool: the lock says {'0' * 64}, the file has "
+    )
+    assert not sandbox.file("/opt/heatgen/bin/tool").exists()
+
+
+def test_a_missing_artefact_names_its_url(sandbox: Sandbox, mirror: str) -> None:
+    """A 404 is told with URL and status."""
+    ran = step(sandbox, 'program "$ARTEFACT" tool 1.0 tool', ARTEFACT=f"{mirror}/none {'0' * 64}")
+    assert ran.status == 1
+    assert f"cannot fetch {mirror}/none" in ran.problem
+    assert "404" in ran.problem
+
+
+def test_two_steps_may_fetch_one_artefact_at_once(sandbox: Sandbox, mirror: str) -> None:
+    """Steps run side by side; both get the whole file."""
+    artefact = f"{mirror}/tool {sha256('#!/bin/sh' + chr(10) + 'echo 1.0' + chr(10))}"
+    body = (
+        'fetch "$ARTEFACT" & fetch "$ARTEFACT" & wait -n && wait -n && ls /opt/heatgen/cache/*.part'
+    )
+    ran = step(sandbox, body, ARTEFACT=artefact)
+    assert ran.stdout.count("/opt/heatgen/cache/") == 2
+
+
+def test_an_unexpected_failure_names_its_command(sandbox: Sandbox) -> None:
+    """A command that dies without fail() is still told on stderr."""
+    ran = step(sandbox, "true\nls /does/not/exist\necho on")
+    assert ran.status != 0
+    assert "ls /does/not/exist" in ran.stderr
+    assert "on" not in ran.stdout
+
+
+def test_wait_for_is_bounded_and_says_what_it_saw(sandbox: Sandbox) -> None:
+    """A wait that fails names what it waited for, how long, and the last answer."""
+    ran = step(
+        sandbox, 'not_yet() { echo "still starting"; return 1; }\nwait_for 1 "tea is ready" not_yet'
+    )
+    assert ran.problem == "tea is ready: not within 1 s: still starting"
+
+
+def test_install_text_replaces_a_file_whole(sandbox: Sandbox) -> None:
+    """Content and mode are as asked, also when the file was there with others."""
+    body = 'install_text old /etc/heatgen/x 0644; install_text "$TEXT" /etc/heatgen/x 0600; stat -c %a /etc/heatgen/x'
+    ran = step(sandbox, body, TEXT="new\nlines")
+    assert ran.stdout == "600\n"
+    assert sandbox.file("/etc/heatgen/x").read_text() == "new\nlines\n"
