@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m heatgen``."""
+
+import sys
+
+from heatgen.commands.main import main
+
+sys.exit(main())

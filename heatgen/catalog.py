@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The building blocks, made from the texts of their files. A block is a folder; nothing registers.
+
+Pure: :mod:`heatgen.library` reads the files. What a block means as a whole (that its scripts fit
+its description) is judged by :mod:`heatgen.blockcheck`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from heatgen import document, schema
+from heatgen.document import Document
+from heatgen.names import CONTROL, ROLES, TRUST
+from heatgen.problems import Problem, ProblemsFound
+
+Tree = Mapping[str, bytes]
+"""Files under ``hot/`` by their path there, such as ``blocks/os/debian/block.yaml``."""
+
+BLOCK_FILE = "block.yaml"
+STEP_LIBRARY = "lib/step.sh"
+AGENT = "agent/heatgen-agent"
+AGENT_UNIT = "agent/heatgen-agent.service"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A file that nodes fetch: its URL and where upstream publishes checksums ('' if nowhere)."""
+
+    url: str
+    checksums: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """A component's configuration: base file, planned values by JSON pointer, user's override."""
+
+    file: str
+    settings: Mapping[str, str | list[str]]
+    override: str
+    format: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate that nodes of some roles ask for."""
+
+    name: str
+    authority: str
+    roles: tuple[str, ...]
+    subject: str
+    usages: tuple[str, ...]
+    names: tuple[str, ...]
+    owner: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of scripts: where its value comes from, and what it is."""
+
+    name: str
+    source: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One software deployment of a block; ``first_only``: on the first control-plane node alone."""
+
+    name: str
+    script: str
+    roles: tuple[str, ...]
+    first_only: bool
+    requires: tuple[str, ...]
+    provides: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: Mapping[str, str]
+    timeout: int
+    """Seconds."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """Traffic a block needs: to servers of roles, from roles or named sources (api, ssh, pods)."""
+
+    port: str
+    protocol: str
+    to: tuple[str, ...]
+    origins: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """A building block of one layer."""
+
+    layer: str
+    name: str
+    summary: str
+    description: str
+    roles: tuple[str, ...]
+    options: Mapping[str, Mapping[str, Any]]
+    artefacts: Mapping[str, Artefact]
+    images: Mapping[str, str]
+    configs: Mapping[str, Config]
+    certificates: tuple[Certificate, ...]
+    inputs: Mapping[str, Input]
+    steps: tuple[Step, ...]
+    ports: tuple[Port, ...]
+    facts: Mapping[str, Any]
+    conformance: tuple[str, ...]
+    files: Mapping[str, str]
+    """Texts of the folder's files by name."""
+    document: Document
+    """``block.yaml`` with places, for problems."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All blocks by (layer, name), the mortar, and the texts that every cluster carries."""
+
+    blocks: Mapping[tuple[str, str], Block]
+    trust: Block
+    step_library: str
+    agent: str
+    agent_unit: str
+
+    def names(self, layer: str) -> list[str]:
+        """Blocks of a layer, sorted."""
+        return sorted(name for block_layer, name in self.blocks if block_layer == layer)
+
+    def all_blocks(self) -> list[Block]:
+        """Every block, the mortar last."""
+        return [*(self.blocks[key] for key in sorted(self.blocks)), self.trust]
+
+
+def build(tree: Tree, block_schema: schema.Schema) -> Catalog:
+    """The catalog of a tree.
+
+    Raises:
+        ProblemsFound: when files are missing or a ``block.yaml`` is not as its schema says.
+    """
+    problems: list[Problem] = []
+    sources: dict[str, str] = {}
+    blocks: dict[tuple[str, str], Block] = {}
+    for folder in _block_folders(tree):
+        try:
+            block = read_block(tree, folder, block_schema)
+        except ProblemsFound as found:
+            problems += found.problems
+            sources |= found.sources
+        else:
+            blocks[block.layer, block.name] = block
+    for path in (STEP_LIBRARY, AGENT, AGENT_UNIT, f"{TRUST}/{BLOCK_FILE}"):
+        if path not in tree:
+            problems.append(Problem(f"hot/{path}", None, "is missing", "reinstall heatgen"))
+    if problems:
+        raise ProblemsFound(problems, sources)
+    texts = [tree[path].decode() for path in (STEP_LIBRARY, AGENT, AGENT_UNIT)]
+    return Catalog(blocks, blocks.pop((TRUST, TRUST)), *texts)
+
+
+def read_block(tree: Tree, folder: str, block_schema: schema.Schema) -> Block:
+    """The block of a folder such as ``blocks/os/debian``.
+
+    Raises:
+        ProblemsFound: when ``block.yaml`` is not as its schema says.
+    """
+    description = document.parse(f"hot/{folder}/{BLOCK_FILE}", tree[f"{folder}/{BLOCK_FILE}"])
+    problems = schema.check(description, block_schema)
+    layer = folder.split("/")[-2] if folder != TRUST else TRUST
+    if not problems and description.data["layer"] != layer:
+        message = f"layer is {description.data['layer']!r}, but the folder is {layer!r}"
+        problems.append(description.problem(("layer",), message))
+    if problems:
+        raise ProblemsFound(problems, {description.name: description.text})
+    prefix = f"{folder}/"
+    files = {path.removeprefix(prefix): tree[path].decode() for path in sorted(tree)
+             if path.startswith(prefix)}  # fmt: skip
+    data = schema.filled(description.data, block_schema)
+    return _block(layer, folder.split("/")[-1], data, files, description)
+
+
+def _block_folders(tree: Tree) -> list[str]:
+    """Folders that hold a block."""
+    return sorted(path.removesuffix(f"/{BLOCK_FILE}") for path in tree
+                  if path.endswith(f"/{BLOCK_FILE}"))  # fmt: skip
+
+
+def _block(
+    layer: str, name: str, data: dict[str, Any], files: dict[str, str], description: Document
+) -> Block:
+    roles = _roles(data["roles"])
+    return Block(
+        layer=layer,
+        name=name,
+        summary=data["summary"],
+        description=data["description"].strip(),
+        roles=roles,
+        options=data["options"],
+        artefacts={
+            key: Artefact(item["url"], item.get("checksums", ""))
+            for key, item in data["artefacts"].items()
+        },
+        images=data["images"],
+        configs={
+            key: Config(item["file"], item.get("set", {}), item.get("override", ""), item["format"])
+            for key, item in data["configs"].items()
+        },
+        certificates=tuple(_certificate(*item) for item in data["certificates"].items()),
+        inputs={
+            key: Input(key, item["from"], item["description"])
+            for key, item in data["inputs"].items()
+        },
+        steps=tuple(_step(item, roles) for item in data["steps"]),
+        ports=tuple(_port(item) for item in data["ports"]),
+        facts=data["facts"],
+        conformance=tuple(data["conformance"]),
+        files=files,
+        document=description,
+    )
+
+
+def _certificate(name: str, data: dict[str, Any]) -> Certificate:
+    return Certificate(
+        name=name,
+        authority=data["authority"],
+        roles=_roles(data["roles"]),
+        subject=data["subject"],
+        usages=tuple(data["usages"]),
+        names=tuple(data.get("names", ())),
+        owner=data["owner"],
+    )
+
+
+def _step(data: dict[str, Any], block_roles: tuple[str, ...]) -> Step:
+    first_only = data.get("only") == "first"
+    return Step(
+        name=data["name"],
+        script=data["script"],
+        roles=(CONTROL,) if first_only else _roles(data.get("roles", block_roles)),
+        first_only=first_only,
+        requires=tuple(data["requires"]),
+        provides=tuple(data["provides"]),
+        inputs=tuple(data.get("inputs", ())),
+        outputs=data.get("outputs", {}),
+        timeout=data["timeout"],
+    )
+
+
+def _port(data: dict[str, Any]) -> Port:
+    return Port(
+        port=str(data["port"]),
+        protocol=data["protocol"],
+        to=_roles(data["to"]),
+        origins=tuple(data["from"]),
+        why=data["why"],
+    )
+
+
+def _roles(names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    """Roles in the one order that everything uses."""
+    return tuple(role for role in ROLES if role in names)

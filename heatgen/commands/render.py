@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``heatgen render``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from cliff.command import Command
+
+from heatgen import project
+
+
+class Render(Command):
+    """Write the Heat template of a cluster (makes the administrator's key if there is none)."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """The command's arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("cluster", type=Path, metavar="CLUSTER.YAML", help="the cluster's file")
+        parser.add_argument(
+            "-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Render."""
+        rendered = project.make_template(project.load(parsed_args.cluster))
+        if parsed_args.output is None:
+            sys.stdout.write(rendered.text)
+            return
+        project.write_file(parsed_args.output, rendered.text)
+        size = rendered.usage[0]
+        print(
+            f"{parsed_args.output}: {len(rendered.text.encode())} bytes, "
+            f"{size.used * 100 // size.limit} % of what Heat takes",
+            file=sys.stderr,
+        )

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may talk to whom: rules of the security groups, from the ports that blocks declare.
+
+Only what a block declares is open, and only from where it says. All egress is open (Neutron's own
+default): nodes fetch artefacts and images from places that this generator cannot list by address,
+and pods talk to the world.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from heatgen.catalog import Block, Port
+from heatgen.inputs import option_text, options_of
+from heatgen.names import ROLES
+from heatgen.spec import Spec
+
+
+@dataclass(frozen=True, order=True)
+class Rule:
+    """Traffic that servers of a role accept; from a role's group or from a network."""
+
+    role: str
+    protocol: str
+    first: int
+    """First and last port; 0 for protocols without ports."""
+    last: int
+    from_role: str
+    """'' when ``from_network`` is set, and the other way round."""
+    from_network: str
+    why: str
+
+
+def rules(spec: Spec, blocks: Iterable[Block]) -> tuple[Rule, ...]:
+    """All rules, in a fixed order: ICMP among the nodes, then what the blocks ask for."""
+    wanted = [
+        Rule(role, "icmp", 0, 0, origin, "", "reachability and path MTU")
+        for role in ROLES
+        for origin in ROLES
+    ]
+    for block in blocks:
+        for port in block.ports:
+            wanted += _port_rules(spec, block, port)
+    # Neutron refuses a rule that is there already, whatever it is for.
+    traffic = {dataclasses.replace(rule, why=""): rule for rule in reversed(wanted)}
+    return tuple(sorted(traffic.values()))
+
+
+def _port_rules(spec: Spec, block: Block, port: Port) -> Iterable[Rule]:
+    """The rules of one declared port."""
+    first, _, last = option_text(port.port, options_of(spec, block)).partition("-")
+    why = f"{block.layer}: {port.why}"
+    numbers = (int(first), int(last or first))
+    for role in port.to:
+        for origin in port.origins:
+            if origin in ROLES:
+                yield Rule(role, port.protocol, *numbers, origin, "", why)
+            else:
+                for network in _networks(spec, origin):
+                    yield Rule(role, port.protocol, *numbers, "", network, why)
+
+
+def _networks(spec: Spec, origin: str) -> tuple[str, ...]:
+    """The networks that a named source stands for."""
+    if origin == "pods":
+        pods = spec.layers["network"].options.get("pods")
+        return (str(pods),) if pods else ()
+    return spec.access.api if origin == "api" else spec.access.ssh

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The administrator's kubeconfig: what the stack gives, joined with the key that stayed here."""
+
+import base64
+from collections.abc import Mapping
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+
+from heatgen import yamltext
+
+OUTPUTS = ("api_endpoint", "ca_certificate", "admin_certificate")
+
+
+class Mismatch(ValueError):  # noqa: N818 - it says what the parts are
+    """Outputs and key do not belong together; the text says how and what to do."""
+
+
+def build(stack: str, outputs: Mapping[str, str], key: bytes) -> str:
+    """The kubeconfig (YAML).
+
+    Args:
+        stack: name of the stack; it names cluster, user and context.
+        outputs: of the stack, those in :data:`OUTPUTS`.
+        key: the administrator's key, PEM.
+
+    Raises:
+        Mismatch: an output is missing or not what it should be, the certificate is not the key's,
+            or the authority did not sign it.
+    """
+    missing = [name for name in OUTPUTS if not outputs.get(name)]
+    if missing:
+        raise Mismatch(f"the stack has no output {', '.join(missing)}: is it complete?")
+    authority, certificate = outputs["ca_certificate"], outputs["admin_certificate"]
+    _check(authority, certificate, key)
+    data = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {
+                "name": stack,
+                "cluster": {
+                    "server": outputs["api_endpoint"],
+                    "certificate-authority-data": _base64(authority.encode()),
+                },
+            }
+        ],
+        "users": [
+            {
+                "name": f"{stack}-admin",
+                "user": {
+                    "client-certificate-data": _base64(certificate.encode()),
+                    "client-key-data": _base64(key),
+                },
+            }
+        ],
+        "contexts": [{"name": stack, "context": {"cluster": stack, "user": f"{stack}-admin"}}],
+        "current-context": stack,
+    }
+    return yamltext.dump(data)
+
+
+def _check(authority: str, certificate: str, key: bytes) -> None:
+    try:
+        issuer = x509.load_pem_x509_certificate(authority.encode())
+        leaf = x509.load_pem_x509_certificate(certificate.encode())
+    except ValueError:
+        raise Mismatch("the stack's outputs hold no certificates: is it complete?") from None
+    try:
+        private = serialization.load_pem_private_key(key, password=None)
+    except (ValueError, TypeError):
+        raise Mismatch("the key is not an unencrypted private key in PEM") from None
+    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    if private.public_key().public_bytes(*form) != leaf.public_key().public_bytes(*form):
+        raise Mismatch(
+            "the stack's administrator certificate belongs to another key: "
+            "give the key that lies beside the stack's cluster.yaml with --key"
+        )
+    try:
+        leaf.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        raise Mismatch("the stack's authority did not sign its administrator certificate") from None
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

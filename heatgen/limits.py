@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heat's and Nova's limits, checked before anything is created.
+
+Numbers are the defaults of Heat (``heat/common/config.py``, ``heat/common/wsgi.py``) and Nova's API
+schema (``user_data``: 65535 characters of base64). A cloud may allow more, hardly less.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from heatgen import userdata
+from heatgen.plan import Plan
+
+MAX_TEMPLATE = 524_288
+"""Bytes of ``str(template)``: python-heatclient sends a mapping, and Heat measures its repr."""
+MAX_REQUEST = 1_048_576
+"""Bytes of a request's JSON."""
+MAX_RESOURCES = 1000
+"""Resources of a stack, those of its groups counted."""
+MAX_USER_DATA = 49_149
+"""Bytes of user data before base64."""
+HEAT_USER_DATA = 12_000
+"""Bytes that Heat adds to user data: its own cloud-init parts and the server's metadata. Measured
+as 8 to 9 KB with openstack-heat 27 (tests/heat), with room for long names and URLs."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much of a limit is used."""
+
+    what: str
+    used: int
+    limit: int
+    advice: str
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the cloud would refuse it."""
+        return self.used > self.limit
+
+
+def usage(plan: Plan, template: dict[str, Any]) -> list[Usage]:
+    """What a plan and its template (as Heat gets it) use of each limit."""
+    user_data = userdata.boothook(plan.agent, plan.agent_unit).encode()
+    # A part with other characters than ASCII travels as base64.
+    size = len(user_data) if user_data.isascii() else len(user_data) * 4 // 3 + len(user_data) // 57
+    return [
+        Usage("bytes of the template, as Heat counts them", len(str(template)), MAX_TEMPLATE,
+              "shorten overrides"),
+        Usage("bytes of the create request", len(json.dumps(template)), MAX_REQUEST,
+              "shorten overrides"),
+        Usage("resources of the stack", resources(plan, template), MAX_RESOURCES,
+              "use fewer workers, or let the operator raise max_resources_per_stack"),
+        Usage("bytes of user data", size + HEAT_USER_DATA, MAX_USER_DATA,
+              "the agent is too large: report it"),
+    ]  # fmt: skip
+
+
+def resources(plan: Plan, template: dict[str, Any]) -> int:
+    """How many resources Heat counts: a member of each group for each worker."""
+    groups = sum(1 for item in plan.deployments if item.index is None)
+    return len(template["resources"]) + plan.spec.workers.count * (1 + groups)

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of a cluster: which servers, which steps on them in which order, with which inputs.
+
+Everything is decided here; :mod:`heatgen.render` only writes it down as HOT.
+"""
+
+import graphlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from heatgen import addresses, firewall, inputs, names
+from heatgen.catalog import Block, Catalog, Step
+from heatgen.inputs import House, Place, Value
+from heatgen.names import CONTROL, ORCHESTRATION, WORKER
+from heatgen.pins import Pins
+from heatgen.problems import Problem, ProblemsFound
+from heatgen.spec import Spec, used_blocks
+
+LIBRARY_LINE = 'source "$HEATGEN_LIB/step.sh"'
+"""The line of a step's script in whose place the library is put."""
+
+
+@dataclass(frozen=True)
+class ControlServer:
+    """A control-plane node and the address it will have."""
+
+    index: int
+    address: IPv4Address
+
+
+@dataclass(frozen=True)
+class StepConfig:
+    """A step's script, complete, with the inputs and outputs that it declares to Heat."""
+
+    name: str
+    script: str
+    inputs: Mapping[str, str]
+    """Name to Heat's type: String or Json."""
+    outputs: Mapping[str, str]
+    """Name to description."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A step on one control-plane node (``index``) or on all workers (None)."""
+
+    name: str
+    layer: str
+    step: str
+    role: str
+    index: int | None
+    config: str
+    requires: tuple[str, ...]
+    """Names of deployments that must be complete before."""
+    inputs: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A cluster, decided."""
+
+    spec: Spec
+    blocks: Mapping[str, Block]
+    control: tuple[ControlServer, ...]
+    pool: tuple[IPv4Address, IPv4Address]
+    """First and last address that Neutron hands out to workers."""
+    rules: tuple[firewall.Rule, ...]
+    configs: tuple[StepConfig, ...]
+    deployments: tuple[Deployment, ...]
+    """In an order in which each comes after those it requires."""
+    agent: str
+    agent_unit: str
+    admin_request: str
+    """The administrator's certificate request (PEM)."""
+    dns: str
+    """Address of the cluster's DNS."""
+    facts: Mapping[str, Mapping[str, Any]]
+    """By block: what the suite must know."""
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """A step on its place, before its inputs are resolved."""
+
+    block: Block
+    step: Step
+    role: str
+    index: int | None
+
+    @property
+    def name(self) -> str:
+        return names.step_deployment(self.block.layer, self.step.name, self.index)
+
+
+def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
+    """Decide everything.
+
+    Args:
+        spec: what the cluster shall be.
+        catalog: the blocks.
+        pins: checksums and digests of all that the blocks fetch.
+        admin_request: the administrator's certificate request, PEM.
+
+    Raises:
+        ProblemsFound: with every input that cannot be resolved and every requirement that no step
+            meets.
+    """
+    blocks = used_blocks(spec, catalog)
+    house = House(spec, blocks, pins)
+    slots = list(_slots(spec, blocks))
+    needs = _requirements(slots)
+    planned = addresses.control_addresses(spec.cloud.nodes, spec.control_plane.count)
+    values = _resolved_inputs(house, slots)
+    return Plan(
+        spec=spec,
+        blocks=blocks,
+        control=tuple(ControlServer(index, address) for index, address in enumerate(planned)),
+        pool=addresses.pool(spec.cloud.nodes),
+        rules=firewall.rules(spec, blocks.values()),
+        configs=tuple(_configs(slots, values, catalog.step_library)),
+        deployments=tuple(
+            _deployment(slot, needs[slot.name], values[slot.name])
+            for slot in _ordered(slots, needs)
+        ),
+        agent=catalog.agent,
+        agent_unit=catalog.agent_unit,
+        admin_request=admin_request,
+        dns=str(inputs.resolve("orchestration.dns", Place(house, blocks[ORCHESTRATION], CONTROL))),
+        facts={block.name: _facts(house, block) for block in blocks.values() if block.facts},
+    )
+
+
+def complete_script(text: str, library: str) -> str:
+    """A step's script with the library in place of the line that sources it.
+
+    Raises:
+        ValueError: the line is not there exactly once.
+    """
+    if text.count(f"\n{LIBRARY_LINE}\n") != 1:
+        raise ValueError(f"must hold the line {LIBRARY_LINE} once")
+    before, after = text.split(f"\n{LIBRARY_LINE}\n")
+    # The line that tells shellcheck where the library lies has no meaning any more.
+    before = before.removesuffix("# shellcheck source=hot/lib/step.sh")
+    return f"{before.rstrip()}\n\n{library.strip()}\n\n{after.lstrip()}"
+
+
+def _slots(spec: Spec, blocks: Mapping[str, Block]) -> Iterator[_Slot]:
+    """Every step on every place it runs at."""
+    for block in blocks.values():
+        for step in block.steps:
+            if CONTROL in step.roles:
+                count = 1 if step.first_only else spec.control_plane.count
+                for index in range(count):
+                    yield _Slot(block, step, CONTROL, index)
+            if WORKER in step.roles:
+                yield _Slot(block, step, WORKER, None)
+
+
+def _requirements(slots: list[_Slot]) -> dict[str, tuple[str, ...]]:
+    """For each slot the names of the slots it waits for."""
+    problems: list[Problem] = []
+    needs: dict[str, tuple[str, ...]] = {}
+    for slot in slots:
+        found: set[str] = set()
+        for capability in slot.step.requires:
+            providers = _providers(slot, capability, slots)
+            if not providers:
+                message = f"step {slot.step.name!r} requires {capability!r}, which no step provides"
+                problems.append(slot.block.document.problem(("steps",), message))
+            found.update(provider.name for provider in providers)
+        needs[slot.name] = tuple(sorted(found - {slot.name}))
+    if problems:
+        raise ProblemsFound(problems, _sources(slots))
+    return needs
+
+
+def _providers(slot: _Slot, capability: str, slots: list[_Slot]) -> list[_Slot]:
+    """Who provides a capability to a slot.
+
+    ``name`` means the provider on the same server; if there is none, those of the same role; else
+    all. ``name@role`` means all of a role, ``name@all`` all there are.
+    """
+    name, _, role = capability.partition("@")
+    every = [other for other in slots if name in other.step.provides]
+    if role:
+        return [other for other in every if role in ("all", other.role)]
+    same_role = [other for other in every if other.role == slot.role]
+    same_server = [other for other in same_role if other.index == slot.index]
+    return same_server or same_role or every
+
+
+def _ordered(slots: list[_Slot], needs: Mapping[str, tuple[str, ...]]) -> list[_Slot]:
+    """The slots, each after those it requires; among equals in the order of the layers."""
+    by_name = {slot.name: slot for slot in slots}
+    rank = {name: number for number, name in enumerate(by_name)}
+    sorter = graphlib.TopologicalSorter(needs)
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        message = f"steps wait for each other: {' <- '.join(error.args[1])}"
+        document = by_name[error.args[1][0]].block.document
+        raise ProblemsFound([document.problem(("steps",), message)], _sources(slots)) from None
+    ordered = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=rank.__getitem__)
+        ordered += [by_name[name] for name in ready]
+        sorter.done(*ready)
+    return ordered
+
+
+def _resolved_inputs(house: House, slots: list[_Slot]) -> dict[str, dict[str, Value]]:
+    """For each slot its inputs by name."""
+    problems: list[Problem] = []
+    values: dict[str, dict[str, Value]] = {}
+    for slot in slots:
+        place = Place(house, slot.block, slot.role)
+        values[slot.name] = {
+            "HEATGEN_STEP": f"{slot.block.layer}/{slot.step.name}",
+            "HEATGEN_ROLE": slot.role,
+            "HEATGEN_TIMEOUT": str(slot.step.timeout),
+        }
+        for name in slot.step.inputs:
+            if name not in slot.block.inputs:
+                message = f"step {slot.step.name!r} names an input that is not declared: {name}"
+                problems.append(slot.block.document.problem(("steps",), message))
+                continue
+            try:
+                values[slot.name][name] = inputs.resolve(slot.block.inputs[name].source, place)
+            except inputs.Unresolved as error:
+                problems.append(_unresolved(slot, name, error))
+    if problems:
+        raise ProblemsFound(problems, _sources(slots))
+    return values
+
+
+def _unresolved(slot: _Slot, name: str, error: inputs.Unresolved) -> Problem:
+    message, _, hint = str(error).partition(": run ")
+    if hint:
+        # Not the block is wrong but the lock: the place is of no interest to the user.
+        return Problem("lock", None, message, f"run {hint}")
+    return slot.block.document.problem(("inputs", name, "from"), message)
+
+
+def _configs(
+    slots: list[_Slot], values: Mapping[str, Mapping[str, Value]], library: str
+) -> Iterator[StepConfig]:
+    """One configuration for each step, shared by all its deployments."""
+    done = set()
+    for slot in slots:
+        name = names.step_config(slot.block.layer, slot.step.name)
+        if name in done:
+            continue
+        done.add(name)
+        text = slot.block.files.get(slot.step.script)
+        try:
+            if text is None:
+                raise ValueError("is missing")
+            script = complete_script(text, library)
+        except ValueError as error:
+            file = slot.block.document.name.removesuffix("block.yaml") + slot.step.script
+            raise ProblemsFound([Problem(file, None, str(error))]) from None
+        kinds = {
+            key: "Json" if inputs.is_map(value) else "String"
+            for key, value in values[slot.name].items()
+        }
+        yield StepConfig(name, script, kinds, slot.step.outputs)
+
+
+def _deployment(slot: _Slot, needs: tuple[str, ...], values: Mapping[str, Value]) -> Deployment:
+    return Deployment(
+        name=slot.name,
+        layer=slot.block.layer,
+        step=slot.step.name,
+        role=slot.role,
+        index=slot.index,
+        config=names.step_config(slot.block.layer, slot.step.name),
+        requires=needs,
+        inputs=values,
+    )
+
+
+def _facts(house: House, block: Block) -> dict[str, Any]:
+    """A block's facts with their values.
+
+    Raises:
+        ProblemsFound: a fact names what is not there.
+    """
+    try:
+        return _fact_values(house, block)
+    except inputs.Unresolved as error:
+        problem = block.document.problem(("facts",), str(error))
+        raise ProblemsFound([problem], {block.document.name: block.document.text}) from None
+
+
+def _fact_values(house: House, block: Block) -> dict[str, Any]:
+    place = Place(house, block, CONTROL)
+    options = inputs.options_of(house.spec, block)
+    facts: dict[str, Any] = {}
+    for name, fact in block.facts.items():
+        if isinstance(fact, str):
+            facts[name] = inputs.option_text(fact, options)
+        elif isinstance(fact, dict) and "from" in fact:
+            facts[name] = inputs.resolve(fact["from"], place)
+        elif isinstance(fact, dict):
+            planned = inputs.control_addresses(house.spec)
+            facts[name] = [
+                inputs.option_text(fact["value"], {"address": address}) for address in planned
+            ]
+        else:
+            facts[name] = fact
+    return facts
+
+
+def _sources(slots: list[_Slot]) -> dict[str, str]:
+    return {slot.block.document.name: slot.block.document.text for slot in slots}

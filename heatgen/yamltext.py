@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plain values as YAML for people: block style, scripts as literal blocks, the same bytes always.
+
+Written by hand and not by a library because the bytes are compared (golden files, digests) and
+must not depend on a library's version; any YAML 1.1 or 1.2 reader reads the values back.
+"""
+
+import json
+import re
+from typing import Any
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./+-]*(?:::?[A-Za-z0-9_./+-]+)*\Z")
+_LITERAL = re.compile(r"[\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]+\Z")
+_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+
+
+def dump(value: Any) -> str:
+    """Mappings, lists, text, numbers, booleans and None as YAML, ending in a newline."""
+    lines: list[str] = []
+    _emit(value, 0, "", lines)
+    return "\n".join(lines) + "\n"
+
+
+def _emit(value: Any, indent: int, lead: str, lines: list[str]) -> None:
+    """Append a value; ``lead`` is what stands before it on its first line ('key:' or '-')."""
+    pad = "  " * indent
+    if isinstance(value, dict) and value:
+        _emit_mapping(value, indent, lead, lines)
+    elif isinstance(value, list | tuple) and value:
+        if lead:
+            lines.append(lead)
+        for item in value:
+            _emit(item, indent + 1, f"{pad}-", lines)
+    elif isinstance(value, str) and "\n" in value and lead and _LITERAL.match(value):
+        _emit_literal(value, indent, lead, lines)
+    else:
+        lines.append(f"{lead} {_scalar(value)}".lstrip() if not lead else f"{lead} {_scalar(value)}")
+
+
+def _emit_mapping(value: dict[str, Any], indent: int, lead: str, lines: list[str]) -> None:
+    pad = "  " * indent
+    if lead and not lead.endswith("-"):
+        lines.append(lead)
+    for number, (key, item) in enumerate(value.items()):
+        # The first key of a mapping in a list stands behind the dash.
+        start = f"{lead} " if number == 0 and lead.endswith("-") else pad
+        _emit(item, indent + 1, f"{start}{_scalar(str(key))}:", lines)
+
+
+def _emit_literal(text: str, indent: int, lead: str, lines: list[str]) -> None:
+    """A literal block; the indicator tells indentation and final newlines where needed."""
+    pad = "  " * indent
+    body = text.rstrip("\n")
+    trailing = len(text) - len(body)
+    # Without text there is nothing to indent by, and leading space would be taken for indentation.
+    if not body or body[0] in " \n\t":
+        lines.append(f"{lead} {json.dumps(text)}")
+        return
+    chomping = {0: "-", 1: ""}.get(trailing, "+")
+    lines.append(f"{lead} |{chomping}")
+    lines += [f"{pad}{line}" if line else "" for line in body.split("\n")]
+    lines += [""] * (trailing - 1)
+
+
+def _scalar(value: Any) -> str:
+    """A value on one line; JSON's quoting is YAML's, too."""
+    if isinstance(value, str):
+        if _PLAIN.match(value) and value.lower() not in _WORDS:
+            return value
+        return json.dumps(value)
+    if value is None or isinstance(value, bool | int | float | dict | list | tuple):
+        return json.dumps(value)
+    raise TypeError(f"no YAML for {type(value).__name__}")
