@@ -10,14 +10,17 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from lab.artifacts.progress import say, step
+from artifacts.progress import BuildTimeoutError, say, step
 
 DEFAULT_ROOT = Path("/var/cache/heatgen-lab")
+SECONDS_TO_WAIT_FOR_ANOTHER = 3600.0
 _KEY_LENGTH = 16
 
 
@@ -56,7 +59,13 @@ class Cache:
         Only one process makes an entry of a name at a time; what a killed one left is removed.
 
         Args:
+            name: what the entry is called.
+            key: the digest of all that decides its content (`content_key`).
             what: a few words for the progress line.
+            make: fills the folder, or raises.
+
+        Raises:
+            BuildTimeoutError: another process has been making it for too long.
         """
         entry = self.entry(name, key)
         if entry.is_dir():
@@ -99,9 +108,18 @@ class Cache:
     def _only_one(self, name: str) -> Iterator[None]:
         """Hold the lock of this name; the kernel drops it when this process ends."""
         with (self.root / f".{name}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f"    another build makes {name}: waiting for it")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            deadline = time.monotonic() + SECONDS_TO_WAIT_FOR_ANOTHER
+            while not _locked(lock):
+                if time.monotonic() > deadline:
+                    raise BuildTimeoutError(f"another build is still making {name}: end it")
+                time.sleep(1)
             yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Try to take the lock."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

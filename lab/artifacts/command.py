@@ -2,22 +2,19 @@
 """The command `lab/artifacts/build`: from recipes to a mirror's tree and a registry's storage."""
 
 import argparse
-import signal
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
-from lab.artifacts import go, images, mirror
-from lab.artifacts.cache import Cache, content_key, default_root
-from lab.artifacts.debian import ensure_packages
-from lab.artifacts.progress import BuildProblem, BuildTimeout, say
-from lab.artifacts.recipes import Component, RecipeProblem, load_components
-from lab.artifacts.registry import add_image
+from artifacts import go, images, mirror
+from artifacts.cache import Cache, content_key, default_root
+from artifacts.debian import ensure_packages
+from artifacts.outcome import EPILOG, guarded, link
+from artifacts.progress import say
+from artifacts.recipes import Component, RecipeError, load_components
+from artifacts.registry import add_image
 
 FOLDER = Path(__file__).resolve().parent
-DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
 
 Built = list[tuple[Component, Path]]
 
@@ -28,43 +25,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return guarded(lambda: _make(options.out, Cache(options.cache), options.only, options.prune))
 
 
-def guarded(work: Callable[[], None]) -> int:
-    """Do the work of a build command; turn its problems into one message and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        work()
-    except RecipeProblem as problem:
-        return _told(problem, INVALID)
-    except BuildTimeout as problem:
-        return _told(problem, TIMED_OUT)
-    except (BuildProblem, OSError) as problem:
-        return _told(problem, FAILED)
-    except KeyboardInterrupt:
-        return _told("interrupted; the next run goes on where this one stopped", INTERRUPTED)
-    return DONE
-
-
-def link(link_path: Path, target: Path) -> None:
-    """Make or replace a symbolic link in one step, and print it on stdout."""
-    link_path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = link_path.with_name(f".{link_path.name}.new")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
-    fresh.replace(link_path)
-    print(f"{link_path} -> {target}")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lab/artifacts/build",
-        description="Build the node binaries and images of the lab, as the tree of a mirror and the "
-        "storage of an image registry. What was built before is kept.",
-        epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or recipe, 3 timed out, 130 interrupted.",
+        description="Build the node binaries and images of the lab, as the tree of a mirror and "
+        "the storage of an image registry. What was built before is kept.",
+        epilog=EPILOG,
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder that gets the links mirror and registry")
-    parser.add_argument("--cache", type=Path, default=default_root(), help="folder of what is built (%(default)s)")
-    parser.add_argument("--only", metavar="COMPONENT", help="build this component and stop there: no links")
-    parser.add_argument("--prune", action="store_true", help="afterwards remove what older recipes built")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder that gets the links mirror and registry"
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=default_root(), help="folder of what is built (%(default)s)"
+    )
+    parser.add_argument(
+        "--only", metavar="COMPONENT", help="build this component and stop there: no links"
+    )
+    parser.add_argument(
+        "--prune", action="store_true", help="afterwards remove what older recipes built"
+    )
     return parser
 
 
@@ -73,10 +52,13 @@ def _make(out: Path, cache: Cache, only: str | None, prune: bool) -> None:
     cache = Cache(cache.root.absolute())
     components = load_components(FOLDER / "components")
     if only and only not in {component.name for component in components}:
-        raise RecipeProblem(f"no component {only!r}: there are {', '.join(c.name for c in components)}")
+        raise RecipeError(
+            f"no component {only!r}: there are {', '.join(c.name for c in components)}"
+        )
     components = [component for component in components if only in (None, component.name)]
     recipes = [] if only else images.load_images(FOLDER / "images", {c.name: c for c in components})
-    packages = {package for recipe in [*components, *recipes] for package in recipe.packages}
+    packages = {package for component in components for package in component.packages}
+    packages |= {package for image in recipes for package in image.packages}
     toolchain = go.Toolchain.find(ensure_packages(packages, cache.log("packages")))
     built = [(component, _build(component, toolchain, cache)) for component in components]
     if not only:
@@ -92,12 +74,18 @@ def _make(out: Path, cache: Cache, only: str | None, prune: bool) -> None:
 def _build(component: Component, toolchain: go.Toolchain, cache: Cache) -> Path:
     key = content_key({**component.inputs(), **toolchain.identity(component)})
     what = f"building {component.name} {component.version}"
-    return cache.take(component.name, key, what, lambda f: go.build(component, f, cache.log(component.name)))
+    return cache.take(
+        component.name, key, what, lambda f: go.build(component, f, cache.log(component.name))
+    )
 
 
 def _mirror(built: Built, cache: Cache) -> Path:
-    key = content_key({"format": mirror.FORMAT, "built": " ".join(folder.name for _, folder in built)})
-    return cache.take("mirror", key, "laying out the mirror", lambda tree: mirror.lay_out(built, tree))
+    key = content_key(
+        {"format": mirror.FORMAT, "built": " ".join(folder.name for _, folder in built)}
+    )
+    return cache.take(
+        "mirror", key, "laying out the mirror", lambda tree: mirror.lay_out(built, tree)
+    )
 
 
 def _registry(built: Built, recipes: Sequence[images.Image], cache: Cache) -> Path:
@@ -118,14 +106,7 @@ def _registry(built: Built, recipes: Sequence[images.Image], cache: Cache) -> Pa
     }
     for image in recipes:
         parts[image.name] = (FOLDER / "images" / image.name / "recipe.toml").read_bytes()
-        parts |= {entry.host: Path(entry.host).read_bytes() for entry in image.entries if entry.host}
+        parts |= {
+            entry.host: Path(entry.host).read_bytes() for entry in image.entries if entry.host
+        }
     return cache.take("registry", content_key(parts), "making the images", fill)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _told(problem: object, code: int) -> int:
-    print(f"error: {problem}", file=sys.stderr, flush=True)
-    return code

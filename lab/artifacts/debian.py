@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Collection
 from pathlib import Path
 
-from lab.artifacts.progress import BuildProblem, run, step
+from artifacts.progress import BuildError, run, step
 
 SECONDS_TO_WAIT_FOR_APT = 900
 SECONDS_TO_INSTALL = 1800
@@ -15,27 +15,36 @@ SECONDS_TO_INSTALL = 1800
 def installed_versions(packages: Collection[str]) -> dict[str, str]:
     """The versions of those of `packages` that are installed."""
     query = subprocess.run(
-        ["dpkg-query", "--show", "--showformat=${binary:Package} ${db:Status-Status} ${Version}\n", *packages],
+        [
+            "dpkg-query",
+            "--show",
+            "--showformat=${binary:Package} ${db:Status-Status} ${Version}\n",
+            *packages,
+        ],
         capture_output=True,
         text=True,
         check=False,  # it fails when one of them is unknown, and still lists the others
     )
     lines = (line.split(" ", 2) for line in query.stdout.splitlines())
-    return {name.partition(":")[0]: version for name, status, version in lines if status == "installed"}
+    return {
+        name.partition(":")[0]: version for name, status, version in lines if status == "installed"
+    }
 
 
 def ensure_packages(packages: Collection[str], log: Path) -> dict[str, str]:
     """Install what is missing of `packages`; return the versions of all.
 
     Raises:
-        BuildProblem: something is missing and this is not root, or apt failed.
+        BuildError: something is missing and this is not root, or apt failed.
     """
     versions = installed_versions(packages)
     missing = sorted(set(packages) - set(versions))
     if not missing:
         return versions
     if os.geteuid() != 0:
-        raise BuildProblem(f"missing Debian packages: {' '.join(missing)}: install them, or run this as root")
+        raise BuildError(
+            f"missing Debian packages: {' '.join(missing)}: install them, or run this as root"
+        )
     with step(f"installing {' '.join(missing)}"):
         _apt(["update"], log)
         _apt(["install", "--yes", "--no-install-recommends", *missing], log)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.artifacts.progress import BuildProblem, run
-from lab.artifacts.recipes import Component
+from artifacts.progress import BuildError, run
+from artifacts.recipes import Component
 
 FORMAT = "1"  # raise it when the same recipe is to be built in another way
 OLDEST_GO = (1, 26)
@@ -30,20 +30,22 @@ class Toolchain:
         """Ask Go for its version.
 
         Raises:
-            BuildProblem: there is no Go, or it is too old.
+            BuildError: there is no Go, or it is too old.
         """
         wanted = ".".join(map(str, OLDEST_GO))
         if not shutil.which("go"):
-            raise BuildProblem(f"there is no Go on PATH: install Go {wanted} or newer")
+            raise BuildError(f"there is no Go on PATH: install Go {wanted} or newer")
         said = _ask(["go", "version"])
         found = re.search(r"go(\d+)\.(\d+)", said)
         if not found or (int(found[1]), int(found[2])) < OLDEST_GO:
-            raise BuildProblem(f"{said!r} is too old: install Go {wanted} or newer")
+            raise BuildError(f"{said!r} is too old: install Go {wanted} or newer")
         return cls(go=said, packages=packages)
 
     def identity(self, component: Component) -> dict[str, str]:
         """What decides a build of `component` beside its recipe."""
-        packages = " ".join(f"{name}={self.packages.get(name)}" for name in sorted(component.packages))
+        packages = " ".join(
+            f"{name}={self.packages.get(name)}" for name in sorted(component.packages)
+        )
         return {"format": FORMAT, "go": self.go, "packages": packages}
 
 
@@ -51,7 +53,7 @@ def build(component: Component, folder: Path, log: Path) -> None:
     """Build all outputs of `component` into the empty `folder` and see that they run.
 
     Raises:
-        BuildProblem: a build failed, or a binary does not say what the recipe expects.
+        BuildError: a build failed, or a binary does not say what the recipe expects.
     """
     workplace = folder / ".build"
     workplace.mkdir()
@@ -80,30 +82,30 @@ def prove(component: Component, folder: Path) -> None:
     """Run each smoke command of the recipe.
 
     Raises:
-        BuildProblem: one cannot be run or does not print what the recipe expects.
+        BuildError: one cannot be run or does not print what the recipe expects.
     """
     for command, expected in component.smoke.items():
         name, *arguments = command.split()
         answer = _ask([str(folder / name), *arguments])
         if expected not in answer:
-            raise BuildProblem(f"{command!r} should print {expected!r}, but printed: {answer[:300]}")
+            raise BuildError(f"{command!r} should print {expected!r}, but printed: {answer[:300]}")
 
 
 def module_folder(component: Component, module: str) -> Path:
     """Where Go keeps the sources of `module`; the build has brought them.
 
     Raises:
-        BuildProblem: Go does not know.
+        BuildError: Go does not know.
     """
     command = ["go", "list", "-m", "-f", "{{.Dir}}", module]
     answer = _ask(command, component.folder, environment(component))
     if not Path(answer).is_dir():
-        raise BuildProblem(f"{component.name}: where Go keeps {module} is not known: {answer[:300]}")
+        raise BuildError(f"{component.name}: where Go keeps {module} is not known: {answer[:300]}")
     return Path(answer)
 
 
 def environment(component: Component, workplace: Path | None = None) -> dict[str, str]:
-    """The environment of Go for this component: this process's, with what decides the result pinned."""
+    """The environment of Go for this component: this process's, save what decides the result."""
     values = {
         **os.environ,
         "CGO_ENABLED": "1" if component.cgo else "0",
@@ -122,11 +124,23 @@ def _build_binaries(component: Component, workplace: Path, log: Path) -> None:
     command = ["go", "build", "-v", "-o", f"{workplace}/"]
     if component.tags:
         command += ["-tags", ",".join(component.tags)]
-    command += ["-ldflags", " ".join(["-s", "-w", *component.ldflags]), *component.binaries.values()]
-    run(command, log, timeout=SECONDS_TO_BUILD, cwd=component.folder, environment=environment(component, workplace))
+    command += [
+        "-ldflags",
+        " ".join(["-s", "-w", *component.ldflags]),
+        *component.binaries.values(),
+    ]
+    run(
+        command,
+        log,
+        timeout=SECONDS_TO_BUILD,
+        cwd=component.folder,
+        environment=environment(component, workplace),
+    )
 
 
-def _ask(command: list[str], folder: Path | None = None, environ: Mapping[str, str] | None = None) -> str:
+def _ask(
+    command: list[str], folder: Path | None = None, environ: Mapping[str, str] | None = None
+) -> str:
     """Run a short command and return all it printed, whatever its exit status."""
     try:
         answer = subprocess.run(
@@ -141,5 +155,5 @@ def _ask(command: list[str], folder: Path | None = None, environ: Mapping[str, s
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise BuildProblem(f"{' '.join(command)}: {error}") from error
+        raise BuildError(f"{' '.join(command)}: {error}") from error
     return answer.stdout.strip()

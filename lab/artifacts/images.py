@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.artifacts.recipes import Component, RecipeProblem, expand, from_table, read_toml
+from artifacts.recipes import Component, RecipeError, expand, from_table, read_toml
 
 FORMAT = "1"  # raise it when the same recipe is to be made in another way
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
@@ -88,7 +88,7 @@ def load_images(folder: Path, components: Mapping[str, Component]) -> list[Image
     """Read the recipes of all images, in the order of their names.
 
     Raises:
-        RecipeProblem: a recipe is wrong.
+        RecipeError: a recipe is wrong.
     """
     return [_load(path, components) for path in sorted(folder.glob("*/recipe.toml"))]
 
@@ -96,31 +96,40 @@ def load_images(folder: Path, components: Mapping[str, Component]) -> list[Image
 def _load(path: Path, components: Mapping[str, Component]) -> Image:
     table = read_toml(path)
     entries = table.get("entries", [])
-    table["entries"] = [from_table(Entry, entry, f"{path}: entries[{i}]") for i, entry in enumerate(entries)]
+    table["entries"] = [
+        from_table(Entry, entry, f"{path}: entries[{i}]") for i, entry in enumerate(entries)
+    ]
     image = from_table(Image, {**table, "name": path.parent.name}, str(path))
     for entry in image.entries:
         _check(entry, components, path)
     if image.version_of:
         values = {"version": components[image.version_of].version}
-        image = from_table(Image, {**vars(image), "tags": [expand(tag, values) for tag in image.tags]}, str(path))
+        image = from_table(
+            Image, {**vars(image), "tags": [expand(tag, values) for tag in image.tags]}, str(path)
+        )
     return image
 
 
 def _check(entry: Entry, components: Mapping[str, Component], path: Path) -> None:
     kinds = [entry.built, entry.host, entry.symlink, entry.text, entry.directory]
     if sum(map(bool, kinds)) != 1:
-        raise RecipeProblem(f"{path}: {entry.path!r} needs exactly one of built, host, symlink, text, directory")
+        raise RecipeError(
+            f"{path}: {entry.path!r} needs exactly one of built, host, symlink, text, directory"
+        )
     component, _, name = entry.built.partition("/")
     if entry.built and (component not in components or name not in components[component].outputs):
-        raise RecipeProblem(f"{path}: {entry.path!r} takes {entry.built!r}, which no component builds")
+        raise RecipeError(
+            f"{path}: {entry.path!r} takes {entry.built!r}, which no component builds"
+        )
     if entry.capability and entry.capability not in _CAPABILITY_BITS:
-        raise RecipeProblem(f"{path}: {entry.path!r}: capability {entry.capability!r} is not known")
+        raise RecipeError(f"{path}: {entry.path!r}: capability {entry.capability!r} is not known")
 
 
 def make_image(image: Image, find_built: Callable[[str], Path]) -> tuple[Blob, list[Blob]]:
     """Make an image.
 
     Args:
+        image: its recipe.
         find_built: where the built file `component/name` lies.
 
     Returns:
@@ -174,7 +183,9 @@ def _layer(image: Image, find_built: Callable[[str], Path]) -> bytes:
     return buffer.getvalue()
 
 
-def _member(path: str, entry: Entry, find_built: Callable[[str], Path]) -> tuple[tarfile.TarInfo, bytes]:
+def _member(
+    path: str, entry: Entry, find_built: Callable[[str], Path]
+) -> tuple[tarfile.TarInfo, bytes]:
     """The header and content of one path of a layer."""
     info = tarfile.TarInfo(path)
     info.mode = entry.mode
@@ -202,5 +213,7 @@ def _capability_text(name: str) -> str:
 
 def _applets(busybox: str) -> list[str]:
     """The names that a busybox answers to."""
-    answer = subprocess.run([busybox, "--list"], capture_output=True, text=True, timeout=10, check=True)
+    answer = subprocess.run(
+        [busybox, "--list"], capture_output=True, text=True, timeout=10, check=True
+    )
     return answer.stdout.split()

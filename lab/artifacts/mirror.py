@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lab.artifacts.recipes import Component, Release, expand
+from artifacts.recipes import Component, Release, expand
 
 FORMAT = "1"  # raise it when the same recipe is to be laid out in another way
 
@@ -63,7 +63,9 @@ def _add_checksum(release: Release, path: str, published: Path, tree: Path) -> N
     with published.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     text = digest if release.checksum_style == "bare" else f"{digest}  {published.name}\n"
-    with _place(tree, expand(release.checksums, {"path": path})).open("a", encoding="ascii") as sums:
+    with _place(tree, expand(release.checksums, {"path": path})).open(
+        "a", encoding="ascii"
+    ) as sums:
         sums.write(text)
 
 

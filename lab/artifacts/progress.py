@@ -18,11 +18,11 @@ SECONDS_BETWEEN_SIGNS_OF_LIFE = 30.0
 LINES_SHOWN_ON_FAILURE = 15
 
 
-class BuildProblem(Exception):
+class BuildError(Exception):
     """A build step failed; the text says what is wrong and what to do."""
 
 
-class BuildTimeout(BuildProblem):
+class BuildTimeoutError(BuildError):
     """A build step took longer than it may."""
 
 
@@ -54,12 +54,15 @@ def run(
     own, which is ended on every exception, and the kernel ends it should this process be killed.
 
     Args:
+        command: the program and its arguments.
+        log: the file that gets the command line and all that the program prints.
         timeout: seconds the program may take.
+        cwd: the folder it runs in.
         environment: the whole environment of the program; this process's own if None.
 
     Raises:
-        BuildTimeout: it took longer than `timeout`.
-        BuildProblem: it cannot be started or its exit status is not 0.
+        BuildTimeoutError: it took longer than `timeout`.
+        BuildError: it cannot be started or its exit status is not 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -80,7 +83,7 @@ def run(
         _end_group(process)
         raise
     if status != 0:
-        raise BuildProblem(f"{command[0]} failed with status {status}\n{_tail(log)}")
+        raise BuildError(f"{command[0]} failed with status {status}\n{_tail(log)}")
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path, name: str, timeout: float) -> int:
@@ -89,7 +92,7 @@ def _wait(process: subprocess.Popen[bytes], log: Path, name: str, timeout: float
     while True:
         left = timeout - (time.monotonic() - started)
         if left <= 0:
-            raise BuildTimeout(f"{name} took longer than {timeout:.0f} s\n{_tail(log)}")
+            raise BuildTimeoutError(f"{name} took longer than {timeout:.0f} s\n{_tail(log)}")
         try:
             return process.wait(min(SECONDS_BETWEEN_SIGNS_OF_LIFE, left))
         except subprocess.TimeoutExpired:

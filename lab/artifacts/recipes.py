@@ -13,13 +13,13 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from lab.artifacts.progress import BuildProblem
+from artifacts.progress import BuildError
 
 CHECKSUM_STYLES = ("bare", "named")
 _Shape = TypeVar("_Shape")
 
 
-class RecipeProblem(BuildProblem):
+class RecipeError(BuildError):
     """A recipe is wrong; the text names the file, the key and the fix."""
 
 
@@ -50,7 +50,8 @@ class Release:
             itself, and so it is when there is but one and the path names no archive; else `path`
             is an archive of them all.
         prefix: the folder within the archive.
-        checksums: the path of the checksum file, which may hold `{path}`; empty if upstream has none.
+        checksums: the path of the checksum file, where `{path}` stands for the file it is of;
+            empty if upstream has none.
         checksum_style: `bare` for the digest alone, `named` for lines `digest  name`.
     """
 
@@ -92,7 +93,9 @@ class Component:
 
     def inputs(self) -> dict[str, bytes]:
         """The files whose content decides what building makes."""
-        return {name: (self.folder / name).read_bytes() for name in ("recipe.toml", "go.mod", "go.sum")}
+        return {
+            name: (self.folder / name).read_bytes() for name in ("recipe.toml", "go.mod", "go.sum")
+        }
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,10 @@ class _Recipe:
         table = read_toml(path)
         for key, shape in (("c_programs", CProgram), ("sources", Source)):
             entries = table.get(key, {})
-            table[key] = {name: from_table(shape, entry, f"{path}: {key}.{name}") for name, entry in entries.items()}
+            table[key] = {
+                name: from_table(shape, entry, f"{path}: {key}.{name}")
+                for name, entry in entries.items()
+            }
         table["releases"] = [
             from_table(Release, entry, f"{path}: releases[{index}]")
             for index, entry in enumerate(table.get("releases", []))
@@ -129,7 +135,7 @@ def load_components(folder: Path) -> list[Component]:
     """Read all components of `folder`, in the order of their names.
 
     Raises:
-        RecipeProblem: a recipe is wrong.
+        RecipeError: a recipe is wrong.
     """
     return [load_component(path.parent) for path in sorted(folder.glob("*/recipe.toml"))]
 
@@ -138,7 +144,7 @@ def load_component(folder: Path) -> Component:
     """Read one component's recipe and the versions its wrapper module pins.
 
     Raises:
-        RecipeProblem: the recipe is not TOML, has unknown or missing keys, or contradicts itself.
+        RecipeError: the recipe is not TOML, has unknown or missing keys, or contradicts itself.
     """
     path = folder / "recipe.toml"
     recipe = _Recipe.read(path)
@@ -169,28 +175,30 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        RecipeProblem: it cannot be read or is not TOML.
+        RecipeError: it cannot be read or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeProblem(f"{path}: cannot be read as TOML: {error}") from error
+        raise RecipeError(f"{path}: cannot be read as TOML: {error}") from error
 
 
 def from_table(shape: type[_Shape], table: Mapping[str, Any], where: str) -> _Shape:
     """Make a dataclass from a TOML table.
 
     Raises:
-        RecipeProblem: a key is unknown or missing.
+        RecipeError: a key is unknown or missing.
     """
     known = {item.name: item for item in fields(shape)}  # type: ignore[arg-type]
     unknown = sorted(set(table) - set(known))
     if unknown:
-        raise RecipeProblem(f"{where}: unknown key {unknown[0]!r}: known are {', '.join(known)}")
-    needed = {name for name, item in known.items() if item.default is item.default_factory is MISSING}
+        raise RecipeError(f"{where}: unknown key {unknown[0]!r}: known are {', '.join(known)}")
+    needed = {
+        name for name, item in known.items() if item.default is item.default_factory is MISSING
+    }
     missing = sorted(needed - set(table))
     if missing:
-        raise RecipeProblem(f"{where}: {missing[0]!r} is missing: add it")
+        raise RecipeError(f"{where}: {missing[0]!r} is missing: add it")
     return shape(**table)
 
 
@@ -198,12 +206,14 @@ def required_version(go_mod: Path, module: str) -> str:
     """The version, without its v, that a go.mod requires of `module`.
 
     Raises:
-        RecipeProblem: it requires none.
+        RecipeError: it requires none.
     """
     pattern = rf"^(?:require )?\s*{re.escape(module)} v(\S+)"
     found = re.search(pattern, go_mod.read_text(encoding="utf-8"), re.MULTILINE)
     if not found:
-        raise RecipeProblem(f"{go_mod}: does not require {module!r}: name it there or mend the recipe's module")
+        raise RecipeError(
+            f"{go_mod}: does not require {module!r}: name it there or mend the recipe's module"
+        )
     return found[1]
 
 
@@ -227,12 +237,21 @@ def _expanded(release: Release, texts: Mapping[str, str]) -> Release:
 
 def _check(component: Component, path: Path) -> None:
     """Refuse what would only fail, or not be noticed, after minutes of building."""
-    unproven = {*component.binaries, *component.c_programs} - {command.split()[0] for command in component.smoke}
+    unproven = {*component.binaries, *component.c_programs} - {
+        command.split()[0] for command in component.smoke
+    }
     if unproven:
-        raise RecipeProblem(f"{path}: smoke proves nothing of {min(unproven)!r}: add a command that prints its version")
+        raise RecipeError(
+            f"{path}: smoke lacks {min(unproven)!r}: add a command that prints its version"
+        )
     for release in component.releases:
         strangers = sorted(set(release.files) - component.outputs)
         if strangers:
-            raise RecipeProblem(f"{path}: {release.path} holds {strangers[0]!r}, which nothing here builds")
+            raise RecipeError(
+                f"{path}: {release.path} holds {strangers[0]!r}, which nothing here builds"
+            )
         if release.checksum_style not in CHECKSUM_STYLES:
-            raise RecipeProblem(f"{path}: checksum_style {release.checksum_style!r}: use {' or '.join(CHECKSUM_STYLES)}")
+            raise RecipeError(
+                f"{path}: checksum_style {release.checksum_style!r}: "
+                f"use {' or '.join(CHECKSUM_STYLES)}"
+            )

@@ -9,15 +9,19 @@ Writing it needs no running registry; `check-registry.sh` pulls every image from
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab.artifacts.images import Blob
+from artifacts.images import Blob
 
 
-def add_image(storage: Path, repository: str, tags: Iterable[str], manifest: Blob, blobs: Iterable[Blob]) -> None:
+def add_image(
+    storage: Path, repository: str, tags: Iterable[str], manifest: Blob, blobs: Iterable[Blob]
+) -> None:
     """Add an image under all of its tags.
 
     Args:
         storage: the registry's `rootdirectory`.
         repository: the name without host and tag, such as `coredns/coredns`.
+        tags: the names within the repository.
+        manifest: the image.
         blobs: what the manifest refers to.
     """
     base = storage / "docker/registry/v2"

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a build command ends: its exit code, its one message, its links."""
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from artifacts.progress import BuildError, BuildTimeoutError
+from artifacts.recipes import RecipeError
+
+DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
+EPILOG = (
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or recipe, 3 timed out, 130 interrupted. "
+    "Progress is on stderr, the links made on stdout."
+)
+
+
+def guarded(work: Callable[[], None]) -> int:
+    """Do the work of a build command; turn its problems into one message and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        work()
+    except RecipeError as problem:
+        return _told(problem, INVALID)
+    except BuildTimeoutError as problem:
+        return _told(problem, TIMED_OUT)
+    except (BuildError, OSError) as problem:
+        return _told(problem, FAILED)
+    except KeyboardInterrupt:
+        return _told("interrupted; the next run goes on where this one stopped", INTERRUPTED)
+    return DONE
+
+
+def link(link_path: Path, target: Path) -> None:
+    """Make or replace a symbolic link in one step, and print it on stdout."""
+    link_path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = link_path.with_name(f".{link_path.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link_path)
+    print(f"{link_path} -> {target}")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _told(problem: object, code: int) -> int:
+    print(f"error: {problem}", file=sys.stderr, flush=True)
+    return code
