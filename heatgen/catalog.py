@@ -178,7 +178,7 @@ def read_block(tree: Tree, folder: str, block_schema: schema.Schema) -> Block:
     files = {path.removeprefix(prefix): tree[path].decode() for path in sorted(tree)
              if path.startswith(prefix)}  # fmt: skip
     data = schema.filled(description.data, block_schema)
-    return _block(layer, folder.split("/")[-1], data, files, description)
+    return _block(layer, folder.rpartition("/")[2], data, files, description)
 
 
 def _block_folders(tree: Tree) -> list[str]:

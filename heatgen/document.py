@@ -102,14 +102,15 @@ def _decode(name: str, raw: bytes) -> str:
 def _syntax_problem(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
     """What the YAML scanner or parser stumbled over, in our form."""
     mark = error.problem_mark or error.context_mark
-    position = Position(mark.line + 1, mark.column + 1) if mark else None
-    lines = text.splitlines()
-    line = lines[mark.line] if mark and mark.line < len(lines) else ""
-    if "\t" in line[: len(line) - len(line.lstrip())] or line[mark.column : mark.column + 1] == "\t":
+    reasons = [reason for reason in (error.context, error.problem) if reason]
+    message, hint = f"is not YAML: {', '.join(reasons)}", ""
+    if mark is None:
+        return Problem(name, None, message)
+    position = Position(mark.line + 1, mark.column + 1)
+    line = [*text.splitlines(), ""][min(mark.line, text.count("\n"))]
+    indentation = line[: len(line) - len(line.lstrip())]
+    if "\t" in indentation or line[mark.column : mark.column + 1] == "\t":
         message, hint = "YAML does not allow tabs for indentation", "use spaces"
-    else:
-        reasons = [reason for reason in (error.context, error.problem) if reason]
-        message, hint = f"is not YAML: {', '.join(reasons)}", ""
     return Problem(name, position, message, hint)
 
 
@@ -238,6 +239,8 @@ def plain_value(text: str) -> str | int | float | bool | None:
 def _position(event: yaml.Event) -> Position:
     """Where an event begins; as wide as it is, if it ends in the same line."""
     start, end = event.start_mark, event.end_mark
+    if start is None or end is None:
+        return Position(1, 1)
     width = end.column - start.column if end.line == start.line else 1
     return Position(start.line + 1, start.column + 1, max(1, width))
 

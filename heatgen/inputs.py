@@ -47,7 +47,7 @@ API_PORT = 6443
 DOMAIN = "cluster.local"
 
 
-class Unresolved(ValueError):  # noqa: N818 - it says what a reference is
+class Unresolved(ValueError):
     """A reference that leads nowhere; the text says why and what to do."""
 
 
@@ -275,8 +275,8 @@ def _override(name: str, place: Place) -> str:
     return json.dumps(place.house.spec.overrides.get(name, {}), sort_keys=True)
 
 
-def _servers(name: str, place: Place) -> Reference:
-    role, _, what = name.partition(".")
+def _servers(name: str, _: Place) -> Reference:
+    role, what = (*name.split(".", 1), "")[:2]
     kinds: dict[str, type[ServerNames | ServerAddresses]] = {
         "names": ServerNames, "addresses": ServerAddresses,
     }  # fmt: skip
@@ -351,4 +351,3 @@ _FAMILIES: dict[str, Callable[[str, Place], Value]] = {
     "servers": _servers,
     "step": _step_output,
 }
-

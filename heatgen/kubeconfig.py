@@ -13,7 +13,7 @@ from heatgen import yamltext
 OUTPUTS = ("api_endpoint", "ca_certificate", "admin_certificate")
 
 
-class Mismatch(ValueError):  # noqa: N818 - it says what the parts are
+class Mismatch(ValueError):
     """Outputs and key do not belong together; the text says how and what to do."""
 
 

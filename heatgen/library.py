@@ -2,14 +2,12 @@
 """Edge: reads the building blocks and schemas that are installed with heatgen."""
 
 import json
-import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from heatgen.catalog import Catalog, Tree, build
-
 
 HOT = Path(__file__).resolve().parent.parent / "hot"
 """The blocks lie beside this package, in a checkout as in an installed wheel."""
@@ -42,7 +40,7 @@ def executables(root: Path) -> frozenset[str]:
     return frozenset(
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
-        if path.is_file() and os.stat(path).st_mode & stat.S_IXUSR
+        if path.is_file() and path.stat().st_mode & stat.S_IXUSR
     )
 
 

@@ -35,7 +35,7 @@ _CHUNK = 1024 * 1024
 _T = TypeVar("_T")
 
 
-class Unavailable(Exception):  # noqa: N818 - it says what a source is
+class Unavailable(Exception):
     """A source gave no answer that can be used; the text says which and why."""
 
 

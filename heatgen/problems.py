@@ -34,7 +34,7 @@ class Problem:
         return (self.file, place.line, place.column, self.message)
 
 
-class ProblemsFound(Exception):  # noqa: N818 - it carries findings, it is not one error
+class ProblemsFound(Exception):
     """The input cannot be used; ``problems`` says why, all at once.
 
     Args:

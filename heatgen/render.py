@@ -130,13 +130,13 @@ def _firewall(plan: Plan) -> Iterator[tuple[str, Resource]]:
     apart = [rule for rule in plan.rules if (rule.role, rule.from_role) == (WORKER, CONTROL)]
     for role in (WORKER, CONTROL):
         rules = [rule for rule in plan.rules if rule.role == role and rule not in apart]
-        properties = {
+        group: dict[str, Any] = {
             "description": f"heatgen: {role} nodes of {plan.spec.name}",
             "rules": [_rule(rule) for rule in rules],
         }
-        yield names.security_group(role), Resource("OS::Neutron::SecurityGroup", properties)
+        yield names.security_group(role), Resource("OS::Neutron::SecurityGroup", group)
     for rule in apart:
-        properties = {
+        properties: dict[str, Any] = {
             "security_group": get_resource(names.security_group(WORKER)),
             "remote_group": get_resource(names.security_group(CONTROL)),
             **_traffic(rule),

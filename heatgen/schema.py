@@ -7,11 +7,11 @@ Beside the standard keywords a schema may carry ``rule``: the sentence to say wh
 
 import copy
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jsonschema
-from jsonschema.protocols import Validator
 
 from heatgen.document import Document, Path, dotted
 from heatgen.problems import Problem, did_you_mean
@@ -43,11 +43,27 @@ def _is_ipv4(value: object) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """One way in which a value breaks a schema."""
+
+    path: Path
+    keyword: str
+    """The schema's keyword that does not hold, such as ``type``."""
+    wanted: Any
+    """What the keyword asks for."""
+    part: Schema
+    """The part of the schema that the keyword stands in."""
+    value: Any
+    message: str
+
+
 def check(document: Document, schema: Schema) -> list[Problem]:
     """Every way in which a document breaks a schema, each at its place."""
-    validator = jsonschema.Draft202012Validator(schema, format_checker=_FORMATS)
-    return [problem for error in _leaves(validator, document.data)
-            for problem in _explain(document, error)]  # fmt: skip
+    problems: list[Problem] = []
+    for failure in _failures(schema, document.data):
+        problems += _EXPLAIN.get(failure.keyword, _broken_rule)(document, failure)
+    return problems
 
 
 def check_value(value: Any, schema: Schema) -> str:
@@ -73,82 +89,80 @@ def filled(value: Any, schema: Schema) -> Any:
     return result
 
 
-def _leaves(validator: Validator, value: Any) -> Iterator[jsonschema.ValidationError]:
-    """The errors that matter: of alternatives, those of the one that fits best."""
+def _failures(schema: Schema, value: Any) -> Iterator[_Failure]:
+    """The failures that matter: of alternatives, those of the one that fits best."""
+    validator = jsonschema.Draft202012Validator(schema, format_checker=_FORMATS)
     for error in validator.iter_errors(value):
+        best = error
         if error.validator in {"anyOf", "oneOf"} and error.context:
-            yield jsonschema.exceptions.best_match([error]) or error
-        else:
-            yield error
+            best = jsonschema.exceptions.best_match([error]) or error
+        yield _Failure(
+            path=tuple(best.absolute_path),
+            keyword=str(best.validator),
+            wanted=best.validator_value,
+            part=best.schema if isinstance(best.schema, dict) else {},
+            value=best.instance,
+            message=best.message,
+        )
 
 
-def _explain(document: Document, error: jsonschema.ValidationError) -> list[Problem]:
-    """One schema error as problems in our words."""
-    path: Path = tuple(error.absolute_path)
-    explain = {
-        "additionalProperties": _unknown_keys, "required": _missing_keys, "type": _wrong_type,
-        "enum": _not_in_list,
-    }.get(str(error.validator))  # fmt: skip
-    if explain is not None:
-        return explain(document, path, error)
-    rule = str(error.schema.get("rule", "")) if isinstance(error.schema, dict) else ""
-    if rule and error.validator in {"pattern", "format", "propertyNames", "minLength"}:
-        message = f"{_name(path)} {rule}, not {_shown(error.instance)}"
+def _broken_rule(document: Document, failure: _Failure) -> list[Problem]:
+    rule = failure.part.get("rule", "")
+    if rule and failure.keyword in {"pattern", "format"}:
+        message = f"{_name(failure.path)} {rule}, not {_shown(failure.value)}"
     else:
-        message = f"{_name(path)}: {error.message}"
-    return [document.problem(path, message)]
+        message = f"{_name(failure.path)}: {failure.message}"
+    return [document.problem(failure.path, message)]
 
 
-def _unknown_keys(
-    document: Document, path: Path, error: jsonschema.ValidationError
-) -> list[Problem]:
-    known = error.schema.get("properties", {})
+def _unknown_keys(document: Document, failure: _Failure) -> list[Problem]:
+    known = failure.part.get("properties", {})
+    paths = [(*failure.path, key) for key in failure.value if key not in known]
     return [
         document.problem(
-            (*path, key),
-            f"{dotted((*path, key))} is not known here",
-            did_you_mean(key, known),
-            key=True,
+            path, f"{dotted(path)} is not known here", did_you_mean(str(path[-1]), known), key=True
         )
-        for key in error.instance
-        if key not in known
+        for path in paths
     ]
 
 
-def _missing_keys(
-    document: Document, path: Path, error: jsonschema.ValidationError
-) -> list[Problem]:
-    key = next(key for key in error.validator_value if key not in error.instance
-               and f"'{key}'" in error.message)  # fmt: skip
-    part = error.schema.get("properties", {}).get(key, {})
-    hint = str(part.get("description", ""))
-    return [document.problem(path, f"{dotted((*path, key))} is missing", hint, key=bool(path))]
+def _missing_keys(document: Document, failure: _Failure) -> list[Problem]:
+    # One failure for each key: its name stands in the message only.
+    key = next(key for key in failure.wanted if failure.message.startswith(repr(key)))
+    hint = failure.part.get("properties", {}).get(key, {}).get("description", "")
+    message = f"{dotted((*failure.path, key))} is missing"
+    return [document.problem(failure.path, message, hint, key=bool(failure.path))]
 
 
-def _wrong_type(document: Document, path: Path, error: jsonschema.ValidationError) -> list[Problem]:
-    wanted = error.validator_value
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
-    if error.instance is None and path:
-        message = f"{_name(path)} is empty"
-        return [document.problem(path, message, f"write {_either(names)}, or remove the key")]
-    message = f"{_name(path)} must be {_either(names)}, not {_kind(error.instance)}"
-    written = document.written.get(path)
+def _wrong_type(document: Document, failure: _Failure) -> list[Problem]:
+    path, value = failure.path, failure.value
+    names = [failure.wanted] if isinstance(failure.wanted, str) else failure.wanted
+    if value is None and path:
+        hint = f"write {_either(names)}, or remove the key"
+        return [document.problem(path, f"{_name(path)} is empty", hint)]
     hint = ""
-    if "string" in names and written is not None:
-        hint = f"put it in quotes: '{written}'"
-    elif "boolean" in names and str(error.instance).lower() in {"yes", "no", "on", "off"}:
+    if "string" in names and path in document.written:
+        hint = f"put it in quotes: '{document.written[path]}'"
+    elif "boolean" in names and str(value).lower() in {"yes", "no", "on", "off"}:
         hint = "write true or false"
     elif not path:
         hint = "begin with 'name: NAME'"
+    message = f"{_name(path)} must be {_either(names)}, not {_kind(value)}"
     return [document.problem(path, message, hint)]
 
 
-def _not_in_list(
-    document: Document, path: Path, error: jsonschema.ValidationError
-) -> list[Problem]:
-    choices = [str(choice) for choice in error.validator_value]
-    hint = did_you_mean(str(error.instance), choices)
-    return [document.problem(path, f"{_name(path)}: {_shown(error.instance)} is not known", hint)]
+def _not_in_list(document: Document, failure: _Failure) -> list[Problem]:
+    choices = [str(choice) for choice in failure.wanted]
+    message = f"{_name(failure.path)}: {_shown(failure.value)} is not known"
+    return [document.problem(failure.path, message, did_you_mean(str(failure.value), choices))]
+
+
+_EXPLAIN: dict[str, Callable[[Document, _Failure], list[Problem]]] = {
+    "additionalProperties": _unknown_keys,
+    "enum": _not_in_list,
+    "required": _missing_keys,
+    "type": _wrong_type,
+}
 
 
 def _name(path: Path) -> str:

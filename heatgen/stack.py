@@ -4,7 +4,7 @@
 from typing import Any
 
 
-class CloudFailed(Exception):  # noqa: N818 - it says what happened
+class CloudFailed(Exception):
     """The cloud gave no answer that can be used; the text says why and what to do."""
 
 
@@ -39,7 +39,5 @@ def outputs(name: str, cloud: str | None = None) -> dict[str, Any]:
         raise CloudFailed(f"there is no stack {name!r}: see 'openstack stack list'")
     status = str(stack.status)
     if not status.endswith("_COMPLETE"):
-        raise CloudFailed(
-            f"stack {name!r} is {status}: see 'openstack stack failures list {name}'"
-        )
+        raise CloudFailed(f"stack {name!r} is {status}: see 'openstack stack failures list {name}'")
     return {item["output_key"]: item["output_value"] for item in stack.outputs or []}

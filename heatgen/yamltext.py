@@ -34,7 +34,7 @@ def _emit(value: Any, indent: int, lead: str, lines: list[str]) -> None:
     elif isinstance(value, str) and "\n" in value and lead and _LITERAL.match(value):
         _emit_literal(value, indent, lead, lines)
     else:
-        lines.append(f"{lead} {_scalar(value)}".lstrip() if not lead else f"{lead} {_scalar(value)}")
+        lines.append(f"{lead} {_scalar(value)}" if lead else _scalar(value))
 
 
 def _emit_mapping(value: dict[str, Any], indent: int, lead: str, lines: list[str]) -> None:

@@ -1,7 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``heatgen block lint``."""
+"""``heatgen block``: the building blocks."""
+
+import argparse
+import sys
+from pathlib import Path
+
 from cliff.command import Command
+
+from heatgen import blockcheck, library
+from heatgen.catalog import build
+from heatgen.problems import ProblemsFound
 
 
 class BlockLint(Command):
-    """Check building blocks."""
+    """Check building blocks: descriptions against scripts, and each in a cluster of defaults."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """The command's arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "folder",
+            type=Path,
+            nargs="?",
+            default=library.HOT,
+            metavar="FOLDER",
+            help="folder with blocks/, trust/, lib/ and agent/ (default: the installed one)",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Lint."""
+        catalog = build(library.tree(parsed_args.folder), library.schema("block"))
+        executables = library.executables(parsed_args.folder)
+        problems, sources = blockcheck.check(catalog, executables, library.schema("cluster"))
+        if problems:
+            raise ProblemsFound(problems, sources)
+        print(f"{len(catalog.all_blocks())} blocks are good", file=sys.stderr)

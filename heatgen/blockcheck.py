@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The block linter: does a block keep its own promises, and does it fit into the house?
+
+``block.yaml`` was checked against its schema when it was read (:mod:`heatgen.catalog`). Here it is
+compared with the scripts, and every block is put into a cluster of defaults and planned.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import jsonschema
+
+from heatgen import configs, document, inputs, plan, schema, scripts, spec
+from heatgen.catalog import BLOCK_FILE, Block, Catalog, Step
+from heatgen.names import TRUST
+from heatgen.pins import Pins
+from heatgen.problems import Position, Problem, ProblemsFound
+
+_TRIAL = b"name: trial\ncloud: {external_network: n, image: i, flavor: f}\n"
+_FREE_FILES = ("README.rst", "example.yaml", BLOCK_FILE)
+
+
+def check(
+    catalog: Catalog, executables: frozenset[str], cluster_schema: schema.Schema
+) -> tuple[list[Problem], dict[str, str]]:
+    """Everything that is wrong with the blocks of a catalog, and the texts to quote from.
+
+    Args:
+        catalog: the blocks.
+        executables: files under ``hot/`` that may be executed.
+        cluster_schema: the schema of ``cluster.yaml``.
+    """
+    problems: list[Problem] = []
+    sources: dict[str, str] = {}
+    for block in catalog.all_blocks():
+        problems += check_block(block, executables)
+        folder = block.document.name.removesuffix(BLOCK_FILE)
+        sources |= {f"{folder}{name}": text for name, text in block.files.items()}
+    problems += _unused_options(catalog)
+    if not problems:
+        for block in catalog.blocks.values():
+            problems += _trial(block, catalog, cluster_schema)
+    return problems, sources
+
+
+def check_block(block: Block, executables: frozenset[str]) -> list[Problem]:
+    """Everything that is wrong inside one block."""
+    return [
+        *_check_options(block),
+        *_check_steps(block),
+        *_check_inputs(block),
+        *_check_outputs(block),
+        *_check_files(block),
+        *_check_configs(block),
+        *_check_certificates(block),
+        *_check_scripts(block, executables),
+    ]
+
+
+def _check_options(block: Block) -> Iterator[Problem]:
+    """Each option is a schema, and its default keeps it."""
+    for name, option in block.options.items():
+        path = ("options", name)
+        if name == "use":
+            yield block.document.problem(path, "'use' names the block: call the option otherwise")
+        try:
+            jsonschema.Draft202012Validator.check_schema(option)
+        except jsonschema.SchemaError as error:
+            yield block.document.problem(path, f"is not JSON Schema: {error.message}")
+            continue
+        broken = schema.check_value(option["default"], option)
+        if broken:
+            yield block.document.problem((*path, "default"), f"the default is not valid: {broken}")
+
+
+def _check_steps(block: Block) -> Iterator[Problem]:
+    """Step names are unique, roles are the block's."""
+    seen: set[str] = set()
+    for number, step in enumerate(block.steps):
+        path = ("steps", number)
+        if step.name in seen:
+            yield block.document.problem((*path, "name"), f"there are two steps {step.name!r}")
+        seen.add(step.name)
+        for role in set(step.roles) - set(block.roles):
+            yield block.document.problem(path, f"role {role!r} is not one of the block's roles")
+        for name in step.inputs:
+            if name not in block.inputs:
+                message = f"input {name} is not declared under 'inputs'"
+                yield block.document.problem((*path, "inputs"), message)
+
+
+def _check_inputs(block: Block) -> Iterator[Problem]:
+    """Inputs are used by steps; artefacts, images and configurations by inputs."""
+    taken = {name for step in block.steps for name in step.inputs}
+    for name in block.inputs:
+        if name not in taken:
+            yield block.document.problem(("inputs", name), f"no step takes the input {name}")
+    sources = _sources_used(block)
+    for family, section in (
+        ("artefact", block.artefacts), ("image", block.images), ("config", block.configs),
+    ):  # fmt: skip
+        for name in section:
+            if f"{family}.{name}" not in sources:
+                path = (f"{family}s", name)
+                yield block.document.problem(path, f"nothing uses the {family} {name!r}")
+
+
+def _check_outputs(block: Block) -> Iterator[Problem]:
+    """Declared outputs are written, written ones declared."""
+    for number, step in enumerate(block.steps):
+        text = block.files.get(step.script, "")
+        for name in step.outputs:
+            if not scripts.writes_output(text, name):
+                path = ("steps", number, "outputs", name)
+                yield block.document.problem(path, f"{step.script} does not write output {name!r}")
+        for place in scripts.written_outputs(text):
+            if place.text not in {*step.outputs, "problem"}:
+                message = f"output {place.text!r} is not declared by step {step.name!r}"
+                yield _in_script(block, step, place, message)
+
+
+def _check_files(block: Block) -> Iterator[Problem]:
+    """Files that are named are there, files that are there are named."""
+    named = {step.script: ("steps",) for step in block.steps}
+    named |= {config.file: ("configs",) for config in block.configs.values()}
+    named |= {source.removeprefix("file:"): ("inputs",) for source in _sources_used(block)
+              if source.startswith("file:")}  # fmt: skip
+    for name, path in named.items():
+        if name not in block.files:
+            yield block.document.problem(path, f"the file {name} is missing")
+    folder = block.document.name.removesuffix(BLOCK_FILE)
+    for name in block.files:
+        if name not in named and name not in _FREE_FILES:
+            yield Problem(f"{folder}{name}", None, "nothing uses this file")
+
+
+def _check_configs(block: Block) -> Iterator[Problem]:
+    """Base files can be read."""
+    for name, config in block.configs.items():
+        try:
+            configs.base(config.file, block.files.get(config.file, "{}"))
+        except ProblemsFound as found:
+            yield from found.problems
+        except ValueError as error:
+            yield block.document.problem(("configs", name), str(error))
+
+
+def _check_certificates(block: Block) -> Iterator[Problem]:
+    """Roles are the block's; subjects hold no placeholder but the node's name."""
+    for certificate in block.certificates:
+        path = ("certificates", certificate.name)
+        for role in set(certificate.roles) - set(block.roles):
+            yield block.document.problem(path, f"role {role!r} is not one of the block's roles")
+        if "{" in certificate.subject.replace("{node}", ""):
+            yield block.document.problem((*path, "subject"), "only {node} may stand in a subject")
+        if "server" in certificate.usages and not certificate.names and block.layer != TRUST:
+            # Peers that are told apart by their common name still need a name to be reached by.
+            yield block.document.problem(path, "a server's certificate needs 'names'")
+
+
+def _check_scripts(block: Block, executables: frozenset[str]) -> Iterator[Problem]:
+    folder = block.document.name.removesuffix(BLOCK_FILE)
+    for step in block.steps:
+        text = block.files.get(step.script)
+        if text is None:
+            continue
+        path = f"{folder}{step.script}"
+        if path.removeprefix("hot/") not in executables:
+            yield Problem(path, None, "is not executable", f"chmod +x {path}")
+        if not scripts.has_head(text):
+            hint = "begin with:\n" + "".join(f"    {line}\n" for line in scripts.HEAD.splitlines())
+            yield Problem(path, Position(1, 1), "does not begin as every step does", hint.rstrip())
+        yield from _check_script(block, step, text)
+
+
+def _check_script(block: Block, step: Step, text: str) -> Iterator[Problem]:
+    """Inputs that a script uses are its step's, and the other way round; nothing is templated."""
+    for place in scripts.undeclared(text, frozenset(step.inputs)):
+        message = f"uses {place.text}, which is not an input of step {step.name!r}"
+        yield _in_script(block, step, place, message, "inputs are upper case, all else lower case")
+    for name in step.inputs:
+        if not scripts.uses_input(text, name):
+            path = ("steps", block.steps.index(step), "inputs")
+            yield block.document.problem(path, f"{step.script} does not use the input {name}")
+    for place in scripts.tokens(text):
+        message = f"{place.text!r} looks like a template: scripts get inputs, not templates"
+        yield _in_script(block, step, place, message)
+
+
+def _in_script(
+    block: Block, step: Step, place: scripts.Place, message: str, hint: str = ""
+) -> Problem:
+    folder = block.document.name.removesuffix(BLOCK_FILE)
+    position = Position(place.line, place.column, len(place.text))
+    return Problem(f"{folder}{step.script}", position, message, hint)
+
+
+def _sources_used(block: Block) -> set[str]:
+    """Every reference that a block makes."""
+    sources = {item.source for item in block.inputs.values()}
+    for config in block.configs.values():
+        for setting in config.settings.values():
+            sources |= set(setting) if isinstance(setting, list) else {setting}
+    sources |= {fact["from"] for fact in block.facts.values()
+                if isinstance(fact, dict) and "from" in fact}  # fmt: skip
+    return sources
+
+
+def _unused_options(catalog: Catalog) -> Iterator[Problem]:
+    """Options that change nothing."""
+    everywhere = {source for block in catalog.all_blocks() for source in _sources_used(block)}
+    for block in catalog.all_blocks():
+        texts = _formatted_texts(block)
+        for name in block.options:
+            named = {f"options.{name}"} & _sources_used(block)
+            named |= {f"{block.layer}.{name}"} & everywhere
+            computed = name == "services" and block.layer == "orchestration"
+            if not named and not computed and not any(f"{{{name}}}" in text for text in texts):
+                yield block.document.problem(("options", name), f"nothing uses the option {name!r}")
+
+
+def _formatted_texts(block: Block) -> list[str]:
+    """Texts in which ``{option}`` is replaced."""
+    return [
+        *(text for item in block.artefacts.values() for text in (item.url, item.checksums)),
+        *block.images.values(),
+        *(port.port for port in block.ports),
+        *(fact for fact in block.facts.values() if isinstance(fact, str)),
+    ]
+
+
+def _trial(block: Block, catalog: Catalog, cluster_schema: schema.Schema) -> list[Problem]:
+    """Plan a cluster of defaults with this block."""
+    text = _TRIAL + f"{block.layer}: {{use: {block.name}}}\n".encode()
+    try:
+        wish = spec.read(document.parse("trial.yaml", text), catalog, cluster_schema)
+        # Several control-plane nodes, so that all ways of the plan are taken.
+        wish = replace(wish, control_plane=replace(wish.control_plane, count=3))
+        plan.build(wish, catalog, _any_pins(spec.used_blocks(wish, catalog), wish), "")
+    except ProblemsFound as found:
+        return list(found.problems)
+    except inputs.Unresolved as error:
+        return [block.document.problem((), str(error))]
+    return []
+
+
+def _any_pins(blocks: Mapping[str, Block], wish: spec.Spec) -> Pins:
+    """Pins for all that blocks want, of no meaning."""
+    artefacts: dict[str, str] = {}
+    images: dict[str, str] = {}
+    for block in blocks.values():
+        options = inputs.options_of(wish, block)
+        artefacts |= dict.fromkeys(inputs.artefact_urls(block, options).values(), "0" * 64)
+        references = inputs.image_references(block, options).values()
+        images |= dict.fromkeys(references, "sha256:" + "0" * 64)
+    return Pins(artefacts, images)
