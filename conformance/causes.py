@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Likely causes, read from the pattern of what failed: one path, one node, or all paths."""
+
+from collections.abc import Iterable
+
+from conformance.facts import Facts, Ping
+from conformance.verdict import Unasked
+
+Pair = tuple[str, str]
+
+
+def lost_pairs(facts: Facts) -> set[Pair]:
+    """The ordered pairs of different nodes between whose pods no ping came back."""
+    return {
+        (source, target)
+        for source, view in facts.views.items()
+        if not isinstance(view.pod_pings, Unasked)
+        for target, ping in view.pod_pings.items()
+        if source != target and is_lost(ping)
+    }
+
+
+def is_lost(ping: Ping) -> bool:
+    """Did no reply come back at all?"""
+    return ping.received == 0
+
+
+def of_lost_ping(facts: Facts, source: str, target: str) -> str:
+    """Why pods on `source` may not reach pods on `target`."""
+    lost = lost_pairs(facts)
+    names = sorted(facts.views)
+    port = _vxlan_port(facts)
+    if len(lost) == len(names) * (len(names) - 1) > 2:
+        return (
+            f"no node reaches any other: UDP {port} (flannel's VXLAN) is dropped between all of "
+            "them, by a security group or a firewall"
+        )
+    for name in (source, target):
+        if _all_of(name, names) <= lost and not lost - _all_of(name, names):
+            return (
+                f"every path to and from {name} is lost, and no other: flannel.1, its routes, "
+                f"ip_forward, the FORWARD chain or UDP {port} on {name}"
+            )
+    if (target, source) in lost:
+        return f"both directions are lost: UDP {port} between the two nodes, one-way or both ways"
+    return (
+        f"the reverse path works: {source} lacks the FDB or ARP entry, or the route, for {target}"
+    )
+
+
+def _all_of(node: str, names: Iterable[str]) -> set[Pair]:
+    return {pair for name in names if name != node for pair in ((node, name), (name, node))}
+
+
+def _vxlan_port(facts: Facts) -> int:
+    """The port that flannel.1 uses; flannel's usual one if no node tells."""
+    for view in facts.views.values():
+        if not isinstance(view.links, Unasked) and "flannel.1" in view.links:
+            return view.links["flannel.1"].port or 8472
+    return 8472

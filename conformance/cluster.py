@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one door to a cluster's API: plain JSON in and out, a time limit on every call.
+
+The Python client is used for what it knows best, reading a kubeconfig (certificates, tokens, exec
+plug-ins, proxies) and speaking exec's websocket. Its generated API classes are left alone:
+importing them takes longer than many a test. Its `stream()` is too, for it is not safe between
+threads; each exec here opens a websocket of its own.
+"""
+
+import importlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from conformance.verdict import CouldNotAskError
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 4.0
+ANSWER_SECONDS = 15.0
+REACH_SECONDS = 9.0  # an unreachable cluster is told within ten
+POLL_SECONDS = 0.4
+
+COLLECTIONS = {
+    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
+    "DaemonSet": "/apis/apps/v1/namespaces/{namespace}/daemonsets",
+    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
+    "Namespace": "/api/v1/namespaces",
+    "Pod": "/api/v1/namespaces/{namespace}/pods",
+    "Service": "/api/v1/namespaces/{namespace}/services",
+    "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
+}
+
+
+class RefusedError(CouldNotAskError):
+    """The API answered with an error. `code` is the HTTP status."""
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class TooLateError(Exception):
+    """The time was up before what was waited for came. `last` is what was seen last."""
+
+    def __init__(self, seconds: float, last: Any) -> None:
+        self.last = last
+        super().__init__(f"not within {seconds:.0f} s")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ran in a pod to its end."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def until(
+    ask: Callable[[], T], done: Callable[[T], bool], patience: float, every: float = POLL_SECONDS
+) -> T:
+    """Ask again and again until `done` likes the answer, and return that.
+
+    Raises:
+        TooLateError: after `patience` seconds, with the last answer.
+        CouldNotAskError: if at that time asking itself fails.
+    """
+    deadline = time.monotonic() + patience
+    last: T | None = None
+    while True:
+        try:
+            last = ask()
+            if done(last):
+                return last
+        except RefusedError:
+            raise
+        except CouldNotAskError:
+            if time.monotonic() > deadline:
+                raise
+        if time.monotonic() > deadline:
+            raise TooLateError(patience, last)
+        time.sleep(every)
+
+
+class Cluster:
+    """A cluster behind a kubeconfig. Safe to use from several threads."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        """Read the kubeconfig; ask nothing yet.
+
+        Raises:
+            CouldNotAskError: if it is not usable.
+        """
+        client: Any = importlib.import_module("kubernetes.client.configuration")
+        loader: Any = importlib.import_module("kubernetes.config.kube_config")
+        rest: Any = importlib.import_module("kubernetes.client.rest")
+        self.kubeconfig = kubeconfig
+        self._configuration = client.Configuration()
+        self._configuration.retries = False
+        try:
+            loader.load_kube_config(str(kubeconfig), client_configuration=self._configuration)
+        except Exception as problem:  # noqa: BLE001  the loader passes on what libraries raise
+            raise CouldNotAskError(f"{kubeconfig} is no usable kubeconfig: {problem}") from None
+        self._configuration.socket_options = _keepalive()
+        self._pool = rest.RESTClientObject(self._configuration).pool_manager
+        self._ahead = timedelta()
+
+    @property
+    def server(self) -> str:
+        """The URL of the API."""
+        return str(self._configuration.host)
+
+    def now(self) -> datetime:
+        """The API server's clock: this machine's may be off, and others judge by theirs."""
+        return datetime.now(UTC) + self._ahead
+
+    def request(
+        self, method: str, path: str, body: Any = None, kind: str = "application/json", **query: str
+    ) -> bytes:
+        """One call, by default at most 15 seconds; `query` are URL parameters.
+
+        Raises:
+            RefusedError: the API answered with an error status.
+            CouldNotAskError: it did not answer.
+        """
+        url = self.server + path + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": "application/json", "Content-Type": kind, **self._authorization()}
+        timeout = importlib.import_module("urllib3").Timeout(CONNECT_SECONDS, ANSWER_SECONDS)
+        try:
+            answer = self._pool.request(
+                method,
+                url,
+                body=None if body is None else json.dumps(body),
+                headers=headers,
+                timeout=timeout,
+                retries=False,
+            )
+        except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
+            raise CouldNotAskError(f"{method} {url}: {_plainly(problem)}") from None
+        if date := answer.headers.get("Date"):
+            self._ahead = parsedate_to_datetime(date) - datetime.now(UTC)
+        if answer.status >= 400:
+            raise RefusedError(
+                answer.status, f"{method} {path}: {answer.status} {_said(answer.data)}"
+            )
+        return bytes(answer.data)
+
+    def get(self, path: str, **query: str) -> Any:
+        """GET as JSON."""
+        return json.loads(self.request("GET", path, **query))
+
+    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """The items of a collection."""
+        found = self.get(path, **query)["items"]
+        return list(found)
+
+    def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """POST an object of one of the kinds in `COLLECTIONS`; it carries its own namespace."""
+        collection = COLLECTIONS[manifest["kind"]].format(**manifest["metadata"])
+        made = json.loads(self.request("POST", collection, manifest))
+        return dict(made)
+
+    def patch(self, path: str, change: dict[str, Any], **query: str) -> None:
+        """Merge a change into an object."""
+        self.request("PATCH", path, change, "application/merge-patch+json", **query)
+
+    def delete(self, path: str) -> bool:
+        """DELETE; False if it was not there."""
+        try:
+            self.request("DELETE", path, {"propagationPolicy": "Background"})
+        except RefusedError as refusal:
+            if refusal.code not in (404, 409):
+                raise
+            return refusal.code == 409
+        return True
+
+    def logs(self, namespace: str, pod: str) -> str:
+        """A pod's log."""
+        return self.request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log").decode()
+
+    def execute(self, namespace: str, pod: str, command: list[str], seconds: float) -> Ran:
+        """Run a command in a pod and wait for its end.
+
+        Raises:
+            CouldNotAskError: the way there failed (API, kubelet, websocket), or the time was up.
+        """
+        sockets: Any = importlib.import_module("websocket")
+        client: Any = importlib.import_module("kubernetes.stream.ws_client")
+        sockets.setdefaulttimeout(CONNECT_SECONDS + ANSWER_SECONDS)
+        url = f"{self.server}/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+        query = [("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)]
+        stream = None
+        try:
+            stream = client.websocket_call(
+                self._configuration,
+                "GET",
+                url,
+                headers=self._authorization(),
+                query_params=query,
+                _preload_content=False,
+            )
+            stream.run_forever(timeout=seconds)
+            if stream.is_open():
+                raise CouldNotAskError(f"exec in pod {pod}: no end after {seconds:.0f} s")
+            end = json.loads(stream.read_channel(client.ERROR_CHANNEL) or "{}")
+            stdout = stream.read_channel(client.STDOUT_CHANNEL)
+            return Ran(_status(end, pod), stdout, stream.read_channel(client.STDERR_CHANNEL))
+        except CouldNotAskError:
+            raise
+        except Exception as problem:  # noqa: BLE001  the client wraps what the websocket raised
+            raise CouldNotAskError(f"exec in pod {pod}: {_plainly(problem)}") from None
+        finally:
+            if stream is not None:
+                stream.close()
+
+    def _authorization(self) -> dict[str, str]:
+        token = (self._configuration.auth_settings() or {}).get("BearerToken", {}).get("value")
+        return {"authorization": token} if token else {}
+
+
+def reach(kubeconfig: Path) -> tuple[Cluster, str]:
+    """The cluster and its version, asked in at most nine seconds, whatever hangs on the way.
+
+    Raises:
+        CouldNotAskError: with the reason and the next command.
+    """
+    found: list[tuple[Cluster, str] | CouldNotAskError] = []
+
+    def ask() -> None:
+        try:
+            cluster = Cluster(kubeconfig)
+            found.append((cluster, str(cluster.get("/version")["gitVersion"])))
+        except CouldNotAskError as problem:
+            found.append(problem)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(REACH_SECONDS)
+    answer = found[0] if found else CouldNotAskError(f"no answer within {REACH_SECONDS:.0f} s")
+    if isinstance(answer, CouldNotAskError):
+        raise CouldNotAskError(
+            f"the cluster cannot be reached: {answer}\n"
+            f"  next  kubectl --kubeconfig {kubeconfig} get --raw /version"
+        )
+    return answer
+
+
+def _status(end: dict[str, Any], pod: str) -> int:
+    """The exit status that the kubelet tells at the end of an exec."""
+    if end.get("status") == "Success":
+        return 0
+    for cause in end.get("details", {}).get("causes", []):
+        if cause.get("reason") == "ExitCode":
+            return int(cause["message"])
+    raise CouldNotAskError(f"exec in pod {pod}: {end.get('message', 'the connection broke')}")
+
+
+def _keepalive() -> list[tuple[int, int, int]]:
+    """Load balancers drop idle connections without a word; keepalive makes the loss seen."""
+    socket: Any = importlib.import_module("socket")
+    options = [
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    ]
+    for name, seconds in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
+    return options
+
+
+def _plainly(problem: BaseException) -> str:
+    """A library's error in one line, without the addresses of its objects."""
+    text = str(problem).strip() or type(problem).__name__
+    return text.split("): ", 1)[-1].splitlines()[0]
+
+
+def _said(data: bytes) -> str:
+    """The message of an API error."""
+    try:
+        return str(json.loads(data).get("message", ""))
+    except (ValueError, AttributeError):
+        return data[:200].decode(errors="replace")

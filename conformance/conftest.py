@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pytest's hooks and the fixtures: where the suite meets pytest, and nothing else."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Generator
+from itertools import permutations, product
+from typing import Any
+
+import pytest
+
+from conformance import options
+from conformance import session as run_session
+from conformance.expectation import Expectation
+from conformance.facts import Facts
+from conformance.live import Live
+from conformance.roster import is_control
+from conformance.session import Session
+from conformance.verdict import BrokenError, CouldNotAskError
+
+MOST_WORKERS = 4  # tests mostly wait; more processes only cost their start
+MADE_FIRST = "test_endpoints_follow"  # the test that waits longest; others fill the time beside it
+
+verdicts = pytest.StashKey["Verdicts"]()
+epilogue = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the suite's options."""
+    options.add(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the layers as markers, show reasons of skips, and share work as fits short tests."""
+    for layer, meaning in options.LAYERS.items():
+        config.addinivalue_line("markers", f"{layer}: {meaning}")
+    if config.option.reportchars == "fE":
+        config.option.reportchars = "fEs"
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "worksteal"
+    config.stash[epilogue] = []
+    config.stash[verdicts] = Verdicts()
+    config.pluginmanager.register(config.stash[verdicts])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: as many as there are cores, up to a few."""
+    return min(os.cpu_count() or 1, MOST_WORKERS)
+
+
+# ---- the run: made by the controller, joined by its workers ----
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Reach the cluster; the controller also sweeps and makes the scene."""
+    config = session.config
+    if config.option.showfixtures or config.option.show_fixtures_per_test:
+        return
+    part = run_session.open_for(config)
+    config.stash[run_session.KEY] = part
+    if is_worker(config) or part.settings.replay or config.option.collectonly:
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job tidies up, too
+    try:
+        part.start()
+    except BaseException as problem:
+        _end(part, config)
+        if isinstance(problem, CouldNotAskError):
+            raise pytest.UsageError(f"the run could not begin: {problem}") from None
+        raise
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a parallel worker about the run."""
+    node.workerinput["conformance"] = json.dumps(run_session.of(node.config).told())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The controller leaves nothing behind, and a run that judged nothing is no success."""
+    config = session.config
+    part = config.stash.get(run_session.KEY, None)
+    if part is None or is_worker(config):
+        return
+    if not _end(part, config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if (
+        not config.stash[verdicts].count
+        and not config.option.collectonly
+        and not session.exitstatus
+    ):
+        config.stash[epilogue].append(
+            "no test passed or failed: nothing was judged, so this is no success"
+        )
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def _end(part: Session, config: pytest.Config) -> bool:
+    """Keep the facts if asked, remove what the run made, say what remains; True if nothing does."""
+    said = config.stash[epilogue]
+    if part.settings.save and part.shared and (part.shared / "facts.json").exists():
+        shutil.copyfile(part.shared / "facts.json", part.settings.save)
+        said.append(f"facts kept in {part.settings.save}")
+    remains: list[str] = []
+    if part.life:
+        said += [f"swept namespace {name}: {why}" for name, why in part.life.swept.items()]
+        remains = part.life.end(part.settings.patience)
+        said += [f"LEFT BEHIND: {what}" for what in remains]
+    part.close()
+    return not remains
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what the run did beside judging."""
+    for line in config.stash[epilogue]:
+        terminalreporter.write_line(f"conformance: {line}")
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Is this one of a parallel session's workers?"""
+    return hasattr(config, "workerinput")
+
+
+# ---- the tests: one for each node, pair of nodes, or member ----
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Spread tests over what they ask for by name."""
+    if run_session.KEY not in metafunc.config.stash:
+        return
+    part = run_session.of(metafunc.config)
+    names = [node.name for node in part.nodes]
+    pairs = [pytest.param(a, b, id=f"{a}->{b}") for a, b in permutations(names, 2)]
+    for wanted, values in {
+        "node": names,
+        "etcd_node": _etcd_nodes(part),
+        "expected_node": list(part.expected.nodes) or [_skip("no --expect names the nodes")],
+        "source,target": pairs or [_skip("there is only one node", 2)],
+        "host,peer": [pytest.param(a, b, id=f"{a}->{b}") for a, b in product(names, repeat=2)],
+    }.items():
+        if set(wanted.split(",")) <= set(metafunc.fixturenames):
+            metafunc.parametrize(wanted, values)
+
+
+def _etcd_nodes(part: Session) -> list[Any]:
+    """Where etcd should run: as expected, else on the nodes of the control plane, else anywhere."""
+    endpoints = part.expected.etcd.get("endpoints", [])
+    expected = [n.name for n in part.nodes if any(f"//{n.address}:" in url for url in endpoints)]
+    control = [node.name for node in part.nodes if is_control(node)]
+    return expected or control or [node.name for node in part.nodes]
+
+
+def _skip(reason: str, values: int = 1) -> Any:
+    return pytest.param(*[""] * values, id="none", marks=pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """From the ground up, as the house stands; but the longest wait comes first."""
+    order = [f"test_{layer}" for layer in options.LAYERS]
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        module = item.path.stem
+        storey = order.index(module) if module in order else len(order)
+        return (not item.name.startswith(MADE_FIRST), storey)
+
+    items.sort(key=place)
+
+
+# ---- the verdicts ----
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Failures as their own few lines, could-not-ask as an error, skips as failures if strict."""
+    report = yield
+    problem = call.excinfo.value if call.excinfo else None
+    if call.excinfo and isinstance(problem, BrokenError | CouldNotAskError):
+        shown: Any = call.excinfo.getrepr(style="value")
+        shown.reprcrash.message = _headline(problem)
+        report.longrepr = shown
+    if isinstance(problem, CouldNotAskError) and report.when == "call":
+        report.when = "setup"  # pytest counts what fails there as errors, not as failures
+    if report.skipped and item.config.option.strict and isinstance(report.longrepr, tuple):
+        report.outcome = "failed"
+        report.longrepr = f"{report.longrepr[2]} (a failure, for --strict is given)"
+    return report
+
+
+def _headline(problem: BrokenError | CouldNotAskError) -> str:
+    lines = [line.strip() for line in str(problem).splitlines()]
+    return "; ".join(lines[:3]) if isinstance(problem, BrokenError) else lines[0]
+
+
+class Verdicts:
+    """Counts the verdicts about the cluster; skips and could-not-asks are none."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called in the controller for every report, also for those of its workers."""
+        self.count += report.when == "call" and not report.skipped
+
+
+# ---- what tests ask for ----
+
+
+@pytest.fixture(scope="session")
+def facts(request: pytest.FixtureRequest) -> Facts:
+    """Everything that was collected about the cluster."""
+    return run_session.of(request.config).facts()
+
+
+@pytest.fixture(scope="session")
+def expected(request: pytest.FixtureRequest) -> Expectation:
+    """What `--expect` says; empty parts expect nothing."""
+    return run_session.of(request.config).expected
+
+
+@pytest.fixture(scope="session")
+def live(request: pytest.FixtureRequest) -> Live:
+    """The living cluster, with the run's own pods and services on it."""
+    return run_session.of(request.config).live()

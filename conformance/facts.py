@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known about a cluster at one moment: plain values, saved and loaded as JSON.
+
+`collect` makes them, the tests judge them, `--save-facts` and `--replay` keep and reread them. They
+hold addresses, names and states; never a key, a token or the contents of a secret. A value that
+could not be asked is an `Unasked` with the reason; `None` means that the node was asked and has no
+such thing.
+Units: times in milliseconds unless a name says otherwise, sizes in bytes.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance.verdict import Unasked
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Taint:
+    """A taint as the API tells it."""
+
+    key: str
+    effect: str
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """What the API says about a node. `reasons`: why a condition is not as it should be."""
+
+    name: str
+    address: str
+    roles: list[str]
+    labels: dict[str, str]
+    taints: list[Taint]
+    ready: bool
+    reasons: dict[str, str]
+    kubelet: str
+    runtime: str
+    milli_cpu: int
+    memory: int
+    unschedulable: bool = False
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A running pod with an address of its own (host-network pods are left out)."""
+
+    namespace: str
+    name: str
+    node: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Services:
+    """The services that were asked: the run's own, the API's, the cluster's DNS ('' if none)."""
+
+    web: str
+    web_port: int
+    node_port: int
+    kubernetes: str
+    dns: str
+    namespace: str
+
+
+@dataclass(frozen=True)
+class SubnetEnv:
+    """/run/flannel/subnet.env: all pods' network; the node's gateway address/prefix; the MTU."""
+
+    network: str
+    subnet: str
+    mtu: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """A network device of the node. `vni` and `port` only for VXLAN devices."""
+
+    mac: str
+    mtu: int
+    up: bool
+    addresses: list[str]
+    vni: int | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """An IPv4 route of the node's main table."""
+
+    to: str
+    via: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A forwarding entry of flannel.1: frames for `mac` go to the node at `address`."""
+
+    mac: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An ARP entry of flannel.1."""
+
+    address: str
+    mac: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd unit: LoadState, ActiveState, SubState."""
+
+    load: str
+    active: str
+    sub: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A flannel lease in etcd: `subnet` belongs to the node at `public_ip`, its VTEP has `mac`."""
+
+    subnet: str
+    public_ip: str
+    backend: str
+    mac: str
+    vni: int | None
+
+
+@dataclass(frozen=True)
+class Member:
+    """An etcd member as one member lists it. `name` is empty until the member has started."""
+
+    id: str
+    name: str
+    client_urls: list[str]
+    learner: bool
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a member says of itself; `problem` is empty when it is healthy."""
+
+    healthy: bool
+    problem: str
+
+
+@dataclass(frozen=True)
+class MemberStatus:
+    """A member's own view; identities are decimal text. `leader` is '0' if it knows none."""
+
+    member: str
+    leader: str
+    cluster: str
+    version: str
+    learner: bool
+    errors: list[str]
+
+
+@dataclass(frozen=True)
+class Doors:
+    """How etcd's client port answers: HTTP codes, 0 where the connection was refused or cut."""
+
+    certificate: int
+    no_certificate: int
+    plain: int
+
+
+@dataclass(frozen=True)
+class Etcd:
+    """An etcd member, asked on its own node."""
+
+    endpoint: str
+    health: Health | Unasked
+    status: MemberStatus | Unasked
+    members: list[Member] | Unasked
+    alarms: list[str] | Unasked
+    doors: Doors | Unasked
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Echo requests and replies; `ms` is the mean time of those that came back."""
+
+    sent: int
+    received: int
+    ms: float | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service said ('' if nothing), in how many tries, the last one's time, the problem."""
+
+    said: str
+    tries: int
+    ms: int
+    problem: str
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """The addresses of a name, none if it did not resolve; the time, the reason."""
+
+    addresses: list[str]
+    ms: int
+    problem: str
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """What a node's own probes saw. Maps are keyed by node name, `lookups` by the name asked."""
+
+    subnet_env: SubnetEnv | Unasked | None
+    links: dict[str, Link] | Unasked
+    routes: list[Route] | Unasked
+    forwards: list[Forward] | Unasked
+    neighbours: list[Neighbour] | Unasked
+    sysctls: dict[str, str] | Unasked
+    units: dict[str, Unit] | Unasked
+    flanneld: bool | Unasked
+    leases: list[Lease] | Unasked | None
+    etcd: Etcd | Unasked | None
+    pod_pings: dict[str, Ping] | Unasked
+    host_pings: dict[str, Ping] | Unasked
+    web_from_pod: Answer | Unasked
+    web_from_host: Answer | Unasked
+    node_ports: dict[str, Answer] | Unasked
+    nameservers: list[str] | Unasked
+    lookups: dict[str, Lookup] | Unasked
+
+    @classmethod
+    def unasked(cls, reason: str, permanent: bool = False) -> "NodeView":
+        """A node of which nothing could be asked."""
+        nothing = Unasked(reason, permanent)
+        return cls(**{part.name: nothing for part in dataclasses.fields(cls)})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A whole cluster: `nodes` is the API's word, `views` the nodes' own, `expected` as given."""
+
+    taken: str
+    server: str
+    nodes: dict[str, NodeStatus]
+    pods: list[Pod]
+    services: Services
+    views: dict[str, NodeView]
+    expected: dict[str, Any] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def view(self, node: str) -> NodeView:
+        """What `node` itself told; without a probe there, all of it is unasked."""
+        missing = f"{node}: no probe ran there, for the node is not registered"
+        return self.views.get(node) or NodeView.unasked(missing)
+
+
+class FactsError(ValueError):
+    """Not a facts file of a format that this suite reads. The message says what and where."""
+
+
+def dump(facts: Facts) -> str:
+    """The facts as JSON, sorted, so that two recordings can be compared line by line."""
+    return json.dumps(dataclasses.asdict(facts), indent=1, sort_keys=True) + "\n"
+
+
+def load(path: Path) -> Facts:
+    """Read a facts file.
+
+    Raises:
+        FactsError: if it cannot be read, is no JSON, or has another shape.
+    """
+    try:
+        plain = json.loads(path.read_text())
+    except (OSError, ValueError) as problem:
+        raise FactsError(f"{path}: {problem}") from None
+    if not isinstance(plain, dict) or plain.get("format") != FORMAT:
+        raise FactsError(f"{path}: not a facts file of format {FORMAT}; make one with --save-facts")
+    try:
+        return typing.cast("Facts", from_plain(Facts, plain))
+    except (TypeError, KeyError, AttributeError, ValueError) as problem:
+        raise FactsError(f"{path}: {problem}") from None
+
+
+def from_plain(kind: Any, plain: Any) -> Any:
+    """Rebuild a value of type `kind` from parsed JSON.
+
+    Raises:
+        TypeError: if the JSON does not have that shape.
+    """
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return plain
+    if origin in (types.UnionType, typing.Union):
+        return _from_union(arguments, plain)
+    if origin is list and isinstance(plain, list):
+        return [from_plain(arguments[0], item) for item in plain]
+    if origin is dict and isinstance(plain, dict):
+        return {key: from_plain(arguments[1], item) for key, item in plain.items()}
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(plain, dict):
+        hints = typing.get_type_hints(kind)
+        unknown = set(plain) - set(hints)
+        if unknown:
+            raise TypeError(f"unknown keys in {kind.__name__}: {', '.join(sorted(unknown))}")
+        return kind(**{key: from_plain(hints[key], item) for key, item in plain.items()})
+    if kind is float and isinstance(plain, int) and not isinstance(plain, bool):
+        return float(plain)
+    if isinstance(kind, type) and type(plain) is kind:
+        return plain
+    raise TypeError(f"expected {getattr(kind, '__name__', kind)}, found {plain!r}"[:300])
+
+
+def _from_union(kinds: tuple[Any, ...], plain: Any) -> Any:
+    if plain is None and type(None) in kinds:
+        return None
+    if Unasked in kinds and isinstance(plain, dict) and "unasked" in plain:
+        return from_plain(Unasked, plain)
+    rest = [kind for kind in kinds if kind not in (type(None), Unasked)]
+    return from_plain(rest[0], plain)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What active tests need of a living cluster: the run's pods, their fate, and a shell in them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from conformance import stage
+from conformance.cluster import Cluster, Ran, TooLateError, until
+from conformance.collect import HOPELESS
+from conformance.stage import Run
+from conformance.verdict import BrokenError, require
+
+Json = dict[str, Any]
+SHELL_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Live:
+    """The run on its cluster.
+
+    Pods were made at `begun` (seconds since the epoch), and that is when the patience with them
+    began: a broken cluster costs one wait, not one a test.
+    """
+
+    cluster: Cluster
+    run: Run
+    begun: float
+    patience: float
+
+    def path(self, kind: str, name: str = "") -> str:
+        """The API path of the run's objects of a kind (`pods`), or of one of them."""
+        return f"/api/v1/namespaces/{self.run.namespace}/{kind}" + (f"/{name}" if name else "")
+
+    def apps(self, kind: str, name: str) -> str:
+        """The API path of one of the run's objects in the group `apps`."""
+        return f"/apis/apps/v1/namespaces/{self.run.namespace}/{kind}/{name}"
+
+    def running(self, name: str, likely: str) -> Json:
+        """The pod, once its container runs.
+
+        Raises:
+            BrokenError: if it cannot start, or does not in time; the last event says why.
+        """
+
+        def settled(pod: Json) -> bool:
+            return is_ready(pod) or waiting_for(pod) in HOPELESS
+
+        return self._pod_until(name, settled, is_ready, "a running pod", likely)
+
+    def unplaced(self, name: str, likely: str) -> str:
+        """Why the scheduler keeps the pod waiting.
+
+        Raises:
+            BrokenError: if it was placed, or the scheduler says nothing about it.
+        """
+
+        def judged(pod: Json) -> bool:
+            return bool(node_of(pod)) or refusal(pod) != ""
+
+        pod = self._pod_until(
+            name, judged, lambda pod: not node_of(pod) and refusal(pod) != "",
+            "a pod that stays Pending, with the scheduler's reason", likely,
+        )  # fmt: skip
+        return refusal(pod)
+
+    def shell(self, pod: str, script: str) -> Ran:
+        """Run a line of shell in a pod of the run."""
+        return self.cluster.execute(self.run.namespace, pod, ["sh", "-c", script], SHELL_SECONDS)
+
+    def net_probes(self) -> dict[str, str]:
+        """The pod-network probe of each node, by node."""
+        label = f"{stage.APP_LABEL}={stage.NET_PROBE}"
+        pods = self.cluster.items(self.path("pods"), labelSelector=label)
+        return {node_of(pod): str(pod["metadata"]["name"]) for pod in pods if is_ready(pod)}
+
+    def left(self) -> float:
+        """The seconds of patience that are left for the pods made at the beginning."""
+        return max(self.begun + self.patience - time.time(), 2.0)
+
+    def _pod_until(
+        self,
+        name: str,
+        settled: Callable[[Json], bool],
+        good: Callable[[Json], bool],
+        expected: str,
+        likely: str,
+    ) -> Json:
+        try:
+            pod = until(lambda: self.cluster.get(self.path("pods", name)), settled, self.left())
+        except TooLateError as late:
+            pod = late.last
+        if not good(pod):
+            raise BrokenError(
+                at=f"pod {name} in namespace {self.run.namespace}",
+                expected=expected,
+                seen=self._story(pod),
+                likely=likely,
+                look=f"kubectl describe pod -n {self.run.namespace} {name} (while it is there)",
+            )
+        return dict(pod)
+
+    def _story(self, pod: Json) -> str:
+        name = pod["metadata"]["name"]
+        events = self.cluster.items(
+            self.path("events"), fieldSelector=f"involvedObject.name={name}"
+        )
+        events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+        where = f"on {node_of(pod)}" if node_of(pod) else "on no node"
+        state = waiting_for(pod) or pod["status"].get("phase", "")
+        last = (
+            f"{events[-1]['reason']}: {events[-1]['message']}" if events else "no event tells why"
+        )
+        return f"{state}, {where}; {last}"
+
+
+def node_of(pod: Json) -> str:
+    """The node the pod was put on, '' if none."""
+    return str(pod["spec"].get("nodeName", ""))
+
+
+def is_ready(pod: Json) -> bool:
+    """Does the pod's container run?"""
+    conditions = pod["status"].get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def waiting_for(pod: Json) -> str:
+    """The reason for which the pod's container waits, '' if it does not."""
+    states = [c.get("state", {}) for c in pod["status"].get("containerStatuses", [])]
+    return next((str(s["waiting"].get("reason", "")) for s in states if "waiting" in s), "")
+
+
+def refusal(pod: Json) -> str:
+    """The scheduler's reason for not placing the pod, '' if it gave none."""
+    for condition in pod["status"].get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            return str(condition.get("message", ""))
+    return ""
+
+
+def require_placed(pod: Json, node: str, because: str) -> None:
+    """The scheduler put the pod on that node, as it had to."""
+    require(
+        node_of(pod) == node,
+        at=f"pod {pod['metadata']['name']}",
+        expected=f"on {node}, {because}",
+        seen=f"on {node_of(pod)}",
+        likely="the scheduler does not honour the pod's constraints, or another scheduler runs",
+        look="kubectl get leases -n kube-system kube-scheduler -o yaml; its log",
+    )

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suite's command line, checked before anything is asked of a cluster."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import expectation, facts
+
+IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.56"
+LAYERS = {
+    "os": "the nodes: present, Ready, sound",
+    "runtime": "containers run, and answer exec and logs",
+    "kvstore": "etcd: healthy, agreed, closed to strangers",
+    "network": "pods reach each other, and every node knows how",
+    "orchestration": "the scheduler places pods where it must, and nowhere else",
+    "services": "services and names answer on every node",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for. `patience` bounds every wait, in seconds."""
+
+    kubeconfig: Path
+    expected: dict[str, Any] | None
+    image: str
+    patience: float
+    save: Path | None
+    replay: Path | None
+    strict: bool
+
+
+def add(parser: pytest.Parser) -> None:
+    """Declare the options. `--strict` is pytest's own; here it also makes every skip a failure."""
+    group = parser.getgroup("conformance", "conformance of a cluster")
+    group.addoption(
+        "--kubeconfig", metavar="FILE", help="default: $KUBECONFIG, then ~/.kube/config"
+    )
+    group.addoption("--expect", metavar="FILE", help="the stack's `conformance` output, as JSON")
+    group.addoption("--image", metavar="REF", default=IMAGE, help="the probes' image (%(default)s)")
+    group.addoption(
+        "--patience", metavar="SECONDS", type=float, default=60.0,
+        help="the longest wait for anything (%(default)s)",
+    )  # fmt: skip
+    group.addoption("--save-facts", metavar="FILE", help="keep what was collected")
+    group.addoption("--replay", metavar="FILE", help="judge kept facts, without a cluster")
+
+
+def settings(config: pytest.Config) -> Settings:
+    """The options, read and checked.
+
+    Raises:
+        pytest.UsageError: naming every file that cannot be used, and why.
+    """
+    option = config.option
+    replay = Path(option.replay) if option.replay else None
+    try:
+        if replay and not replay.is_file():
+            raise pytest.UsageError(f"--replay {replay}: no such file")
+        expected = expectation.read(Path(option.expect)) if option.expect else None
+        if expected is None and replay:
+            expected = facts.load(replay).expected
+        expectation.understand(expected, "in the replayed facts")
+    except (expectation.ExpectationError, facts.FactsError) as problem:
+        raise pytest.UsageError(str(problem)) from None
+    if option.patience <= 0:
+        raise pytest.UsageError(f"--patience {option.patience:g}: give seconds, more than 0")
+    return Settings(
+        kubeconfig=Path() if replay else kubeconfig(option.kubeconfig),
+        expected=expected,
+        image=option.image,
+        patience=option.patience,
+        save=_writable(option.save_facts),
+        replay=replay,
+        strict=bool(option.strict),
+    )
+
+
+def kubeconfig(named: str | None) -> Path:
+    """The first of the named file, KUBECONFIG and ~/.kube/config.
+
+    Raises:
+        pytest.UsageError: if that is not a file.
+    """
+    source, path = "--kubeconfig", named
+    if not path:
+        # KUBECONFIG may list several files; kubectl merges them, the suite takes the first that
+        # exists.
+        listed = [entry for entry in os.environ.get("KUBECONFIG", "").split(os.pathsep) if entry]
+        source = "KUBECONFIG" if listed else "~/.kube/config"
+        path = next(filter(os.path.isfile, listed), listed[0] if listed else None)
+    found = Path(path or "~/.kube/config").expanduser()
+    if not found.is_file():
+        raise pytest.UsageError(
+            f"no kubeconfig: {found} ({source}) is no file\n"
+            "  next  give --kubeconfig FILE, or set KUBECONFIG"
+        )
+    return found
+
+
+def _writable(named: str | None) -> Path | None:
+    if not named:
+        return None
+    path = Path(named)
+    if not path.parent.is_dir():
+        raise pytest.UsageError(f"--save-facts {path}: {path.parent} is no directory")
+    return path

@@ -1,0 +1,306 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Prints what one node knows, as framed sections of plain text; conformance/sections.py reads them.
+#
+#   collect.sh node RUN KEY=VALUE...   in the host probe: the host's network and processes, its root at /host
+#   collect.sh pod  RUN KEY=VALUE...   in the pod network's probe; the first form enters it
+#
+# Keys, each may come again:
+#   peer=NODE,ADDRESS,POD         a node, its address, the address of its pod-network probe
+#   service=ADDRESS:PORT          a ClusterIP to ask          node_port=PORT   a NodePort to ask on every peer
+#   lookup=NAME                   a service to resolve, as NAME.NAMESPACE.svc
+#   unit=NAME                     a systemd unit to look at
+#   prefix=PATH                   where flannel keeps its network in etcd
+#   etcd=ENDPOINT                 where this node's etcd member answers, if it has one
+#   identity=CA,CERTIFICATE,KEY   files to speak to etcd with; the first that exists on the node is taken
+#
+# POSIX sh and busybox only; the node's own tools are reached by chroot, and may be absent. Every
+# command has a time limit. Each section is
+#   @@RUN begin NAME / output of the command / @@RUN end NAME STATUS LAST-LINE-OF-STDERR
+# with status 127 where the node has no such tool.
+set -u
+
+mode=$1
+run=$2
+shift 2
+
+readonly PATHS=/opt/heatgen/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin
+
+peers='' services='' node_ports='' lookups='' units='' identities='' etcd='' prefix=/coreos.com/network
+for argument in "$@"; do
+    value=${argument#*=}
+    case $argument in
+        peer=*) peers="$peers $value" ;;
+        service=*) services="$services $value" ;;
+        node_port=*) node_ports="$node_ports $value" ;;
+        lookup=*) lookups="$lookups $value" ;;
+        unit=*) units="$units $value" ;;
+        identity=*) identities="$identities $value" ;;
+        etcd=*) etcd=$value ;;
+        prefix=*) prefix=$value ;;
+    esac
+done
+
+exec 3>&1
+
+# section NAME COMMAND...: frame the command's output, its exit status and why it failed.
+section() {
+    name=$1
+    shift
+    printf '@@%s begin %s\n' "$run" "$name" >&3
+    status=0
+    problem=$("$@" 2>&1 >&3) || status=$?
+    printf '\n@@%s end %s %s %s\n' "$run" "$name" "$status" "$(printf '%s' "$problem" | tail -n 1)" >&3
+}
+
+# host TOOL ARGUMENT...: run one of the node's own tools, at most 5 seconds.
+host() {
+    PATH=$PATHS timeout 8 chroot /host timeout 5 "$@"
+}
+
+has() {
+    PATH=$PATHS chroot /host sh -c "command -v $1" >/dev/null 2>&1
+}
+
+# on_host NAME TOOL ARGUMENT...: a section made by one of the node's tools, if it has it.
+on_host() {
+    name=$1
+    shift
+    if has "$1"; then section "$name" host "$@"; else absent "$name" "the node has no $1"; fi
+}
+
+absent() {
+    printf '@@%s begin %s\n\n@@%s end %s 127 %s\n' "$run" "$1" "$run" "$1" "$2" >&3
+}
+
+milliseconds() {
+    read -r up _ </proc/uptime
+    printf '%s0' "${up%.*}${up#*.}"
+}
+
+process() {
+    grep -lsx "$1" /proc/[0-9]*/comm | head -n 1 | sed 's#/proc/\([0-9]*\)/comm#\1#'
+}
+
+# ---- probes that both modes use: one line an answer, all targets at once ----
+
+# ping_one LABEL ADDRESS: LABEL SENT RECEIVED MILLISECONDS
+ping_one() {
+    told=$(ping -q -c 3 -A -W 2 -w 5 "$2" 2>&1)
+    counts=$(printf '%s\n' "$told" |
+        sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\)\( packets\)* received.*/\1 \2/p')
+    average=$(printf '%s\n' "$told" | sed -n 's#.*min/avg/max[^=]*= [0-9.]*/\([0-9.]*\)/.*#\1#p')
+    printf '%s %s %s\n' "$1" "${counts:-0 0}" "${average:--}"
+}
+
+pings() {
+    for peer in $peers; do
+        node=${peer%%,*}
+        ping_one "$node" "${peer##*,}" &
+    done
+    wait
+}
+
+# http_one LABEL URL: LABEL TRIES MILLISECONDS ok HOSTNAME | LABEL TRIES MILLISECONDS failed REASON
+# A service made a moment ago may take a few seconds to reach every node, so a failure is tried again;
+# how many tries it took is told. wget asks once a connection, so no old connection hides a new rule.
+http_one() {
+    tries=0
+    begun=$(milliseconds)
+    while :; do
+        tries=$((tries + 1))
+        start=$(milliseconds)
+        if said=$(timeout 3 wget -q -O - "$2" 2>&1); then
+            printf '%s %s %s ok %s\n' "$1" "$tries" $(($(milliseconds) - start)) "$said"
+            return
+        fi
+        [ $(($(milliseconds) - begun)) -lt 6000 ] || break
+        sleep 1
+    done
+    reason=$(printf '%s' "$said" | tail -n 1)
+    printf '%s %s %s failed %s\n' "$1" "$tries" $(($(milliseconds) - begun)) "${reason:-no answer in 3 s}"
+}
+
+cluster_ips() {
+    for service in $services; do
+        http_one "$service" "http://$service/hostname" &
+    done
+    wait
+}
+
+node_ports() {
+    for port in $node_ports; do
+        for peer in $peers; do
+            address=${peer#*,}
+            http_one "${peer%%,*}" "http://${address%%,*}:$port/hostname" &
+        done
+    done
+    wait
+}
+
+# lookup_one NAME: NAME MILLISECONDS ok ADDRESS... | NAME MILLISECONDS failed REASON
+lookup_one() {
+    domain=$(sed -n 's/^search.* svc\.\([^ ]*\).*/\1/p' /etc/resolv.conf)
+    start=$(milliseconds)
+    told=$(timeout 6 nslookup -type=a "$1.${domain:-cluster.local}" 2>&1)
+    spent=$(($(milliseconds) - start))
+    found=$(printf '%s\n' "$told" | sed -n '/^Name:/,$ s/^Address[^:]*:[ \t]*//p' | tr '\n' ' ')
+    if [ -n "$found" ]; then
+        printf '%s %s ok %s\n' "$1" "$spent" "$found"
+    else
+        printf '%s %s failed %s\n' "$1" "$spent" "$(printf '%s' "$told" | grep . | tail -n 1)"
+    fi
+}
+
+lookups() {
+    for lookup in $lookups; do
+        lookup_one "$lookup" &
+    done
+    wait
+}
+
+# ---- the pod's side ----
+
+collect_pod() {
+    section nameservers sed -n 's/^nameserver *//p' /etc/resolv.conf
+    section pod_pings pings
+    section cluster_ip_from_pod cluster_ips
+    section lookups lookups
+}
+
+# The probe's pod is found by its environment: the variable is this run's own.
+enter_pod() {
+    pid=$(grep -ls "CONFORMANCE_PROBE=$run" /proc/[0-9]*/environ | head -n 1 | sed 's#/proc/\([0-9]*\)/.*#\1#')
+    [ -n "$pid" ] || {
+        echo "no process of the pod-network probe on this node" >&2
+        return 1
+    }
+    nsenter -t "$pid" -m -n sh /probe/collect.sh pod "$run" "$@"
+}
+
+# ---- the node's side ----
+
+sysctls() {
+    for name in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables; do
+        if [ -r /proc/sys/$name ]; then
+            printf '%s %s\n' "$name" "$(cat /proc/sys/$name)"
+        fi
+    done
+}
+
+file() {
+    if [ -e "$1" ]; then cat "$1"; else echo "no such file: ${1#/host}" >&2 && return 2; fi
+}
+
+collect_network() {
+    section subnet_env file /host/run/flannel/subnet.env
+    on_host links ip -json -details address show
+    on_host routes ip -json route show
+    if [ -e /sys/class/net/flannel.1 ]; then
+        on_host fdb bridge -json fdb show dev flannel.1
+        on_host neighbours ip -json neighbour show dev flannel.1
+    fi
+    section sysctls sysctls
+}
+
+# door LABEL CURL-ARGUMENT...: LABEL HTTP-CODE (000: no answer) CURL-STATUS
+door() {
+    label=$1
+    shift
+    status=0
+    code=$(host curl --silent --output /dev/null --write-out '%{http_code}' --max-time 4 "$@") || status=$?
+    printf '%s %s %s\n' "$label" "${code:-000}" "$status"
+}
+
+# Is a client's certificate really asked for? The first is the proof that the others could be answered.
+doors() {
+    rest=${etcd#*://}
+    door certificate --cacert "$ca" --cert "$certificate" --key "$key" "https://$rest/version"
+    door no-certificate --insecure "https://$rest/version"
+    door plain "http://$rest/version"
+}
+
+# identity: set ca, certificate and key to the first identity whose key is on this node.
+identity() {
+    for identity in $identities; do
+        ca=${identity%%,*}
+        key=${identity##*,}
+        certificate=${identity#*,}
+        certificate=${certificate%,*}
+        if [ -r "/host$key" ] && [ -r "/host$certificate" ]; then return 0; fi
+    done
+    return 1
+}
+
+etcdctl() {
+    host etcdctl --endpoints="$etcd" --cacert="$ca" --cert="$certificate" --key="$key" \
+        --dial-timeout=2s --command-timeout=4s --write-out=json "$@"
+}
+
+collect_etcd() {
+    section etcd_process process etcd
+    [ -n "$etcd" ] && [ -n "$(process etcd)" ] || return 0
+    if ! identity; then
+        absent etcd_tools "none of these etcd client keys is on the node:$identities"
+    elif ! has etcdctl; then
+        absent etcd_tools "the node has no etcdctl"
+    else
+        section etcd_health etcdctl endpoint health
+        section etcd_status etcdctl endpoint status
+        section etcd_members etcdctl member list
+        section etcd_alarms etcdctl alarm list
+    fi
+    if ! identity || ! has curl; then
+        absent etcd_doors "the node has no curl, or no etcd client key"
+    else
+        section etcd_doors doors
+    fi
+}
+
+# flannel_flag NAME: the value flanneld was given, as -NAME VALUE, -NAME=VALUE or FLANNELD_NAME=VALUE.
+flannel_flag() {
+    variable=FLANNELD_$(printf '%s' "$1" | tr 'a-z-' 'A-Z_')
+    {
+        tr '\0' '\n' <"/proc/$flanneld/cmdline" | sed -n -e "s/^--*$1=//p" -e "/^--*$1\$/{n;p;}"
+        tr '\0' '\n' <"/proc/$flanneld/environ" | sed -n "s/^$variable=//p"
+    } | head -n 1
+}
+
+# Flannel's leases are read as flannel itself would read them, else with the identity for etcd.
+leases() {
+    if [ -n "$flanneld" ] && [ -n "$(flannel_flag etcd-keyfile)" ]; then
+        ca=$(flannel_flag etcd-cafile)
+        certificate=$(flannel_flag etcd-certfile)
+        key=$(flannel_flag etcd-keyfile)
+        etcd=$(flannel_flag etcd-endpoints)
+    fi
+    etcdctl get --prefix "$prefix/subnets/"
+}
+
+collect_leases() {
+    flanneld=$(process flanneld)
+    section flanneld_process process flanneld
+    if [ -n "$etcd" ] && [ -n "$(process etcd)" ] && has etcdctl && identity; then section leases leases; fi
+}
+
+# shellcheck disable=SC2086 # the units are words
+unit_states() {
+    nsenter -t 1 -m timeout 5 systemctl show --property=Id,LoadState,ActiveState,SubState $units
+}
+
+collect_node() {
+    collect_network
+    if [ -n "$units" ] && has systemctl; then section units unit_states; else absent units "the node has no systemctl"; fi
+    collect_etcd
+    collect_leases
+    section host_pings pings
+    section cluster_ip_from_host cluster_ips
+    section node_ports node_ports
+    section pod enter_pod "$@"
+}
+
+case $mode in
+    node) collect_node "$@" ;;
+    pod) collect_pod ;;
+esac

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API says about nodes, pods and services, distilled into facts."""
+
+import re
+from typing import Any
+
+from conformance.cluster import Cluster
+from conformance.facts import NodeStatus, Pod, Services, Taint
+
+HOSTNAME = "kubernetes.io/hostname"
+ROLE = "node-role.kubernetes.io/"
+# kubeadm's and ours are `control-plane`; before 1.24 it was `master`.
+CONTROL_ROLES = {"control-plane", "master"}
+GOOD = {"Ready": "True"}  # every other condition of a node is good when False
+BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+DECIMAL = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
+
+def nodes(cluster: Cluster) -> list[NodeStatus]:
+    """All nodes, by name."""
+    found = [node_status(node) for node in cluster.items("/api/v1/nodes")]
+    return sorted(found, key=lambda node: node.name)
+
+
+def node_status(node: dict[str, Any]) -> NodeStatus:
+    """An API object of kind Node as facts."""
+    status, spec = node["status"], node.get("spec", {})
+    labels = node["metadata"].get("labels", {})
+    conditions = {c["type"]: c for c in status.get("conditions", [])}
+    addresses = {a["type"]: a["address"] for a in reversed(status.get("addresses", []))}
+    return NodeStatus(
+        name=node["metadata"]["name"],
+        address=addresses.get("InternalIP", ""),
+        roles=sorted(_roles(labels)),
+        labels=labels,
+        taints=[Taint(t["key"], t["effect"], t.get("value", "")) for t in spec.get("taints", [])],
+        ready=conditions.get("Ready", {}).get("status") == "True",
+        reasons={
+            kind: f"{c.get('reason', '')}: {c.get('message', '')}"
+            for kind, c in sorted(conditions.items())
+            if c["status"] != GOOD.get(kind, "False")
+        },
+        kubelet=status.get("nodeInfo", {}).get("kubeletVersion", ""),
+        runtime=status.get("nodeInfo", {}).get("containerRuntimeVersion", ""),
+        milli_cpu=round(1000 * quantity(status.get("allocatable", {}).get("cpu", "0"))),
+        memory=round(quantity(status.get("allocatable", {}).get("memory", "0"))),
+        unschedulable=spec.get("unschedulable", False),
+    )
+
+
+def is_control(node: NodeStatus) -> bool:
+    """Does the node carry the control plane, by its role label?"""
+    return bool(CONTROL_ROLES & set(node.roles))
+
+
+def pods(cluster: Cluster) -> list[Pod]:
+    """Every running pod with an address of its own."""
+    query = {"fieldSelector": "status.phase=Running"}
+    return sorted(
+        (
+            Pod(
+                pod["metadata"]["namespace"],
+                pod["metadata"]["name"],
+                pod["spec"]["nodeName"],
+                pod["status"]["podIP"],
+            )
+            for pod in cluster.items("/api/v1/pods", **query)
+            if not pod["spec"].get("hostNetwork") and pod["status"].get("podIP")
+        ),
+        key=lambda pod: (pod.node, pod.namespace, pod.name),
+    )
+
+
+def services(cluster: Cluster, namespace: str, web: str) -> Services:
+    """The addresses of the run's own service, of the API's and of the cluster's DNS."""
+    at = "/api/v1/namespaces/{}/services"
+    own = cluster.get(f"{at.format(namespace)}/{web}")["spec"]
+    dns = cluster.items(at.format("kube-system"), labelSelector="k8s-app=kube-dns")
+    return Services(
+        web=own["clusterIP"],
+        web_port=own["ports"][0]["port"],
+        node_port=own["ports"][0]["nodePort"],
+        kubernetes=cluster.get(f"{at.format('default')}/kubernetes")["spec"]["clusterIP"],
+        dns=dns[0]["spec"]["clusterIP"] if dns else "",
+        namespace=namespace,
+    )
+
+
+def quantity(text: str) -> float:
+    """A Kubernetes quantity ("1930m", "2048Mi", "2") as a number.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    found = re.fullmatch(r"([0-9.]+)(Ki|Mi|Gi|Ti|m|k|M|G|T|)", text)
+    if not found:
+        raise ValueError(f"not a quantity: {text!r}")
+    return float(found[1]) * (BINARY.get(found[2]) or DECIMAL[found[2]])
+
+
+def _roles(labels: dict[str, str]) -> set[str]:
+    return {label.removeprefix(ROLE) for label in labels if label.startswith(ROLE)}

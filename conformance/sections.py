@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads what `probe/collect.sh` prints: text in, `NodeView` out. Pure."""
+
+import ipaddress
+import json
+import re
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from conformance.facts import (
+    Answer,
+    Doors,
+    Etcd,
+    Forward,
+    Health,
+    Lease,
+    Link,
+    Lookup,
+    Member,
+    MemberStatus,
+    Neighbour,
+    NodeView,
+    Ping,
+    Route,
+    SubnetEnv,
+    Unit,
+)
+from conformance.verdict import Unasked
+
+T = TypeVar("T")
+NO_TOOL = 127
+NO_FILE = 2
+
+
+@dataclass(frozen=True)
+class Section:
+    """One command's output, its exit status and the last line of its complaints."""
+
+    text: str
+    status: int
+    problem: str
+
+
+def split(run: str, printed: str) -> dict[str, Section]:
+    """Cut the output of `collect.sh` into its sections. An unfinished last section is left out."""
+    frame = re.compile(
+        rf"^@@{re.escape(run)} begin (\S+)\n(.*?)\n?@@{re.escape(run)} end \1 (\d+) ?(.*?)$",
+        re.MULTILINE | re.DOTALL,
+    )
+    return {
+        found[1]: Section(found[2].strip("\n"), int(found[3]), found[4].strip())
+        for found in frame.finditer(printed)
+    }
+
+
+@dataclass(frozen=True)
+class Printed:
+    """The sections of one node, and the rule for what a missing or failed one means."""
+
+    node: str
+    sections: dict[str, Section]
+
+    def read(self, name: str, parse: Callable[[str], T]) -> T | Unasked:
+        """The section's value; `Unasked` if it is missing, failed, or does not parse."""
+        section = self.sections.get(name)
+        if section is None:
+            return Unasked(f"{self.node}: the probe told nothing about {name}{self._why()}")
+        if section.status == NO_TOOL:
+            return Unasked(f"{self.node}: {name}: {section.problem}", permanent=True)
+        if section.status != 0:
+            reason = section.problem or "no reason given"
+            return Unasked(f"{self.node}: {name}: exit status {section.status}: {reason}")
+        try:
+            return parse(section.text)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as problem:
+            return Unasked(f"{self.node}: {name}: cannot read {section.text[:80]!r}: {problem!r}")
+
+    def found(self, name: str) -> bool | Unasked:
+        """Did the section, a search for a process, find one?"""
+        return self.read(name, lambda text: bool(text.strip()))
+
+    def _why(self) -> str:
+        pod = self.sections.get("pod")
+        return f" (entering its pod: {pod.problem})" if pod and pod.status != 0 else ""
+
+
+def node_view(node: str, run: str, printed: str, endpoint: str, web: str) -> NodeView:
+    """What a node told.
+
+    Args:
+        node: its name.
+        run: the run's id, by which sections are framed.
+        printed: the output of `collect.sh`.
+        endpoint: where its etcd member would answer.
+        web: address:port of the run's own service.
+    """
+    at = Printed(node, split(run, printed))
+    return NodeView(
+        subnet_env=_subnet_env(at),
+        links=at.read("links", parse_links),
+        routes=at.read("routes", parse_routes),
+        forwards=_of_vxlan(at, "fdb", parse_fdb),
+        neighbours=_of_vxlan(at, "neighbours", parse_neighbours),
+        sysctls=at.read("sysctls", parse_pairs),
+        units=at.read("units", parse_units),
+        flanneld=at.found("flanneld_process"),
+        leases=at.read("leases", parse_leases) if "leases" in at.sections else None,
+        etcd=_etcd(at, endpoint),
+        pod_pings=at.read("pod_pings", parse_pings),
+        host_pings=at.read("host_pings", parse_pings),
+        web_from_pod=at.read("cluster_ip_from_pod", lambda text: parse_answers(text)[web]),
+        web_from_host=at.read("cluster_ip_from_host", lambda text: parse_answers(text)[web]),
+        node_ports=at.read("node_ports", parse_answers),
+        nameservers=at.read("nameservers", str.split),
+        lookups=at.read("lookups", parse_lookups),
+    )
+
+
+def _of_vxlan(at: Printed, name: str, parse: Callable[[str], list[T]]) -> list[T] | Unasked:
+    links = at.read("links", parse_links)
+    if not isinstance(links, Unasked) and "flannel.1" not in links:
+        return Unasked(f"{at.node}: there is no device flannel.1", permanent=True)
+    return at.read(name, parse)
+
+
+def _subnet_env(at: Printed) -> SubnetEnv | Unasked | None:
+    section = at.sections.get("subnet_env")
+    if section is not None and section.status == NO_FILE:
+        return None
+    return at.read("subnet_env", parse_subnet_env)
+
+
+def _etcd(at: Printed, endpoint: str) -> Etcd | Unasked | None:
+    runs = at.found("etcd_process")
+    if isinstance(runs, Unasked):
+        return runs
+    if not runs:
+        return None
+    blocked = at.read("etcd_tools", str) if "etcd_tools" in at.sections else None
+    health: Health | Unasked = _health(at)
+    if isinstance(blocked, Unasked):
+        return Etcd(
+            endpoint, blocked, blocked, blocked, blocked, at.read("etcd_doors", parse_doors)
+        )
+    return Etcd(
+        endpoint=endpoint,
+        health=health,
+        status=at.read("etcd_status", parse_status),
+        members=at.read("etcd_members", parse_members),
+        alarms=at.read("etcd_alarms", parse_alarms),
+        doors=at.read("etcd_doors", parse_doors),
+    )
+
+
+def _health(at: Printed) -> Health | Unasked:
+    """Unlike any other, a failed health call is an answer: the member is not healthy."""
+    section = at.sections.get("etcd_health")
+    if section is not None and section.status not in (0, NO_TOOL):
+        return Health(False, section.problem or "etcdctl endpoint health failed")
+    return at.read("etcd_health", parse_health)
+
+
+# ---- each section's own form ----
+
+
+def parse_pairs(text: str) -> dict[str, str]:
+    """Lines of NAME VALUE."""
+    pairs = (line.split(None, 1) for line in text.splitlines())
+    return {pair[0]: pair[1] for pair in pairs}
+
+
+def parse_subnet_env(text: str) -> SubnetEnv:
+    """Shell assignments FLANNEL_NETWORK, FLANNEL_SUBNET, FLANNEL_MTU."""
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    mtu = int(values["FLANNEL_MTU"])
+    return SubnetEnv(values["FLANNEL_NETWORK"], values["FLANNEL_SUBNET"], mtu)
+
+
+def parse_links(text: str) -> dict[str, Link]:
+    """`ip -json -details address show`."""
+    links = {}
+    for device in json.loads(text):
+        data = device.get("linkinfo", {}).get("info_data", {})
+        vxlan = device.get("linkinfo", {}).get("info_kind") == "vxlan"
+        links[device["ifname"]] = Link(
+            mac=device.get("address", ""),
+            mtu=device["mtu"],
+            up="UP" in device["flags"],
+            addresses=[
+                f"{address['local']}/{address['prefixlen']}"
+                for address in device.get("addr_info", [])
+                if address["family"] == "inet"
+            ],
+            vni=data.get("id") if vxlan else None,
+            port=data.get("port") if vxlan else None,
+        )
+    return links
+
+
+def parse_routes(text: str) -> list[Route]:
+    """`ip -json route show`."""
+    return [
+        Route(route["dst"], route.get("gateway", ""), route.get("dev", ""))
+        for route in json.loads(text)
+    ]
+
+
+def parse_fdb(text: str) -> list[Forward]:
+    """`bridge -json fdb show dev flannel.1`: only entries that lead to another node."""
+    return [
+        Forward(entry["mac"], entry["dst"]) for entry in json.loads(text or "[]") if "dst" in entry
+    ]
+
+
+def parse_neighbours(text: str) -> list[Neighbour]:
+    """`ip -json neighbour show dev flannel.1`: IPv4 only."""
+    return [
+        Neighbour(entry["dst"], entry.get("lladdr", ""), ",".join(entry.get("state", [])))
+        for entry in json.loads(text or "[]")
+        if ipaddress.ip_address(entry["dst"]).version == 4
+    ]
+
+
+def parse_units(text: str) -> dict[str, Unit]:
+    """`systemctl show`: blocks of KEY=VALUE, parted by empty lines."""
+    units = {}
+    for block in re.split(r"\n\s*\n", text.strip()):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        unit = Unit(values["LoadState"], values["ActiveState"], values["SubState"])
+        units[values["Id"].removesuffix(".service")] = unit
+    return units
+
+
+def parse_leases(text: str) -> list[Lease]:
+    """`etcdctl get --prefix …/subnets/`: key 10.244.1.0-24, value flannel's lease as JSON."""
+    leases = []
+    for pair in json.loads(text).get("kvs", []):
+        value = json.loads(b64decode(pair["value"]))
+        data = value.get("BackendData") or {}
+        address, _, prefix = b64decode(pair["key"]).decode().rsplit("/", 1)[1].partition("-")
+        leases.append(
+            Lease(
+                subnet=f"{address}/{prefix.partition('&')[0]}",
+                public_ip=value["PublicIP"],
+                backend=value.get("BackendType", ""),
+                mac=data.get("VtepMAC", ""),
+                vni=data.get("VNI"),
+            )
+        )
+    return leases
+
+
+def parse_health(text: str) -> Health:
+    """`etcdctl endpoint health`."""
+    answer = json.loads(text)[0]
+    return Health(answer["health"], answer.get("error", ""))
+
+
+def parse_status(text: str) -> MemberStatus:
+    """`etcdctl endpoint status`."""
+    status = json.loads(text)[0]["Status"]
+    return MemberStatus(
+        member=str(status["header"]["member_id"]),
+        leader=str(status.get("leader", 0)),
+        cluster=str(status["header"]["cluster_id"]),
+        version=status["version"],
+        learner=status.get("isLearner", False),
+        errors=status.get("errors") or [],
+    )
+
+
+def parse_members(text: str) -> list[Member]:
+    """`etcdctl member list`."""
+    return [
+        Member(
+            id=str(member["ID"]),
+            name=member.get("name", ""),
+            client_urls=member.get("clientURLs") or [],
+            learner=member.get("isLearner", False),
+        )
+        for member in json.loads(text)["members"]
+    ]
+
+
+def parse_alarms(text: str) -> list[str]:
+    """`etcdctl alarm list`: the names of the alarms that are raised."""
+    names = {0: "NONE", 1: "NOSPACE", 2: "CORRUPT"}
+    raised = json.loads(text).get("alarms") or []
+    return [
+        f"{names.get(alarm.get('alarm', 0), alarm.get('alarm'))} on member {alarm.get('memberID')}"
+        for alarm in raised
+    ]
+
+
+def parse_doors(text: str) -> Doors:
+    """Lines of LABEL HTTP-CODE CURL-STATUS."""
+    codes = {label: int(code) for label, code, _ in (line.split() for line in text.splitlines())}
+    return Doors(codes["certificate"], codes["no-certificate"], codes["plain"])
+
+
+def parse_pings(text: str) -> dict[str, Ping]:
+    """Lines of NODE SENT RECEIVED MILLISECONDS."""
+    pings = {}
+    for line in text.splitlines():
+        node, sent, received, ms = line.split()
+        pings[node] = Ping(int(sent), int(received), None if ms == "-" else float(ms))
+    return pings
+
+
+def parse_answers(text: str) -> dict[str, Answer]:
+    """Lines of LABEL TRIES MILLISECONDS ok|failed TEXT."""
+    answers = {}
+    for line in text.splitlines():
+        label, tries, ms, verdict, said = [*line.split(None, 4), ""][:5]
+        answered = verdict == "ok"
+        answers[label] = Answer(
+            said if answered else "", int(tries), int(ms), "" if answered else said
+        )
+    return answers
+
+
+def parse_lookups(text: str) -> dict[str, Lookup]:
+    """Lines of NAME MILLISECONDS ok|failed ADDRESSES|REASON."""
+    lookups = {}
+    for line in text.splitlines():
+        name, ms, verdict, said = [*line.split(None, 3), ""][:4]
+        found = said.split() if verdict == "ok" else []
+        lookups[name] = Lookup(found, int(ms), "" if found else said)
+    return lookups

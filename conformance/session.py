@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a pytest session carries a run: what the controller does once, and what each worker is told.
+
+A session without workers (`-n 0`) is controller and worker in one process; nothing else differs.
+"""
+
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from conformance import expectation, facts, options, stage
+from conformance.cluster import Cluster, reach
+from conformance.collect import collect
+from conformance.expectation import Expectation
+from conformance.facts import Facts, NodeStatus, from_plain
+from conformance.live import Live
+from conformance.options import Settings
+from conformance.run import Life, plan
+from conformance.verdict import CouldNotAskError
+
+
+@dataclass
+class Session:
+    """One process's part in the run; `shared` is a directory that all its processes see."""
+
+    settings: Settings
+    run: stage.Run
+    shared: Path | None = None
+    begun: float = 0.0
+    cluster: Cluster | None = None
+    life: Life | None = None
+    _facts: Facts | None = field(default=None, repr=False)
+
+    @property
+    def expected(self) -> Expectation:
+        """What `--expect` (or the replayed facts) say the cluster should be."""
+        return expectation.understand(self.settings.expected, "")
+
+    @property
+    def nodes(self) -> list[NodeStatus]:
+        """The registered nodes, by which tests are parametrized."""
+        return self.run.nodes
+
+    def start(self) -> None:
+        """Controller only: make everything the tests look at."""
+        assert self.cluster is not None
+        self.begun = time.time()
+        self.life = Life(self.cluster, self.run)
+        self.life.begin()
+
+    def facts(self) -> Facts:
+        """The facts, collected by whichever process asks first.
+
+        Raises:
+            CouldNotAskError: if collecting failed, now or in another process.
+        """
+        if self._facts is None:
+            self._facts = self._replayed() if self.settings.replay else self._collected()
+        return self._facts
+
+    def live(self) -> Live:
+        """The cluster, for active tests; a recording has none, so they are skipped."""
+        if self.settings.replay:
+            pytest.skip("needs a living cluster, and this is a recording")
+        return Live(self._cluster(), self.run, self.begun, self.settings.patience)
+
+    def told(self) -> dict[str, Any]:
+        """What a worker has to know, as plain JSON."""
+        run = {"id": self.run.id, "image": self.run.image, "nodes": self.run.nodes}
+        plain = {key: value for key, value in run.items() if key != "nodes"}
+        nodes = [asdict(node) for node in self.run.nodes]
+        return plain | {"nodes": nodes, "shared": str(self.shared), "begun": self.begun}
+
+    def close(self) -> None:
+        """Controller only: forget what the processes shared."""
+        if self.shared:
+            shutil.rmtree(self.shared, ignore_errors=True)
+
+    def _cluster(self) -> Cluster:
+        if self.cluster is None:
+            self.cluster = Cluster(self.settings.kubeconfig)
+        return self.cluster
+
+    def _replayed(self) -> Facts:
+        assert self.settings.replay is not None
+        return facts.load(self.settings.replay)
+
+    def _collected(self) -> Facts:
+        assert self.shared is not None
+        kept, failed = self.shared / "facts.json", self.shared / "problem"
+        with FileLock(self.shared / "lock"):
+            if failed.exists():
+                raise CouldNotAskError(failed.read_text())
+            if not kept.exists():
+                try:
+                    kept.write_text(facts.dump(self._collect()))
+                except CouldNotAskError as problem:
+                    failed.write_text(f"no facts: {problem}")
+                    raise
+        return facts.load(kept)
+
+    def _collect(self) -> Facts:
+        patience = max(self.begun + self.settings.patience - time.time(), 1.0)
+        expected, plain = self.expected, self.settings.expected
+        return collect(self._cluster(), self.run, expected, plain, patience)
+
+
+def open_controller(settings: Settings) -> Session:
+    """Reach the cluster (or read the recording) and learn which nodes there are. Changes nothing.
+
+    Raises:
+        pytest.UsageError: if that is not possible, within ten seconds.
+    """
+    try:
+        if settings.replay:
+            nodes = list(facts.load(settings.replay).nodes.values())
+            return Session(settings, stage.Run("replay", settings.image, nodes))
+        cluster, _ = reach(settings.kubeconfig)
+        run = plan(cluster, settings.image)
+    except (CouldNotAskError, facts.FactsError) as problem:
+        raise pytest.UsageError(str(problem)) from None
+    shared = Path(tempfile.mkdtemp(prefix="conformance-"))
+    return Session(settings, run, shared, cluster=cluster)
+
+
+def open_worker(settings: Settings, told: dict[str, Any]) -> Session:
+    """Join the run that the controller began."""
+    nodes = from_plain(list[NodeStatus], told["nodes"])
+    run = stage.Run(told["id"], told["image"], nodes)
+    return Session(settings, run, Path(told["shared"]), told["begun"])
+
+
+def of(config: pytest.Config) -> Session:
+    """The session's part of the run."""
+    return config.stash[KEY]
+
+
+def open_for(config: pytest.Config) -> Session:
+    """The session for this process: controller or worker."""
+    told = getattr(config, "workerinput", {}).get("conformance")
+    settings = options.settings(config)
+    return open_worker(settings, json.loads(told)) if told else open_controller(settings)
+
+
+KEY = pytest.StashKey[Session]()

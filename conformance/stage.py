@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything a run puts on the cluster, as plain manifests.
+
+All of it is made up front, in one go, so that starting pods overlaps with everything else; the
+tests then look at what became of it.
+
+The run's id is in the namespace's name, in a label of every object, and nothing lies outside that
+namespace: deleting it is all the tidying there is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance.facts import NodeStatus
+from conformance.roster import HOSTNAME
+
+Manifest = dict[str, Any]
+
+RUN_LABEL = "heatgen-conformance/run"
+APP_LABEL = "heatgen-conformance/app"
+NOWHERE = "heatgen-conformance/nowhere"
+
+NET_PROBE, HOST_PROBE = "probe-net", "probe-host"
+WEB, SCALED = "web", "scaled"  # services; `web` is answered by the pod-network probes
+WEB_PORT, POD_PORT = 80, 8080
+ANYWHERE, SELECTED, REFUSED, TOLERATED = "anywhere", "selected", "refused", "tolerated"
+UNSELECTED, GREEDY = "unselected", "too-much-{}"
+LEASE = "holder"
+LEASE_SECONDS = 60
+
+TOLERATE_ALL: list[Manifest] = [{"operator": "Exists"}]
+COLLECT = Path(__file__).parent / "probe" / "collect.sh"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the suite on one cluster: its id, its image, the nodes it found."""
+
+    id: str
+    image: str
+    nodes: list[NodeStatus] = field(default_factory=list)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that holds all the run makes."""
+        return f"conformance-{self.id}"
+
+    def node(self, name: str) -> NodeStatus:
+        """A registered node."""
+        return next(node for node in self.nodes if node.name == name)
+
+    def tainted(self) -> NodeStatus | None:
+        """A Ready node that refuses pods by a NoSchedule taint, if there is one."""
+        return next((node for node in self.nodes if node.ready and repellent(node)), None)
+
+    def welcoming(self) -> NodeStatus | None:
+        """A Ready node that takes any pod: the last, so that chance seldom picks it."""
+        free = [n for n in self.nodes if n.ready and not n.unschedulable and not repellent(n)]
+        return free[-1] if free else None
+
+
+def repellent(node: NodeStatus) -> list[Manifest]:
+    """Tolerations for exactly the taints that keep ordinary pods off the node."""
+    return [
+        {"key": taint.key, "operator": "Exists", "effect": taint.effect}
+        for taint in node.taints
+        if taint.effect != "PreferNoSchedule"
+    ]
+
+
+def own_pod(node: str) -> str:
+    """The name of the pod that the scheduler has to put on this very node."""
+    return f"on-{node}"
+
+
+def log_line(run: str, node: str) -> str:
+    """What the node's own pod prints when it starts."""
+    return f"conformance {run} on {node}"
+
+
+# ---- what comes first: the namespace and who holds it ----
+
+
+def namespace(run: Run) -> Manifest:
+    """The run's namespace; privileged, because the host probe is."""
+    labels = {RUN_LABEL: run.id, "pod-security.kubernetes.io/enforce": "privileged"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": run.namespace, "labels": labels},
+    }
+
+
+def lease(run: Run, holder: str, now: str) -> Manifest:
+    """The sign that the run is alive; `now` is an RFC 3339 time with microseconds."""
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now}
+    return _object(run, "coordination.k8s.io/v1", "Lease", LEASE, spec=spec)
+
+
+def base(run: Run) -> list[Manifest]:
+    """What pods need first: an account of their own (the default one is made late), the script."""
+    account = _object(run, "v1", "ServiceAccount", "probe")
+    script = _object(run, "v1", "ConfigMap", "probe", data={"collect.sh": COLLECT.read_text()})
+    return [account | {"automountServiceAccountToken": False}, script]
+
+
+# ---- what the tests look at ----
+
+
+def scene(run: Run) -> list[Manifest]:
+    """The probes, the services, and a pod for each thing that the scheduler must honour."""
+    return [
+        _probe(run, NET_PROBE, _net_probe(run)),
+        _probe(run, HOST_PROBE, _host_probe(run)),
+        _service(run, WEB, NET_PROBE, "NodePort"),
+        _service(run, SCALED, SCALED, "ClusterIP"),
+        _deployment(run),
+        *_placed(run),
+    ]
+
+
+def _placed(run: Run) -> Iterator[Manifest]:
+    for node in run.nodes:
+        yield _pod(run, own_pod(node.name), _says_hello(run, node.name) | _only_on(node.name))
+    yield _pod(run, ANYWHERE, _sleeper(run))
+    if welcoming := run.welcoming():
+        wanted = {"nodeSelector": {HOSTNAME: welcoming.labels.get(HOSTNAME, welcoming.name)}}
+        yield _pod(run, SELECTED, _sleeper(run) | wanted)
+    yield _pod(run, UNSELECTED, _sleeper(run) | {"nodeSelector": {NOWHERE: run.id}})
+    if tainted := run.tainted():
+        there = _only_on(tainted.name)
+        yield _pod(run, REFUSED, _sleeper(run) | there | {"tolerations": []})
+        tolerant = {"tolerations": repellent(tainted)}
+        yield _pod(run, TOLERATED, _sleeper(run) | there | tolerant)
+    for resource, amount in too_much(run).items():
+        yield _pod(run, GREEDY.format(resource), _sleeper(run, {resource: amount}))
+
+
+def too_much(run: Run) -> dict[str, str]:
+    """One CPU and one GiB more than the largest node has to give."""
+    cpu = max((node.milli_cpu for node in run.nodes), default=0) + 1000
+    memory = max((node.memory for node in run.nodes), default=0) + 2**30
+    return {"cpu": f"{cpu}m", "memory": str(memory)}
+
+
+def _net_probe(run: Run) -> Manifest:
+    """Answers HTTP on the pod network; the host probe finds it by its environment."""
+    return _pod_spec(
+        run,
+        ["/agnhost", "netexec", f"--http-port={POD_PORT}"],
+        env={"CONFORMANCE_PROBE": run.id},
+        script=True,
+    )
+
+
+def _host_probe(run: Run) -> Manifest:
+    """Sees what the node sees. The node's root is mounted read-only."""
+    spec = _pod_spec(run, ["/agnhost", "pause"], script=True)
+    container = spec["containers"][0]
+    container["securityContext"] = {"privileged": True}
+    container["volumeMounts"].append(
+        {
+            "name": "host",
+            "mountPath": "/host",
+            "readOnly": True,
+            "mountPropagation": "HostToContainer",
+        }
+    )
+    spec["volumes"].append({"name": "host", "hostPath": {"path": "/"}})
+    return spec | {"hostNetwork": True, "hostPID": True}
+
+
+def _says_hello(run: Run, node: str) -> Manifest:
+    shell = f"echo '{log_line(run.id, node)}'; exec /agnhost pause"
+    return _pod_spec(run, ["sh", "-c", shell])
+
+
+def _sleeper(run: Run, requests: dict[str, str] | None = None) -> Manifest:
+    return _pod_spec(run, ["/agnhost", "pause"], requests=requests) | {"tolerations": []}
+
+
+def _only_on(node: str) -> Manifest:
+    """Affinity to one node by its name, as a DaemonSet's pods have: the scheduler still decides."""
+    field_selector = {"key": "metadata.name", "operator": "In", "values": [node]}
+    terms = {"nodeSelectorTerms": [{"matchFields": [field_selector]}]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
+
+
+def _pod_spec(
+    run: Run,
+    command: list[str],
+    env: dict[str, str] | None = None,
+    requests: dict[str, str] | None = None,
+    script: bool = False,
+) -> Manifest:
+    container: Manifest = {
+        "name": "main",
+        "image": run.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": command,
+        "env": [{"name": name, "value": value} for name, value in (env or {}).items()],
+        "resources": {"requests": {"cpu": "1m", "memory": "4Mi"} | (requests or {})},
+        "volumeMounts": [{"name": "probe", "mountPath": "/probe"}] if script else [],
+    }
+    return {
+        "containers": [container],
+        "volumes": [{"name": "probe", "configMap": {"name": "probe"}}] if script else [],
+        "serviceAccountName": "probe",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 1,
+        "tolerations": TOLERATE_ALL,
+    }
+
+
+def _probe(run: Run, app: str, pod_spec: Manifest) -> Manifest:
+    template = {"metadata": {"labels": _labels(run, app)}, "spec": pod_spec}
+    spec = {"selector": {"matchLabels": {APP_LABEL: app}}, "template": template}
+    return _object(run, "apps/v1", "DaemonSet", app, spec=spec)
+
+
+def _deployment(run: Run) -> Manifest:
+    pod_spec = _pod_spec(run, ["/agnhost", "netexec", f"--http-port={POD_PORT}"])
+    template = {
+        "metadata": {"labels": _labels(run, SCALED)},
+        "spec": pod_spec | {"tolerations": []},
+    }
+    spec = {"replicas": 1, "selector": {"matchLabels": {APP_LABEL: SCALED}}, "template": template}
+    return _object(run, "apps/v1", "Deployment", SCALED, spec=spec)
+
+
+def _service(run: Run, name: str, app: str, kind: str) -> Manifest:
+    port = {"port": WEB_PORT, "targetPort": POD_PORT, "protocol": "TCP"}
+    spec = {"type": kind, "selector": {APP_LABEL: app}, "ports": [port]}
+    return _object(run, "v1", "Service", name, spec=spec)
+
+
+def _pod(run: Run, name: str, spec: Manifest) -> Manifest:
+    return _object(run, "v1", "Pod", name, spec=spec | {"restartPolicy": "Never"})
+
+
+def _object(run: Run, api: str, kind: str, name: str, **rest: Any) -> Manifest:
+    metadata = {"name": name, "namespace": run.namespace, "labels": _labels(run, name)}
+    return {"apiVersion": api, "kind": kind, "metadata": metadata, **rest}
+
+
+def _labels(run: Run, app: str) -> dict[str, str]:
+    return {RUN_LABEL: run.id, APP_LABEL: app[:63].rstrip("-.")}
+
+
+def to_plain(run: Run) -> Manifest:
+    """The run as JSON, for the workers of a parallel session."""
+    return asdict(run)

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layer 4, the network: pods reach each other, and every node knows flannel's plan."""
+
+from ipaddress import ip_address, ip_interface, ip_network
+
+import pytest
+
+from conformance import causes
+from conformance.expectation import Expectation
+from conformance.facts import Facts, Lease, Ping, SubnetEnv
+from conformance.verdict import CouldNotAskError, Unasked, known, require
+
+pytestmark = pytest.mark.network
+
+
+# ---- flannel's plan: one lease a node, known to all ----
+
+
+def test_node_has_one_lease(facts: Facts, node: str) -> None:
+    """Flannel holds exactly one lease for the node's internal address."""
+    address = facts.nodes[node].address
+    held = [lease for lease in leases(facts) if lease.public_ip == address]
+    require(
+        len(held) == 1,
+        at=f"{node}: flannel's leases in etcd",
+        expected=f"one with PublicIP {address}",
+        seen=", ".join(f"{lease.subnet} of {lease.public_ip}" for lease in leases(facts)) or "none",
+        likely="flanneld does not run, took another interface (-iface), or its lease expired",
+        look=f"on {node}: journalctl -u flanneld -n 50",
+    )
+
+
+def test_lease_overlaps_no_other(facts: Facts, expected: Expectation, node: str) -> None:
+    """The node's subnet is inside the pods' network and shares no address with another node's."""
+    mine = lease_of(facts, node)
+    pods = expected.networks.get("pods") or env_of(facts, node).network
+    inside = ip_network(mine.subnet).subnet_of(ip_network(pods))  # type: ignore[arg-type]
+    clashes = [
+        f"{other.subnet} of {other.public_ip}"
+        for other in leases(facts)
+        if other.public_ip != mine.public_ip
+        and ip_network(other.subnet).overlaps(ip_network(mine.subnet))
+    ]
+    require(
+        inside and not clashes,
+        at=f"{node}: flannel's lease {mine.subnet}",
+        expected=f"a subnet of {pods} that no other node has",
+        seen=", ".join(clashes) or f"{mine.subnet} lies outside",
+        likely="two flannel networks share etcd, or the network's configuration was changed later",
+        look=f"etcdctl get --prefix /coreos.com/network/; on {node}: cat /run/flannel/subnet.env",
+    )
+
+
+def test_subnet_env_is_the_lease(facts: Facts, node: str) -> None:
+    """The subnet that flannel leased is the one it told the node in /run/flannel/subnet.env."""
+    lease, env = lease_of(facts, node), env_of(facts, node)
+    require(
+        ip_interface(env.subnet).network == ip_network(lease.subnet),
+        at=f"{node}: /run/flannel/subnet.env",
+        expected=f"{lease.subnet}, the node's lease in etcd",
+        seen=env.subnet,
+        likely="flanneld took a new lease and the node still works with the old one",
+        look=f"on {node}: systemctl restart flanneld; then restart the pods of the node",
+    )
+
+
+def test_bridge_has_the_subnet(facts: Facts, node: str) -> None:
+    """The pods' bridge cni0 is the gateway of the node's own subnet."""
+    env, links = env_of(facts, node), known(facts.view(node).links)
+    if "cni0" not in links:
+        pytest.skip(
+            f"{node}: there is no bridge cni0; the addresses of pods are judged for themselves"
+        )
+    bridge = links["cni0"]
+    networks = [ip_interface(address).network for address in bridge.addresses]
+    require(
+        networks == [ip_interface(env.subnet).network],
+        at=f"{node}: addresses of cni0",
+        expected=env.subnet,
+        seen=", ".join(bridge.addresses) or "none",
+        likely="cni0 was made for an earlier lease",
+        look=f"on {node}: ip address show cni0; ip link delete cni0 (it is made anew)",
+    )
+
+
+def test_pods_have_addresses_of_the_subnet(facts: Facts, node: str) -> None:
+    """Every running pod of the node has an address of the node's own subnet."""
+    subnet = ip_interface(env_of(facts, node).subnet).network
+    strangers = [
+        f"{pod.namespace}/{pod.name} {pod.address}"
+        for pod in facts.pods
+        if pod.node == node and ip_address(pod.address) not in subnet
+    ]
+    require(
+        not strangers,
+        at=f"{node}: addresses of its pods",
+        expected=f"all in {subnet}",
+        seen=", ".join(strangers),
+        likely="pods that were started under an earlier lease, or another CNI configuration",
+        look=f"on {node}: ls /etc/cni/net.d; delete these pods to have them made anew",
+    )
+
+
+def test_lease_names_the_vxlan_device(facts: Facts, node: str) -> None:
+    """The MAC that the lease gives to others is that of the node's flannel.1."""
+    lease, links = lease_of(facts, node), known(facts.view(node).links)
+    if lease.backend != "vxlan":
+        pytest.skip(f"flannel's backend is {lease.backend}, not vxlan")
+    seen = links["flannel.1"].mac if "flannel.1" in links else "no device flannel.1"
+    require(
+        seen == lease.mac,
+        at=f"{node}: MAC of flannel.1",
+        expected=f"{lease.mac}, as in the lease",
+        seen=seen,
+        likely="flannel.1 was made anew and flanneld has not renewed its lease",
+        look=f"on {node}: systemctl restart flanneld; ip -d link show flannel.1",
+    )
+
+
+def test_node_knows_the_way(facts: Facts, source: str, target: str) -> None:
+    """The source's kernel knows how to send to the target's pods: FDB, ARP entry and route."""
+    lease, view = lease_of(facts, target), facts.view(source)
+    if lease.backend != "vxlan":
+        pytest.skip(f"flannel's backend is {lease.backend}, not vxlan")
+    vtep = str(ip_network(lease.subnet).network_address)
+    missing = {
+        f"fdb: {lease.mac} dst {lease.public_ip}": (lease.mac, lease.public_ip)
+        not in {(entry.mac, entry.address) for entry in known(view.forwards)},
+        f"arp: {vtep} lladdr {lease.mac}": (vtep, lease.mac)
+        not in {(entry.address, entry.mac) for entry in known(view.neighbours)},
+        f"route: {lease.subnet} via {vtep} dev flannel.1": (lease.subnet, vtep, "flannel.1")
+        not in {(route.to, route.via, route.device) for route in known(view.routes)},
+    }
+    require(
+        not any(missing.values()),
+        at=f"{source}: how flannel.1 reaches {target}",
+        expected="; ".join(missing),
+        seen="lacks " + "; ".join(entry for entry, lacks in missing.items() if lacks),
+        likely=f"flanneld on {source} missed {target}'s lease, or holds an old one of it",
+        look=f"on {source}: bridge fdb show dev flannel.1; ip neighbour show dev flannel.1; "
+        "journalctl -u flanneld -n 50",
+    )
+
+
+# ---- packets: every ordered pair of nodes ----
+
+
+def test_pod_reaches_pod(facts: Facts, source: str, target: str) -> None:
+    """A pod on the source node pings a pod on the target node."""
+    ping = ping_to(facts, facts.view(source).pod_pings, source, target)
+    require(
+        ping.received == ping.sent,
+        at=f"{source} -> {target}: ping from pod to pod",
+        expected="every echo comes back",
+        seen=f"{ping.received} of {ping.sent}",
+        likely=causes.of_lost_ping(facts, source, target) if causes.is_lost(ping) else LOSSY,
+        look=f"on {source}: tcpdump -ni any udp port 8472; the same on {target}",
+    )
+
+
+def test_host_reaches_pod(facts: Facts, host: str, peer: str) -> None:
+    """A node itself pings a pod on each node, its own included."""
+    ping = ping_to(facts, facts.view(host).host_pings, host, peer)
+    require(
+        ping.received == ping.sent,
+        at=f"{host} -> {peer}: ping from host to pod",
+        expected="every echo comes back",
+        seen=f"{ping.received} of {ping.sent}",
+        likely="cni0 or the pod's link is down" if host == peer else "see test_pod_reaches_pod",
+        look=f"on {host}: ip route get <pod>; ip -s link show flannel.1",
+    )
+
+
+LOSSY = "packets are lost on the way: a full queue, a bad link, or a dying neighbour entry"
+
+
+def ping_to(facts: Facts, pings: dict[str, Ping] | Unasked, source: str, target: str) -> Ping:
+    """The ping from source to target; without a probe on the target there was nothing to ping."""
+    sent = known(pings)
+    if target not in sent:
+        known(facts.view(target).pod_pings)
+        raise CouldNotAskError(f"{source} -> {target}: no probe had an address on {target}")
+    return sent[target]
+
+
+# ---- flannel's own words ----
+
+NO_FLANNEL = "no node runs flannel: neither its process nor /run/flannel/subnet.env is there"
+
+
+def has_flannel(facts: Facts) -> bool:
+    """Does any node run flannel, or show that it did?"""
+    return any(
+        view.flanneld is True or isinstance(view.subnet_env, SubnetEnv)
+        for view in facts.views.values()
+    )
+
+
+def leases(facts: Facts) -> list[Lease]:
+    """All leases, as the first node that can read etcd tells them."""
+    if not has_flannel(facts):
+        pytest.skip(NO_FLANNEL)
+    told = [view.leases for view in facts.views.values() if view.leases is not None]
+    if not told:
+        pytest.skip("no node can read flannel's leases: none has both an etcd member and etcdctl")
+    return next((each for each in told if not isinstance(each, Unasked)), None) or known(told[0])
+
+
+def lease_of(facts: Facts, node: str) -> Lease:
+    """The node's lease, found by its internal address. Without one there is nothing to compare."""
+    address = facts.nodes[node].address
+    held = [lease for lease in leases(facts) if lease.public_ip == address]
+    if not held:
+        pytest.skip(f"{node} has no lease (see test_node_has_one_lease)")
+    return held[0]
+
+
+def env_of(facts: Facts, node: str) -> SubnetEnv:
+    """The node's subnet.env; on a node without it flannel has not started, which is a failure."""
+    env = known(facts.view(node).subnet_env)
+    if env is None and not has_flannel(facts):
+        pytest.skip(NO_FLANNEL)
+    require(
+        env is not None,
+        at=f"{node}: /run/flannel/subnet.env",
+        expected="the node's subnet",
+        seen="no such file",
+        likely="flanneld has not started: it cannot reach etcd, or found no network there",
+        look=f"on {node}: journalctl -u flanneld -n 50",
+    )
+    assert env is not None
+    return env

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Across the layers: services and names made a moment ago answer on every node."""
+
+import pytest
+
+from conformance import stage
+from conformance.cluster import TooLateError, until
+from conformance.expectation import Expectation
+from conformance.facts import Answer, Facts
+from conformance.live import Live
+from conformance.verdict import BrokenError, CouldNotAskError, known, require
+
+pytestmark = pytest.mark.services
+
+PROXY = "on {}: systemctl status kube-proxy; iptables-save -t nat | grep {}"
+
+
+def test_cluster_ip_answers_in_pods(facts: Facts, node: str) -> None:
+    """A new service answers at its ClusterIP in a pod of the node, on a new connection."""
+    require_answer(facts, known(facts.view(node).web_from_pod), node, "pod")
+
+
+def test_cluster_ip_answers_on_host(facts: Facts, node: str) -> None:
+    """A new service answers at its ClusterIP on the node itself, on a new connection."""
+    require_answer(facts, known(facts.view(node).web_from_host), node, "host")
+
+
+def test_node_port_answers(facts: Facts, host: str, peer: str) -> None:
+    """A new service answers at its NodePort on every node, asked from every node."""
+    answers, services = known(facts.view(host).node_ports), facts.services
+    if peer not in answers:
+        raise CouldNotAskError(
+            f"{host} -> {peer}: the NodePort was not asked, {peer} runs no probe"
+        )
+    answer = answers[peer]
+    require(
+        bool(answer.said),
+        at=f"{host} -> {peer}: NodePort {services.node_port}",
+        expected="the name of one of the service's pods",
+        seen=f"{answer.problem} ({answer.tries} tries)",
+        likely=f"kube-proxy on {peer} does not follow, or TCP 30000-32767 to it is closed",
+        look=PROXY.format(peer, services.node_port),
+    )
+
+
+def test_service_name_resolves(facts: Facts, node: str) -> None:
+    """A pod of the node resolves a new service's name to its ClusterIP."""
+    name = f"{stage.WEB}.{facts.services.namespace}.svc"
+    require_name(facts, node, name, facts.services.web)
+
+
+def test_api_name_resolves(facts: Facts, node: str) -> None:
+    """A pod of the node resolves the API's own name, kubernetes.default."""
+    require_name(facts, node, "kubernetes.default.svc", facts.services.kubernetes)
+
+
+def test_pods_ask_the_clusters_dns(facts: Facts, expected: Expectation, node: str) -> None:
+    """Pods of the node are told to ask the cluster's own DNS service."""
+    want = expected.networks.get("dns") or facts.services.dns
+    if not want:
+        pytest.skip(
+            "no --expect names the DNS address, and kube-system has no service k8s-app=kube-dns"
+        )
+    seen = known(facts.view(node).nameservers)
+    require(
+        seen == [want],
+        at=f"{node}: nameserver in a pod's /etc/resolv.conf",
+        expected=want,
+        seen=", ".join(seen),
+        likely="kubelet's clusterDNS is another than the DNS service's address",
+        look=f"on {node}: grep -A2 clusterDNS /etc/kubernetes/kubelet.json",
+    )
+
+
+@pytest.mark.parametrize("replicas", [(1, 3, 1)], ids=["1-3-1"])
+def test_endpoints_follow_a_scale_up_and_down(live: Live, replicas: tuple[int, ...]) -> None:
+    """When a Deployment grows and shrinks, its service answers with just the pods there are."""
+    for count in replicas:
+        live.cluster.patch(
+            f"{live.apps('deployments', stage.SCALED)}/scale", {"spec": {"replicas": count}}
+        )
+        require_endpoints(live, count)
+        require_answers_from(live, ready_pods(live))
+
+
+# ---- endpoints ----
+
+
+def ready_pods(live: Live) -> dict[str, str]:
+    """Names by address of the pods that the scaled service should lead to."""
+    label = f"{stage.APP_LABEL}={stage.SCALED}"
+    return {
+        pod["status"]["podIP"]: pod["metadata"]["name"]
+        for pod in live.cluster.items(live.path("pods"), labelSelector=label)
+        if pod["status"].get("podIP") and not pod["metadata"].get("deletionTimestamp")
+    }
+
+
+def endpoints(live: Live) -> set[str]:
+    """The addresses to which the scaled service leads."""
+    slices = live.cluster.items(
+        f"/apis/discovery.k8s.io/v1/namespaces/{live.run.namespace}/endpointslices",
+        labelSelector=f"kubernetes.io/service-name={stage.SCALED}",
+    )
+    return {
+        address
+        for each in slices
+        for endpoint in each.get("endpoints") or []
+        if endpoint["conditions"].get("ready")
+        for address in endpoint["addresses"]
+    }
+
+
+def require_endpoints(live: Live, count: int) -> None:
+    """The service leads to `count` pods, and these are the Deployment's."""
+    try:
+        until(
+            lambda: (endpoints(live), set(ready_pods(live))),
+            lambda seen: seen[0] == seen[1] and len(seen[0]) == count,
+            live.patience,
+        )
+    except TooLateError as late:
+        slices, pods = late.last
+        raise BrokenError(
+            at=f"service {stage.SCALED}: EndpointSlices at {count} replicas",
+            expected=f"{count} ready addresses, those of its pods",
+            seen=f"{sorted(slices)}, while its pods have {sorted(pods)}",
+            likely="kube-controller-manager does not run, or the pods cannot start",
+            look="kubectl get lease -n kube-system kube-controller-manager; its log",
+        ) from None
+
+
+def require_answers_from(live: Live, pods: dict[str, str]) -> None:
+    """Asked many times, the service answers with all of these pods and no other."""
+    probes = live.net_probes()
+    if not probes:
+        raise CouldNotAskError("no node runs a probe from which to ask the service")
+    node, probe = max(probes.items())
+    address = live.cluster.get(live.path("services", stage.SCALED))["spec"]["clusterIP"]
+    wget = f"timeout 2 wget -q -O - http://{address}:{stage.WEB_PORT}/hostname; echo"
+    tries = 8 * len(pods)
+    script = f"i=0; while [ $i -lt {tries} ]; do {wget}; i=$((i + 1)); done 2>&1"
+    want = set(pods.values())
+    try:
+        until(
+            lambda: set(live.shell(probe, script).stdout.split()),
+            lambda said: said == want,
+            live.patience,
+        )
+    except TooLateError as late:
+        raise BrokenError(
+            at=f"{node}: service {stage.SCALED} at {address}, asked {tries} times",
+            expected=f"answers from {', '.join(sorted(want))}",
+            seen=f"answers from {', '.join(sorted(late.last)) or 'nobody'}",
+            likely=f"kube-proxy on {node} does not follow the endpoints",
+            look=PROXY.format(node, address),
+        ) from None
+
+
+# ---- answers ----
+
+
+def require_answer(facts: Facts, answer: Answer, node: str, where: str) -> None:
+    """The run's own service said which pod it is."""
+    services = facts.services
+    require(
+        bool(answer.said),
+        at=f"{node}: ClusterIP {services.web}:{services.web_port} from a {where}",
+        expected="the name of one of the service's pods",
+        seen=f"{answer.problem} ({answer.tries} tries)",
+        likely="kube-proxy on the node does not run or does not follow (the service is new)",
+        look=PROXY.format(node, services.web),
+    )
+
+
+def require_name(facts: Facts, node: str, name: str, address: str) -> None:
+    """The name resolves to exactly that address."""
+    lookup = known(facts.view(node).lookups)[name]
+    require(
+        lookup.addresses == [address],
+        at=f"{node}: DNS lookup of {name} in a pod",
+        expected=address,
+        seen=", ".join(lookup.addresses) or f"{lookup.problem} ({lookup.ms} ms)",
+        likely="CoreDNS does not run, or is out of the node's reach",
+        look="kubectl get pods,endpointslices -n kube-system -l k8s-app=kube-dns -o wide",
+    )
