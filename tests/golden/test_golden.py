@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The template is, byte for byte, what it was; and what changes in it changes no server."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from heatgen import catalog, document, library, pins, plan, render, spec
+
+from .cases import CASES, NAMES
+from .cases import render as render_case
+
+REGENERATE = "HEATGEN_REGENERATE=1 tox run -e unit -- tests/golden"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_template_is_the_golden_one(name: str, tmp_path: Path) -> None:
+    """Rendering gives the golden file; a wanted change is made by the command named here."""
+    golden = CASES / name / "generated.yaml"
+    text = render_case(name, tmp_path)
+    if os.environ.get("HEATGEN_REGENERATE"):
+        golden.write_text(text, "utf-8")
+    if text != golden.read_text("utf-8"):
+        pytest.fail(f"{golden} differs. Is it meant? Then: {REGENERATE}", pytrace=False)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_golden_template_is_yaml(name: str) -> None:
+    """A YAML library reads the golden file as the mapping that was rendered."""
+    data = yaml.safe_load((CASES / name / "generated.yaml").read_text("utf-8"))
+    assert data == template(name, dict(library.tree()))
+
+
+def test_rendering_is_deterministic(tmp_path: Path) -> None:
+    """Processes with different hash seeds write the same bytes."""
+    texts = set()
+    for seed in ("1", "2", "77"):
+        folder = tmp_path / seed
+        folder.mkdir()
+        program = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+            "from pathlib import Path\n"
+            "from tests.golden.cases import render\n"
+            f"sys.stdout.write(render('full', Path({str(folder)!r})))"
+        )
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, check=True
+        )
+        texts.add(done.stdout)
+    assert len(texts) == 1
+
+
+def template(name: str, tree: dict[str, bytes]) -> dict[str, object]:
+    """The template of a case with other blocks, as Heat gets it."""
+    folder = CASES / name
+    blocks = catalog.build(tree, library.schema("block"))
+    text = document.parse("cluster.yaml", (folder / "cluster.yaml").read_bytes())
+    wish = spec.read(text, blocks, library.schema("cluster"))
+    pinned = pins.read("lock", (folder / "cluster.lock.yaml").read_bytes())
+    request = (folder / "cluster.admin.csr").read_text()
+    return render.render(plan.build(wish, blocks, pinned, request)).as_dict()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_changed_texts_replace_nothing(name: str) -> None:
+    """New scripts, library and agent change the texts of configurations and nothing else.
+
+    Servers keep every property, and their user data is never applied to a server that is there.
+    """
+    tree = dict(library.tree())
+    changed = {
+        path: text + b"\n# changed\n" if path.endswith((".sh", "heatgen-agent")) else text
+        for path, text in tree.items()
+    }
+    before, after = resources(template(name, tree)), resources(template(name, changed))
+    assert before.keys() == after.keys()
+    different = {key for key in before if before[key] != after[key]}
+    assert "agent" in different
+    for key in different:
+        allowed = {"config"} if before[key]["type"] == "OS::Heat::SoftwareConfig" else {
+            "input_values"
+        }  # fmt: skip
+        old, new = before[key]["properties"], after[key]["properties"]
+        assert {item for item in old if old[item] != new[item]} <= allowed, key
+    for key, server in servers(after).items():
+        assert server["user_data_update_policy"] == "IGNORE", key
+
+
+def resources(data: dict[str, object]) -> dict[str, dict[str, object]]:
+    """The resources of a template."""
+    found = data["resources"]
+    assert isinstance(found, dict)
+    return found
+
+
+def servers(found: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+    """Properties of every server, those of groups among them."""
+    result = {}
+    for key, item in found.items():
+        properties = item.get("properties", {})
+        assert isinstance(properties, dict)
+        if item["type"] == "OS::Nova::Server":
+            result[key] = properties
+        elif item["type"] == "OS::Heat::ResourceGroup":
+            result[key] = properties["resource_def"]["properties"]
+    return result
