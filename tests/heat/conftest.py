@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real Heat as an oracle, offline: its parser, its resources, its functions, its limits.
+
+Only the questions that Heat asks other services are answered here, as in Heat's own unit tests:
+whether a service is there, and whether a named image, flavor, network or key pair exists.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from heat.common import context, messaging, template_format
+from heat.engine import constraints, node_data, resource, resources, stack, stk_defn, template
+from heat.engine.clients.os import glance, neutron, nova
+from oslo_config import cfg
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "cases"
+NAMES = sorted(path.name for path in GOLDEN.iterdir())
+
+IMAGE = SimpleNamespace(id="image", min_ram=0, min_disk=0, size=1, status="active")
+FLAVOR = SimpleNamespace(id="flavor", ram=2048, disk=6)
+QUOTAS = {"maxPersonality": 5, "maxPersonalitySize": 10240, "maxServerMeta": 128}
+
+
+@pytest.fixture(scope="session")
+def heat() -> None:
+    """Heat's resources and functions, as its engine loads them."""
+    cfg.CONF([], project="heat", default_config_files=[])
+    messaging.setup("fake://", optional=True)
+    resources.initialise()
+
+
+@pytest.fixture(autouse=True)
+def cloud(heat: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cloud in which every name exists."""
+
+    def answer(owner: type, name: str, reply: Callable[..., Any]) -> None:
+        monkeypatch.setattr(owner, name, reply)
+
+    answer(resource.Resource, "is_service_available", classmethod(lambda *_: (True, None)))
+    answer(constraints.BaseCustomConstraint, "validate", lambda *_: True)
+    answer(glance.GlanceClientPlugin, "find_image_by_name_or_id", lambda _, name: name)
+    answer(glance.GlanceClientPlugin, "get_image", lambda *_: IMAGE)
+    answer(nova.NovaClientPlugin, "find_flavor_by_name_or_id", lambda _, name: name)
+    answer(nova.NovaClientPlugin, "get_flavor", lambda *_: FLAVOR)
+    answer(nova.NovaClientPlugin, "absolute_limits", lambda _: QUOTAS)
+    answer(
+        neutron.NeutronClientPlugin,
+        "find_resourceid_by_name_or_id",
+        lambda _, kind, name, cmd_resource=None: name,
+    )
+
+
+@pytest.fixture(scope="session")
+def goldens() -> dict[str, dict[str, Any]]:
+    """The golden templates by case, read by Heat's own reader."""
+    return {
+        name: template_format.parse((GOLDEN / name / "generated.yaml").read_text("utf-8"))
+        for name in NAMES
+    }
+
+
+@pytest.fixture(params=NAMES)
+def golden(request: pytest.FixtureRequest, goldens: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """One golden template; a copy, to change at will."""
+    return copy.deepcopy(goldens[request.param])
+
+
+@pytest.fixture
+def make_stack() -> Iterator[Callable[[dict[str, Any]], stack.Stack]]:
+    """A stack named demo of a template."""
+    user = context.RequestContext(
+        username="user", user_id="user", project_id="project", is_admin=False, auth_token="token",
+        auth_url="http://keystone.invalid/v3",
+    )  # fmt: skip
+    yield lambda data: stack.Stack(user, "demo", template.Template(data))
+
+
+def created(of: stack.Stack, name: str, reference: str, attributes: dict[Any, Any]) -> None:
+    """Let a resource be complete, with these attributes, in the eyes of functions."""
+    data = node_data.NodeData(1, name, f"uuid-{name}", reference, attributes, "CREATE", "COMPLETE")
+    stk_defn.update_resource_data(of.defn, name, data)

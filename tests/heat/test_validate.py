@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real Heat takes the golden templates, and would refuse broken ones."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from heat.common import exception
+from heat.engine import stack
+
+MakeStack = Callable[[dict[str, Any]], stack.Stack]
+
+# Defaults of heat/common/config.py that templates have to fit in.
+MAX_TEMPLATE = 524288
+MAX_RESOURCES = 1000
+SERVER = "OS::Nova::Server"
+
+
+def test_heat_validates(golden: dict[str, Any], make_stack: MakeStack) -> None:
+    """Every property of every resource is as its resource type wants it."""
+    made = make_stack(golden)
+    made.validate()
+    assert "control_0" in made
+
+
+def test_template_fits(golden: dict[str, Any]) -> None:
+    """The template keeps Heat's limits with room for the user's own overrides."""
+    assert len(str(golden)) < MAX_TEMPLATE / 2
+    assert len(json.dumps(golden)) < MAX_TEMPLATE
+    assert len(golden["resources"]) < MAX_RESOURCES / 10
+
+
+BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "unknown property": lambda data: data["resources"]["network"].update(properties={"naem": "x"}),
+    "unknown resource": lambda data: data["resources"]["control_0"].update(depends_on=["nobody"]),
+    "unknown type": lambda data: data["resources"]["network"].update(type="OS::Neutron::Nothing"),
+    "wrong value": lambda data: data["resources"]["control_0"]["properties"].update(
+        user_data_format="NONSENSE"
+    ),
+    "no user data format": lambda data: data["resources"]["control_0"]["properties"].update(
+        user_data_format="RAW"
+    ),
+    "a circle": lambda data: data["resources"]["network"].update(depends_on=["control_0"]),
+    "a number in a name": lambda data: data["resources"]["control_0"]["properties"].update(
+        name={"list_join": ["-", ["control", 0]]}
+    ),
+    "broken worker": lambda data: data["resources"]["workers"]["properties"]["resource_def"][
+        "properties"
+    ].update(flavour="big"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BREAKS))
+def test_heat_refuses_broken_templates(
+    name: str, golden: dict[str, Any], make_stack: MakeStack
+) -> None:
+    """The oracle is awake: each of these faults is found."""
+    BREAKS[name](golden)
+    with pytest.raises((exception.HeatException, ValueError, TypeError)):
+        make_stack(golden).validate()
