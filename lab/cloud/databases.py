@@ -2,8 +2,8 @@
 """The databases' schemas: made once for each set of package versions, then copied.
 
 Bringing six schemas up to date takes a minute or two of a core; the data directory that comes out
-depends on nothing but the packages and on what stands in this file and in the configuration, so
-it is kept in the cache under a digest of these.
+depends on nothing but the packages, MariaDB's configuration and this file, so it is kept in the
+cache under a digest of these.
 """
 
 import hashlib
@@ -19,7 +19,8 @@ from cloud.services import ETC, MARIADB
 SYNC_SECONDS = 900
 NAMES = ("keystone", "glance", "placement", "nova_api", "nova", "nova_cell0", "neutron", "heat")
 IDENTITY = "http://203.0.113.1:35357/v3/"
-CELL0 = "mysql+pymysql://root@localhost/nova_cell0?unix_socket=/run/mysqld/mysqld.sock"
+NOVA = "mysql+pymysql://root@localhost/{}?unix_socket=/run/mysqld/mysqld.sock"
+RABBIT = "rabbit://guest:guest@127.0.0.1"
 
 # One list for each project; a list's commands run in order, the lists side by side.
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -34,9 +35,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "nova": (
         "nova-manage --config-file={etc}/nova.conf api_db sync",
         "nova-manage --config-file={etc}/nova.conf cell_v2 map_cell0"
-        f" --database_connection {CELL0}",
+        f" --database_connection {NOVA.format('nova_cell0')}",
         "nova-manage --config-file={etc}/nova.conf db sync",
-        "nova-manage --config-file={etc}/nova.conf cell_v2 create_cell --name=cell1",
+        "nova-manage --config-file={etc}/nova.conf cell_v2 create_cell --name=cell1"
+        f" --database_connection {NOVA.format('nova')} --transport-url {RABBIT}",
     ),
     "neutron": (
         "neutron-db-manage --config-file={etc}/neutron.conf --config-file={etc}/ml2.ini"
@@ -60,8 +62,8 @@ def prepare() -> None:
 def digest() -> str:
     """Return the digest of all that the schemas depend on."""
     versions = packages.versions((*packages.OPENSTACK, "mariadb-server"))
-    recipe = [repr(sorted(versions.items())), Path(__file__).read_text()]
-    recipe += [path.read_text() for path in sorted(places.ETC.glob("*.c*nf"))]
+    recipe = [repr(sorted(versions.items()))]
+    recipe += [path.read_text() for path in (Path(__file__), places.ETC / "mariadb.cnf")]
     return hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
 
 

@@ -31,9 +31,9 @@ def main() -> int:
     """Set the namespace up, say so, then bury orphans until killed."""
     os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
     cover_sysfs()
+    mount_instances()
     cover_run()
     cover_libvirt()
-    mount_instances()
     for line in NETWORK:
         run("ip", *line.split())
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
@@ -65,7 +65,7 @@ def cover_run() -> None:
     """
     aside = places.CLOUD / "state"
     aside.mkdir()
-    run("mount", "--bind", str(places.STATE), str(aside))
+    run("mount", "--rbind", str(places.STATE), str(aside))
     run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     for name in ("netns", "lock", "libvirt", "mysqld", "heatgen-lab"):
         Path("/run", name).mkdir()

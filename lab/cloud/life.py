@@ -36,6 +36,7 @@ def up() -> None:
     machine.check()
     with alone():
         if namespace.outer() is not None and places.UP.exists() and places.UP.read_text():
+            enter("inside-refresh")
             say("the lab is up already")
             return
         began = time.monotonic()
@@ -43,7 +44,7 @@ def up() -> None:
         timed("packages", packages.install)
         timed("machine", machine.prepare)
         timed("namespace", open_namespace)
-        enter_and_finish()
+        enter("inside-up")
         say(f"the lab is up, in {time.monotonic() - began:.0f} s")
 
 
@@ -80,12 +81,10 @@ def make_instances_file() -> None:
     subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", str(places.INSTANCES_FILE)], check=True)
 
 
-def enter_and_finish() -> None:
-    """Do the rest of `up` inside the namespace; what fails there ends the lab's coming up."""
-    command = [sys.executable, str(places.LAUNCHER), "inside-up"]
-    result = subprocess.run(
-        namespace.entering(command, "/"), stdin=subprocess.DEVNULL, timeout=UP_SECONDS, check=False
-    )
+def enter(verb: str) -> None:
+    """Run one of the lab's own verbs inside the namespace; it must work."""
+    command = namespace.entering([sys.executable, str(places.LAUNCHER), verb], "/")
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=UP_SECONDS, check=False)
     if result.returncode:
         raise Problem("the lab did not come up; `lab/lab down` clears it away", result.returncode)
 

@@ -6,7 +6,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from cloud.problem import Problem
@@ -67,27 +66,24 @@ class Session:
         """Send a PUT without a body."""
         send("PUT", url, {}, self.headers)
 
-    def upload(self, url: str, path: Path) -> None:
-        """PUT a file's content."""
-        headers = {
-            **self.headers,
-            "Content-Type": "application/octet-stream",
-            "Content-Length": str(path.stat().st_size),
-        }
-        with path.open("rb") as content:
-            request = urllib.request.Request(url, content, headers, method="PUT")
-            with urllib.request.urlopen(request, timeout=REQUEST_SECONDS):
-                pass
+    def delete(self, url: str) -> None:
+        """Send a DELETE."""
+        send("DELETE", url, None, self.headers)
+
+    def patch(self, url: str, changes: list[Json]) -> None:
+        """Send a PATCH in the form Glance wants."""
+        kind = "application/openstack-images-v2.1-json-patch"
+        send("PATCH", url, changes, {**self.headers, "Content-Type": kind})
 
 
-def send(method: str, url: str, body: Json | None, headers: dict[str, str]) -> tuple[Json, Any]:
+def send(method: str, url: str, body: object, headers: dict[str, str]) -> tuple[Json, Any]:
     """Send a request, return the answer's JSON ({} if it has none) and headers.
 
     A service that has just come up may refuse for a moment, for one it asks is not there yet:
     connection errors and 5xx are tried again for half a minute. Raises Problem otherwise.
     """
     data = None if body is None else json.dumps(body).encode()
-    headers = {**headers, "Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **headers}
     deadline = time.monotonic() + RETRY_SECONDS
     while True:
         request = urllib.request.Request(url, data, headers, method=method)

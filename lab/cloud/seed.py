@@ -16,6 +16,8 @@ FLAVORS = {
     "m1.large": (2, 4096, 6),
 }
 IMAGE_NAME = "debian-12"
+IMAGE_URL = "http://127.0.0.1:8081/node.raw"
+SOURCE_PROPERTY = "heatgen_lab_source"
 AGENTS = 4
 READY_SECONDS = 90
 
@@ -63,22 +65,32 @@ def keypair() -> None:
 
 
 def node_image() -> None:
-    """Upload the node image, and put it into Nova's cache.
+    """Have the cloud's node image be the one in the state directory.
 
-    What Nova would fetch from Glance for the first server is put where it would put it, with the
-    holes left out, so that no server's creation pays for that.
+    Into Nova's image cache goes what Nova would fetch from Glance for the first server, where it
+    would put it, with the holes left out: no server's creation pays for that.
     Source: nova.virt.libvirt.imagecache.get_cache_fname: the SHA-1 of the image's id.
     """
     if not places.NODE_IMAGE.exists():
         say(f"  no node image at {places.NODE_IMAGE}: the cloud comes up without one")
         return
-    image = str(uuid.uuid4())
+    session = Session("admin")
+    source = str(places.NODE_IMAGE.resolve())
+    present = session.get(f"{IMAGE}/images?name={IMAGE_NAME}")["images"]
+    if any(image[SOURCE_PROPERTY] == source for image in present):
+        return
+    name = hashlib.sha1((new := str(uuid.uuid4())).encode(), usedforsecurity=False).hexdigest()
     cache = places.CLOUD / "nova" / "instances" / "_base"
     cache.mkdir(exist_ok=True)
-    cached = cache / hashlib.sha1(image.encode(), usedforsecurity=False).hexdigest()
-    copy = ["cp", "--sparse=always", str(places.NODE_IMAGE), str(cached)]
+    copy = ["cp", "--sparse=always", str(places.NODE_IMAGE), str(cache / name)]
     subprocess.run(copy, check=True)
-    session = Session("admin")
+    register(session, new, source)
+    for image in present:
+        session.delete(f"{IMAGE}/images/{image['id']}")
+
+
+def register(session: Session, image: str, source: str) -> None:
+    """Tell Glance of the node image: where it is served, and which file that is now."""
     body = {
         "id": image,
         "name": IMAGE_NAME,
@@ -86,9 +98,13 @@ def node_image() -> None:
         "disk_format": "raw",
         "container_format": "bare",
         "os_distro": "debian",
+        SOURCE_PROPERTY: source,
     }
     session.post(f"{IMAGE}/images", body)
-    session.upload(f"{IMAGE}/images/{image}/file", places.NODE_IMAGE)
+    location = {"url": IMAGE_URL, "metadata": {"store": "web"}}
+    session.patch(
+        f"{IMAGE}/images/{image}", [{"op": "add", "path": "/locations/-", "value": location}]
+    )
 
 
 def agents_alive() -> None:
