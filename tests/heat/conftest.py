@@ -6,7 +6,7 @@ whether a service is there, and whether a named image, flavor, network or key pa
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -70,13 +70,13 @@ def golden(request: pytest.FixtureRequest, goldens: dict[str, dict[str, Any]]) -
 
 
 @pytest.fixture
-def make_stack() -> Iterator[Callable[[dict[str, Any]], stack.Stack]]:
+def make_stack() -> Callable[[dict[str, Any]], stack.Stack]:
     """A stack named demo of a template."""
     user = context.RequestContext(
         username="user", user_id="user", project_id="project", is_admin=False, auth_token="token",
         auth_url="http://keystone.invalid/v3",
     )  # fmt: skip
-    yield lambda data: stack.Stack(user, "demo", template.Template(data))
+    return lambda data: stack.Stack(user, "demo", template.Template(data))
 
 
 def created(of: stack.Stack, name: str, reference: str, attributes: dict[Any, Any]) -> None:

@@ -103,7 +103,7 @@ def test_inputs_are_text_or_maps(minimal: stack.Stack) -> None:
 
 def config_of(of: stack.Stack, deployment: str) -> str:
     """Name of the configuration that a deployment names."""
-    reference = of.t["resources"][deployment]["properties"]["config"]
+    reference = of.t.t["resources"][deployment]["properties"]["config"]
     return str(reference["get_resource"])
 
 
