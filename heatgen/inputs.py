@@ -51,6 +51,10 @@ class Unresolved(ValueError):
     """A reference that leads nowhere; the text says why and what to do."""
 
 
+class Unpinned(Unresolved):
+    """A reference whose bytes the lock does not know."""
+
+
 @dataclass(frozen=True)
 class StepOutput:
     """Output of a step's deployments on a role; role '': of its one deployment."""
@@ -118,7 +122,8 @@ def resolve(source: str, place: Place) -> Value:
     """The value of a reference.
 
     Raises:
-        Unresolved: it leads nowhere, or the lock lacks what it names.
+        Unresolved: it leads nowhere.
+        Unpinned: the lock lacks what it names.
     """
     if source in _SINGLES:
         return _SINGLES[source](place)
@@ -228,7 +233,7 @@ def _artefact(name: str, place: Place) -> str:
         raise Unresolved(f"the block has no artefact {name!r}")
     url = urls[name]
     if url not in pins.artefacts:
-        raise Unresolved(f"the lock has no checksum of {url}: run 'heatgen lock'")
+        raise Unpinned(f"there is no checksum of {url}")
     return f"{artefact_url(url, spec.artifacts.mirror)} {pins.artefacts[url]}"
 
 
@@ -238,7 +243,7 @@ def _image(name: str, place: Place) -> str:
         raise Unresolved(f"the block has no image {name!r}")
     reference = references[name]
     if reference not in place.house.pins.images:
-        raise Unresolved(f"the lock has no digest of {reference}: run 'heatgen lock'")
+        raise Unpinned(f"there is no digest of {reference}")
     return f"{reference}@{place.house.pins.images[reference]}"
 
 
@@ -256,6 +261,8 @@ def _config(name: str, place: Place) -> str:
     try:
         for pointer, source in config.settings.items():
             data = configs.with_value(data, pointer, _setting(source, place))
+    except Unpinned:
+        raise
     except ValueError as error:
         raise Unresolved(f"configuration {name!r}: {error}") from None
     patch = place.house.spec.overrides.get(config.override, {})

@@ -47,6 +47,8 @@ class Pins:
 
     artefacts: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
+    name: str = "the lock"
+    """Of the file, for messages."""
 
 
 def read(name: str, raw: bytes) -> Pins:
@@ -60,7 +62,7 @@ def read(name: str, raw: bytes) -> Pins:
     if problems:
         raise ProblemsFound(problems, {name: lock.text})
     data = schema.filled(lock.data, _SCHEMA)
-    return Pins(data["artefacts"], data["images"])
+    return Pins(data["artefacts"], data["images"], name)
 
 
 def write(pins: Pins) -> str:

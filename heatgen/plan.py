@@ -228,19 +228,14 @@ def _resolved_inputs(house: House, slots: list[_Slot]) -> dict[str, dict[str, Va
                 continue
             try:
                 values[slot.name][name] = inputs.resolve(slot.block.inputs[name].source, place)
+            except inputs.Unpinned as error:
+                problems.append(Problem(house.pins.name, None, str(error), "run 'heatgen lock'"))
             except inputs.Unresolved as error:
-                problems.append(_unresolved(slot, name, error))
+                path = ("inputs", name, "from")
+                problems.append(slot.block.document.problem(path, str(error)))
     if problems:
         raise ProblemsFound(problems, _sources(slots))
     return values
-
-
-def _unresolved(slot: _Slot, name: str, error: inputs.Unresolved) -> Problem:
-    message, _, hint = str(error).partition(": run ")
-    if hint:
-        # Not the block is wrong but the lock: the place is of no interest to the user.
-        return Problem("lock", None, message, f"run {hint}")
-    return slot.block.document.problem(("inputs", name, "from"), message)
 
 
 def _configs(

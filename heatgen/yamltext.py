@@ -11,6 +11,7 @@ from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./+-]*(?:::?[A-Za-z0-9_./+-]+)*\Z")
 _LITERAL = re.compile(r"[\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]+\Z")
+_PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
@@ -54,7 +55,7 @@ def _emit_literal(text: str, indent: int, lead: str, lines: list[str]) -> None:
     trailing = len(text) - len(body)
     # Without text there is nothing to indent by, and leading space would be taken for indentation.
     if not body or body[0] in " \n\t":
-        lines.append(f"{lead} {json.dumps(text)}")
+        lines.append(f"{lead} {_quoted(text)}")
         return
     chomping = {0: "-", 1: ""}.get(trailing, "+")
     lines.append(f"{lead} |{chomping}")
@@ -67,7 +68,20 @@ def _scalar(value: Any) -> str:
     if isinstance(value, str):
         if _PLAIN.match(value) and value.lower() not in _WORDS:
             return value
-        return json.dumps(value)
+        return _quoted(value)
     if value is None or isinstance(value, bool | int | float | dict | list | tuple):
         return json.dumps(value)
     raise TypeError(f"no YAML for {type(value).__name__}")
+
+
+def _quoted(text: str) -> str:
+    """Text in double quotes: JSON's form, but for characters beyond the first plane.
+
+    JSON writes these as two escapes, YAML as one.
+    """
+    return _PAIR.sub(_one_escape, json.dumps(text))
+
+
+def _one_escape(match: re.Match[str]) -> str:
+    high, low = (int(half, 16) for half in match.groups())
+    return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan: who waits for whom, and what every step is given."""
+
+import pytest
+
+from heatgen import plan
+from heatgen.inputs import NodeNames, ServerAddresses, StepOutput
+from heatgen.problems import ProblemsFound
+
+from . import tiny
+
+
+def requires(of: plan.Plan) -> dict[str, set[str]]:
+    """Each deployment's name and what it waits for."""
+    return {item.name: set(item.requires) for item in of.deployments}
+
+
+def changed(path: str, old: str, new: str) -> dict[str, bytes]:
+    """The tiny house with one text of a file replaced."""
+    files = tiny.tree()
+    assert old.encode() in files[path]
+    files[path] = files[path].replace(old.encode(), new.encode())
+    return files
+
+
+def test_one_control_plane_node() -> None:
+    """Own server first, then own role, then all: each capability finds its providers."""
+    needs = requires(tiny.planned())
+    # On the same server.
+    assert needs["runtime_start_workers"] == {"os_preflight_workers"}
+    # Workers run no etcd, control-plane nodes do.
+    assert needs["network_plan_control_0"] == {"kvstore_start_control_0"}
+    assert needs["network_start_workers"] == {"network_plan_control_0"}
+    # @all and @worker.
+    assert needs["trust_sign_control_0"] == {"trust_request_control_0", "trust_request_workers"}
+    assert needs["orchestration_ready_control_0"] == {
+        "orchestration_node_control_0", "orchestration_node_workers", "network_start_workers",
+    }  # fmt: skip
+
+
+def test_three_control_plane_nodes() -> None:
+    """Each node waits for its own; the first alone signs; workers wait for all."""
+    needs = requires(tiny.planned(control=3))
+    assert needs["kvstore_start_control_2"] == {"trust_install_control_2"}
+    assert needs["trust_install_control_2"] == {"trust_sign_control_0"}
+    assert "network_plan_control_1" not in needs
+    assert needs["orchestration_node_workers"] == {
+        "runtime_start_workers", "orchestration_control_control_0",
+        "orchestration_control_control_1", "orchestration_control_control_2",
+    }  # fmt: skip
+
+
+def test_order_is_possible() -> None:
+    """Every deployment comes after those it waits for."""
+    done: set[str] = set()
+    for item in tiny.planned(control=5).deployments:
+        assert set(item.requires) <= done
+        done.add(item.name)
+
+
+def test_nobody_provides() -> None:
+    """A capability that no step provides is told with the step that wants it."""
+    files = changed("blocks/kvstore/etcd/block.yaml", "requires: [trust]", "requires: [magic]")
+    with pytest.raises(ProblemsFound, match="'start' requires 'magic', which no step provides"):
+        tiny.planned(files=files)
+
+
+def test_circle() -> None:
+    """Steps that wait for each other are named."""
+    files = changed("blocks/os/debian/block.yaml", "requires: []", "requires: [runtime]")
+    with pytest.raises(ProblemsFound, match=r"steps wait for each other: .*os_preflight_"):
+        tiny.planned(files=files)
+
+
+def test_inputs() -> None:
+    """Each step gets its inputs, and what every step gets."""
+    by_name = {item.name: item for item in tiny.planned(control=3).deployments}
+    start = by_name["kvstore_start_control_1"].inputs
+    assert start == {
+        "HEATGEN_STEP": "kvstore/start", "HEATGEN_ROLE": "control", "HEATGEN_TIMEOUT": "60",
+        "MEMBERS": ["10.0.0.10", "10.0.0.11", "10.0.0.12"],
+    }  # fmt: skip
+    sign = by_name["trust_sign_control_0"].inputs
+    assert sign["REQUESTS"] == StepOutput("trust", "request", "requests", "worker")
+    assert sign["ADDRESSES"] == ServerAddresses("control")
+    assert by_name["orchestration_ready_control_0"].inputs["NODES"] == NodeNames()
+
+
+def test_artefacts_by_role() -> None:
+    """A server is told of the artefacts that its own steps use."""
+    files = changed("blocks/runtime/containerd/block.yaml", "roles: [control, worker]",
+                    "roles: [worker]")  # fmt: skip
+    by_name = {item.name: item for item in tiny.planned(files=files).deployments}
+    assert by_name["os_preflight_workers"].inputs["ARTEFACTS"] == f"{tiny.TOOL} {'a' * 64}"
+    assert by_name["os_preflight_control_0"].inputs["ARTEFACTS"] == ""
+
+
+def test_missing_pins() -> None:
+    """All sums that the lock lacks are told, with the command that finds them."""
+    blocks = tiny.house()
+    with pytest.raises(ProblemsFound) as found:
+        plan.build(tiny.wish(), blocks, plan.Pins(), tiny.REQUEST)
+    assert {(problem.message, problem.hint) for problem in found.value.problems} == {
+        (f"there is no checksum of {tiny.TOOL}", "run 'heatgen lock'"),
+        (f"there is no digest of {tiny.PAUSE}", "run 'heatgen lock'"),
+    }
+
+
+def test_scripts_are_complete() -> None:
+    """The library stands in place of the line that sources it; nothing else is changed."""
+    config = next(item for item in tiny.planned().configs if item.name == "kvstore_start_config")
+    assert config.script.startswith("#!/bin/bash\n")
+    assert "# the library\nfail() { exit 1; }\n" in config.script
+    assert "HEATGEN_LIB" not in config.script
+    assert config.script.endswith('echo "$MEMBERS"\noutput health x\n')
+
+
+def test_script_without_library() -> None:
+    """A script that does not source the library is refused by name."""
+    files = tiny.tree()
+    files["trust/20-sign.sh"] = b"#!/bin/bash\n"
+    with pytest.raises(ProblemsFound) as found:
+        tiny.planned(files=files)
+    assert found.value.problems[0].file == "hot/trust/20-sign.sh"
+
+
+def test_kinds_of_inputs() -> None:
+    """Maps are declared as Json, all else as String: Heat garbles anything else."""
+    config = next(item for item in tiny.planned().configs if item.name == "trust_sign_config")
+    kinds = {name: kind for name, kind in config.inputs.items() if not name.startswith("HEATGEN")}
+    assert kinds == {"REQUESTS": "Json", "NAMES": "Json", "ADDRESSES": "Json",
+                     "EXTERNAL": "String", "ADMIN": "String"}  # fmt: skip
+
+
+def test_facts() -> None:
+    """Facts are texts with options, references with their types, lists over the control plane."""
+    assert tiny.planned(control=3).facts == {
+        "etcd": {
+            "endpoints": [f"https://10.0.0.1{index}:2379" for index in range(3)],
+            "version": "v3.0",
+            "port": 2379,
+        }
+    }

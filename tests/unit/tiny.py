@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny house: one small block for each layer, to test the generator without the real ones.
+
+The blocks have the names that are the defaults of ``cluster.yaml``.
+"""
+
+from dataclasses import replace
+
+from heatgen import catalog, document, library, plan, spec
+from heatgen.catalog import Catalog
+from heatgen.pins import Pins
+from heatgen.plan import Plan
+from heatgen.scripts import HEAD
+from heatgen.spec import Spec
+
+REQUEST = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"
+CLUSTER = "name: tiny\ncloud: {external_network: public, image: debian, flavor: small}\n"
+TOOL = "https://example.org/v1.0/tool.tar.gz"
+PAUSE = "registry.example.org/pause:3"
+
+_OS = """\
+summary: A tiny system
+description: Runs first on every server.
+layer: os
+roles: [control, worker]
+inputs:
+  ARTEFACTS: {from: artefacts, description: what will be fetched}
+steps:
+  - {name: preflight, script: 10-preflight.sh, requires: [], provides: [agent],
+     inputs: [ARTEFACTS], timeout: 60}
+ports:
+  - {port: 22, protocol: tcp, to: [control, worker], from: [ssh], why: SSH}
+"""
+_RUNTIME = """\
+summary: A tiny runtime
+description: Fetches an artefact and an image.
+layer: runtime
+roles: [control, worker]
+options:
+  version: {type: string, default: '1.0', description: version of the tool}
+artefacts:
+  tool: {url: 'https://example.org/v{version}/tool.tar.gz', checksums: 'https://example.org/sums'}
+images:
+  pause: registry.example.org/pause:3
+configs:
+  box: {file: box.toml, set: {/plugins/a.b/image: image.pause}, override: box, format: toml}
+inputs:
+  TOOL: {from: artefact.tool, description: URL and sum}
+  BOX_CONFIG: {from: config.box, description: its configuration}
+steps:
+  - {name: start, script: 10-start.sh, requires: [agent], provides: [runtime],
+     inputs: [TOOL, BOX_CONFIG], timeout: 60}
+"""
+_KVSTORE = """\
+summary: A tiny store
+description: Runs on the control plane only.
+layer: kvstore
+roles: [control]
+options:
+  version: {type: string, default: '3.0', description: version of the store}
+  port: {type: integer, default: 2379, description: port of the store}
+certificates:
+  etcd/server: {authority: etcd, roles: [control], subject: '/CN={node}',
+                usages: [server, client], names: [node, localhost], owner: store}
+inputs:
+  MEMBERS: {from: control_plane.addresses, description: all members}
+steps:
+  - {name: start, script: 10-start.sh, requires: [trust], provides: [kvstore],
+     inputs: [MEMBERS], outputs: {health: what it says}, timeout: 60}
+ports:
+  - {port: '{port}', protocol: tcp, to: [control], from: [control, worker], why: clients}
+facts:
+  endpoints: {each: control, value: 'https://{address}:2379'}
+  version: 'v{version}'
+  port: {from: options.port}
+"""
+_NETWORK = """\
+summary: A tiny network
+description: One plan for all, then a start on every server.
+layer: network
+roles: [control, worker]
+options:
+  pods: {type: string, format: cidr, default: 10.244.0.0/16, description: network of pods}
+inputs:
+  PODS: {from: options.pods, description: network of pods}
+steps:
+  - {name: plan, script: 10-plan.sh, only: first, requires: [kvstore], provides: [network-plan],
+     inputs: [PODS], timeout: 60}
+  - {name: start, script: 20-start.sh, requires: [network-plan], provides: [network],
+     inputs: [PODS], timeout: 60}
+ports:
+  - {port: 8472, protocol: udp, to: [control, worker], from: [control, worker], why: tunnel}
+"""
+_ORCHESTRATION = """\
+summary: A tiny orchestrator
+description: Control first, then the nodes, then all is ready.
+layer: orchestration
+roles: [control, worker]
+options:
+  services: {type: string, format: cidr, default: 10.96.0.0/16, description: service addresses}
+certificates:
+  kubernetes/api: {authority: kubernetes, roles: [control], subject: /CN=api,
+                   usages: [server], names: [api], owner: root}
+inputs:
+  API_URL: {from: api.url, description: where the API is}
+  NODES: {from: expected.nodes, description: who shall be there}
+  UNIT: {from: 'file:node.service', description: the service}
+steps:
+  - {name: control, script: 10-control.sh, roles: [control], requires: [trust, kvstore],
+     provides: [api], inputs: [API_URL], timeout: 60}
+  - {name: node, script: 20-node.sh, requires: [runtime, api], provides: [node],
+     inputs: [API_URL, UNIT], timeout: 60}
+  - {name: ready, script: 30-ready.sh, only: first, requires: ['node@all', 'network@worker'],
+     provides: [cluster], inputs: [NODES], timeout: 60}
+ports:
+  - {port: 6443, protocol: tcp, to: [control], from: [api, control, worker], why: API}
+  - {port: 10250, protocol: tcp, to: [worker], from: [control, pods], why: kubelet}
+"""
+_TRUST = """\
+summary: Tiny trust
+description: Requests on every node, signed on the first.
+layer: trust
+roles: [control, worker]
+inputs:
+  CERTIFICATES: {from: certificates, description: the policy}
+  REQUESTS: {from: step.trust.request.requests@worker, description: of workers}
+  NAMES: {from: servers.worker.names, description: of workers}
+  ADDRESSES: {from: servers.control.addresses, description: of the control plane}
+  EXTERNAL: {from: api.external, description: address for users}
+  ADMIN: {from: access.admin_request, description: of the administrator}
+  CA: {from: step.trust.sign.ca_kubernetes, description: the authority}
+steps:
+  - {name: request, script: 10-request.sh, requires: [agent], provides: [requests],
+     inputs: [CERTIFICATES], outputs: {requests: of this node}, timeout: 60}
+  - {name: sign, script: 20-sign.sh, only: first, requires: ['requests@all'], provides: [signed],
+     inputs: [REQUESTS, NAMES, ADDRESSES, EXTERNAL, ADMIN],
+     outputs: {ca_kubernetes: the authority, admin_certificate: of the administrator}, timeout: 60}
+  - {name: install, script: 30-install.sh, requires: [signed], provides: [trust],
+     inputs: [CA], timeout: 60}
+"""
+
+
+def script(*names: str, outputs: tuple[str, ...] = ()) -> bytes:
+    """A step's script that uses inputs and writes outputs."""
+    lines = [f'echo "${name}"' for name in names] + [f"output {name} x" for name in outputs]
+    return (HEAD + "\n" + "\n".join(lines) + "\n").encode()
+
+
+def tree() -> dict[str, bytes]:
+    """The files of the tiny house."""
+    return {
+        "lib/step.sh": b"# the library\nfail() { exit 1; }\n",
+        "agent/heatgen-agent": b"#!/usr/bin/env python3\nprint('agent')\n",
+        "agent/heatgen-agent.service": b"[Service]\nExecStart=/agent\n",
+        "blocks/os/debian/block.yaml": _OS.encode(),
+        "blocks/os/debian/10-preflight.sh": script("ARTEFACTS"),
+        "blocks/runtime/containerd/block.yaml": _RUNTIME.encode(),
+        "blocks/runtime/containerd/10-start.sh": script("TOOL", "BOX_CONFIG"),
+        "blocks/runtime/containerd/box.toml": b'version = 3\n[plugins."a.b"]\nimage = ""\n',
+        "blocks/kvstore/etcd/block.yaml": _KVSTORE.encode(),
+        "blocks/kvstore/etcd/10-start.sh": script("MEMBERS", outputs=("health",)),
+        "blocks/network/flannel/block.yaml": _NETWORK.encode(),
+        "blocks/network/flannel/10-plan.sh": script("PODS"),
+        "blocks/network/flannel/20-start.sh": script("PODS"),
+        "blocks/orchestration/kubernetes/block.yaml": _ORCHESTRATION.encode(),
+        "blocks/orchestration/kubernetes/10-control.sh": script("API_URL"),
+        "blocks/orchestration/kubernetes/20-node.sh": script("API_URL", "UNIT"),
+        "blocks/orchestration/kubernetes/30-ready.sh": script("NODES"),
+        "blocks/orchestration/kubernetes/node.service": b"[Service]\n",
+        "trust/block.yaml": _TRUST.encode(),
+        "trust/10-request.sh": script("CERTIFICATES", outputs=("requests",)),
+        "trust/20-sign.sh": script(
+            "REQUESTS", "NAMES", "ADDRESSES", "EXTERNAL", "ADMIN",
+            outputs=("ca_kubernetes", "admin_certificate"),
+        ),
+        "trust/30-install.sh": script("CA"),
+    }  # fmt: skip
+
+
+def executables(files: dict[str, bytes]) -> frozenset[str]:
+    """All scripts, as if their mode were right."""
+    return frozenset(path for path in files if path.endswith(".sh"))
+
+
+def house(files: dict[str, bytes] | None = None) -> Catalog:
+    """The catalog of the tiny house, or of other files."""
+    return catalog.build(files or tree(), library.schema("block"))
+
+
+def wish(text: str = CLUSTER, blocks: Catalog | None = None) -> Spec:
+    """The spec of a ``cluster.yaml``."""
+    parsed = document.parse("cluster.yaml", text.encode())
+    return spec.read(parsed, blocks or house(), library.schema("cluster"))
+
+
+def pinned() -> Pins:
+    """Pins for all that the tiny house fetches."""
+    return Pins({TOOL: "a" * 64}, {PAUSE: "sha256:" + "b" * 64})
+
+
+def planned(text: str = CLUSTER, control: int = 1, files: dict[str, bytes] | None = None) -> Plan:
+    """The plan of a tiny cluster with so many control-plane nodes."""
+    blocks = house(files)
+    wanted = wish(text, blocks)
+    wanted = replace(wanted, control_plane=replace(wanted.control_plane, count=control))
+    return plan.build(wanted, blocks, pinned(), REQUEST)
