@@ -96,8 +96,8 @@ def _wait(process: subprocess.Popen[bytes], log: Path, name: str, timeout: float
         try:
             return process.wait(min(SECONDS_BETWEEN_SIGNS_OF_LIFE, left))
         except subprocess.TimeoutExpired:
-            lines = _last_lines(log, 1)
-            say(f"    {name}, {time.monotonic() - started:.0f} s: {lines[-1] if lines else ''}")
+            doing = _last_lines(log, 1)[-1]
+            say(f"    {name}, {time.monotonic() - started:.0f} s: {doing[:100]}")
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the node image is made of: `recipe.toml` and the files under `overlay/`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from artifacts.recipes import from_table, read_toml
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The keys of recipe.toml.
+
+    Attributes:
+        suite: Debian's name of the release.
+        packages: what is installed beside the essential packages.
+        leave_out: patterns of paths that dpkg does not unpack.
+        keep: patterns of paths that it does unpack all the same.
+        remove: patterns, relative to the root, of what is removed after installing.
+        masked_units: systemd units that are never started.
+        enabled_units: systemd units that Debian does not enable by itself.
+        free_mib: room left in the file system, in MiB.
+        bytes_per_inode: bytes of the file system for each inode.
+    """
+
+    suite: str
+    packages: list[str]
+    leave_out: list[str]
+    keep: list[str]
+    remove: list[str]
+    masked_units: list[str]
+    enabled_units: list[str]
+    free_mib: int
+    bytes_per_inode: int
+
+    def packages_inputs(self) -> dict[str, bytes | str]:
+        """What decides the file system that the packages make."""
+        return {
+            "suite": self.suite,
+            "packages": "\n".join(sorted(self.packages)),
+            "leave_out": "\n".join(self.leave_out),
+            "keep": "\n".join(self.keep),
+        }
+
+
+def load_recipe(folder: Path) -> Recipe:
+    """Read `folder/recipe.toml`.
+
+    Raises:
+        RecipeError: it is not TOML, or a key is unknown or missing.
+    """
+    path = folder / "recipe.toml"
+    return from_table(Recipe, read_toml(path), str(path))
+
+
+def image_inputs(folder: Path) -> dict[str, bytes | str]:
+    """What decides the image: the recipe and each path of the overlay."""
+    parts: dict[str, bytes | str] = {"recipe": (folder / "recipe.toml").read_bytes()}
+    overlay = folder / "overlay"
+    for path in sorted(overlay.rglob("*")):
+        if path.is_symlink():
+            parts[f"link {path.relative_to(overlay)}"] = str(path.readlink())
+        elif path.is_file():
+            parts[f"file {path.relative_to(overlay)}"] = path.read_bytes()
+    return parts
