@@ -5,7 +5,11 @@ from typing import Any
 
 
 class CloudFailed(Exception):
-    """The cloud gave no answer that can be used; the text says why and what to do."""
+    """The cloud gave no answer that can be used: why, and what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 TIMEOUT = 60
@@ -31,13 +35,16 @@ def outputs(name: str, cloud: str | None = None) -> dict[str, Any]:
         connection = openstack.connect(cloud=cloud, api_timeout=TIMEOUT)
         stack = connection.orchestration.find_stack(name, ignore_missing=True)
     except (SDKException, ClientException) as error:
-        message = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise CloudFailed(
-            f"{message}: check --os-cloud, OS_CLOUD, or OS_AUTH_URL and its companions"
-        ) from None
+        reason = [*str(error).strip().splitlines(), type(error).__name__][0]
+        hint = (
+            "name an entry of clouds.yaml by --os-cloud or OS_CLOUD, or set OS_AUTH_URL and so on"
+        )
+        raise CloudFailed(reason, hint) from None
     if stack is None:
-        raise CloudFailed(f"there is no stack {name!r}: see 'openstack stack list'")
+        raise CloudFailed(f"there is no stack {name!r}", "see 'openstack stack list'")
     status = str(stack.status)
     if not status.endswith("_COMPLETE"):
-        raise CloudFailed(f"stack {name!r} is {status}: see 'openstack stack failures list {name}'")
+        raise CloudFailed(
+            f"stack {name!r} is {status}", f"see 'openstack stack failures list {name}'"
+        )
     return {item["output_key"]: item["output_value"] for item in stack.outputs or []}

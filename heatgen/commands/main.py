@@ -44,7 +44,7 @@ class Heatgen(App):
             self.tell(report(found.problems, found.sources))
             return INVALID
         except CloudFailed as error:
-            self.tell(f"error: {error}")
+            self.tell(f"error: {error}\n  hint: {error.hint}")
             return FAILED
         except TimeoutError as error:
             self.tell(f"error: timed out: {error}")

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: exit codes, reports, and never a traceback."""
+
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from heatgen import stack
+from heatgen.commands.main import main
+
+CASE = Path(__file__).resolve().parents[1] / "golden" / "cases" / "minimal"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Path:
+    """A cluster's folder with lock and request."""
+    for name in ("cluster.yaml", "cluster.lock.yaml", "cluster.admin.csr"):
+        shutil.copy(CASE / name, tmp_path)
+    return tmp_path / "cluster.yaml"
+
+
+def test_render_to_stdout(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The template goes to stdout, and nothing else does."""
+    assert main(["render", str(cluster)]) == 0
+    assert capsys.readouterr().out == (CASE / "generated.yaml").read_text()
+
+
+def test_render_to_file(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With -o the file is written and stdout stays empty."""
+    target = cluster.with_name("out.yaml")
+    assert main(["render", str(cluster), "-o", str(target)]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "bytes" in said.err
+    assert target.read_text() == (CASE / "generated.yaml").read_text()
+
+
+def test_render_makes_the_key(cluster: Path) -> None:
+    """Without a request, key and request are made beside the cluster's file."""
+    cluster.with_name("cluster.admin.csr").unlink()
+    assert main(["render", str(cluster), "-o", str(cluster.with_name("o"))]) == 0
+    key = cluster.with_name("cluster.admin.key")
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_render_without_lock(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The missing lock is told with the command that makes it."""
+    cluster.with_name("cluster.lock.yaml").unlink()
+    assert main(["render", str(cluster)]) == 2
+    assert f"run 'heatgen lock {cluster}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.unlink(), "no such file or directory"),
+        (lambda path: (path.unlink(), path.mkdir()), "is a directory"),
+        (lambda path: path.write_text(""), "must be a mapping"),
+        (lambda path: path.write_text("{"), "is not YAML"),
+        (lambda path: path.write_text("- a"), "must be a mapping, not a list"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "is not UTF-8"),
+        (lambda path: path.write_text("nmae: x"), "nmae is not known here"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["render", "lock"])
+def test_bad_files(command: str, make: object, reason: str, cluster: Path,
+                   capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    """Whatever lies there instead of a cluster's file: exit code 2 and one reason, named."""
+    assert callable(make)
+    make(cluster)
+    assert main([command, str(cluster)]) == 2
+    said = capsys.readouterr()
+    assert reason in said.err
+    assert str(cluster) in said.err
+    assert "Traceback" not in said.err
+    assert said.out == ""
+
+
+def test_output_that_cannot_be_written(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that is not there is told, not traced."""
+    assert main(["render", str(cluster), "-o", str(cluster.parent / "no" / "o")]) == 2
+    assert "no such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["rendr"], ["render"], ["render", "a", "b"], ["--nope"]])
+def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong usage is exit code 2."""
+    try:
+        code: object = main(arguments)
+    except SystemExit as left:
+        code = left.code
+    assert code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_kubeconfig_without_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The key is asked for before the cloud is."""
+    assert main(["kubeconfig", "demo", "--key", str(tmp_path / "k")]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_kubeconfig_without_cloud(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without credentials: exit code 1 and what to set."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("OS_CLOUD", "OS_AUTH_URL", "OS_CLIENT_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "k").write_text("key")
+    assert main(["kubeconfig", "demo", "--key", "k", "--os-cloud", "nowhere"]) == 1
+    assert "clouds.yaml" in capsys.readouterr().err
+
+
+def test_kubeconfig_that_does_not_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outputs and a key that do not belong together are told, and no file is written."""
+    monkeypatch.setattr(stack, "outputs", lambda *_: {"api_endpoint": "https://x"})
+    (tmp_path / "k").write_text("key")
+    target = tmp_path / "kubeconfig"
+    arguments = ["kubeconfig", "demo", "--key", str(tmp_path / "k"), "-o", str(target)]
+    assert main(arguments) == 2
+    assert "is it complete?" in capsys.readouterr().err
+    assert not target.exists()
+
+
+def test_faults_of_our_own(
+    cluster: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even a fault of heatgen's own is one line, unless --debug asks for more."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("oops")
+
+    monkeypatch.setattr("heatgen.project.load", broken)
+    assert main(["render", str(cluster)]) == 1
+    said = capsys.readouterr().err
+    assert "RuntimeError: oops" in said
+    assert "--debug" in said
+    assert "Traceback" not in said
+
+
+def test_block_lint(capsys: pytest.CaptureFixture[str]) -> None:
+    """The installed blocks are good."""
+    assert main(["block", "lint"]) == 0
+    assert "blocks are good" in capsys.readouterr().err
