@@ -134,7 +134,9 @@ class Cluster:
         """
         url = self.server + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": kind, **self._authorization()}
-        timeout = importlib.import_module("urllib3").Timeout(CONNECT_SECONDS, ANSWER_SECONDS)
+        timeout = importlib.import_module("urllib3").Timeout(
+            connect=CONNECT_SECONDS, read=ANSWER_SECONDS
+        )
         try:
             answer = self._pool.request(
                 method,

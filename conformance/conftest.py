@@ -182,7 +182,7 @@ def pytest_runtest_makereport(
     problem = call.excinfo.value if call.excinfo else None
     if call.excinfo and isinstance(problem, BrokenError | CouldNotAskError):
         shown: Any = call.excinfo.getrepr(style="value")
-        shown.reprcrash.message = _headline(problem)
+        shown.reprcrash.message = getattr(problem, "headline", str(problem).partition("\n")[0])
         report.longrepr = shown
     if isinstance(problem, CouldNotAskError) and report.when == "call":
         report.when = "setup"  # pytest counts what fails there as errors, not as failures
@@ -190,11 +190,6 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{report.longrepr[2]} (a failure, for --strict is given)"
     return report
-
-
-def _headline(problem: BrokenError | CouldNotAskError) -> str:
-    lines = [line.strip() for line in str(problem).splitlines()]
-    return "; ".join(lines[:3]) if isinstance(problem, BrokenError) else lines[0]
 
 
 class Verdicts:

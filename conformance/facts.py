@@ -9,6 +9,7 @@ Units: times in milliseconds unless a name says otherwise, sizes in bytes.
 """
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -308,7 +309,7 @@ def from_plain(kind: Any, plain: Any) -> Any:
     if origin is dict and isinstance(plain, dict):
         return {key: from_plain(arguments[1], item) for key, item in plain.items()}
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(plain, dict):
-        hints = typing.get_type_hints(kind)
+        hints = _hints(kind)
         unknown = set(plain) - set(hints)
         if unknown:
             raise TypeError(f"unknown keys in {kind.__name__}: {', '.join(sorted(unknown))}")
@@ -318,6 +319,11 @@ def from_plain(kind: Any, plain: Any) -> Any:
     if isinstance(kind, type) and type(plain) is kind:
         return plain
     raise TypeError(f"expected {getattr(kind, '__name__', kind)}, found {plain!r}"[:300])
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _from_union(kinds: tuple[Any, ...], plain: Any) -> Any:

@@ -66,24 +66,32 @@ class Printed:
         """The section's value; `Unasked` if it is missing, failed, or does not parse."""
         section = self.sections.get(name)
         if section is None:
-            return Unasked(f"{self.node}: the probe told nothing about {name}{self._why()}")
+            return Unasked(f"{self.node}: the probe told nothing about {name}")
         if section.status == NO_TOOL:
             return Unasked(f"{self.node}: {name}: {section.problem}", permanent=True)
         if section.status != 0:
             reason = section.problem or "no reason given"
             return Unasked(f"{self.node}: {name}: exit status {section.status}: {reason}")
-        try:
-            return parse(section.text)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as problem:
-            return Unasked(f"{self.node}: {name}: cannot read {section.text[:80]!r}: {problem!r}")
+        return self._parsed(name, section.text, parse)
+
+    def answers(self, kind: str, parse: Callable[[str], T]) -> T | Unasked:
+        """The value of one kind of lines in the section `network`."""
+        told = self.read("network", by_kind)
+        if isinstance(told, Unasked):
+            return told
+        if kind not in told and "pod_problem" in told:
+            return Unasked(f"{self.node}: {kind}: cannot enter its pod: {told['pod_problem']}")
+        return self._parsed(kind, told.get(kind, ""), parse)
 
     def found(self, name: str) -> bool | Unasked:
         """Did the section, a search for a process, find one?"""
         return self.read(name, lambda text: bool(text.strip()))
 
-    def _why(self) -> str:
-        pod = self.sections.get("pod")
-        return f" (entering its pod: {pod.problem})" if pod and pod.status != 0 else ""
+    def _parsed(self, name: str, text: str, parse: Callable[[str], T]) -> T | Unasked:
+        try:
+            return parse(text)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as problem:
+            return Unasked(f"{self.node}: {name}: cannot read {text[:80]!r}: {problem!r}")
 
 
 def node_view(node: str, run: str, printed: str, endpoint: str, web: str) -> NodeView:
@@ -108,13 +116,13 @@ def node_view(node: str, run: str, printed: str, endpoint: str, web: str) -> Nod
         flanneld=at.found("flanneld_process"),
         leases=at.read("leases", parse_leases) if "leases" in at.sections else None,
         etcd=_etcd(at, endpoint),
-        pod_pings=at.read("pod_pings", parse_pings),
-        host_pings=at.read("host_pings", parse_pings),
-        web_from_pod=at.read("cluster_ip_from_pod", lambda text: parse_answers(text)[web]),
-        web_from_host=at.read("cluster_ip_from_host", lambda text: parse_answers(text)[web]),
-        node_ports=at.read("node_ports", parse_answers),
-        nameservers=at.read("nameservers", str.split),
-        lookups=at.read("lookups", parse_lookups),
+        pod_pings=at.answers("pod_ping", parse_pings),
+        host_pings=at.answers("host_ping", parse_pings),
+        web_from_pod=at.answers("pod_http", lambda text: parse_answers(text)[web]),
+        web_from_host=at.answers("host_http", lambda text: parse_answers(text)[web]),
+        node_ports=at.answers("node_port", parse_answers),
+        nameservers=at.answers("nameserver", str.split),
+        lookups=at.answers("lookup", parse_lookups),
     )
 
 
@@ -163,6 +171,15 @@ def _health(at: Printed) -> Health | Unasked:
 
 
 # ---- each section's own form ----
+
+
+def by_kind(text: str) -> dict[str, str]:
+    """Lines of KIND REST: the rests of each kind, as lines."""
+    kinds: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        kind, _, rest = line.partition(" ")
+        kinds.setdefault(kind, []).append(rest)
+    return {kind: "\n".join(rests) for kind, rests in kinds.items()}
 
 
 def parse_pairs(text: str) -> dict[str, str]:

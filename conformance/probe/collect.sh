@@ -4,7 +4,8 @@
 # Prints what one node knows, as framed sections of plain text; conformance/sections.py reads them.
 #
 #   collect.sh node RUN KEY=VALUE...   in the host probe: the host's network and processes, its root at /host
-#   collect.sh pod  RUN KEY=VALUE...   in the pod network's probe; the first form enters it
+#   collect.sh pod  RUN KEY=VALUE...   in the pod network's probe, which the first form enters: lines of
+#                                      answers only
 #
 # Keys, each may come again:
 #   peer=NODE,ADDRESS,POD         a node, its address, the address of its pod-network probe
@@ -83,63 +84,39 @@ process() {
     grep -lsx "$1" /proc/[0-9]*/comm | head -n 1 | sed 's#/proc/\([0-9]*\)/comm#\1#'
 }
 
-# ---- probes that both modes use: one line an answer, all targets at once ----
+# ---- asking the network: one line an answer, everything at once ----
 
-# ping_one LABEL ADDRESS: LABEL SENT RECEIVED MILLISECONDS
+# ping_one KIND NODE ADDRESS: KIND NODE SENT RECEIVED MILLISECONDS
 ping_one() {
-    told=$(ping -q -c 3 -A -W 2 -w 5 "$2" 2>&1)
+    told=$(ping -q -c 3 -A -W 2 -w 5 "$3" 2>&1)
     counts=$(printf '%s\n' "$told" |
         sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\)\( packets\)* received.*/\1 \2/p')
     average=$(printf '%s\n' "$told" | sed -n 's#.*min/avg/max[^=]*= [0-9.]*/\([0-9.]*\)/.*#\1#p')
-    printf '%s %s %s\n' "$1" "${counts:-0 0}" "${average:--}"
+    printf '%s %s %s %s\n' "$1" "$2" "${counts:-0 0}" "${average:--}"
 }
 
-pings() {
-    for peer in $peers; do
-        node=${peer%%,*}
-        ping_one "$node" "${peer##*,}" &
-    done
-    wait
-}
-
-# http_one LABEL URL: LABEL TRIES MILLISECONDS ok HOSTNAME | LABEL TRIES MILLISECONDS failed REASON
+# http_one KIND LABEL ADDRESS:PORT: KIND LABEL TRIES MILLISECONDS ok HOSTNAME | … failed REASON
 # A service made a moment ago may take a few seconds to reach every node, so a failure is tried again;
-# how many tries it took is told. wget asks once a connection, so no old connection hides a new rule.
+# how many tries it took is told. wget asks once a connection: no old connection hides a new rule.
 http_one() {
     tries=0
     begun=$(milliseconds)
     while :; do
         tries=$((tries + 1))
         start=$(milliseconds)
-        if said=$(timeout 3 wget -q -O - "$2" 2>&1); then
-            printf '%s %s %s ok %s\n' "$1" "$tries" $(($(milliseconds) - start)) "$said"
+        if said=$(timeout 3 wget -q -O - "http://$3/hostname" 2>&1); then
+            printf '%s %s %s %s ok %s\n' "$1" "$2" "$tries" $(($(milliseconds) - start)) "$said"
             return
         fi
         [ $(($(milliseconds) - begun)) -lt 6000 ] || break
         sleep 1
     done
-    reason=$(printf '%s' "$said" | tail -n 1)
-    printf '%s %s %s failed %s\n' "$1" "$tries" $(($(milliseconds) - begun)) "${reason:-no answer in 3 s}"
+    reason=$(printf '%s' "$said" | grep -v Terminated | tail -n 1)
+    spent=$(($(milliseconds) - begun))
+    printf '%s %s %s %s failed %s\n' "$1" "$2" "$tries" "$spent" "${reason:-no answer in 3 s}"
 }
 
-cluster_ips() {
-    for service in $services; do
-        http_one "$service" "http://$service/hostname" &
-    done
-    wait
-}
-
-node_ports() {
-    for port in $node_ports; do
-        for peer in $peers; do
-            address=${peer#*,}
-            http_one "${peer%%,*}" "http://${address%%,*}:$port/hostname" &
-        done
-    done
-    wait
-}
-
-# lookup_one NAME: NAME MILLISECONDS ok ADDRESS... | NAME MILLISECONDS failed REASON
+# lookup_one NAME: lookup NAME MILLISECONDS ok ADDRESS... | … failed REASON
 lookup_one() {
     domain=$(sed -n 's/^search.* svc\.\([^ ]*\).*/\1/p' /etc/resolv.conf)
     start=$(milliseconds)
@@ -147,36 +124,62 @@ lookup_one() {
     spent=$(($(milliseconds) - start))
     found=$(printf '%s\n' "$told" | sed -n '/^Name:/,$ s/^Address[^:]*:[ \t]*//p' | tr '\n' ' ')
     if [ -n "$found" ]; then
-        printf '%s %s ok %s\n' "$1" "$spent" "$found"
+        printf 'lookup %s %s ok %s\n' "$1" "$spent" "$found"
     else
-        printf '%s %s failed %s\n' "$1" "$spent" "$(printf '%s' "$told" | grep . | tail -n 1)"
+        reason=$(printf '%s' "$told" | grep . | tail -n 1)
+        printf 'lookup %s %s failed %s\n' "$1" "$spent" "${reason:-no answer in 6 s}"
     fi
 }
 
-lookups() {
-    for lookup in $lookups; do
-        lookup_one "$lookup" &
+# ping_peers KIND
+ping_peers() {
+    for peer in $peers; do ping_one "$1" "${peer%%,*}" "${peer##*,}" & done
+}
+
+# ask_services KIND
+ask_services() {
+    for service in $services; do http_one "$1" "$service" "$service" & done
+}
+
+ask_node_ports() {
+    for port in $node_ports; do
+        for peer in $peers; do
+            address=${peer#*,}
+            http_one node_port "${peer%%,*}" "${address%%,*}:$port" &
+        done
     done
+}
+
+# The pod's side: its own network and its own /etc/resolv.conf.
+ask_from_pod() {
+    ping_peers pod_ping
+    ask_services pod_http
+    for lookup in $lookups; do lookup_one "$lookup" & done
+    sed -n 's/^nameserver */nameserver /p' /etc/resolv.conf
     wait
 }
 
-# ---- the pod's side ----
-
-collect_pod() {
-    section nameservers sed -n 's/^nameserver *//p' /etc/resolv.conf
-    section pod_pings pings
-    section cluster_ip_from_pod cluster_ips
-    section lookups lookups
+ask_from_host() {
+    ping_peers host_ping
+    ask_services host_http
+    ask_node_ports
+    wait
 }
 
 # The probe's pod is found by its environment: the variable is this run's own.
 enter_pod() {
     pid=$(grep -ls "CONFORMANCE_PROBE=$run" /proc/[0-9]*/environ | head -n 1 | sed 's#/proc/\([0-9]*\)/.*#\1#')
-    [ -n "$pid" ] || {
-        echo "no process of the pod-network probe on this node" >&2
-        return 1
-    }
-    nsenter -t "$pid" -m -n sh /probe/collect.sh pod "$run" "$@"
+    if [ -z "$pid" ]; then
+        echo "pod_problem no process of the pod-network probe is on this node"
+    elif ! problem=$(nsenter -t "$pid" -m -n sh /probe/collect.sh pod "$run" "$@" 2>&1 >&4); then
+        printf 'pod_problem %s\n' "$problem"
+    fi
+}
+
+ask_network() {
+    ask_from_host &
+    enter_pod "$@" 4>&1 &
+    wait
 }
 
 # ---- the node's side ----
@@ -197,10 +200,8 @@ collect_network() {
     section subnet_env file /host/run/flannel/subnet.env
     on_host links ip -json -details address show
     on_host routes ip -json route show
-    if [ -e /sys/class/net/flannel.1 ]; then
-        on_host fdb bridge -json fdb show dev flannel.1
-        on_host neighbours ip -json neighbour show dev flannel.1
-    fi
+    on_host fdb bridge -json fdb show dev flannel.1
+    on_host neighbours ip -json neighbour show dev flannel.1
     section sysctls sysctls
 }
 
@@ -291,16 +292,13 @@ unit_states() {
 
 collect_node() {
     collect_network
-    if [ -n "$units" ] && has systemctl; then section units unit_states; else absent units "the node has no systemctl"; fi
+    if has systemctl; then section units unit_states; else absent units "the node has no systemctl"; fi
     collect_etcd
     collect_leases
-    section host_pings pings
-    section cluster_ip_from_host cluster_ips
-    section node_ports node_ports
-    section pod enter_pod "$@"
+    section network ask_network "$@"
 }
 
 case $mode in
     node) collect_node "$@" ;;
-    pod) collect_pod ;;
+    pod) ask_from_pod ;;
 esac

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `--expect` file: however the OpenStack client wrapped it, and what is wrong with bad ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import expectation
+from tests.conformance import healthy
+
+PLAIN = healthy.expected()
+TEXT = json.dumps(PLAIN)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TEXT,
+        json.dumps(TEXT),
+        json.dumps({"output_key": "conformance", "description": "…", "output_value": PLAIN}),
+        json.dumps({"output_key": "conformance", "output_value": TEXT}),
+        json.dumps({"conformance": json.dumps({"output_value": TEXT})}),
+    ],
+    ids=["raw", "quoted", "show -f json", "show -f json, text", "show --all -f json"],
+)
+def test_every_wrapping_is_understood(tmp_path: Path, content: str) -> None:
+    """Each form in which `openstack stack output show` may give the output leads to the same."""
+    file = tmp_path / "expect.json"
+    file.write_text(content)
+    assert expectation.read(file) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("no json", "Expecting value"),
+        ("[]", "not a stack's `conformance` output"),
+        ('{"nodes": {"a": {"role": "worker"}}, "version": 2}', "version 2"),
+        ('{"nodes": {"a": "worker"}}', "expected ExpectedNode"),
+    ],
+)
+def test_bad_file_is_told(tmp_path: Path, content: str, words: str) -> None:
+    """The message names the file and what is wrong with it."""
+    file = tmp_path / "expect.json"
+    file.write_text(content)
+    with pytest.raises(expectation.ExpectationError) as caught:
+        expectation.read(file)
+    assert words in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+def test_parts_may_be_missing_and_unknown_ones_ignored() -> None:
+    """What is not expected is empty; keys of later versions do no harm."""
+    plain: dict[str, Any] = {"nodes": {}, "moons": 2}
+    understood = expectation.understand(plain, "file")
+    assert understood == expectation.NOTHING

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run puts on a cluster: all of it in its own namespace, bearing its id, quick to go."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from conformance import stage
+from conformance.facts import NodeStatus, Taint, from_plain
+from conformance.stage import Run
+from tests.conformance import healthy
+
+Json = dict[str, Any]
+CONTROL, ONE, TWO = healthy.NODES
+
+
+@pytest.fixture
+def run() -> Run:
+    """A run on the sound cluster."""
+    nodes = from_plain(dict[str, NodeStatus], healthy.facts()["nodes"])
+    return Run("0badcafe", "mirror.example/agnhost:1", list(nodes.values()))
+
+
+def pod_specs(manifests: list[Json]) -> Iterator[Json]:
+    """Every pod's spec among the manifests."""
+    for manifest in manifests:
+        if manifest["kind"] == "Pod":
+            yield manifest["spec"]
+        elif "template" in manifest.get("spec", {}):
+            yield manifest["spec"]["template"]["spec"]
+
+
+def test_nothing_lies_outside_the_namespace(run: Run) -> None:
+    """Everything but the namespace is in it, and all bear the run's id: deleting it tidies up."""
+    made = [*stage.base(run), *stage.scene(run), stage.lease(run, "me", "now")]
+    assert {manifest["metadata"]["namespace"] for manifest in made} == {run.namespace}
+    for manifest in [*made, stage.namespace(run)]:
+        assert manifest["metadata"]["labels"][stage.RUN_LABEL] == run.id
+    assert run.id in run.namespace
+
+
+def test_names_are_unique(run: Run) -> None:
+    """No two objects of a kind share a name."""
+    keys = [(each["kind"], each["metadata"]["name"]) for each in stage.scene(run)]
+    assert len(keys) == len(set(keys))
+
+
+def test_every_pod_uses_the_one_image_and_leaves_quickly(run: Run) -> None:
+    """One image for all, no token of the API in any, and a second to end."""
+    for spec in pod_specs(stage.scene(run)):
+        assert [container["image"] for container in spec["containers"]] == [run.image]
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["terminationGracePeriodSeconds"] == 1
+
+
+def test_host_is_mounted_read_only(run: Run) -> None:
+    """The privileged probe sees the node's root, and cannot write to it by that path."""
+    privileged = [
+        spec for spec in pod_specs(stage.scene(run)) if "securityContext" in spec["containers"][0]
+    ]
+    (spec,) = privileged
+    (mount,) = [m for m in spec["containers"][0]["volumeMounts"] if m["mountPath"] == "/host"]
+    assert mount["readOnly"] is True
+
+
+def test_each_node_gets_a_pod_bound_to_it(run: Run) -> None:
+    """One pod a node, by affinity to the node's name, so that the scheduler has to place it."""
+    pods = {m["metadata"]["name"]: m["spec"] for m in stage.scene(run) if m["kind"] == "Pod"}
+    for node in healthy.NODES:
+        spec = pods[stage.own_pod(node)]
+        assert "nodeName" not in spec
+        assert f"'values': ['{node}']" in str(spec["affinity"])
+
+
+def test_taint_is_tried_on_a_node_that_has_one(run: Run) -> None:
+    """The suite taints nothing: it uses the control plane's own taint, or leaves the pods out."""
+    pods = {m["metadata"]["name"]: m["spec"] for m in stage.scene(run) if m["kind"] == "Pod"}
+    for name in (stage.REFUSED, stage.TOLERATED):
+        assert CONTROL in str(pods[name]["affinity"])
+    assert pods[stage.REFUSED]["tolerations"] == []
+    free = Run(run.id, run.image, [node for node in run.nodes if node.name != CONTROL])
+    names = {manifest["metadata"]["name"] for manifest in stage.scene(free)}
+    assert not names & {stage.REFUSED, stage.TOLERATED}
+
+
+def test_soft_taint_is_no_taint(run: Run) -> None:
+    """PreferNoSchedule keeps nothing away for sure, so it is not what the taint test needs."""
+    node = run.node(ONE)
+    soft = [Taint("shy", "PreferNoSchedule")]
+    assert stage.repellent(NodeStatus(**{**vars(node), "taints": soft})) == []
+
+
+def test_greedy_pods_ask_more_than_the_largest_node_has(run: Run) -> None:
+    """More CPU and more memory than any node can give, whatever the nodes' sizes."""
+    assert stage.too_much(run) == {"cpu": "3000m", "memory": str(3 * 2**30)}
