@@ -114,6 +114,11 @@ class Block:
     document: Document
     """``block.yaml`` with places, for problems."""
 
+    @property
+    def overrides(self) -> set[str]:
+        """Names under which users override configurations of this block."""
+        return {config.override for config in self.configs.values() if config.override}
+
 
 @dataclass(frozen=True)
 class Catalog:

@@ -22,6 +22,10 @@ _KINDS = {
     "string": "text", "integer": "a whole number", "number": "a number",
     "boolean": "true or false", "object": "a mapping", "array": "a list", "null": "empty",
 }  # fmt: skip
+_FORMAT_RULES = {
+    "cidr": "must be an IPv4 network such as 10.0.0.0/24",
+    "ipv4": "must be an IPv4 address",
+}
 _FORMATS = jsonschema.FormatChecker(formats=())
 
 
@@ -107,12 +111,16 @@ def _failures(schema: Schema, value: Any) -> Iterator[_Failure]:
 
 
 def _broken_rule(document: Document, failure: _Failure) -> list[Problem]:
-    rule = failure.part.get("rule", "")
-    if rule and failure.keyword in {"pattern", "format"}:
-        message = f"{_name(failure.path)} {rule}, not {_shown(failure.value)}"
-    else:
-        message = f"{_name(failure.path)}: {failure.message}"
-    return [document.problem(failure.path, message)]
+    name = _name(failure.path)
+    if failure.keyword not in {"pattern", "format"}:
+        return [document.problem(failure.path, f"{name}: {failure.message}")]
+    rule, hint = failure.part.get("rule", ""), ""
+    if not rule and failure.keyword == "format":
+        rule = _FORMAT_RULES.get(failure.wanted, f"must be of the form {failure.wanted}")
+    elif not rule:
+        rule, hint = f"must match {failure.wanted}", failure.part.get("description", "")
+    message = f"{name} {rule}, not {_shown(failure.value)}"
+    return [document.problem(failure.path, message, hint)]
 
 
 def _unknown_keys(document: Document, failure: _Failure) -> list[Problem]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``cluster.yaml`` as a value: every default filled in, everything checked that needs no cloud."""
 
+import contextlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -8,11 +10,15 @@ from typing import Any
 
 from heatgen import addresses, schema
 from heatgen.catalog import Block, Catalog
-from heatgen.document import Document
+from heatgen.document import Document, Path, dotted
 from heatgen.names import LAYERS
 from heatgen.problems import Problem, ProblemsFound, did_you_mean
 
 CONTROL_COUNTS = (1, 3, 5)
+PODS = ("network", "pods")
+SERVICES = ("orchestration", "services")
+MIN_SERVICES = 16
+"""Addresses: the 10th is the DNS's."""
 
 
 @dataclass(frozen=True)
@@ -89,29 +95,32 @@ def read(document: Document, catalog: Catalog, cluster_schema: schema.Schema) ->
     problems = schema.check(document, whole) + _unknown_blocks(document, catalog)
     if not problems:
         spec = _spec(schema.filled(document.data, whole))
-        problems = _cross_check(document, catalog, spec)
+        problems = _check_counts(document, spec) + _check_networks(document, spec)
     if problems:
         raise ProblemsFound(problems, {document.name: document.text})
     return spec
 
 
 def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> dict[str, Any]:
-    """The schema of ``cluster.yaml`` with the options of the blocks that it uses."""
+    """The schema of ``cluster.yaml`` with the options and overrides of the blocks that it uses."""
     properties = dict(cluster_schema["properties"])
+    blocks: list[Block | None] = [catalog.trust]
     for layer in LAYERS:
-        use = _used(data, layer, properties[layer]["properties"]["use"]["default"])
-        block = catalog.blocks.get((layer, use))
-        part: dict[str, Any] = {
+        use = properties[layer]["properties"]["use"]
+        block = catalog.blocks.get((layer, _used(data, layer, use["default"])))
+        blocks.append(block)
+        properties[layer] = {
             "type": "object",
-            "properties": {
-                "use": {"type": "string", **properties[layer]["properties"]["use"]},
-                **(block.options if block else {}),
-            },
+            "properties": {"use": {"type": "string", **use}, **(block.options if block else {})},
+            # The options of an unknown block are unknown, too: one problem is enough.
+            "additionalProperties": block is None,
         }
-        # The options of an unknown block are unknown, too: one problem is enough.
-        if block:
-            part["additionalProperties"] = False
-        properties[layer] = part
+    overrides = dict(properties["overrides"])
+    if None not in blocks:
+        part = {"type": "object"}
+        names = sorted({name for block in blocks if block for name in block.overrides})
+        overrides |= {"properties": dict.fromkeys(names, part), "additionalProperties": False}
+    properties["overrides"] = overrides
     return {**cluster_schema, "properties": properties}
 
 
@@ -182,15 +191,6 @@ def _url(text: str | None) -> str:
     return (text if "://" in text else f"https://{text}").rstrip("/")
 
 
-def _cross_check(document: Document, catalog: Catalog, spec: Spec) -> list[Problem]:
-    """Rules between values."""
-    return [
-        *_check_counts(document, spec),
-        *_check_networks(document, spec),
-        *_check_overrides(document, catalog, spec),
-    ]
-
-
 def _check_counts(document: Document, spec: Spec) -> list[Problem]:
     problems = []
     count = spec.control_plane.count
@@ -215,37 +215,28 @@ def _check_counts(document: Document, spec: Spec) -> list[Problem]:
 
 def _check_networks(document: Document, spec: Spec) -> list[Problem]:
     """The nodes', pods' and services' networks must not overlap; services need a DNS address."""
-    named: list[tuple[tuple[str, str], IPv4Network]] = [(("cloud", "nodes"), spec.cloud.nodes)]
-    for layer, option in (("network", "pods"), ("orchestration", "services")):
-        value = spec.layers[layer].options.get(option)
-        if isinstance(value, str):
-            named.append(((layer, option), IPv4Network(value)))
+    networks = _networks(spec)
     problems = []
-    for number, (path, network) in enumerate(named):
-        for other_path, other in named[:number]:
-            if network.overlaps(other):
-                message = f"{'.'.join(path)} {network} overlaps {'.'.join(other_path)} {other}"
-                problems.append(document.problem(path, message, "choose networks apart"))
-        if path == ("orchestration", "services") and network.num_addresses < 16:
-            message = f"{'.'.join(path)} {network} is too small"
-            problems.append(document.problem(path, message, "the DNS takes its 10th address"))
+    for one, other in itertools.combinations(networks, 2):
+        if networks[one].overlaps(networks[other]):
+            # Of the two, blame one that is written in the file.
+            path = other if other in document.values else one
+            message = f"{dotted(other)} {networks[other]} overlaps {dotted(one)} {networks[one]}"
+            problems.append(document.problem(path, message, "choose networks apart"))
+    services = networks.get(SERVICES)
+    if services is not None and services.num_addresses < MIN_SERVICES:
+        message = f"{dotted(SERVICES)} {services} is too small"
+        problems.append(document.problem(SERVICES, message, "the DNS takes its 10th address"))
     return problems
 
 
-def _check_overrides(document: Document, catalog: Catalog, spec: Spec) -> list[Problem]:
-    known = {
-        config.override
-        for block in used_blocks(spec, catalog).values()
-        for config in block.configs.values()
-        if config.override
-    }
-    return [
-        document.problem(
-            ("overrides", name),
-            f"overrides.{name}: no block of this cluster has a configuration of that name",
-            did_you_mean(name, known),
-            key=True,
-        )
-        for name in spec.overrides
-        if name not in known
-    ]
+def _networks(spec: Spec) -> dict[Path, IPv4Network]:
+    """Every network of the cluster by the key that sets it."""
+    networks: dict[Path, IPv4Network] = {("cloud", "nodes"): spec.cloud.nodes}
+    for layer, option in (PODS, SERVICES):
+        value = spec.layers[layer].options.get(option)
+        if isinstance(value, str):
+            # Whether it is a network is for the block's own schema to say.
+            with contextlib.suppress(ValueError):
+                networks[layer, option] = IPv4Network(value)
+    return networks

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of ``cluster.yaml``: each bad one with its whole report, each good one with all defaults.
+
+The expectations lie beside the cases: ``bad/NAME.txt`` and ``good/NAME.json``.
+"""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from heatgen import document, library, spec
+from heatgen.catalog import Catalog
+from heatgen.problems import ProblemsFound, report
+
+HERE = Path(__file__).parent
+BAD = sorted(path.stem for path in HERE.glob("bad/*.yaml"))
+GOOD = sorted(path.stem for path in HERE.glob("good/*.yaml"))
+REGENERATE = "HEATGEN_REGENERATE=1 tox run -e unit -- tests/specs"
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    """The real blocks."""
+    return library.catalog()
+
+
+def read(path: Path, catalog: Catalog) -> spec.Spec:
+    """The spec of a case, under a name that does not depend on where it lies."""
+    text = document.parse("cluster.yaml", path.read_bytes())
+    return spec.read(text, catalog, library.schema("cluster"))
+
+
+def compare(path: Path, text: str) -> None:
+    """Compare with what is expected; the command in the message accepts what is there now."""
+    if os.environ.get("HEATGEN_REGENERATE"):
+        path.write_text(text, "utf-8")
+    assert text == path.read_text("utf-8"), f"{path} differs. Is it meant? Then: {REGENERATE}"
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad(name: str, catalog: Catalog) -> None:
+    """The report is the expected one, all problems at once."""
+    with pytest.raises(ProblemsFound) as found:
+        read(HERE / "bad" / f"{name}.yaml", catalog)
+    compare(HERE / "bad" / f"{name}.txt", report(found.value.problems, found.value.sources) + "\n")
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good(name: str, catalog: Catalog) -> None:
+    """The spec holds what was written and the default of all that was not."""
+    data = asdict(read(HERE / "good" / f"{name}.yaml", catalog))
+    compare(HERE / "good" / f"{name}.json", json.dumps(data, indent=1, default=str) + "\n")
+
+
+def test_no_case_is_forgotten() -> None:
+    """Every expectation has its case."""
+    assert {path.stem for path in HERE.glob("bad/*.txt")} == set(BAD)
+    assert {path.stem for path in HERE.glob("good/*.json")} == set(GOOD)
