@@ -9,6 +9,7 @@ threads; each exec here opens a websocket of its own.
 
 import importlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -263,7 +264,8 @@ def _status(end: dict[str, Any], pod: str) -> int:
     for cause in end.get("details", {}).get("causes", []):
         if cause.get("reason") == "ExitCode":
             return int(cause["message"])
-    raise CouldNotAskError(f"exec in pod {pod}: {end.get('message', 'the connection broke')}")
+    why = without_queries(end.get("message", "the connection broke"))
+    raise CouldNotAskError(f"exec in pod {pod}: {why}")
 
 
 def _keepalive() -> list[tuple[int, int, int]]:
@@ -282,7 +284,12 @@ def _keepalive() -> list[tuple[int, int, int]]:
 def _plainly(problem: BaseException) -> str:
     """A library's error in one line, without the addresses of its objects."""
     text = str(problem).strip() or type(problem).__name__
-    return text.split("): ", 1)[-1].splitlines()[0]
+    return without_queries(text.split("): ", 1)[-1].splitlines()[0])
+
+
+def without_queries(text: str) -> str:
+    """Exec puts the whole command into the query of a URL; nobody wants to read that."""
+    return re.sub(r'\?(?:command|stdout)=[^"\s]*', "", text)
 
 
 def _said(data: bytes) -> str:

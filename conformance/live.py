@@ -10,7 +10,7 @@ from conformance import stage
 from conformance.cluster import Cluster, Ran, TooLateError, until
 from conformance.collect import HOPELESS
 from conformance.stage import Run
-from conformance.verdict import BrokenError, require
+from conformance.verdict import BrokenError, CouldNotAskError, require
 
 Json = dict[str, Any]
 SHELL_SECONDS = 30.0
@@ -48,6 +48,29 @@ class Live:
             return is_ready(pod) or waiting_for(pod) in HOPELESS
 
         return self._pod_until(name, settled, is_ready, "a running pod", likely)
+
+    def placed(self, name: str, likely: str) -> Json:
+        """The pod, once the scheduler gave it a node.
+
+        Raises:
+            BrokenError: if it gets none in time; the last event says why.
+        """
+
+        def has_node(pod: Json) -> bool:
+            return bool(node_of(pod))
+
+        return self._pod_until(name, has_node, has_node, "a node for the pod", likely)
+
+    def require_running(self, name: str, judge: str) -> None:
+        """Wait for a pod that another test judges; if it does not run, nothing can be asked here.
+
+        Raises:
+            CouldNotAskError: naming that test.
+        """
+        try:
+            self.running(name, "")
+        except BrokenError:
+            raise CouldNotAskError(f"pod {name} does not run (see {judge})") from None
 
     def unplaced(self, name: str, likely: str) -> str:
         """Why the scheduler keeps the pod waiting.

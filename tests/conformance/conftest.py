@@ -52,6 +52,19 @@ def run_suite(*arguments: str | Path) -> Verdicts:
     return verdicts
 
 
+def kubeconfig(path: Path, server: str) -> Path:
+    """A kubeconfig for a server that needs no credentials."""
+    file = path / "kubeconfig"
+    parts = {
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **parts}))
+    return file
+
+
 @pytest.fixture
 def replay(tmp_path: Path) -> Callable[..., Verdicts]:
     """Judge facts, given as plain JSON; further arguments go to pytest."""

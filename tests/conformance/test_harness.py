@@ -15,7 +15,7 @@ import pytest
 
 from conformance import facts as facts_module
 from tests.conformance import healthy
-from tests.conformance.conftest import SUITE, Verdicts, run_suite
+from tests.conformance.conftest import SUITE, Verdicts, kubeconfig, run_suite
 
 Json = dict[str, Any]
 Replay = Callable[..., Verdicts]
@@ -137,19 +137,6 @@ def test_workers_and_one_process_give_the_same_verdicts(tmp_path: Path) -> None:
 
 
 # ---- the cluster cannot be reached ----
-
-
-def kubeconfig(path: Path, server: str) -> Path:
-    """A kubeconfig for a server that needs no credentials."""
-    file = path / "kubeconfig"
-    parts = {
-        "clusters": [{"name": "c", "cluster": {"server": server}}],
-        "users": [{"name": "u", "user": {}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **parts}))
-    return file
 
 
 @pytest.fixture

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""As much of a Kubernetes API as the suite's own housekeeping needs: a store of objects by path."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Json = dict[str, Any]
+COLLECTIONS = {
+    "configmaps", "daemonsets", "deployments", "events", "leases", "namespaces", "nodes", "pods",
+    "services", "serviceaccounts",
+}  # fmt: skip
+
+
+@dataclass
+class FakeApi:
+    """Objects by path; kinds it refuses to make; namespaces it never lets go; calls it got."""
+
+    objects: dict[str, Json] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    stuck: set[str] = field(default_factory=set)
+    calls: list[str] = field(default_factory=list)
+    server: str = ""
+
+    def namespaces(self) -> list[str]:
+        """The names of the namespaces that are there."""
+        parent = "/api/v1/namespaces"
+        return [
+            name for at, _, name in (path.rpartition("/") for path in self.objects) if at == parent
+        ]
+
+    def add_node(self, name: str, address: str) -> None:
+        """A node that is registered, but not Ready: nothing will ever run there."""
+        self.objects[f"/api/v1/nodes/{name}"] = {
+            "metadata": {"name": name, "labels": {}},
+            "status": {
+                "addresses": [{"type": "InternalIP", "address": address}],
+                "conditions": [{"type": "Ready", "status": "False", "reason": "Fake"}],
+            },
+        }
+
+    def add_api_service(self) -> None:
+        """The service `kubernetes`, which every cluster has."""
+        service = {"metadata": {"name": "kubernetes"}, "spec": {"clusterIP": "10.96.0.1"}}
+        self.objects["/api/v1/namespaces/default/services/kubernetes"] = service
+
+    def add_namespace(self, name: str, labels: Json, created: datetime) -> None:
+        """A namespace that somebody made before."""
+        stamp = created.strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._keep("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}}, stamp)
+
+    def answer(self, method: str, path: str, query: Json, body: Json) -> tuple[int, Json]:
+        """One call: HTTP status and body."""
+        self.calls.append(f"{method} {path}")
+        if path == "/version":
+            return 200, {"gitVersion": "v1.37.2"}
+        if method == "POST":
+            return self._post(path, body)
+        if method == "GET" and path.rpartition("/")[2] in COLLECTIONS:
+            return 200, {"items": self._list(path, query.get("labelSelector", [""])[0])}
+        if path not in self.objects:
+            return 404, {"message": f"{path} not found"}
+        if method == "DELETE":
+            self._delete(path)
+        return 200, self.objects.get(path, {})
+
+    def _post(self, path: str, body: Json) -> tuple[int, Json]:
+        if body["kind"] in self.refused:
+            return 403, {"message": f"{body['kind']}s are forbidden"}
+        return 201, self._keep(path, body, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    def _keep(self, collection: str, body: Json, created: str) -> Json:
+        metadata = body["metadata"] | {"creationTimestamp": created}
+        made = {"status": {"phase": "Active"}} | body | {"metadata": metadata}
+        if body.get("kind") == "Service":
+            made["spec"] |= {"clusterIP": "10.96.7.7", "ports": [{"port": 80, "nodePort": 30080}]}
+        self.objects[f"{collection}/{metadata['name']}"] = made
+        return made
+
+    def _list(self, path: str, selector: str) -> list[Json]:
+        return [
+            each
+            for at, each in self.objects.items()
+            if at.rpartition("/")[0] == path
+            and (not selector or selector.partition("=")[0] in each["metadata"].get("labels", {}))
+        ]
+
+    def _delete(self, path: str) -> None:
+        if path.rpartition("/")[2] in self.stuck:
+            reason = {"type": "Remains", "status": "True", "message": "pods remain"}
+            self.objects[path]["status"] = {"phase": "Terminating", "conditions": [reason]}
+            return
+        for at in [at for at in self.objects if at == path or f"{path}/" in f"{at}/"]:
+            del self.objects[at]
+
+
+@contextmanager
+def serving(api: FakeApi) -> Iterator[FakeApi]:
+    """The API on a free port of this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            url = urlsplit(self.path)
+            length = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(length) or "{}")
+            code, answer = api.answer(self.command, url.path, parse_qs(url.query), body)
+            data = json.dumps(answer).encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815  http.server's names
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        api.server = f"http://127.0.0.1:{server.server_port}"
+        yield api
+        server.shutdown()

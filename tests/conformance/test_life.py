@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a run on a fake API: it leaves nothing behind, whatever happens, or says so."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from conformance.stage import RUN_LABEL
+from tests.conformance.conftest import Verdicts, kubeconfig, run_suite
+from tests.conformance.fake_api import FakeApi, serving
+
+Run = Callable[..., Verdicts]
+READY = "-k=test_node_is_ready"  # needs no probe: quick
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    """An API with two nodes that are not Ready."""
+    with serving(FakeApi()) as fake:
+        fake.add_node("a", "192.0.2.10")
+        fake.add_node("b", "192.0.2.11")
+        fake.add_api_service()
+        yield fake
+
+
+@pytest.fixture
+def run(api: FakeApi, tmp_path: Path) -> Run:
+    """Run the suite on that API."""
+    file = kubeconfig(tmp_path, api.server)
+
+    def run_on(*arguments: str) -> Verdicts:
+        return run_suite("--kubeconfig", file, "--patience", "2", *arguments)
+
+    return run_on
+
+
+def test_run_leaves_nothing_behind(api: FakeApi, run: Run) -> None:
+    """Whatever the verdicts, the namespace is gone at the end."""
+    verdicts = run(READY)
+    assert set(verdicts.failed) == {"test_node_is_ready[a]", "test_node_is_ready[b]"}
+    made = [call for call in api.calls if call.startswith("POST")]
+    assert len(made) > 10
+    assert api.namespaces() == []
+
+
+def test_refusal_in_the_middle_leaves_nothing_behind(api: FakeApi, run: Run) -> None:
+    """If the API refuses an object, that is one clear error, and what was made is removed."""
+    api.refused = {"DaemonSet"}
+    verdicts = run(READY)
+    assert verdicts.exit_status == pytest.ExitCode.USAGE_ERROR
+    assert "the run could not begin" in verdicts.printed
+    assert "DaemonSets are forbidden" in verdicts.printed
+    assert api.namespaces() == []
+
+
+def test_leak_is_a_failure(api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the namespace does not go in time, the run fails and tells what remains, and why."""
+    monkeypatch.setattr("secrets.token_hex", lambda _: "0badcafe")
+    api.stuck = {"conformance-0badcafe"}
+    verdicts = run("-k=test_node_is_not_under_pressure")
+    assert not verdicts.failed
+    assert verdicts.exit_status == pytest.ExitCode.TESTS_FAILED
+    assert (
+        "LEFT BEHIND: namespace conformance-0badcafe is still there: pods rem" in verdicts.printed
+    )
+
+
+def test_dead_runs_are_swept_and_others_left_alone(api: FakeApi, run: Run) -> None:
+    """What a dead run left goes, and is told; a user's namespace and a young run stay."""
+    now = datetime.now(UTC)
+    api.add_namespace("conformance-dead", {RUN_LABEL: "dead"}, now - timedelta(hours=1))
+    api.add_namespace("conformance-young", {RUN_LABEL: "young"}, now)
+    api.add_namespace("conformance-of-users", {}, now - timedelta(hours=1))
+    verdicts = run(READY)
+    assert api.namespaces() == ["conformance-young", "conformance-of-users"]
+    assert "swept namespace conformance-dead" in verdicts.printed
+
+
+def test_collecting_only_changes_nothing(api: FakeApi, run: Run) -> None:
+    """`--collect-only` names the tests by asking, and makes nothing."""
+    verdicts = run("--collect-only", "-q")
+    assert verdicts.exit_status == 0
+    assert "test_pod_reaches_pod[a->b]" in verdicts.printed
+    assert all(call.startswith("GET") for call in api.calls)
+
+
+def test_unready_node_is_one_failure_and_errors_that_name_it(run: Run) -> None:
+    """What could not be asked because of the node says so at once, and is not red itself."""
+    verdicts = run("-m", "os")
+    assert set(verdicts.failed) == {"test_node_is_ready[a]", "test_node_is_ready[b]"}
+    for name, text in verdicts.errors.items():
+        assert "the node is not Ready" in text, name
+
+
+def test_parallel_run_leaves_nothing_behind(api: FakeApi, run: Run) -> None:
+    """With workers, the controller makes and removes everything, once."""
+    run(READY, "-n", "2")
+    assert len([call for call in api.calls if call == "POST /api/v1/namespaces"]) == 1
+    assert api.namespaces() == []
