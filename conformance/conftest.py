@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Generator
 from itertools import permutations, product
 from typing import Any
@@ -69,11 +70,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job tidies up, too
     try:
         part.start()
-    except BaseException as problem:
-        _end(part, config)
-        if isinstance(problem, CouldNotAskError):
-            raise pytest.UsageError(f"the run could not begin: {problem}") from None
-        raise
+    except CouldNotAskError as problem:
+        raise pytest.UsageError(f"the run could not begin: {problem}") from None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -99,6 +97,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             "no test passed or failed: nothing was judged, so this is no success"
         )
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """If the session died before it could finish (a plug-in failed, Ctrl-C), tidy up even so."""
+    part = config.stash.get(run_session.KEY, None)
+    if part is not None and not is_worker(config) and not part.closed:
+        _end(part, config)
+        for line in config.stash[epilogue]:
+            sys.stderr.write(f"conformance: {line}\n")
 
 
 def _end(part: Session, config: pytest.Config) -> bool:

@@ -36,6 +36,7 @@ class Session:
     begun: float = 0.0
     cluster: Cluster | None = None
     life: Life | None = None
+    closed: bool = False
     _facts: Facts | None = field(default=None, repr=False)
 
     @property
@@ -80,6 +81,7 @@ class Session:
 
     def close(self) -> None:
         """Controller only: forget what the processes shared."""
+        self.closed = True
         if self.shared:
             shutil.rmtree(self.shared, ignore_errors=True)
 

@@ -55,6 +55,21 @@ def test_refusal_in_the_middle_leaves_nothing_behind(api: FakeApi, run: Run) -> 
     assert api.namespaces() == []
 
 
+def test_session_that_breaks_down_leaves_nothing_behind(
+    api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even if another plug-in fails so early that pytest never finishes the session."""
+    plugin = (
+        "import pytest\n\n@pytest.hookimpl(trylast=True)\ndef pytest_sessionstart():\n    1 / 0\n"
+    )
+    (tmp_path / "clumsy.py").write_text(plugin)
+    monkeypatch.syspath_prepend(tmp_path)
+    verdicts = run(READY, "-p", "clumsy")
+    assert verdicts.exit_status == pytest.ExitCode.INTERNAL_ERROR
+    assert "POST /api/v1/namespaces" in api.calls
+    assert api.namespaces() == []
+
+
 def test_leak_is_a_failure(api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the namespace does not go in time, the run fails and tells what remains, and why."""
     monkeypatch.setattr("secrets.token_hex", lambda _: "0badcafe")
