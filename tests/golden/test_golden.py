@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -56,7 +57,7 @@ def test_rendering_is_deterministic(tmp_path: Path) -> None:
     assert len(texts) == 1
 
 
-def template(name: str, tree: dict[str, bytes]) -> dict[str, object]:
+def template(name: str, tree: dict[str, bytes]) -> dict[str, Any]:
     """The template of a case with other blocks, as Heat gets it."""
     folder = CASES / name
     blocks = catalog.build(tree, library.schema("block"))
@@ -92,14 +93,14 @@ def test_changed_texts_replace_nothing(name: str) -> None:
         assert server["user_data_update_policy"] == "IGNORE", key
 
 
-def resources(data: dict[str, object]) -> dict[str, dict[str, object]]:
+def resources(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The resources of a template."""
     found = data["resources"]
     assert isinstance(found, dict)
     return found
 
 
-def servers(found: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+def servers(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Properties of every server, those of groups among them."""
     result = {}
     for key, item in found.items():

@@ -2,6 +2,7 @@
 """Limits are found before Heat finds them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_resources_are_counted() -> None:
         ("bytes of user data", {"agent": "x" * 40_000 + "\n"}),
     ],
 )
-def test_excess_is_told(what: str, changes: dict[str, object]) -> None:
+def test_excess_is_told(what: str, changes: dict[str, Any]) -> None:
     """Each limit that is exceeded is told, with a way out."""
     plan = tiny.planned()
     count = changes.pop("count", 2)

@@ -5,6 +5,7 @@ import pytest
 
 from heatgen import plan
 from heatgen.inputs import NodeNames, ServerAddresses, StepOutput
+from heatgen.pins import Pins
 from heatgen.problems import ProblemsFound
 
 from . import tiny
@@ -99,7 +100,7 @@ def test_missing_pins() -> None:
     """All sums that the lock lacks are told, with the command that finds them."""
     blocks = tiny.house()
     with pytest.raises(ProblemsFound) as found:
-        plan.build(tiny.wish(), blocks, plan.Pins(), tiny.REQUEST)
+        plan.build(tiny.wish(), blocks, Pins(), tiny.REQUEST)
     assert {(problem.message, problem.hint) for problem in found.value.problems} == {
         (f"there is no checksum of {tiny.TOOL}", "run 'heatgen lock'"),
         (f"there is no digest of {tiny.PAUSE}", "run 'heatgen lock'"),
