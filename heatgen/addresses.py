@@ -9,7 +9,6 @@ from ipaddress import IPv4Address, IPv4Network
 
 FIRST_CONTROL = 10
 FIRST_POOL = 20
-MAX_CONTROL = FIRST_POOL - FIRST_CONTROL
 NEUTRON_PORTS = 2
 """Addresses of the pool that Neutron may need for DHCP agents."""
 

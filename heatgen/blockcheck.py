@@ -170,6 +170,9 @@ def _check_scripts(block: Block, executables: frozenset[str]) -> Iterator[Proble
         if not scripts.has_head(text):
             hint = "begin with:\n" + "".join(f"    {line}\n" for line in scripts.HEAD.splitlines())
             yield Problem(path, Position(1, 1), "does not begin as every step does", hint.rstrip())
+        if not scripts.has_sentence(text):
+            message = "does not end with a sentence for people"
+            yield Problem(path, None, message, 'end with: echo "WHAT IS SO NOW."')
         yield from _check_script(block, step, text)
 
 

@@ -7,7 +7,7 @@ up or run code (anchors, tags, endless nesting) is refused. Works on events, wit
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -243,14 +243,3 @@ def _position(event: yaml.Event) -> Position:
         return Position(1, 1)
     width = end.column - start.column if end.line == start.line else 1
     return Position(start.line + 1, start.column + 1, max(1, width))
-
-
-def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every value with its path, parents first."""
-    yield path, value
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from walk(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from walk(item, (*path, index))

@@ -34,31 +34,25 @@ def build(stack: str, outputs: Mapping[str, str], key: bytes) -> str:
         raise Mismatch(f"the stack has no output {', '.join(missing)}: is it complete?")
     authority, certificate = outputs["ca_certificate"], outputs["admin_certificate"]
     _check(authority, certificate, key)
-    data = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [
-            {
-                "name": stack,
-                "cluster": {
-                    "server": outputs["api_endpoint"],
-                    "certificate-authority-data": _base64(authority.encode()),
-                },
-            }
-        ],
-        "users": [
-            {
-                "name": f"{stack}-admin",
-                "user": {
-                    "client-certificate-data": _base64(certificate.encode()),
-                    "client-key-data": _base64(key),
-                },
-            }
-        ],
-        "contexts": [{"name": stack, "context": {"cluster": stack, "user": f"{stack}-admin"}}],
-        "current-context": stack,
+    cluster = {
+        "server": outputs["api_endpoint"],
+        "certificate-authority-data": _base64(authority.encode()),
     }
-    return yamltext.dump(data)
+    user = {
+        "client-certificate-data": _base64(certificate.encode()),
+        "client-key-data": _base64(key),
+    }
+    admin = f"{stack}-admin"
+    return yamltext.dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": stack, "cluster": cluster}],
+            "users": [{"name": admin, "user": user}],
+            "contexts": [{"name": stack, "context": {"cluster": stack, "user": admin}}],
+            "current-context": stack,
+        }
+    )
 
 
 def _check(authority: str, certificate: str, key: bytes) -> None:

@@ -7,11 +7,10 @@ Names of resources, see :mod:`heatgen.names`, are for ever.
 from collections.abc import Iterator
 from typing import Any
 
-from heatgen import VERSION, names, userdata
+from heatgen import VERSION, names, outputs, userdata
 from heatgen.firewall import Rule
 from heatgen.hot import (
     Expression,
-    Output,
     Parameter,
     Resource,
     Template,
@@ -21,7 +20,6 @@ from heatgen.hot import (
     list_join,
 )
 from heatgen.inputs import (
-    API_PORT,
     AdminRequest,
     ApiExternal,
     NodeNames,
@@ -32,7 +30,7 @@ from heatgen.inputs import (
     as_text,
     control_addresses,
 )
-from heatgen.names import CONTROL, LAYERS, TRUST, WORKER
+from heatgen.names import CONTROL, LAYERS, WORKER
 from heatgen.plan import ControlServer, Deployment, Plan, StepConfig
 
 POLLING = {"os-collect-config": {"polling_interval": 2}}
@@ -59,7 +57,7 @@ def render(plan: Plan) -> Template:
         description=f"Kubernetes cluster {spec.name}: {layers}. Made by heatgen {VERSION}.",
         parameters=_parameters(plan),
         resources=resources,
-        outputs=_outputs(plan),
+        outputs=outputs.outputs(plan),
     )
 
 
@@ -268,9 +266,9 @@ def _expression(plan: Plan, value: Value) -> Expression:
     if isinstance(value, ApiExternal):
         return get_attr("api_floating_ip", "floating_ip_address")
     if isinstance(value, NodeNames):
-        return list_join(",", _control_names(plan), get_attr("workers", "name"))
+        return list_join(",", outputs.control_names(plan), get_attr("workers", "name"))
     if isinstance(value, ServerNames):
-        return _server_map(plan, value.role, "name", _control_names(plan))
+        return _server_map(plan, value.role, "name", outputs.control_names(plan))
     if isinstance(value, ServerAddresses):
         return _server_map(plan, value.role, "first_address", list(control_addresses(plan.spec)))
     if isinstance(value, StepOutput):
@@ -299,76 +297,3 @@ def _step_output(plan: Plan, value: StepOutput) -> Expression:
         if (item.layer, item.step) == (value.layer, value.step) and item.index is not None
     ]
     return {str(index): of_control(index) for index in sorted(indices)}
-
-
-def _control_names(plan: Plan) -> list[Expression]:
-    return [get_attr(names.control(server.index), "name") for server in plan.control]
-
-
-def _outputs(plan: Plan) -> dict[str, Output]:
-    spec = plan.spec
-    host = (
-        get_attr("api_floating_ip", "floating_ip_address")
-        if spec.access.floating_ip
-        else control_addresses(spec)[0]
-    )
-    sign = names.step_deployment(TRUST, "sign", 0)
-    return {
-        "api_endpoint": Output(
-            "URL of the Kubernetes API",
-            list_join("", ["https://", host, f":{API_PORT}"]),
-        ),
-        "ca_certificate": Output(
-            "Certificate of the cluster's authority (PEM)", get_attr(sign, "ca_kubernetes")
-        ),
-        "admin_certificate": Output(
-            "Certificate of the administrator (PEM); its key is where the request was made",
-            get_attr(sign, "admin_certificate"),
-        ),
-        "nodes": Output("Every node: name to address and role", _nodes(plan)),
-        "conformance": Output("What the suite shall find", _conformance(plan)),
-    }
-
-
-def _nodes(plan: Plan) -> Expression:
-    """Map of node name to address and role."""
-    return {
-        "map_merge": [
-            _node_map(CONTROL, _control_names(plan), list(control_addresses(plan.spec))),
-            _node_map(WORKER, get_attr("workers", "name"), get_attr("workers", "first_address")),
-        ]
-    }
-
-
-def _node_map(role: str, node_names: Expression, node_addresses: Expression) -> Expression:
-    repeat = {
-        "template": {"<name>": {"address": "<address>", "role": role}},
-        "for_each": {"<name>": node_names, "<address>": node_addresses},
-        "permutations": False,
-    }
-    return {"map_merge": {"repeat": repeat}}
-
-
-def _conformance(plan: Plan) -> Expression:
-    """What the suite compares the cluster with (``--expect``)."""
-    spec = plan.spec
-    options = {layer: spec.layers[layer].options for layer in LAYERS}
-    blocks = {layer: spec.layers[layer].use for layer in LAYERS}
-    networks = {
-        "nodes": str(spec.cloud.nodes),
-        "pods": options["network"].get("pods"),
-        "services": options["orchestration"].get("services"),
-        "dns": plan.dns,
-    }
-    versions = {
-        blocks[layer]: options[layer]["version"] for layer in LAYERS if "version" in options[layer]
-    }
-    return {
-        "version": 1,
-        "cluster": spec.name,
-        "nodes": _nodes(plan),
-        "versions": versions,
-        "networks": {name: value for name, value in networks.items() if value},
-        "blocks": blocks,
-        **plan.facts,
-    }

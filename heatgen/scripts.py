@@ -53,6 +53,11 @@ def has_head(script: str) -> bool:
     return _HEAD.match(script) is not None
 
 
+def has_sentence(script: str) -> bool:
+    """Whether the last line says one sentence to people."""
+    return script.rstrip().rpartition("\n")[2].startswith('echo "')
+
+
 def tokens(script: str) -> Iterator[Place]:
     """What looks like a placeholder of a templating language: there is none here."""
     return _places(_TOKEN, script)

@@ -124,6 +124,16 @@ def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> d
     return {**cluster_schema, "properties": properties}
 
 
+def notices(spec: Spec) -> list[str]:
+    """What is allowed but rarely meant, one sentence each."""
+    found = []
+    if not spec.access.api:
+        found.append("access.api is empty: from outside the cluster nobody can reach its API")
+    if spec.access.ssh and not spec.access.ssh_key:
+        found.append("access.ssh opens SSH, but without access.ssh_key nobody can log in")
+    return found
+
+
 def used_blocks(spec: Spec, catalog: Catalog) -> dict[str, Block]:
     """The blocks of a spec by layer, from the ground up, the mortar last."""
     blocks = {layer: catalog.blocks[layer, spec.layers[layer].use] for layer in LAYERS}

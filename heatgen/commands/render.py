@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cliff.command import Command
 
-from heatgen import project
+from heatgen import project, spec
 
 
 class Render(Command):
@@ -24,7 +24,10 @@ class Render(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Render."""
-        rendered = project.make_template(project.load(parsed_args.cluster))
+        cluster = project.load(parsed_args.cluster)
+        rendered = project.make_template(cluster)
+        for notice in spec.notices(cluster.spec):
+            print(f"note: {notice}", file=sys.stderr)
         if parsed_args.output is None:
             sys.stdout.write(rendered.text)
             return

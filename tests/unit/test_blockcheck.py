@@ -95,6 +95,7 @@ FAULTS = {
                                       "uses MORE, which is not an input"),
     "script without strictness": (START, "set -euo pipefail\n", "", "does not begin as every step"),
     "script without comment": (START, "# what the step does\n", "", "does not begin as every step"),
+    "script without a sentence": (START, 'echo "Done."', "true", "sentence for people"),
     "template in a script": (START, "$MEMBERS", "$MEMBERS {{ members }}", "looks like a template"),
     "Heat's index in a script": (START, "$MEMBERS", "$MEMBERS %index%", "looks like a template"),
     # The block in the house.
@@ -165,6 +166,6 @@ def test_names_put_together() -> None:
     files = tiny.tree()
     files["trust/20-sign.sh"] = (
         tiny.script("ADMIN", "EXTERNAL", outputs=("ca_kubernetes", "admin_certificate"))
-        + b'cat "$(input_file "REQ$x")" "$(input_file NAMES.d)" "$(input_file ADDRESSES.d)"\n'
+        + b'cat "$(input_file "REQ$x")" "$(input_file NAMES.d)"\necho "$(input_file ADDRESSES.d)"\n'
     )
     assert lint(files) == ""

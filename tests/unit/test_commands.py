@@ -37,6 +37,18 @@ def test_render_to_file(cluster: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert target.read_text() == (CASE / "generated.yaml").read_text()
 
 
+def test_render_tells_what_is_rarely_meant(
+    cluster: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cluster that nobody can reach is rendered, and that is said."""
+    assert main(["render", str(cluster)]) == 0
+    assert "access.api is empty" in capsys.readouterr().err
+    with cluster.open("a") as file:
+        file.write("access: {api: [198.51.100.0/24]}\n")
+    assert main(["render", str(cluster)]) == 0
+    assert "note:" not in capsys.readouterr().err
+
+
 def test_render_makes_the_key(cluster: Path) -> None:
     """Without a request, key and request are made beside the cluster's file."""
     cluster.with_name("cluster.admin.csr").unlink()

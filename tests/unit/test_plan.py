@@ -113,7 +113,7 @@ def test_scripts_are_complete() -> None:
     assert config.script.startswith("#!/bin/bash\n")
     assert "# the library\nfail() { exit 1; }\n" in config.script
     assert "HEATGEN_LIB" not in config.script
-    assert config.script.endswith('echo "$MEMBERS"\noutput health x\n')
+    assert config.script.endswith('echo "$MEMBERS"\noutput health x\necho "Done."\n')
 
 
 def test_script_without_library() -> None:

@@ -143,7 +143,7 @@ steps:
 def script(*names: str, outputs: tuple[str, ...] = ()) -> bytes:
     """A step's script that uses inputs and writes outputs."""
     lines = [f'echo "${name}"' for name in names] + [f"output {name} x" for name in outputs]
-    return (HEAD + "\n" + "\n".join(lines) + "\n").encode()
+    return "\n".join([HEAD, *lines, 'echo "Done."', ""]).encode()
 
 
 def tree() -> dict[str, bytes]:
