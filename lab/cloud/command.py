@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from cloud import init, life, machine, namespace, places, processes, rest, seed, services, ssh
+from cloud import groups, init, life, machine, namespace, places, processes, rest, seed, services, ssh
 from cloud.problem import INTERRUPTED, USAGE, Problem
 
 EPILOG = """\
@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     service_verb.add_argument("service", choices=sorted(services.ALL), metavar="SERVICE")
     verb("inside-init", lambda _: init.main(), None)
     verb("inside-up", lambda _: life.inside_up(), None)
+    verb("inside-sweep", lambda _: groups.inside_sweep(), None)
     verb("inside-refresh", lambda _: seed.node_image(), None)
     verb("inside-ssh", lambda a: ssh.run(a.command[0], a.command[1:]), None).add_argument(
         "command", nargs=argparse.REMAINDER

@@ -11,10 +11,10 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
-from cloud import places
+from cloud import groups, places
 
-CGROUPS = Path("/sys/fs/cgroup")
 PRIVATE = ("/var/lib/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
 NETWORK = (
     "link set lo up",
@@ -27,7 +27,7 @@ NETWORK = (
 )
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Set the namespace up, say so, then bury orphans until killed."""
     os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
     cover_sysfs()
@@ -37,7 +37,7 @@ def main() -> int:
     for line in NETWORK:
         run("ip", *line.split())
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     places.UP.write_text("")
     reap()
 
@@ -48,13 +48,14 @@ def run(*command: str) -> None:
 
 
 def cover_sysfs() -> None:
-    """Show this network's devices in /sys, and the machine's cgroups where they were."""
-    aside = places.CLOUD / "cgroup"
-    aside.mkdir()
-    run("mount", "--rbind", str(CGROUPS), str(aside))
+    """Show this network's devices in /sys, and there the v1 control groups, all of them.
+
+    cgroup v2, which a hybrid machine has beside them, stays unmounted: libvirt would find a
+    controller there sooner or later and trip over having both. All controllers are taken to v1
+    before a server's systemd does that on its own.
+    """
     run("mount", "-t", "sysfs", "sysfs", "/sys")
-    run("mount", "--rbind", str(aside), str(CGROUPS))
-    run("umount", "--lazy", "--recursive", str(aside))
+    groups.mount(groups.active() + groups.idle(), groups.ROOT)
 
 
 def cover_run() -> None:
@@ -99,10 +100,17 @@ def mount_instances() -> None:
         run("mount", "-o", "loop,noatime", str(places.INSTANCES_FILE), str(instances))
 
 
-def reap() -> None:
-    """Wait for whatever child ends next, for ever."""
+def reap() -> NoReturn:
+    """Bury every child that ends, for ever."""
     while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            signal.pause()
+        signal.sigwait({signal.SIGCHLD})
+        while bury_one():
+            pass
+
+
+def bury_one() -> bool:
+    """Wait for a child that has ended; return whether there was one."""
+    try:
+        return os.waitpid(-1, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return False

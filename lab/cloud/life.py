@@ -14,6 +14,7 @@ from functools import partial
 from cloud import (
     catalog,
     databases,
+    groups,
     machine,
     namespace,
     packages,
@@ -65,6 +66,7 @@ def open_namespace() -> None:
         (places.CLOUD / name).mkdir(parents=True)
     shutil.chown(places.CLOUD / "rabbitmq", "rabbitmq", "rabbitmq")
     catalog.make_keys()
+    groups.tell_name()
     make_instances_file()
     namespace.start()
 

@@ -5,15 +5,11 @@ The namespace takes processes, mounts, network devices and libvirt's state with 
 it belongs to the machine: loop devices, control groups, a policy-rc.d, the state of the cloud.
 """
 
-import os
-import re
+import json
 import shutil
 import subprocess
-from pathlib import Path
 
-from cloud import packages, places
-
-SERVER_GROUP = re.compile(r"lxc-\d+-instance-[0-9a-f]{8}\.libvirt-lxc")
+from cloud import groups, packages, places
 
 
 def sweep() -> list[str]:
@@ -23,7 +19,7 @@ def sweep() -> list[str]:
         found.append("put back the machine's policy-rc.d")
     if count := detach_loops():
         found.append(f"detached {count} loop devices")
-    if count := remove_groups():
+    if count := groups.sweep():
         found.append(f"removed {count} servers' control groups")
     if places.CLOUD.exists():
         shutil.rmtree(places.CLOUD)
@@ -37,31 +33,19 @@ def detach_loops() -> int:
     The disks lie on the loop-mounted XFS (known by its device number, for its path is gone with
     the namespace) or, without XFS, under the state directory.
     """
-    command = ["losetup", "--list", "--noheadings", "--raw"]
-    columns = ["--output", "NAME,MAJ:MIN,BACK-MAJ:MIN,BACK-FILE"]
-    listed = subprocess.run(command + columns, capture_output=True, text=True, check=True).stdout
-    rows = [line.split(maxsplit=3) for line in listed.splitlines()]
-    outer = {row[1] for row in rows if len(row) == 4 and row[3].startswith(str(places.STATE))}
-    ours = [row for row in rows if len(row) == 4 and (row[2] in outer or row[1] in outer)]
-    # The disks first, then the file system they lie on.
-    ours.sort(key=lambda row: row[1] in outer)
-    for row in ours:
-        subprocess.run(["losetup", "--detach", row[0]], check=False, stderr=subprocess.DEVNULL)
-    return len(ours)
+    columns = "NAME,MAJ:MIN,BACK-MAJ:MIN,BACK-FILE"
+    listed = json.loads(output("losetup", "--list", "--json", "--output", columns) or "{}")
+    loops = listed.get("loopdevices", [])
+    outer = [loop for loop in loops if loop["back-file"].startswith(f"{places.STATE}/")]
+    numbers = {loop["maj:min"].strip() for loop in outer}
+    disks = [loop for loop in loops if loop["back-maj:min"].strip() in numbers]
+    for loop in disks + outer:
+        subprocess.run(
+            ["losetup", "--detach", loop["name"]], check=False, stderr=subprocess.DEVNULL
+        )
+    return len(disks + outer)
 
 
-def remove_groups() -> int:
-    """Remove our servers' control groups, which hold no process any more; return how many."""
-    groups = [
-        path
-        for machine in Path("/sys/fs/cgroup").glob("**/machine")
-        for path in machine.iterdir()
-        if SERVER_GROUP.fullmatch(path.name)
-    ]
-    for group in groups:
-        for directory, _, _ in os.walk(group, topdown=False):
-            try:
-                os.rmdir(directory)
-            except OSError:
-                pass  # a living lab's: the kernel refuses
-    return len({group.name for group in groups if not group.exists()})
+def output(*command: str) -> str:
+    """Return what a command that must work prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
