@@ -16,7 +16,8 @@ from conformance.verdict import CouldNotAskError
 
 AT_ONCE = 16
 EXEC_SECONDS = 60.0
-# A container that waits for one of these does not start by waiting longer.
+HOPE_SECONDS = 10.0
+# A container that waits for one of these seldom starts by waiting longer than HOPE_SECONDS.
 HOPELESS = {
     "CreateContainerConfigError",
     "CreateContainerError",
@@ -30,8 +31,7 @@ UNITS = (
     "etcd", "flanneld", "containerd", "docker", "cri-docker", "kubelet", "kube-proxy",
     "kube-apiserver", "kube-controller-manager", "kube-scheduler",
 )  # fmt: skip
-# CA, certificate and key of an etcd client that may ask for health: heatgen's paths, then
-# kubeadm's.
+# CA, certificate, key of an etcd client that may ask for health: heatgen's paths, kubeadm's.
 IDENTITIES = (
     ("/etc/etcd/pki/ca.crt", "/etc/etcd/pki/health.crt", "/etc/etcd/pki/health.key"),
     (
@@ -57,9 +57,7 @@ class Probe:
 Probes = dict[tuple[str, str], Probe]  # by app and node
 
 
-def collect(
-    cluster: Cluster, run: Run, expected: Expectation, plain: dict[str, Any] | None, patience: float
-) -> Facts:
+def collect(cluster: Cluster, run: Run, expected: Expectation, patience: float) -> Facts:
     """All facts of the cluster; what could not be asked is in them as such.
 
     Raises:
@@ -69,11 +67,10 @@ def collect(
     probes = await_probes(cluster, run, patience)
     started = time.monotonic()
     services = roster.services(cluster, run.namespace, stage.WEB)
+    inquiry = Inquiry(cluster, run, expected, services, probes)
     names = [node.name for node in run.nodes]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        told = pool.map(
-            lambda node: _ask_node(cluster, run, expected, services, probes, node), names
-        )
+        told = pool.map(inquiry.ask, names)
         nodes = {node.name: node for node in roster.nodes(cluster)}
         pods = roster.pods(cluster)
         views = dict(zip(names, told, strict=True))
@@ -84,27 +81,30 @@ def collect(
         pods=pods,
         services=services,
         views=views,
-        expected=plain,
         seconds={
-            "probes": round(started - begun, 2),
-            "asking": round(time.monotonic() - started, 2),
+            "waiting for probes": round(started - begun, 2),
+            "asking the nodes": round(time.monotonic() - started, 2),
         },
     )
+
+
+# ---- the probes ----
 
 
 def await_probes(cluster: Cluster, run: Run, patience: float) -> Probes:
     """Wait until every Ready node runs both probes, or it is plain that some never will."""
     path = f"/api/v1/namespaces/{run.namespace}/pods"
-    awaited = [
-        (app, node.name)
-        for node in run.nodes
-        if node.ready
-        for app in (stage.NET_PROBE, stage.HOST_PROBE)
-    ]
+    apps = (stage.NET_PROBE, stage.HOST_PROBE)
+    awaited = [(app, node.name) for node in run.nodes if node.ready for app in apps]
+    since: dict[tuple[str, str], float] = {}  # a hopeless pod flickers between its reasons
 
     def settled(probes: Probes) -> bool:
-        found = [probes.get(key) for key in awaited]
-        return all(probe and (probe.ready or probe.hopeless) for probe in found)
+        now = time.monotonic()
+        waiting = [key for key in awaited if not (key in probes and probes[key].ready)]
+        for key in waiting:
+            if key in probes and probes[key].hopeless:
+                since.setdefault(key, now)
+        return all(now - since.get(key, now) > HOPE_SECONDS for key in waiting)
 
     try:
         return until(lambda: probes_of(cluster.items(path)), settled, patience)
@@ -150,77 +150,87 @@ def _node_of(pod: dict[str, Any]) -> str:
     return str(affinity["nodeSelectorTerms"][0]["matchFields"][0]["values"][0])
 
 
-def _ask_node(
-    cluster: Cluster,
-    run: Run,
-    expected: Expectation,
-    services: Services,
-    probes: Probes,
-    node: str,
-) -> NodeView:
-    """One exec, and what it told."""
-    try:
-        probe = _ready(probes, run, node)
-        keys = arguments(run, expected, services, probes, node)
-        command = ["sh", "/probe/collect.sh", "node", run.id, *keys]
-        ran = cluster.execute(run.namespace, probe.pod, command, EXEC_SECONDS)
-    except CouldNotAskError as problem:
-        return NodeView.unasked(f"{node}: {problem}")
-    if ran.status != 0:
-        return NodeView.unasked(
-            f"{node}: collect.sh: exit status {ran.status}: {ran.stderr[-300:]}"
-        )
-    web = f"{services.web}:{services.web_port}"
-    return node_view(node, run.id, ran.stdout, endpoint(run, expected, node), web)
+# ---- asking ----
 
 
-def _ready(probes: Probes, run: Run, node: str) -> Probe:
-    probe = probes.get((stage.HOST_PROBE, node))
-    if probe and probe.ready:
-        return probe
-    status = run.node(node)
-    if not status.ready:
-        raise CouldNotAskError(
-            f"the node is not Ready: {status.reasons.get('Ready', 'no reason given')}"
-        )
-    if probe is None:
-        raise CouldNotAskError("the DaemonSet made no probe for it (kube-controller-manager?)")
-    look = f"kubectl describe pod -n {run.namespace} {probe.pod}"
-    raise CouldNotAskError(f"its probe does not run: {probe.problem or 'no reason given'} ({look})")
+@dataclass(frozen=True)
+class Inquiry:
+    """One round of asking all nodes: the same questions to each, about itself and its peers."""
 
+    cluster: Cluster
+    run: Run
+    expected: Expectation
+    services: Services
+    probes: Probes
 
-def arguments(
-    run: Run, expected: Expectation, services: Services, probes: Probes, node: str
-) -> list[str]:
-    """The KEY=VALUE words for `collect.sh` on `node`."""
-    peers = [
-        f"peer={peer.name},{peer.address},{probes[stage.NET_PROBE, peer.name].address}"
-        for peer in run.nodes
-        if (stage.NET_PROBE, peer.name) in probes and probes[stage.NET_PROBE, peer.name].address
-    ]
-    names = ("kubernetes.default.svc", f"{stage.WEB}.{run.namespace}.svc")
-    return [
-        *peers,
-        f"service={services.web}:{services.web_port}",
-        f"node_port={services.node_port}",
-        *(f"lookup={name}" for name in names),
-        *(f"unit={unit}.service" for unit in UNITS),
-        f"prefix={expected.flannel.get('prefix', '/coreos.com/network')}",
-        f"etcd={endpoint(run, expected, node)}",
-        *(f"identity={','.join(identity)}" for identity in identities(expected)),
-    ]
+    def ask(self, node: str) -> NodeView:
+        """One exec, and what it told."""
+        try:
+            pod = self.host_probe(node)
+            command = ["sh", "/probe/collect.sh", "node", self.run.id, *self.arguments(node)]
+            ran = self.cluster.execute(self.run.namespace, pod, command, EXEC_SECONDS)
+        except CouldNotAskError as problem:
+            return NodeView.unasked(f"{node}: {problem}")
+        if ran.status != 0:
+            complaint = f"exit status {ran.status}: {ran.stderr[-300:]}"
+            return NodeView.unasked(f"{node}: collect.sh: {complaint}")
+        return node_view(node, self.run.id, ran.stdout, self.endpoint(node), self.web())
 
+    def host_probe(self, node: str) -> str:
+        """The pod to ask.
 
-def endpoint(run: Run, expected: Expectation, node: str) -> str:
-    """Where the node's etcd member would answer: as expected, else at the usual port."""
-    address = run.node(node).address
-    usual = f"https://{address}:{ETCD_PORT}"
-    endpoints: list[str] = expected.etcd.get("endpoints", [])
-    return next((url for url in endpoints if f"//{address}:" in url), usual)
+        Raises:
+            CouldNotAskError: if it does not run; why, as far as the API knows.
+        """
+        probe = self.probes.get((stage.HOST_PROBE, node))
+        if probe and probe.ready:
+            return probe.pod
+        status = self.run.node(node)
+        if not status.ready:
+            why = status.reasons.get("Ready", "no reason given")
+            raise CouldNotAskError(f"the node is not Ready: {why}")
+        if probe is None:
+            raise CouldNotAskError("the DaemonSet made no probe for it (kube-controller-manager?)")
+        look = f"kubectl describe pod -n {self.run.namespace} {probe.pod}"
+        why = probe.problem or "no reason given"
+        raise CouldNotAskError(f"its probe does not run: {why} ({look})")
 
+    def arguments(self, node: str) -> list[str]:
+        """The KEY=VALUE words for `collect.sh` on `node`."""
+        names = ("kubernetes.default.svc", f"{stage.WEB}.{self.run.namespace}.svc")
+        return [
+            *(f"peer={peer}" for peer in self.peers()),
+            f"service={self.web()}",
+            f"node_port={self.services.node_port}",
+            *(f"lookup={name}" for name in names),
+            *(f"unit={unit}.service" for unit in UNITS),
+            f"prefix={self.expected.flannel.get('prefix', '/coreos.com/network')}",
+            f"etcd={self.endpoint(node)}",
+            *(f"identity={','.join(identity)}" for identity in self.identities()),
+        ]
 
-def identities(expected: Expectation) -> list[tuple[str, ...]]:
-    """The etcd client files to try in order: what is expected, then the usual places."""
-    etcd = expected.etcd
-    named = [tuple(etcd[key] for key in ("ca", "certificate", "key"))] if "key" in etcd else []
-    return [*named, *IDENTITIES]
+    def peers(self) -> list[str]:
+        """NODE,ADDRESS,POD of every node whose pod-network probe has an address."""
+        found = [(node, self.probes.get((stage.NET_PROBE, node.name))) for node in self.run.nodes]
+        return [
+            f"{node.name},{node.address},{probe.address}"
+            for node, probe in found
+            if probe and probe.address
+        ]
+
+    def web(self) -> str:
+        """ADDRESS:PORT of the run's own service."""
+        return f"{self.services.web}:{self.services.web_port}"
+
+    def endpoint(self, node: str) -> str:
+        """Where the node's etcd member would answer: as expected, else at the usual port."""
+        address = self.run.node(node).address
+        endpoints: list[str] = self.expected.etcd.get("endpoints", [])
+        usual = f"https://{address}:{ETCD_PORT}"
+        return next((url for url in endpoints if f"//{address}:" in url), usual)
+
+    def identities(self) -> list[tuple[str, ...]]:
+        """The etcd client files to try in order: what is expected, then the usual places."""
+        etcd = self.expected.etcd
+        named = [tuple(etcd[key] for key in ("ca", "certificate", "key"))] if "key" in etcd else []
+        return [*named, *IDENTITIES]

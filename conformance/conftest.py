@@ -22,7 +22,7 @@ from conformance.session import Session
 from conformance.verdict import BrokenError, CouldNotAskError
 
 MOST_WORKERS = 4  # tests mostly wait; more processes only cost their start
-MADE_FIRST = "test_endpoints_follow"  # the test that waits longest; others fill the time beside it
+LONGEST = "test_endpoints_follow"  # the test that waits longest; others fill the time beside it
 
 verdicts = pytest.StashKey["Verdicts"]()
 epilogue = pytest.StashKey[list[str]]()
@@ -88,14 +88,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     if not _end(part, config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    if (
-        not config.stash[verdicts].count
-        and not config.option.collectonly
-        and not session.exitstatus
-    ):
-        config.stash[epilogue].append(
-            "no test passed or failed: nothing was judged, so this is no success"
-        )
+    judged = config.stash[verdicts].count or config.option.collectonly
+    if not judged and not session.exitstatus:
+        config.stash[epilogue].append("nothing was judged: no test passed, so this is no success")
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
 
@@ -119,6 +114,8 @@ def _end(part: Session, config: pytest.Config) -> bool:
         said += [f"swept namespace {name}: {why}" for name, why in part.life.swept.items()]
         remains = part.life.end(part.settings.patience)
         said += [f"LEFT BEHIND: {what}" for what in remains]
+        took = part.asking_seconds() | part.life.seconds
+        said.append(", ".join(f"{what} {seconds:.1f} s" for what, seconds in took.items()))
     part.close()
     return not remains
 
@@ -174,7 +171,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> tuple[bool, int]:
         module = item.path.stem
         storey = order.index(module) if module in order else len(order)
-        return (not item.name.startswith(MADE_FIRST), storey)
+        return (not item.name.startswith(LONGEST), storey)
 
     items.sort(key=place)
 

@@ -4,6 +4,7 @@
 Everything in it is optional: what is not expected is judged by what the cluster tells of itself.
 """
 
+import ast
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ def read(path: Path) -> dict[str, Any]:
         ExpectationError: if the file cannot be read or holds something else.
     """
     try:
-        plain = unwrap(json.loads(path.read_text()))
+        plain = unwrap(path.read_text())
     except (OSError, ValueError) as problem:
         raise ExpectationError(f"--expect {path}: {problem}\n{_HOW}") from None
     understand(plain, str(path))
@@ -62,14 +63,14 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def unwrap(value: Any) -> dict[str, Any]:
-    """The output itself, out of JSON text, `{"output_value": …}` or `{"conformance": …}`.
+    """The output itself, out of text, `{"output_value": …}` or `{"conformance": …}`.
 
     Raises:
         ValueError: if there is none in it.
     """
     for _ in range(6):
         if isinstance(value, str):
-            value = json.loads(value)
+            value = _parsed(value)
         elif isinstance(value, dict) and "output_value" in value:
             value = value["output_value"]
         elif isinstance(value, dict) and "conformance" in value:
@@ -79,6 +80,17 @@ def unwrap(value: Any) -> dict[str, Any]:
         else:
             break
     raise ValueError("this is not a stack's `conformance` output")
+
+
+def _parsed(text: str) -> Any:
+    """JSON, or the Python literal that `openstack … -f value` prints instead."""
+    try:
+        return json.loads(text)
+    except ValueError as problem:
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            raise problem from None
 
 
 def understand(plain: dict[str, Any] | None, source: str) -> Expectation:
@@ -104,4 +116,4 @@ def understand(plain: dict[str, Any] | None, source: str) -> Expectation:
     return expectation
 
 
-_HOW = "  make one with: openstack stack output show -f value -c output_value STACK conformance"
+_HOW = "  make one with: openstack stack output show -f json STACK conformance"

@@ -8,7 +8,6 @@ from typing import Any
 
 from conformance import stage
 from conformance.cluster import Cluster, Ran, TooLateError, until
-from conformance.collect import HOPELESS
 from conformance.stage import Run
 from conformance.verdict import BrokenError, CouldNotAskError, require
 
@@ -43,11 +42,7 @@ class Live:
         Raises:
             BrokenError: if it cannot start, or does not in time; the last event says why.
         """
-
-        def settled(pod: Json) -> bool:
-            return is_ready(pod) or waiting_for(pod) in HOPELESS
-
-        return self._pod_until(name, settled, is_ready, "a running pod", likely)
+        return self._pod_until(name, is_ready, is_ready, "a running pod", likely)
 
     def placed(self, name: str, likely: str) -> Json:
         """The pod, once the scheduler gave it a node.

@@ -27,6 +27,7 @@ class Life:
     cluster: Cluster
     run: Run
     swept: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def begin(self) -> None:
@@ -35,6 +36,7 @@ class Life:
         Raises:
             CouldNotAskError: if the API refuses; what was made until then is removed by `end`.
         """
+        begun = time.monotonic()
         me = this_process()
         self.swept = sweep(self.cluster, me)
         self.cluster.create(stage.namespace(self.run))
@@ -43,6 +45,7 @@ class Life:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for manifests in (stage.base(self.run), stage.scene(self.run)):
                 list(pool.map(self.cluster.create, manifests))
+        self.seconds["making the scene"] = time.monotonic() - begun
 
     def end(self, patience: float) -> list[str]:
         """Remove the run's namespace, and wait until it and the swept ones are gone.
@@ -51,13 +54,15 @@ class Life:
             What is still there after `patience` seconds, each with the API's reason; empty is good.
         """
         self._over.set()
-        deadline = time.monotonic() + patience
+        begun = time.monotonic()
+        deadline = begun + patience
         try:
             self.cluster.delete(f"/api/v1/namespaces/{self.run.namespace}")
         except CouldNotAskError as problem:
             return [f"namespace {self.run.namespace} could not be deleted: {problem}"]
         names = [self.run.namespace, *self.swept]
-        left = (self._remains(name, deadline - time.monotonic()) for name in names)
+        left = [self._remains(name, deadline - time.monotonic()) for name in names]
+        self.seconds["removing it"] = time.monotonic() - begun
         return [remains for remains in left if remains]
 
     def _remains(self, name: str, patience: float) -> str:

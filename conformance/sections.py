@@ -196,9 +196,11 @@ def parse_subnet_env(text: str) -> SubnetEnv:
 
 
 def parse_links(text: str) -> dict[str, Link]:
-    """`ip -json -details address show`."""
+    """`ip -json -details address show`, without the ports of bridges: these are pods' own."""
     links = {}
     for device in json.loads(text):
+        if "master" in device:
+            continue
         data = device.get("linkinfo", {}).get("info_data", {})
         vxlan = device.get("linkinfo", {}).get("info_kind") == "vxlan"
         links[device["ifname"]] = Link(

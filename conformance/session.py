@@ -8,7 +8,8 @@ import json
 import shutil
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Session:
     closed: bool = False
     _facts: Facts | None = field(default=None, repr=False)
 
-    @property
+    @cached_property
     def expected(self) -> Expectation:
         """What `--expect` (or the replayed facts) say the cluster should be."""
         return expectation.understand(self.settings.expected, "")
@@ -74,10 +75,12 @@ class Session:
 
     def told(self) -> dict[str, Any]:
         """What a worker has to know, as plain JSON."""
-        run = {"id": self.run.id, "image": self.run.image, "nodes": self.run.nodes}
-        plain = {key: value for key, value in run.items() if key != "nodes"}
-        nodes = [asdict(node) for node in self.run.nodes]
-        return plain | {"nodes": nodes, "shared": str(self.shared), "begun": self.begun}
+        return {"run": asdict(self.run), "shared": str(self.shared), "begun": self.begun}
+
+    def asking_seconds(self) -> dict[str, float]:
+        """How long collecting took, if this run collected."""
+        kept = self.shared / "facts.json" if self.shared else None
+        return facts.load(kept).seconds if kept and kept.exists() else {}
 
     def close(self) -> None:
         """Controller only: forget what the processes shared."""
@@ -110,8 +113,8 @@ class Session:
 
     def _collect(self) -> Facts:
         patience = max(self.begun + self.settings.patience - time.time(), 1.0)
-        expected, plain = self.expected, self.settings.expected
-        return collect(self._cluster(), self.run, expected, plain, patience)
+        found = collect(self._cluster(), self.run, self.expected, patience)
+        return replace(found, expected=self.settings.expected)
 
 
 def open_controller(settings: Settings) -> Session:
@@ -134,8 +137,7 @@ def open_controller(settings: Settings) -> Session:
 
 def open_worker(settings: Settings, told: dict[str, Any]) -> Session:
     """Join the run that the controller began."""
-    nodes = from_plain(list[NodeStatus], told["nodes"])
-    run = stage.Run(told["id"], told["image"], nodes)
+    run = from_plain(stage.Run, told["run"])
     return Session(settings, run, Path(told["shared"]), told["begun"])
 
 

@@ -9,7 +9,7 @@ namespace: deleting it is all the tidying there is.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -160,14 +160,7 @@ def _host_probe(run: Run) -> Manifest:
     spec = _pod_spec(run, ["/agnhost", "pause"], script=True)
     container = spec["containers"][0]
     container["securityContext"] = {"privileged": True}
-    container["volumeMounts"].append(
-        {
-            "name": "host",
-            "mountPath": "/host",
-            "readOnly": True,
-            "mountPropagation": "HostToContainer",
-        }
-    )
+    container["volumeMounts"].append({"name": "host", "mountPath": "/host", "readOnly": True})
     spec["volumes"].append({"name": "host", "hostPath": {"path": "/"}})
     return spec | {"hostNetwork": True, "hostPID": True}
 
@@ -238,7 +231,7 @@ def _service(run: Run, name: str, app: str, kind: str) -> Manifest:
 
 
 def _pod(run: Run, name: str, spec: Manifest) -> Manifest:
-    return _object(run, "v1", "Pod", name, spec=spec | {"restartPolicy": "Never"})
+    return _object(run, "v1", "Pod", name, spec=spec)
 
 
 def _object(run: Run, api: str, kind: str, name: str, **rest: Any) -> Manifest:
@@ -248,8 +241,3 @@ def _object(run: Run, api: str, kind: str, name: str, **rest: Any) -> Manifest:
 
 def _labels(run: Run, app: str) -> dict[str, str]:
     return {RUN_LABEL: run.id, APP_LABEL: app[:63].rstrip("-.")}
-
-
-def to_plain(run: Run) -> Manifest:
-    """The run as JSON, for the workers of a parallel session."""
-    return asdict(run)

@@ -26,7 +26,7 @@ mode=$1
 run=$2
 shift 2
 
-readonly PATHS=/opt/heatgen/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin
+readonly FOLDERS='/opt/heatgen/bin /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /opt/bin'
 
 peers='' services='' node_ports='' lookups='' units='' identities='' etcd='' prefix=/coreos.com/network
 for argument in "$@"; do
@@ -55,13 +55,27 @@ section() {
     printf '\n@@%s end %s %s %s\n' "$run" "$name" "$status" "$(printf '%s' "$problem" | tail -n 1)" >&3
 }
 
-# host TOOL ARGUMENT...: run one of the node's own tools, at most 5 seconds.
-host() {
-    PATH=$PATHS timeout 8 chroot /host timeout 5 "$@"
+# host_path TOOL: where the node has it. A full path it must be: given a bare name, busybox would run
+# its own applet of that name. A link may lead to a place that only exists inside the chroot.
+host_path() {
+    for folder in $FOLDERS; do
+        if [ -e "/host$folder/$1" ] || [ -L "/host$folder/$1" ]; then
+            echo "$folder/$1"
+            return 0
+        fi
+    done
+    return 1
 }
 
 has() {
-    PATH=$PATHS chroot /host sh -c "command -v $1" >/dev/null 2>&1
+    host_path "$1" >/dev/null
+}
+
+# host TOOL ARGUMENT...: run one of the node's own tools, at most 5 seconds.
+host() {
+    tool=$(host_path "$1")
+    shift
+    timeout 5 chroot /host "$tool" "$@"
 }
 
 # on_host NAME TOOL ARGUMENT...: a section made by one of the node's tools, if it has it.
@@ -287,7 +301,7 @@ collect_leases() {
 
 # shellcheck disable=SC2086 # the units are words
 unit_states() {
-    nsenter -t 1 -m timeout 5 systemctl show --property=Id,LoadState,ActiveState,SubState $units
+    timeout 5 nsenter -t 1 -m "$(host_path systemctl)" show --property=Id,LoadState,ActiveState,SubState $units
 }
 
 collect_node() {

@@ -18,12 +18,20 @@ TEXT = json.dumps(PLAIN)
     "content",
     [
         TEXT,
+        repr(PLAIN) + "\n",
         json.dumps(TEXT),
         json.dumps({"output_key": "conformance", "description": "…", "output_value": PLAIN}),
         json.dumps({"output_key": "conformance", "output_value": TEXT}),
         json.dumps({"conformance": json.dumps({"output_value": TEXT})}),
     ],
-    ids=["raw", "quoted", "show -f json", "show -f json, text", "show --all -f json"],
+    ids=[
+        "raw",
+        "show -f value",
+        "quoted",
+        "show -f json",
+        "show -f json, text",
+        "show --all -f json",
+    ],
 )
 def test_every_wrapping_is_understood(tmp_path: Path, content: str) -> None:
     """Each form in which `openstack stack output show` may give the output leads to the same."""
