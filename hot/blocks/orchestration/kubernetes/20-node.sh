@@ -27,7 +27,7 @@ start_unit kubelet $etc/kubelet.json $etc/kubelet.env $etc/kubelet.kubeconfig $p
 start_unit kube-proxy $etc/kube-proxy.json $etc/kube-proxy.kubeconfig $pki/kube-proxy.crt "$heatgen_bin/kube-proxy"
 
 wait_unit 60 kubelet "the kubelet is healthy" curl --fail --silent --show-error http://127.0.0.1:10248/healthz
-wait_unit 120 kubelet "the API knows node $node" curl --fail --silent --show-error --max-time 5 --output /dev/null \
+wait_unit 400 kubelet "the API knows node $node" curl --fail --silent --show-error --max-time 5 --output /dev/null \
     --cacert $pki/ca.crt --cert $pki/kubelet-client.crt --key $pki/kubelet-client.key "$API_URL/api/v1/nodes/$node"
 wait_unit 60 kube-proxy "kube-proxy is healthy" curl --fail --silent --show-error http://127.0.0.1:10256/healthz
 
