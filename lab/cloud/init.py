@@ -92,12 +92,16 @@ def mount_instances() -> None:
     """Put the servers' disks on XFS, whose reflinks copy an image in no time.
 
     Where the kernel has no XFS they lie on the state directory's own file system: slower, else
-    the same.
+    the same. Shared, so that what Nova unmounts here is unmounted where servers are held, too:
+    else a server would hold the disks of all those that started before it.
     """
     instances = places.CLOUD / "nova" / "instances"
     instances.mkdir(parents=True)
     if places.INSTANCES_FILE.exists():
         run("mount", "-o", "loop,noatime", str(places.INSTANCES_FILE), str(instances))
+    else:
+        run("mount", "--bind", str(instances), str(instances))
+    run("mount", "--make-shared", str(instances))
 
 
 def reap() -> NoReturn:
