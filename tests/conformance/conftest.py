@@ -44,7 +44,9 @@ class Verdicts:
 def run_suite(*arguments: str | Path) -> Verdicts:
     """Run `pytest conformance/ ARGUMENTS` in this process."""
     verdicts, printed = Verdicts(), io.StringIO()
-    own = ["-p", "no:cacheprovider", "-p", "no:randomly", "--rootdir", str(SUITE.parent), "-s"]
+    # Without what only costs time here: each run is a whole session.
+    idle = ("cacheprovider", "logging", "unraisableexception")
+    own = [*(f"-pno:{plugin}" for plugin in idle), "--rootdir", str(SUITE.parent), "-s"]
     words = [str(SUITE), *own, *map(str, arguments)]
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         verdicts.exit_status = int(pytest.main(words, plugins=[verdicts]))
