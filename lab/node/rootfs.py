@@ -24,6 +24,7 @@ def install_packages(recipe: Recipe, archive: Path, log: Path) -> None:
     sources.write_text(_sources(recipe.suite), encoding="utf-8")
     options = [f'--dpkgopt=path-exclude="{pattern}"' for pattern in recipe.leave_out]
     options += [f'--dpkgopt=path-include="{pattern}"' for pattern in recipe.keep]
+    options.append("--dpkgopt=force-unsafe-io")  # a build that dies is made anew
     # In a mount and process namespace of its own nothing it mounts or starts outlives it.
     # Its working folder goes with the partial entry should it be killed.
     namespace = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
