@@ -38,7 +38,7 @@ def test_versions_come_from_go_mod(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("recipe", "told"),
     [
-        (RECIPE.replace("summary", "sumary"), "unknown key 'sumary'"),
+        (RECIPE.replace("summary", "summery"), "unknown key 'summery'"),
         (RECIPE.replace('summary = "a thing"', ""), "'summary' is missing"),
         (RECIPE.replace("example.org/thing", "example.org/other"), "does not require"),
         (RECIPE.replace('"thing --version"', '"other"'), "smoke lacks 'thing'"),
