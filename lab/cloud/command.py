@@ -5,8 +5,21 @@ import argparse
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-from cloud import groups, init, life, machine, namespace, places, processes, rest, seed, services, ssh
+from cloud import (
+    groups,
+    init,
+    life,
+    machine,
+    namespace,
+    places,
+    processes,
+    rest,
+    seed,
+    services,
+    ssh,
+)
 from cloud.problem import INTERRUPTED, USAGE, Problem
 
 EPILOG = """\
@@ -84,11 +97,19 @@ def shell(arguments: argparse.Namespace) -> int:
     """Run a command, or a shell, inside the namespace, in the directory we are in."""
     machine.check()
     command = arguments.command or [os.environ.get("SHELL") or "/bin/bash"]
-    environment = {**os.environ, **rest.environment(arguments.user)}
-    if (places.VENV / "bin").exists():
-        environment["PATH"] = f"{places.VENV / 'bin'}:{environment.get('PATH', '')}"
-    inside = namespace.entering(command, os.getcwd())
+    inside = namespace.entering(command, str(Path.cwd()))
+    environment = shell_environment(arguments.user)
     return subprocess.run(inside, env=environment, check=False).returncode
+
+
+def shell_environment(user: str) -> dict[str, str]:
+    """Return our environment with a user's OS_*, the project's commands and kubectl at hand."""
+    kubectl = sorted(places.MIRROR.glob("dl.k8s.io/release/*/bin/linux/amd64"))
+    path = [str(places.VENV / "bin"), os.environ["PATH"], *(str(path) for path in kubectl)]
+    environment = {**os.environ, **rest.environment(user), "PATH": ":".join(path)}
+    if (kubeconfig := places.DEMO / "kubeconfig").exists():
+        environment.setdefault("KUBECONFIG", str(kubeconfig))
+    return environment
 
 
 def enter_ssh(arguments: argparse.Namespace) -> int:

@@ -48,15 +48,16 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def prepare() -> None:
+def prepare() -> str | None:
     """Put a data directory with all schemas in place, from the cache if it has one."""
     kept = places.CACHE / f"databases-{digest()}"
     live = places.CLOUD / "mariadb"
-    if not kept.exists():
-        make(live)
-        keep(live, kept)
-    else:
+    if kept.exists():
         copy(kept, live)
+        return "from the cache"
+    make(live)
+    keep(live, kept)
+    return None
 
 
 def digest() -> str:
@@ -103,7 +104,9 @@ def command(log_name: str, line: str, *more: str) -> None:
         )
     if result.returncode:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise Problem(f"{line.split()[0]} failed ({result.returncode}):\n{last}\nlog: {log}")
+        raise Problem(
+            f"{line.split(maxsplit=1)[0]} failed ({result.returncode}):\n{last}\nlog: {log}"
+        )
 
 
 def keep(live: Path, kept: Path) -> None:

@@ -84,6 +84,6 @@ def remove(tree: Path) -> None:
     """Remove a tree of control groups; those with a process in them the kernel keeps."""
     for directory, _, _ in os.walk(tree, topdown=False):
         try:
-            os.rmdir(directory)
+            Path(directory).rmdir()
         except OSError:
             pass

@@ -60,7 +60,9 @@ ALL = OPENSTACK + BESIDE
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_BEFORE = Path("/usr/sbin/policy-rc.d.before-heatgen-lab")
-POLICY_TEXT = "#!/bin/sh\n# heatgen's lab is installing packages: start none of their daemons.\nexit 101\n"
+POLICY_TEXT = (
+    "#!/bin/sh\n# heatgen's lab is installing packages: start none of their daemons.\nexit 101\n"
+)
 INSTALL_SECONDS = 1800
 
 
@@ -77,17 +79,19 @@ def versions(names: tuple[str, ...] = ALL) -> dict[str, str]:
     return {words[1]: words[2] for words in lines if words[0] == "ii"}
 
 
-def install(names: tuple[str, ...] = ALL) -> None:
-    """Install what is missing of the named packages."""
-    missing = [name for name in names if name not in versions(names)]
+def install(names: tuple[str, ...] = ALL) -> str | None:
+    """Install what is missing of the named packages; say so if nothing is."""
+    present = versions(names)
+    missing = [name for name in names if name not in present]
     if not missing:
-        return
+        return "done already"
     say(f"  installing {len(missing)} packages: {' '.join(missing)}")
     with daemons_held_back():
         # A third party's list that does not answer is no reason to stop: what counts is whether
         # the packages can be had.
         apt("update", check=False)
         apt("install", "-y", "--no-install-recommends", *missing)
+    return None
 
 
 def apt(*arguments: str, check: bool = True) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ETC = HERE / "etc"
 LAUNCHER = HERE.parent / "lab"
+CHECKOUT = HERE.parents[1]
 
 STATE = Path(os.environ.get("HEATGEN_LAB_STATE") or "/var/lib/heatgen-lab").absolute()
 CACHE = Path(os.environ.get("HEATGEN_LAB_CACHE") or "/var/cache/heatgen-lab").absolute()
@@ -24,6 +25,8 @@ MIRROR = STATE / "mirror"
 REGISTRY = STATE / "registry"
 NODE_IMAGE = STATE / "node.raw"
 VENV = STATE / "venv"
+DEMO = STATE / "demo"
+TIMINGS = STATE / "timings.json"
 
 CLOUD = STATE / "cloud"
 PIDS = CLOUD / "pids"

@@ -113,7 +113,7 @@ def agents_alive() -> None:
 
     def agents() -> bool:
         found = session.get(f"{NETWORK}/agents")["agents"]
-        return sum(agent["alive"] for agent in found) >= AGENTS
+        return len([agent for agent in found if agent["alive"]]) >= AGENTS
 
     def host() -> bool:
         found = session.get(f"{COMPUTE}/os-hypervisors/detail")["hypervisors"]

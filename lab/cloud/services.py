@@ -77,9 +77,7 @@ NOVA_CONDUCTOR = openstack(
 NOVA_SCHEDULER = openstack(
     "nova-scheduler", "nova.conf", **log_says("nova-scheduler", "Starting scheduler node")
 )
-NEUTRON_SERVER = openstack(
-    "neutron-server", "neutron.conf", "ml2.ini", ready=answers(url(9696))
-)
+NEUTRON_SERVER = openstack("neutron-server", "neutron.conf", "ml2.ini", ready=answers(url(9696)))
 HEAT_API = openstack("heat-api", "heat.conf", ready=answers(url(8004)))
 HEAT_API_CFN = openstack("heat-api-cfn", "heat.conf", ready=answers(url(8000)))
 HEAT_ENGINE = openstack("heat-engine", "heat.conf", **log_says("heat-engine", "Starting engine"))

@@ -5,7 +5,7 @@ import subprocess
 
 from cloud import places
 from cloud.problem import Problem
-from cloud.rest import COMPUTE, NETWORK, Session
+from cloud.rest import COMPUTE, NETWORK, Json, Session
 
 USER = "debian"
 
@@ -54,7 +54,7 @@ def find_router(session: Session, network: str) -> tuple[str, str]:
     return router["id"], addresses[0]["ip_address"]
 
 
-def first(session: Session, query: str, key: str, otherwise: str) -> dict[str, object]:
+def first(session: Session, query: str, key: str, otherwise: str) -> Json:
     """Return the first of a list Neutron answers; raise Problem if it is empty."""
     found = session.get(f"{NETWORK}/{query}")[key]
     if not found:

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do; `needs` names the steps that must be done before it."""
+    """One thing to do; `needs` names the steps that must be done before it.
+
+    What the action returns is told beside its seconds, like `done already`.
+    """
 
     name: str
-    action: Callable[[], None]
+    action: Callable[[], str | None]
     needs: tuple[str, ...] = ()
 
 
@@ -24,12 +27,12 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def timed(name: str, action: Callable[[], None]) -> float:
-    """Do one thing, print its name and seconds, return the seconds."""
+def timed(name: str, action: Callable[[], str | None]) -> float:
+    """Do one thing, print its name, seconds and what it returned; return the seconds."""
     began = time.monotonic()
-    action()
+    note = action()
     seconds = time.monotonic() - began
-    say(f"  {name:<28} {seconds:6.1f} s")
+    say(f"  {name:<28} {seconds:6.1f} s" + (f"  {note}" if note else ""))
     return seconds
 
 

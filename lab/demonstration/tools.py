@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the steps run: the build commands' packages, the project's virtual environment."""
+
+import subprocess
+import sys
+
+from artifacts.images import load_images
+from artifacts.recipes import load_components
+from cloud import packages, places
+from cloud.problem import Problem
+from node.command import TOOLS as NODE_TOOLS
+
+from demonstration import record
+
+LAB = places.LAUNCHER.parent
+PYTHON = "/usr/bin/python3"
+CLIENT = "python-openstackclient>=7"
+STEP_SECONDS = 3600
+
+
+def install_tools() -> str | None:
+    """Install what building needs first, so that it can go on beside the cloud's packages."""
+    components = load_components(LAB / "artifacts" / "components")
+    images = load_images(LAB / "artifacts" / "images", {each.name: each for each in components})
+    needed = {name for component in components for name in component.packages}
+    needed |= {name for image in images for name in image.packages}
+    return packages.install(tuple(sorted({*needed, *NODE_TOOLS, "python3-venv"})))
+
+
+def build(what: str) -> None:
+    """Run one of the lab's build commands, which know themselves what is done."""
+    run([str(LAB / what / "build"), "--out", str(places.STATE)])
+
+
+def make_venv() -> str | None:
+    """Make the virtual environment with the project, as it is in the checkout, and its clients."""
+    stamp = record.digest(places.CHECKOUT / "setup.cfg", str(places.CHECKOUT), CLIENT, sys.version)
+    if record.stamped("venv", stamp) and (places.VENV / "bin" / "heatgen").exists():
+        return "done already"
+    run([PYTHON, "-m", "venv", "--clear", str(places.VENV)])
+    pip = [str(places.VENV / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    run([*pip, "--editable", str(places.CHECKOUT), CLIENT])
+    record.stamp("venv", stamp)
+    return None
+
+
+def run(command: list[str]) -> None:
+    """Run a command; raise Problem if it fails."""
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=STEP_SECONDS, check=False)
+    if result.returncode:
+        raise Problem(f"{' '.join(command)}: exit status {result.returncode}", result.returncode)
