@@ -56,8 +56,11 @@ class Life:
         self._over.set()
         begun = time.monotonic()
         deadline = begun + patience
+        namespace = f"/api/v1/namespaces/{self.run.namespace}"
         try:
-            self.cluster.delete(f"/api/v1/namespaces/{self.run.namespace}")
+            self.cluster.delete(namespace)
+            # The namespace's controller begins only after five seconds: let pods end until then.
+            self.cluster.delete(f"{namespace}/pods")
         except CouldNotAskError as problem:
             return [f"namespace {self.run.namespace} could not be deleted: {problem}"]
         names = [self.run.namespace, *self.swept]

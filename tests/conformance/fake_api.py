@@ -64,7 +64,7 @@ class FakeApi:
             return self._post(path, body)
         if method == "GET" and path.rpartition("/")[2] in COLLECTIONS:
             return 200, {"items": self._list(path, query.get("labelSelector", [""])[0])}
-        if path not in self.objects:
+        if path not in self.objects and not path.endswith("/pods"):
             return 404, {"message": f"{path} not found"}
         if method == "DELETE":
             self._delete(path)
