@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a build command ends: its exit code, its one message, its links."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ EPILOG = (
 def guarded(work: Callable[[], None]) -> int:
     """Do the work of a build command; turn its problems into one message and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    os.umask(0o022)  # what is built is to be read by other users, whoever builds it
     try:
         work()
     except RecipeError as problem:
