@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How much longer does the cluster take than its bare servers?
+
+Takes a stack's template, leaves all of its servers and what they hang on, puts one deployment that
+does nothing on each in place of all others, and creates that as a stack `bare`. Compares seconds
+from the first to the last event of either stack, as Heat itself dates them. The first stack is
+deleted before, so that each has the cloud for itself; run by the user who made it, in an
+environment with OS_*:
+
+    lab/lab shell bench/create_time.py --delete demo /var/lib/heatgen-lab/demo/generated.yaml
+"""
+
+import argparse
+import datetime
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SECONDS = 1800
+DEPLOYMENTS = ("OS::Heat::SoftwareDeployment", "OS::Heat::SoftwareDeploymentGroup")
+BARE = "bare"
+NOTHING = {
+    "type": "OS::Heat::SoftwareConfig",
+    "properties": {"group": "script", "config": "#!/bin/sh\n"},
+}
+
+Template = dict[str, Any]
+
+
+def main() -> int:
+    """Measure and print one JSON object; return the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("stack", help="name of the stack to compare with")
+    parser.add_argument("template", type=Path, help="the template it was made from")
+    parser.add_argument("--delete", action="store_true", help="allow the stack to be deleted")
+    options = parser.parse_args()
+    if not options.delete:
+        parser.error("the stack has to go before its bare servers can be timed: give --delete")
+    whole = seconds(options.stack)
+    openstack("delete", "--yes", "--wait", options.stack)
+    print(f"{options.stack}: {whole:.0f} s, deleted; now the bare one", file=sys.stderr)
+    bare = time_bare(bare_template(yaml.safe_load(options.template.read_text())))
+    figures = {"stack": whole, "bare": bare, "ratio": round(whole / bare, 2)}
+    print(json.dumps(figures))
+    return 0
+
+
+def bare_template(template: Template) -> Template:
+    """Return the template with its servers as they are, and one empty deployment on each."""
+    resources = {
+        name: resource
+        for name, resource in template["resources"].items()
+        if resource["type"] not in DEPLOYMENTS and not name.endswith("_config")
+    }
+    for name, resource in list(resources.items()):
+        if resource["type"] == "OS::Nova::Server":
+            resources[f"{name}_nothing"] = deployment("", "server", {"get_resource": name})
+        elif resource["type"] == "OS::Heat::ResourceGroup":
+            servers = {"get_attr": [name, "refs_map"]}
+            resources[f"{name}_nothing"] = deployment("Group", "servers", servers)
+    resources["nothing"] = NOTHING
+    return {**template, "resources": resources, "outputs": {}}
+
+
+def deployment(suffix: str, key: str, target: Template) -> Template:
+    """Return a deployment of nothing on one server or on a group's."""
+    properties = {"config": {"get_resource": "nothing"}, "signal_transport": "HEAT_SIGNAL"}
+    return {
+        "type": f"OS::Heat::SoftwareDeployment{suffix}",
+        "properties": {**properties, key: target},
+    }
+
+
+def time_bare(template: Template) -> float:
+    """Create the bare stack, return its seconds, delete it."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "bare.yaml"
+        path.write_text(yaml.safe_dump(template, sort_keys=False))
+        try:
+            openstack("create", "--template", str(path), "--timeout", "20", "--wait", BARE)
+            return seconds(BARE)
+        finally:
+            openstack("delete", "--yes", "--wait", BARE)
+
+
+def seconds(stack: str) -> float:
+    """Return the seconds from a stack's first event to the one that says it is complete."""
+    events = json.loads(openstack("event", "list", "--format", "json", stack))
+    own = [event for event in events if event["resource_name"] == stack]
+    times = {event["resource_status"]: event["event_time"] for event in own}
+    began, ended = times["CREATE_IN_PROGRESS"], times["CREATE_COMPLETE"]
+    parse = datetime.datetime.fromisoformat
+    return (parse(ended) - parse(began)).total_seconds()
+
+
+def openstack(*words: str) -> str:
+    """Return what `openstack stack …` prints; it must succeed."""
+    command = ["openstack", "stack", *words]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=SECONDS
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit status {done.returncode}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())

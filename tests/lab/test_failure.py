@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a layer fails, the stack fails within minutes, and Heat names layer, node and reason."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.lab import controller
+
+MINUTES = 10
+SPEC = "cluster.yaml"
+LOCK = "cluster.lock.yaml"
+CONTAINERD = re.compile(r"(\S*containerd-[\d.]+-linux-amd64\.tar\.gz: \"?)[0-9a-f]{64}")
+MIRROR = "http://203.0.113.1:8080/"
+
+
+@pytest.fixture
+def small(demo_stack: None, tmp_path: Path) -> Path:
+    """A directory with the demo's cluster, but one worker and nodes' network of its own."""
+    text = (controller.DEMO / SPEC).read_text()
+    text = text.replace("workers: {count: 2}", "workers: {count: 1}")
+    text = text.replace("nodes: 192.0.2.0/24", "nodes: 198.51.100.0/24")
+    assert "{count: 1}" in text
+    assert "198.51.100.0/24" in text
+    (tmp_path / SPEC).write_text(text)
+    shutil.copy(controller.DEMO / LOCK, tmp_path)
+    return tmp_path
+
+
+def render(directory: Path) -> Path:
+    """Render the cluster of a directory; return the template."""
+    template = directory / "generated.yaml"
+    controller.inside("heatgen", "render", directory / SPEC, "-o", template)
+    return template
+
+
+def test_a_broken_checksum_fails_the_runtime_layer(small: Path) -> None:
+    """The file is not the one the lock pins: runtime on the node says so, with both checksums."""
+    lock = small / LOCK
+    broken, count = CONTAINERD.subn(rf"\g<1>{'0' * 64}", lock.read_text())
+    assert count == 1
+    lock.write_text(broken)
+    template = render(small)
+    began = time.monotonic()
+    with controller.stack("broken", template) as status:
+        seconds = time.monotonic() - began
+        assert status == "CREATE_FAILED"
+        said = controller.failures("broken")
+    assert re.search(r"runtime/start on broken-(control|worker)-0: checksum of \S+containerd", said)
+    assert "0" * 64 in said
+    assert seconds < MINUTES * 60
+    print(f"CREATE_FAILED after {seconds:.0f} s")
+
+
+def test_an_unreachable_mirror_fails_the_preflight(small: Path) -> None:
+    """Nothing serves the artefacts: os/preflight on the node names the address it tried."""
+    template = render(small)
+    began = time.monotonic()
+    with controller.stopped("mirror"), controller.stack("mirrorless", template) as status:
+        seconds = time.monotonic() - began
+        assert status == "CREATE_FAILED"
+        said = controller.failures("mirrorless")
+    reason = rf"os/preflight on mirrorless-(control|worker)-0: cannot reach {re.escape(MIRROR)}\S+"
+    assert re.search(reason, said)
+    assert seconds < MINUTES * 60
+    print(f"CREATE_FAILED after {seconds:.0f} s")
