@@ -103,7 +103,12 @@ def openstack(*words: str) -> str:
     """Return what `openstack stack …` prints; it must succeed."""
     command = ["openstack", "stack", *words]
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=SECONDS
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}: exit status {done.returncode}")
