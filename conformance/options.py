@@ -10,7 +10,7 @@ import pytest
 
 from conformance import expectation, facts
 
-IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.56"
+IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
 LAYERS = {
     "os": "the nodes: present, Ready, sound",
     "runtime": "containers run, and answer exec and logs",
