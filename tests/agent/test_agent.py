@@ -218,7 +218,8 @@ def test_maps_and_large_inputs_reach_the_script_as_files(cloud: Cloud, node: Nod
     """A map has one file a key; an input too long for the environment is a file all the same."""
     cloud.deploy(
         "d",
-        '#!/bin/sh\ncat "$heat_inputs_path.NAMES.d/1"; wc -c <"$heat_inputs_path.BIG"; echo "[$BIG]"',
+        '#!/bin/sh\ncat "$heat_inputs_path.NAMES.d/1"\n'
+        'wc -c <"$heat_inputs_path.BIG"; echo "[$BIG]"',
         NAMES={"0": "a", "1": "b\nc"},
         BIG="x" * 300_000,
     )

@@ -108,7 +108,7 @@ def test_wait_for_is_bounded_and_says_what_it_saw(sandbox: Sandbox) -> None:
 
 def test_install_text_replaces_a_file_whole(sandbox: Sandbox) -> None:
     """Content and mode are as asked, also when the file was there with others."""
-    body = 'install_text old /etc/heatgen/x 0644; install_text "$TEXT" /etc/heatgen/x 0600; stat -c %a /etc/heatgen/x'
-    ran = step(sandbox, body, TEXT="new\nlines")
+    body = 'install_text old $F 0644; install_text "$TEXT" $F 0600; stat -c %a $F'
+    ran = step(sandbox, body, F="/etc/heatgen/x", TEXT="new\nlines")
     assert ran.stdout == "600\n"
     assert sandbox.file("/etc/heatgen/x").read_text() == "new\nlines\n"
