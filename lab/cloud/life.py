@@ -103,7 +103,8 @@ def inside_up() -> None:
         Step("key pair", seed.keypair, ("nova-api", "catalog")),
         Step("public network", seed.public_network, ("neutron-server", "catalog")),
         Step("node image", seed.node_image, ("glance-api", "catalog")),
-        Step("agents", seed.agents_alive, ("nova-compute", "nova-scheduler", "neutron-l3-agent")),
+        Step("network agents", seed.agents_alive, ("neutron-l3-agent", "catalog")),
+        Step("compute host", seed.host_up, ("nova-compute", "nova-scheduler")),
     ]
     seconds = run([*service_steps, *other_steps])
     places.UP.write_text(json.dumps(seconds))

@@ -108,16 +108,22 @@ def register(session: Session, image: str, source: str) -> None:
 
 
 def agents_alive() -> None:
-    """Wait until Neutron hears its agents and Nova can place servers on its host."""
+    """Wait until Neutron hears its agents."""
     session = Session("admin")
 
-    def agents() -> bool:
+    def alive() -> bool:
         found = session.get(f"{NETWORK}/agents")["agents"]
         return len([agent for agent in found if agent["alive"]]) >= AGENTS
 
-    def host() -> bool:
+    wait("Neutron's agents are alive", alive, READY_SECONDS)
+
+
+def host_up() -> None:
+    """Wait until Nova's scheduler has adopted the compute host."""
+    session = Session("admin")
+
+    def up() -> bool:
         found = session.get(f"{COMPUTE}/os-hypervisors/detail")["hypervisors"]
         return any(hypervisor["state"] == "up" for hypervisor in found)
 
-    wait("Neutron's agents are alive", agents, READY_SECONDS)
-    wait("Nova's host is up", host, READY_SECONDS)
+    wait("Nova's host is up", up, READY_SECONDS)
