@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one door to a cluster's API: plain JSON in and out, a time limit on every call.
 
-The Python client is used for what it knows best, reading a kubeconfig (certificates, tokens, exec
-plug-ins, proxies) and speaking exec's websocket. Its generated API classes are left alone:
-importing them takes longer than many a test. Its `stream()` is too, for it is not safe between
-threads; each exec here opens a websocket of its own.
+The Python client is used for what it knows best: reading a kubeconfig (certificates, tokens, exec
+plug-ins, proxies). Its generated API classes are left alone: importing them takes longer than many
+a test.
 """
 
 import importlib
@@ -13,13 +12,13 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from conformance.execute import Ran, execute
 from conformance.verdict import CouldNotAskError
 
 T = TypeVar("T")
@@ -55,15 +54,6 @@ class TooLateError(Exception):
     def __init__(self, seconds: float, last: Any) -> None:
         self.last = last
         super().__init__(f"not within {seconds:.0f} s")
-
-
-@dataclass(frozen=True)
-class Ran:
-    """A command that ran in a pod to its end."""
-
-    status: int
-    stdout: str
-    stderr: str
 
 
 def until(
@@ -191,39 +181,18 @@ class Cluster:
         return self.request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log").decode()
 
     def execute(self, namespace: str, pod: str, command: list[str], seconds: float) -> Ran:
-        """Run a command in a pod and wait for its end.
+        """Run a command in a pod and wait for its end, see `execute.execute`.
 
         Raises:
             CouldNotAskError: the way there failed (API, kubelet, websocket), or the time was up.
         """
-        sockets: Any = importlib.import_module("websocket")
-        client: Any = importlib.import_module("kubernetes.stream.ws_client")
-        sockets.setdefaulttimeout(CONNECT_SECONDS + ANSWER_SECONDS)
-        url = f"{self.server}/api/v1/namespaces/{namespace}/pods/{pod}/exec"
-        query = [("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)]
-        stream = None
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
         try:
-            stream = client.websocket_call(
-                self._configuration,
-                "GET",
-                url,
-                headers=self._authorization(),
-                query_params=query,
-                _preload_content=False,
-            )
-            stream.run_forever(timeout=seconds)
-            if stream.is_open():
-                raise CouldNotAskError(f"exec in pod {pod}: no end after {seconds:.0f} s")
-            end = json.loads(stream.read_channel(client.ERROR_CHANNEL) or "{}")
-            stdout = stream.read_channel(client.STDOUT_CHANNEL)
-            return Ran(_status(end, pod), stdout, stream.read_channel(client.STDERR_CHANNEL))
-        except CouldNotAskError:
-            raise
-        except Exception as problem:  # noqa: BLE001  the client wraps what the websocket raised
+            return execute(self._configuration, self._authorization(), path, command, seconds)
+        except CouldNotAskError as problem:
+            raise CouldNotAskError(f"exec in pod {pod}: {without_queries(str(problem))}") from None
+        except Exception as problem:  # noqa: BLE001  websocket, ssl and socket each have their own
             raise CouldNotAskError(f"exec in pod {pod}: {_plainly(problem)}") from None
-        finally:
-            if stream is not None:
-                stream.close()
 
     def _authorization(self) -> dict[str, str]:
         token = (self._configuration.auth_settings() or {}).get("BearerToken", {}).get("value")
@@ -255,17 +224,6 @@ def reach(kubeconfig: Path) -> tuple[Cluster, str]:
             f"  next  kubectl --kubeconfig {kubeconfig} get --raw /version"
         )
     return answer
-
-
-def _status(end: dict[str, Any], pod: str) -> int:
-    """The exit status that the kubelet tells at the end of an exec."""
-    if end.get("status") == "Success":
-        return 0
-    for cause in end.get("details", {}).get("causes", []):
-        if cause.get("reason") == "ExitCode":
-            return int(cause["message"])
-    why = without_queries(end.get("message", "the connection broke"))
-    raise CouldNotAskError(f"exec in pod {pod}: {why}")
 
 
 def _keepalive() -> list[tuple[int, int, int]]:

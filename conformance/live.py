@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance import stage
-from conformance.cluster import Cluster, Ran, TooLateError, until
+from conformance.cluster import Cluster, TooLateError, until
+from conformance.execute import Ran
 from conformance.stage import Run
 from conformance.verdict import BrokenError, CouldNotAskError, require
 

@@ -12,6 +12,7 @@ from conformance.verdict import BrokenError, CouldNotAskError, known, require
 
 pytestmark = pytest.mark.services
 
+FOLLOW_SECONDS = 15.0  # for kube-proxy to follow its endpoints; it takes a second or two
 PROXY = "on {}: systemctl status kube-proxy; iptables-save -t nat | grep {}"
 
 
@@ -137,15 +138,15 @@ def require_answers_from(live: Live, pods: dict[str, str]) -> None:
         raise CouldNotAskError("no node runs a probe from which to ask the service")
     node, probe = max(probes.items())
     address = live.cluster.get(live.path("services", stage.SCALED))["spec"]["clusterIP"]
-    wget = f"timeout 2 wget -q -O - http://{address}:{stage.WEB_PORT}/hostname; echo"
+    wget = f'echo "$(timeout 2 wget -q -O - http://{address}:{stage.WEB_PORT}/hostname)"'
     tries = 8 * len(pods)
-    script = f"i=0; while [ $i -lt {tries} ]; do {wget}; i=$((i + 1)); done 2>&1"
+    script = f"i=0; while [ $i -lt {tries} ]; do {wget} & i=$((i + 1)); done 2>/dev/null; wait"
     want = set(pods.values())
     try:
         until(
             lambda: set(live.shell(probe, script).stdout.split()),
             lambda said: said == want,
-            live.patience,
+            min(live.patience, FOLLOW_SECONDS),
         )
     except TooLateError as late:
         raise BrokenError(
