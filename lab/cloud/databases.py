@@ -2,8 +2,8 @@
 """The databases' schemas: made once for each set of package versions, then copied.
 
 Bringing six schemas up to date takes a minute or two of a core; the data directory that comes out
-depends on nothing but the packages, MariaDB's configuration and this file, so it is kept in the
-cache under a digest of these.
+depends on nothing but the packages, MariaDB's configuration and the commands below, so it is kept
+in the cache under a digest of these.
 """
 
 import hashlib
@@ -63,8 +63,8 @@ def prepare() -> str | None:
 def digest() -> str:
     """Return the digest of all that the schemas depend on."""
     versions = packages.versions((*packages.OPENSTACK, "mariadb-server"))
-    recipe = [repr(sorted(versions.items()))]
-    recipe += [path.read_text() for path in (Path(__file__), places.ETC / "mariadb.cnf")]
+    recipe = [repr(sorted(versions.items())), repr((NAMES, COMMANDS))]
+    recipe.append((places.ETC / "mariadb.cnf").read_text())
     return hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
 
 

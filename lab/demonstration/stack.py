@@ -49,8 +49,8 @@ def stamp_of(stack: str) -> str:
 
 def follow_creation() -> None:
     """Create the stack and tell of every resource that is complete, until it ends either way."""
-    words = ["openstack", "stack", "create", "--template", str(TEMPLATE)]
-    words += ["--timeout", str(CREATE_MINUTES), "--wait", NAME]
+    words = ["timeout", str((CREATE_MINUTES + 5) * 60), "openstack", "stack", "create"]
+    words += ["--template", str(TEMPLATE), "--timeout", str(CREATE_MINUTES), "--wait", NAME]
     with (places.LOG / "stack-create.log").open("w") as log:
         process = subprocess.Popen(
             inside.command(words),
