@@ -4,29 +4,18 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from conformance import roster, stage
 from conformance.cluster import Cluster, TooLateError, until
 from conformance.expectation import Expectation
 from conformance.facts import Facts, NodeView, Services
+from conformance.pods import Json, is_hopeless, is_ready, node_of, state
 from conformance.sections import node_view
 from conformance.stage import Run
 from conformance.verdict import CouldNotAskError
 
 AT_ONCE = 16
 EXEC_SECONDS = 60.0
-HOPE_SECONDS = 10.0
-# A container that waits for one of these seldom starts by waiting longer than HOPE_SECONDS.
-HOPELESS = {
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "ErrImageNeverPull",
-    "ImagePullBackOff",
-    "InvalidImageName",
-    "RunContainerError",
-    "CrashLoopBackOff",
-}
 UNITS = (
     "etcd", "flanneld", "containerd", "docker", "cri-docker", "kubelet", "kube-proxy",
     "kube-apiserver", "kube-controller-manager", "kube-scheduler",
@@ -43,18 +32,7 @@ IDENTITIES = (
 ETCD_PORT = 2379
 
 
-@dataclass(frozen=True)
-class Probe:
-    """One probe pod: is it ready, and if not, why."""
-
-    pod: str
-    address: str
-    ready: bool
-    problem: str
-    hopeless: bool
-
-
-Probes = dict[tuple[str, str], Probe]  # by app and node
+Probes = dict[tuple[str, str], Json]  # pods by app and node
 
 
 def collect(cluster: Cluster, run: Run, expected: Expectation, patience: float) -> Facts:
@@ -95,16 +73,14 @@ def await_probes(cluster: Cluster, run: Run, patience: float) -> Probes:
     """Wait until every Ready node runs both probes, or it is plain that some never will."""
     path = f"/api/v1/namespaces/{run.namespace}/pods"
     apps = (stage.NET_PROBE, stage.HOST_PROBE)
-    awaited = [(app, node.name) for node in run.nodes if node.ready for app in apps]
-    since: dict[tuple[str, str], float] = {}  # a hopeless pod flickers between its reasons
+    awaited = {(app, node.name) for node in run.nodes if node.ready for app in apps}
+    given_up: set[tuple[str, str]] = set()  # for good: a failing pod flickers between its states
 
     def settled(probes: Probes) -> bool:
-        now = time.monotonic()
-        waiting = [key for key in awaited if not (key in probes and probes[key].ready)]
-        for key in waiting:
-            if key in probes and probes[key].hopeless:
-                since.setdefault(key, now)
-        return all(now - since.get(key, now) > HOPE_SECONDS for key in waiting)
+        now = cluster.now()
+        given_up.update(key for key, pod in probes.items() if is_hopeless(pod, now))
+        ready = {key for key, pod in probes.items() if is_ready(pod)}
+        return awaited <= ready | given_up
 
     try:
         return until(lambda: probes_of(cluster.items(path)), settled, patience)
@@ -112,42 +88,23 @@ def await_probes(cluster: Cluster, run: Run, patience: float) -> Probes:
         return dict(late.last)
 
 
-def probes_of(pods: list[dict[str, Any]]) -> Probes:
+def probes_of(pods: list[Json]) -> Probes:
     """The probes among the run's pods."""
-    probes = {}
-    for pod in pods:
-        app = pod["metadata"]["labels"].get(stage.APP_LABEL, "")
-        if app in (stage.NET_PROBE, stage.HOST_PROBE) and not pod["metadata"].get(
-            "deletionTimestamp"
-        ):
-            probes[app, _node_of(pod)] = _probe(pod)
-    return probes
+    return {
+        (pod["metadata"]["labels"].get(stage.APP_LABEL, ""), meant_for(pod)): pod
+        for pod in pods
+        if pod["metadata"]["labels"].get(stage.APP_LABEL) in (stage.NET_PROBE, stage.HOST_PROBE)
+        and not pod["metadata"].get("deletionTimestamp")
+    }
 
 
-def _probe(pod: dict[str, Any]) -> Probe:
-    status = pod.get("status", {})
-    conditions = {c["type"]: c for c in status.get("conditions", [])}
-    states = [c.get("state", {}) for c in status.get("containerStatuses", [])]
-    waiting: dict[str, str] = next((s["waiting"] for s in states if "waiting" in s), {})
-    scheduled = conditions.get("PodScheduled", {})
-    reason = waiting.get("reason", "") or status.get("reason", "") or status.get("phase", "")
-    message = waiting.get("message", "") or scheduled.get("message", "")
-    return Probe(
-        pod=pod["metadata"]["name"],
-        address=status.get("podIP", ""),
-        ready=conditions.get("Ready", {}).get("status") == "True",
-        problem=f"{reason}: {message}" if message else reason,
-        hopeless=waiting.get("reason", "") in HOPELESS,
-    )
-
-
-def _node_of(pod: dict[str, Any]) -> str:
+def meant_for(pod: Json) -> str:
     """The node a DaemonSet's pod is on, or is meant for while it is not yet scheduled."""
-    spec = pod["spec"]
-    if "nodeName" in spec:
-        return str(spec["nodeName"])
-    affinity = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-    return str(affinity["nodeSelectorTerms"][0]["matchFields"][0]["values"][0])
+    if node := node_of(pod):
+        return node
+    affinity = pod["spec"]["affinity"]["nodeAffinity"]
+    terms = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    return str(terms[0]["matchFields"][0]["values"][0])
 
 
 # ---- asking ----
@@ -183,17 +140,16 @@ class Inquiry:
             CouldNotAskError: if it does not run; why, as far as the API knows.
         """
         probe = self.probes.get((stage.HOST_PROBE, node))
-        if probe and probe.ready:
-            return probe.pod
+        if probe and is_ready(probe):
+            return str(probe["metadata"]["name"])
         status = self.run.node(node)
         if not status.ready:
             why = status.reasons.get("Ready", "no reason given")
             raise CouldNotAskError(f"the node is not Ready: {why}")
         if probe is None:
             raise CouldNotAskError("the DaemonSet made no probe for it (kube-controller-manager?)")
-        look = f"kubectl describe pod -n {self.run.namespace} {probe.pod}"
-        why = probe.problem or "no reason given"
-        raise CouldNotAskError(f"its probe does not run: {why} ({look})")
+        look = f"kubectl describe pod -n {self.run.namespace} {probe['metadata']['name']}"
+        raise CouldNotAskError(f"its probe does not run: {state(probe)} ({look})")
 
     def arguments(self, node: str) -> list[str]:
         """The KEY=VALUE words for `collect.sh` on `node`."""
@@ -211,11 +167,15 @@ class Inquiry:
 
     def peers(self) -> list[str]:
         """NODE,ADDRESS,POD of every node whose pod-network probe has an address."""
-        found = [(node, self.probes.get((stage.NET_PROBE, node.name))) for node in self.run.nodes]
+        addresses = {
+            node: pod["status"]["podIP"]
+            for (app, node), pod in self.probes.items()
+            if app == stage.NET_PROBE and pod["status"].get("podIP")
+        }
         return [
-            f"{node.name},{node.address},{probe.address}"
-            for node, probe in found
-            if probe and probe.address
+            f"{node.name},{node.address},{addresses[node.name]}"
+            for node in self.run.nodes
+            if node.name in addresses
         ]
 
     def web(self) -> str:

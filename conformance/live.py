@@ -4,15 +4,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from conformance import stage
 from conformance.cluster import Cluster, TooLateError, until
 from conformance.execute import Ran
+from conformance.pods import Json, is_hopeless, is_ready, node_of, refusal, state
 from conformance.stage import Run
 from conformance.verdict import BrokenError, CouldNotAskError, require
 
-Json = dict[str, Any]
 SHELL_SECONDS = 30.0
 
 
@@ -43,7 +42,11 @@ class Live:
         Raises:
             BrokenError: if it cannot start, or does not in time; the last event says why.
         """
-        return self._pod_until(name, is_ready, is_ready, "a running pod", likely)
+
+        def settled(pod: Json) -> bool:
+            return is_ready(pod) or is_hopeless(pod, self.cluster.now())
+
+        return self._pod_until(name, settled, is_ready, "a running pod", likely)
 
     def placed(self, name: str, likely: str) -> Json:
         """The pod, once the scheduler gave it a node.
@@ -127,36 +130,10 @@ class Live:
         )
         events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
         where = f"on {node_of(pod)}" if node_of(pod) else "on no node"
-        state = waiting_for(pod) or pod["status"].get("phase", "")
         last = (
             f"{events[-1]['reason']}: {events[-1]['message']}" if events else "no event tells why"
         )
-        return f"{state}, {where}; {last}"
-
-
-def node_of(pod: Json) -> str:
-    """The node the pod was put on, '' if none."""
-    return str(pod["spec"].get("nodeName", ""))
-
-
-def is_ready(pod: Json) -> bool:
-    """Does the pod's container run?"""
-    conditions = pod["status"].get("conditions", [])
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def waiting_for(pod: Json) -> str:
-    """The reason for which the pod's container waits, '' if it does not."""
-    states = [c.get("state", {}) for c in pod["status"].get("containerStatuses", [])]
-    return next((str(s["waiting"].get("reason", "")) for s in states if "waiting" in s), "")
-
-
-def refusal(pod: Json) -> str:
-    """The scheduler's reason for not placing the pod, '' if it gave none."""
-    for condition in pod["status"].get("conditions", []):
-        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            return str(condition.get("message", ""))
-    return ""
+        return f"{state(pod)}, {where}; {last}"
 
 
 def require_placed(pod: Json, node: str, because: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from conformance import stage
 from conformance.facts import NodeStatus
-from conformance.live import Live, node_of, require_placed
+from conformance.live import Live, require_placed
+from conformance.pods import node_of
 from conformance.roster import HOSTNAME
 from conformance.stage import own_pod
 from conformance.verdict import require

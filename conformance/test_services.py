@@ -76,11 +76,12 @@ def test_pods_ask_the_clusters_dns(facts: Facts, expected: Expectation, node: st
 @pytest.mark.parametrize("replicas", [(1, 3, 1)], ids=["1-3-1"])
 def test_endpoints_follow_a_scale_up_and_down(live: Live, replicas: tuple[int, ...]) -> None:
     """When a Deployment grows and shrinks, its service answers with just the pods there are."""
+    require_endpoints(live, replicas[0], live.left())
     for count in replicas:
         live.cluster.patch(
             f"{live.apps('deployments', stage.SCALED)}/scale", {"spec": {"replicas": count}}
         )
-        require_endpoints(live, count)
+        require_endpoints(live, count, live.patience)
         require_answers_from(live, ready_pods(live))
 
 
@@ -112,13 +113,13 @@ def endpoints(live: Live) -> set[str]:
     }
 
 
-def require_endpoints(live: Live, count: int) -> None:
+def require_endpoints(live: Live, count: int, patience: float) -> None:
     """The service leads to `count` pods, and these are the Deployment's."""
     try:
         until(
             lambda: (endpoints(live), set(ready_pods(live))),
             lambda seen: seen[0] == seen[1] and len(seen[0]) == count,
-            live.patience,
+            patience,
         )
     except TooLateError as late:
         slices, pods = late.last

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The judges: sound facts are all green, and each alteration turns exactly its own checks red."""
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from tests.conformance.conftest import Verdicts
 Json = dict[str, Any]
 Replay = Callable[..., Verdicts]
 
+RECORDED = Path(__file__).parent / "recorded"
 CONTROL, ONE, TWO = healthy.NODES
 BETWEEN = [(a, b) for a in healthy.NODES for b in healthy.NODES if a != b]
 
@@ -25,6 +29,20 @@ def test_sound_cluster_is_green(replay: Replay) -> None:
     assert not verdicts.errors
     assert len(verdicts.passed) > 90
     assert all("recording" in reason for reason in verdicts.skipped.values())
+
+
+def test_recorded_cluster_is_green(replay: Replay) -> None:
+    """The facts of a real cluster, kept with --save-facts, are judged sound."""
+    verdicts = replay(json.loads((RECORDED / "demo.json").read_text()))
+    assert verdicts.exit_status == 0, verdicts.printed
+    assert len(verdicts.passed) > 90
+
+
+def test_recording_holds_no_secret() -> None:
+    """Kept facts may be shown to anybody: no key, certificate or token is in them."""
+    for recording in RECORDED.glob("*.json"):
+        text = recording.read_text()
+        assert not re.search(r"BEGIN|eyJ[A-Za-z0-9]|[A-Za-z0-9+/]{60}", text), recording
 
 
 # ---- alterations: each breaks one thing in sound facts ----
