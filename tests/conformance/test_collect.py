@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for probes and asking nodes: whom to wait for, when to give up, what to ask."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from conformance import pods, stage
+from conformance.cluster import Cluster
+from conformance.collect import IDENTITIES, Inquiry, await_probes, probes_of
+from conformance.expectation import NOTHING, Expectation, understand
+from conformance.facts import NodeStatus, Services, from_plain
+from conformance.stage import Run
+from conformance.verdict import CouldNotAskError
+from tests.conformance import healthy
+
+Json = dict[str, Any]
+CONTROL, ONE, TWO = healthy.NODES
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SERVICES = Services("10.96.7.7", 80, 30080, "10.96.0.1", "10.96.0.10", "conformance-0badcafe")
+
+
+class StandStill(Cluster):
+    """A cluster whose pods never change."""
+
+    def __init__(self, probes: list[Json]) -> None:
+        self.probes = probes
+        self.looks = 0
+
+    def now(self) -> datetime:
+        """A fixed time."""
+        return NOW
+
+    def items(self, path: str, **_: str) -> list[Json]:
+        """The pods."""
+        self.looks += path.endswith("/pods")
+        return self.probes
+
+
+def run(**changes: Any) -> Run:
+    """A run on the sound cluster, one node of which may be changed."""
+    plain = healthy.facts()["nodes"]
+    plain[ONE] |= changes
+    return Run("0badcafe", "image", list(from_plain(dict[str, NodeStatus], plain).values()))
+
+
+def probe(app: str, node: str, age: float = 5, waiting: str = "", message: str = "") -> Json:
+    """A probe's pod; `waiting` is the reason for which it does not run."""
+    state: Json = {"waiting": {"reason": waiting, "message": message}} if waiting else {}
+    created = (NOW - timedelta(seconds=age)).isoformat().replace("+00:00", "Z")
+    return {
+        "metadata": {
+            "name": f"{app}-{node}",
+            "labels": {stage.APP_LABEL: app},
+            "creationTimestamp": created,
+        },
+        "spec": {"nodeName": node},
+        "status": {
+            "podIP": "" if waiting else f"{healthy.NODES[node][2]}.5",
+            "conditions": [{"type": "Ready", "status": "False" if waiting else "True"}],
+            "containerStatuses": [{"state": state}],
+        },
+    }
+
+
+def both(node: str, **fate: Any) -> list[Json]:
+    """Both probes of a node."""
+    return [probe(app, node, **fate) for app in (stage.NET_PROBE, stage.HOST_PROBE)]
+
+
+def inquiry(cluster: StandStill, of: Run, expected: Expectation = NOTHING) -> Inquiry:
+    """A round of asking, with the probes that the cluster has."""
+    return Inquiry(cluster, of, expected, SERVICES, probes_of(cluster.probes))
+
+
+def test_ready_probes_are_not_waited_for() -> None:
+    """If all run, one look is enough."""
+    cluster = StandStill([*both(CONTROL), *both(ONE), *both(TWO)])
+    assert len(await_probes(cluster, run(), patience=9)) == 6
+    assert cluster.looks == 1
+
+
+def test_failing_image_is_given_up_before_patience_ends() -> None:
+    """A probe that has failed for too long is not waited for; its node cannot be asked."""
+    broken = both(ONE, age=16, waiting="ErrImagePull", message="not found")
+    cluster = StandStill([*both(CONTROL), *broken, *both(TWO)])
+    await_probes(cluster, run(), patience=9)
+    assert cluster.looks == 1
+    with pytest.raises(CouldNotAskError, match=r"ErrImagePull: not found.*kubectl describe pod"):
+        inquiry(cluster, run()).host_probe(ONE)
+
+
+def test_young_failure_is_given_its_chance() -> None:
+    """An image that could not be had a moment ago may still come."""
+    cluster = StandStill([*both(CONTROL), *both(ONE, age=5, waiting="ErrImagePull"), *both(TWO)])
+    await_probes(cluster, run(), patience=0.5)
+    assert cluster.looks > 1
+
+
+def test_node_that_is_not_ready_is_not_waited_for() -> None:
+    """Nothing starts on such a node; the reason it cannot be asked is its own condition."""
+    of = run(ready=False, reasons={"Ready": "NodeStatusUnknown: no word"})
+    cluster = StandStill([*both(CONTROL), *both(TWO)])
+    await_probes(cluster, of, patience=9)
+    assert cluster.looks == 1
+    with pytest.raises(CouldNotAskError, match="not Ready: NodeStatusUnknown: no word"):
+        inquiry(cluster, of).host_probe(ONE)
+
+
+def test_pod_that_waits_for_the_scheduler_belongs_to_its_node() -> None:
+    """A DaemonSet's pod says by its affinity for which node it was made."""
+    pod = probe(stage.NET_PROBE, ONE, waiting="Pending")
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [ONE]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    pod["spec"] = {"affinity": {"nodeAffinity": required}}
+    assert list(probes_of([pod])) == [(stage.NET_PROBE, ONE)]
+
+
+def test_only_peers_with_an_address_are_asked_about() -> None:
+    """A node whose pod has no address is left out; nobody pings nothing."""
+    cluster = StandStill([*both(CONTROL), *both(ONE, waiting="ContainerCreating"), *both(TWO)])
+    peers = inquiry(cluster, run()).peers()
+    assert peers == [
+        "demo-control-0,192.0.2.10,10.244.1.5",
+        "demo-worker-1,192.0.2.21,10.244.3.5",
+    ]
+
+
+def test_etcd_is_asked_as_expected_and_else_in_the_usual_way() -> None:
+    """The expected endpoint and files come first; without them, the usual ones in their order."""
+    plain = healthy.expected()
+    plain["etcd"] |= {"endpoints": ["https://192.0.2.10:4001"], "key": "/own.key"}
+    told = inquiry(StandStill([]), run(), understand(plain, "test"))
+    assert told.endpoint(CONTROL) == "https://192.0.2.10:4001"
+    assert told.identities()[0] == ("/etc/etcd/pki/ca.crt", "/etc/etcd/pki/health.crt", "/own.key")
+    usual = inquiry(StandStill([]), run())
+    assert usual.endpoint(CONTROL) == "https://192.0.2.10:2379"
+    assert usual.identities() == list(IDENTITIES)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({"phase": "Pending"}, "Pending"),
+        ({"phase": "Failed", "reason": "Evicted"}, "Evicted"),
+        (
+            {
+                "conditions": [
+                    {"type": "PodScheduled", "reason": "Unschedulable", "message": "0/3 nodes"}
+                ],
+                "phase": "Pending",
+            },
+            "Pending: 0/3 nodes",
+        ),
+    ],
+)
+def test_pod_tells_its_state(status: Json, said: str) -> None:
+    """The most telling reason that the API knows."""
+    assert pods.state({"spec": {}, "status": status}) == said
