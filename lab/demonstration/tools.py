@@ -33,15 +33,25 @@ def build(what: str) -> None:
 
 
 def make_venv() -> str | None:
-    """Make the virtual environment with the project, as it is in the checkout, and its clients."""
-    stamp = record.digest(places.CHECKOUT / "setup.cfg", str(places.CHECKOUT), CLIENT, sys.version)
-    if record.stamped("venv", stamp) and (places.VENV / "bin" / "heatgen").exists():
-        return "done already"
-    run([PYTHON, "-m", "venv", "--clear", str(places.VENV)])
+    """Make the virtual environment with the project, as it is in the checkout, and its clients.
+
+    What the project depends on is kept while setup.cfg is the same, whichever checkout it is in.
+    """
     pip = [str(places.VENV / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-    run([*pip, "--editable", str(places.CHECKOUT), CLIENT])
+    editable = ["--editable", str(places.CHECKOUT)]
+    stamp = record.digest(places.CHECKOUT / "setup.cfg", CLIENT, sys.version)
+    checkout = record.digest(stamp, str(places.CHECKOUT))
+    there = record.stamped("venv", stamp) and (places.VENV / "bin" / "heatgen").exists()
+    if there and record.stamped("venv-checkout", checkout):
+        return "done already"
+    if there:
+        run([*pip, "--no-deps", *editable])
+    else:
+        run([PYTHON, "-m", "venv", "--clear", str(places.VENV)])
+        run([*pip, *editable, CLIENT])
     record.stamp("venv", stamp)
-    return None
+    record.stamp("venv-checkout", checkout)
+    return "checkout changed" if there else None
 
 
 def run(command: list[str]) -> None:
