@@ -65,7 +65,8 @@ fetch() {
             --output "$file.part" "$url" 2>&1); then
             fail "cannot fetch $url: $(tail -n 1 <<<"$said")"
         fi
-        said=$(sha256sum <"$file.part") || fail "cannot read $file.part"
+        # openssl uses the processor's SHA instructions, which make it several times as fast.
+        said=$(openssl dgst -sha256 -r "$file.part") || fail "cannot read $file.part"
         if [ "${said%% *}" != "$sum" ]; then
             rm -f "$file.part"
             fail "checksum of $url: the lock says $sum, the file has ${said%% *}." \
@@ -131,11 +132,19 @@ system_user() {
     ) 9>/run/heatgen-users.lock
 }
 
+# fingerprint FILE...: changes when a file does; programs (links) are told apart without reading them.
+fingerprint() {
+    local file
+    for file; do
+        if [ -L "$file" ]; then stat --dereference --format '%n %i %s %Y' "$file"; else cat "$file"; fi
+    done | openssl dgst -sha256 -r
+}
+
 # start_unit NAME FILE...: enable a service and (re)start it when the unit or one of the files changed.
 start_unit() {
     local unit=$1 state
     shift
-    state=$(sha256sum "/etc/systemd/system/$unit.service" "$@" | sha256sum)
+    state=$(fingerprint "/etc/systemd/system/$unit.service" "$@")
     systemctl daemon-reload
     systemctl enable --quiet "$unit.service"
     if [ "$(cat "/run/heatgen-$unit.state" 2>/dev/null)" != "$state" ] ||

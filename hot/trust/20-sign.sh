@@ -53,7 +53,7 @@ sign() {
     local pki=/etc/$2/pki said
     kept "$1" "$3" "$4" && return 0
     said=$(openssl x509 -req -in "$3" -CA "$pki/ca.crt" -CAkey "$pki/ca.key" -days $LEAF_DAYS \
-        -set_serial "0x$(openssl rand -hex 16)" -extfile "$4" -out "$1.new" 2>&1) ||
+        -set_serial "0x$serial$(printf %04x $new)" -extfile "$4" -out "$1.new" 2>&1) ||
         fail "cannot sign ${1##*/}: $(tail -n 1 <<<"$said")"
     cp "$4" "$1.extensions"
     mv "$1.new" "$1"
@@ -100,6 +100,7 @@ bundle() {
 
 authority kubernetes
 authority etcd
+serial=$(openssl rand -hex 14) # of this run; a counter follows it
 count=0
 new=0
 for role in control worker; do

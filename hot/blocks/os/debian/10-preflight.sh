@@ -8,7 +8,7 @@ source "$HEATGEN_LIB/step.sh"
 CLOCK_TOLERANCE=60 # seconds; certificates are valid from the second they are signed
 
 [ "$(id -u)" = 0 ] || fail "the agent does not run as root"
-for needed in curl openssl tar sha256sum systemctl ip flock; do
+for needed in curl openssl tar systemctl ip flock; do
     command -v "$needed" >/dev/null || fail "the image lacks the program $needed"
 done
 

@@ -8,7 +8,9 @@ while read -r url sum; do
     (
         flock 9
         [ -e "$cache/$sum" ] && exit 0
-        curl --fail --silent --location --connect-timeout 5 --max-time 300 --output "$cache/$sum.part" "$url" || exit 1
-        echo "$sum  $cache/$sum.part" | sha256sum --check --status && mv "$cache/$sum.part" "$cache/$sum"
+        file=$cache/$sum.part
+        curl --fail --silent --location --connect-timeout 5 --max-time 300 --output "$file" "$url" || exit 1
+        seen=$(openssl dgst -sha256 -r "$file")
+        [ "${seen%% *}" != "$sum" ] || mv "$file" "$cache/$sum"
     ) 9>"$cache/$sum.lock"
 done </opt/heatgen/artefacts
