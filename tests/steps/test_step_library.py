@@ -112,3 +112,18 @@ def test_install_text_replaces_a_file_whole(sandbox: Sandbox) -> None:
     ran = step(sandbox, body, F="/etc/heatgen/x", TEXT="new\nlines")
     assert ran.stdout == "600\n"
     assert sandbox.file("/etc/heatgen/x").read_text() == "new\nlines\n"
+
+
+def test_a_program_is_told_apart_by_its_file_a_text_by_its_content(sandbox: Sandbox) -> None:
+    """What start_unit compares: the same text or program is no reason to restart, another is."""
+    body = """
+        cd /etc; mkdir -p heatgen; cd heatgen
+        echo text >text; echo one >1.0; ln -s 1.0 program
+        fingerprint text program
+        echo text >again; mv again text; fingerprint text program
+        echo other >text; fingerprint text program; echo text >text
+        echo two >2.0; ln -sfn 2.0 program; fingerprint text program
+        """
+    first, same, text_changed, program_changed = step(sandbox, body).stdout.split("\n")[:4]
+    assert same == first
+    assert len({first, text_changed, program_changed}) == 3
