@@ -34,13 +34,14 @@ kubectl() {
     "$heatgen_bin/kubectl" --kubeconfig $etc/bootstrap.kubeconfig --request-timeout 10s "$@"
 }
 start_unit kube-apiserver $etc/kube-apiserver.env $pki/apiserver.crt $pki/ca.crt "$heatgen_bin/kube-apiserver"
+wait_unit 120 kube-apiserver "the API is ready" kubectl get --raw /readyz
+# Not before: both give up at once if the API does not know their rights yet.
 start_unit kube-controller-manager $etc/controller-manager.kubeconfig "$heatgen_bin/kube-controller-manager"
 start_unit kube-scheduler $etc/scheduler.kubeconfig "$heatgen_bin/kube-scheduler"
-wait_unit 120 kube-apiserver "the API is ready" kubectl get --raw /readyz
 
 install_text "$ACCESS_MANIFEST" $etc/manifests/access.yaml
 install_text "$COREDNS_MANIFEST" $etc/manifests/coredns.json
-said=$(kubectl apply -f $etc/manifests/access.yaml -f $etc/manifests/coredns.json 2>&1) ||
+said=$(kubectl apply --server-side --force-conflicts -f $etc/manifests/access.yaml -f $etc/manifests/coredns.json 2>&1) ||
     fail "cannot create the cluster's first objects: $(tail -n 2 <<<"$said")"
 
 echo "Kubernetes $KUBERNETES_VERSION answers at $API_URL."

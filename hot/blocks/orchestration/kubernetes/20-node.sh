@@ -23,12 +23,18 @@ install_text "$KUBELET_CONFIG" $etc/kubelet.json
 install_text "$KUBE_PROXY_CONFIG" $etc/kube-proxy.json
 install_text "$KUBELET_UNIT" $units/kubelet.service
 install_text "$KUBE_PROXY_UNIT" $units/kube-proxy.service
-start_unit kubelet $etc/kubelet.json $etc/kubelet.env $etc/kubelet.kubeconfig $pki/kubelet.crt $pki/kubelet-client.crt "$heatgen_bin/kubelet"
-start_unit kube-proxy $etc/kube-proxy.json $etc/kube-proxy.kubeconfig $pki/kube-proxy.crt "$heatgen_bin/kube-proxy"
 
+api() {
+    curl --fail --silent --show-error --max-time 5 --output /dev/null --cacert $pki/ca.crt \
+        --cert $pki/kubelet-client.crt --key $pki/kubelet-client.key "$API_URL$1"
+}
+# A kubelet that meets no API tries again ever more rarely: it starts when the API is there.
+wait_for 400 "the API at $API_URL answers" api /readyz
+start_unit kubelet $etc/kubelet.json $etc/kubelet.env $etc/kubelet.kubeconfig $pki/kubelet.crt \
+    $pki/kubelet-client.crt "$heatgen_bin/kubelet"
+start_unit kube-proxy $etc/kube-proxy.json $etc/kube-proxy.kubeconfig $pki/kube-proxy.crt "$heatgen_bin/kube-proxy"
 wait_unit 60 kubelet "the kubelet is healthy" curl --fail --silent --show-error http://127.0.0.1:10248/healthz
-wait_unit 400 kubelet "the API knows node $node" curl --fail --silent --show-error --max-time 5 --output /dev/null \
-    --cacert $pki/ca.crt --cert $pki/kubelet-client.crt --key $pki/kubelet-client.key "$API_URL/api/v1/nodes/$node"
+wait_unit 60 kubelet "the API knows node $node" api "/api/v1/nodes/$node"
 wait_unit 60 kube-proxy "kube-proxy is healthy" curl --fail --silent --show-error http://127.0.0.1:10256/healthz
 
 echo "$node has joined the cluster."
