@@ -80,7 +80,7 @@ def test_exit_status_is_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_broken_connection_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the connection ends before the command does, nothing is known, whatever was printed."""
     with pytest.raises(CouldNotAskError, match="connection broke"):
-        run(monkeypatch, b"\x01half an ans")
+        run(monkeypatch, b"\x01half an answ")
 
 
 def test_kubelets_refusal_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
