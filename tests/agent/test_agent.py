@@ -226,6 +226,28 @@ def test_maps_and_large_inputs_reach_the_script_as_files(cloud: Cloud, node: Nod
     assert cloud.signal_of("d")["deploy_stdout"] == "b\nc300000\n[]\n"
 
 
+def test_maps_in_maps_are_folders_of_any_depth(cloud: Cloud, node: Node) -> None:
+    """A map by group and index is a folder for each group, empty ones too; all are forgotten."""
+    cloud.deploy(
+        "d",
+        '#!/bin/sh\ncd "$heat_inputs_path.NAMES.d"; cat control/0 worker/1 deep/a/b; ls none; ls',
+        NAMES={
+            "control": {"0": "c\n"},
+            "worker": {"0": "x", "1": "{not a map\n"},
+            "none": {},
+            "deep": {"a": {"b": "d\n"}},
+        },
+    )
+    assert cloud.signal_of("d")["deploy_stdout"] == (
+        "c\n{not a map\nd\ncontrol\ndeep\nnone\nworker\n"
+    )
+    end = time.monotonic() + PATIENCE
+    while (node.state / "d@id-d" / "config.json").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert not list((node.state / "d@id-d").glob("inputs.*"))
+
+
 def test_passwords_reach_neither_script_nor_journal(cloud: Cloud, node: Node) -> None:
     """Heat's credentials are for the agent alone, and input values are never logged."""
     cloud.deploy("d", "#!/bin/sh\nenv", WHO="private-value")
