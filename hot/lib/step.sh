@@ -140,19 +140,108 @@ fingerprint() {
     done | openssl dgst -sha256 -r
 }
 
+# unit_current NAME FILE...: does the service run with these files as they are?
+unit_current() {
+    local unit=$1
+    shift
+    [ "$(cat "/run/heatgen-$unit.state" 2>/dev/null)" = "$(unit_state "$unit" "$@")" ] &&
+        systemctl is-active --quiet "$unit.service"
+}
+unit_state() {
+    fingerprint "/etc/systemd/system/$1.service" "${@:2}"
+}
+
 # start_unit NAME FILE...: enable a service and (re)start it when the unit or one of the files changed.
 start_unit() {
     local unit=$1 state
     shift
-    state=$(fingerprint "/etc/systemd/system/$unit.service" "$@")
+    state=$(unit_state "$unit" "$@")
     systemctl daemon-reload
     systemctl enable --quiet "$unit.service"
-    if [ "$(cat "/run/heatgen-$unit.state" 2>/dev/null)" != "$state" ] ||
-        ! systemctl is-active --quiet "$unit.service"; then
+    if ! unit_current "$unit" "$@"; then
         systemctl reset-failed "$unit.service" 2>/dev/null || true
         systemctl restart "$unit.service" || unit_failed "$unit"
         printf '%s' "$state" >"/run/heatgen-$unit.state"
     fi
+}
+
+# roll_unit NAME CHECK FILE...: as start_unit, for services of which one control-plane server after the
+# other may restart. A restart holds the cluster's lock until the function CHECK succeeds.
+roll_unit() {
+    local unit=$1 check=$2
+    shift 2
+    if unit_current "$unit" "$@" ||
+        { [ ! -e "/run/heatgen-$unit.state" ] && ! systemctl is-active --quiet "$unit.service"; }; then
+        start_unit "$unit" "$@"
+        return
+    fi
+    lock_cluster "$unit"
+    start_unit "$unit" "$@"
+    wait_unit 120 "$unit" "$unit answers after its restart" "$check"
+    [ -z "$heatgen_lock" ] || lock_etcdctl del "/heatgen/restarting/$(node_name)" >/dev/null ||
+        fail "cannot tell etcd that $unit is back"
+    unlock_cluster
+}
+
+# lock_etcdctl ARGUMENTS...: etcdctl with the steps' certificate, which is good for /heatgen/ alone, at
+# the members of the other control-plane servers: so a lock outlives the restart of this one's member.
+lock_etcdctl() {
+    "$heatgen_bin/etcdctl" --endpoints "$heatgen_others" --dial-timeout 3s --command-timeout 5s \
+        --cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/steps.crt --key /etc/etcd/pki/steps.key "$@"
+}
+
+# lock_cluster WHAT: wait for this server's turn to restart. Without another server, or when etcd does
+# not answer, there is nothing to wait for. A server that did not come back ends everybody's turn.
+lock_cluster() {
+    local said lease broken end=$((SECONDS + 150))
+    heatgen_lock=''
+    heatgen_others=$(awk -v own="$(node_address)" '$2 == "control" && $3 != own {
+        printf "%shttps://%s:2379", n++ ? "," : "", $3}' /var/lib/heatgen/nodes 2>/dev/null) || true
+    [ -n "$heatgen_others" ] || return 0
+    if ! said=$(lock_etcdctl get /heatgen/restarting/ --prefix 2>&1); then
+        echo "$1 restarts without waiting its turn, etcd does not answer: $(tail -n 1 <<<"$said")"
+        return 0
+    fi
+    hold_lock "$1"
+    while broken=$(lock_etcdctl get /heatgen/restarting/ --prefix --keys-only 2>/dev/null |
+        sed -n 's|^/heatgen/restarting/||p' | grep -vFx "$(node_name)"); do
+        unlock_cluster
+        [ $SECONDS -lt $end ] || fail "${broken//$'\n'/, } did not come back from a restart, so $1 is not restarted here." \
+            "Look at the services there (journalctl --unit etcd --unit kube-apiserver), then update the stack"
+        sleep 3
+        hold_lock "$1"
+    done
+    # The mark goes when this server is back, or by itself after a while.
+    lease=$(lock_etcdctl lease grant 600 | awk '{print $2}') || fail "etcd grants no lease: $lease"
+    lock_etcdctl put --lease "$lease" "/heatgen/restarting/$(node_name)" "$1" >/dev/null ||
+        fail "cannot mark the restart of $1 in etcd"
+}
+
+# hold_lock WHAT: get the lock; etcdctl holds it while the file is there and this shell lives.
+hold_lock() {
+    local end=$((SECONDS + 400))
+    heatgen_lock=/run/heatgen-lock.$BASHPID
+    # shellcheck disable=SC2016
+    lock_etcdctl lock /heatgen/restart bash -c \
+        ': >"$1"; while [ -e "$1" ] && kill -0 "$2" 2>/dev/null; do sleep 0.2; done' \
+        lock "$heatgen_lock" $$ >"$heatgen_lock.log" 2>&1 &
+    heatgen_holder=$!
+    until [ -e "$heatgen_lock" ]; do
+        kill -0 $heatgen_holder 2>/dev/null ||
+            fail "$1 did not get its turn to restart: $(tail -n 1 "$heatgen_lock.log")"
+        if [ $SECONDS -ge $end ]; then
+            kill $heatgen_holder
+            fail "$1 did not get its turn to restart: another server holds etcd's lock /heatgen/restart"
+        fi
+        sleep 0.2
+    done
+}
+
+# unlock_cluster: this server is back; let the next one have its turn.
+unlock_cluster() {
+    [ -n "$heatgen_lock" ] || return 0
+    rm -f "$heatgen_lock" "$heatgen_lock.log"
+    wait "$heatgen_holder" || true
 }
 
 # unit_failed NAME: end the step with the last lines of the service.
