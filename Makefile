@@ -5,7 +5,7 @@
 TOX := .tox/runner/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint demo lab-up lab-down
+.PHONY: help test lint demo demo-ha lab-up lab-down
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ lint: $(TOX)  ## linters only
 
 demo:  ## from a bare Debian 12 to a proven cluster, in a lab on this machine; root
 	lab/demo
+
+demo-ha:  ## the same with three control plane servers and workers of both runtimes; root
+	lab/demo ha
 
 lab-up:  ## the lab alone: a real OpenStack in a namespace; root
 	lab/lab up

@@ -25,7 +25,8 @@ from cloud.problem import INTERRUPTED, USAGE, Problem
 EPILOG = """\
 exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted
 environment: HEATGEN_LAB_STATE (default /var/lib/heatgen-lab) is the state directory,
-             HEATGEN_LAB_CACHE (default /var/cache/heatgen-lab) the cache"""
+             HEATGEN_LAB_CACHE (default /var/cache/heatgen-lab) the cache,
+             HEATGEN_LAB_CLUSTER (demo, demo-ha; default the last made) whose KUBECONFIG is set"""
 
 
 def main(words: list[str]) -> int:
@@ -107,7 +108,7 @@ def shell_environment(user: str) -> dict[str, str]:
     kubectl = sorted(places.MIRROR.glob("dl.k8s.io/release/*/bin/linux/amd64"))
     path = [str(places.VENV / "bin"), os.environ["PATH"], *(str(path) for path in kubectl)]
     environment = {**os.environ, **rest.environment(user), "PATH": ":".join(path)}
-    if (kubeconfig := places.DEMO / "kubeconfig").exists():
+    if kubeconfig := places.kubeconfig():
         environment.setdefault("KUBECONFIG", str(kubeconfig))
     return environment
 

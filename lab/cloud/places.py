@@ -25,7 +25,6 @@ MIRROR = STATE / "mirror"
 REGISTRY = STATE / "registry"
 NODE_IMAGE = STATE / "node.raw"
 VENV = STATE / "venv"
-DEMO = STATE / "demo"
 TIMINGS = STATE / "timings.json"
 
 CLOUD = STATE / "cloud"
@@ -36,3 +35,13 @@ OUTER_PID = STATE / "lab.pid"
 LOCK = STATE / "lab.lock"
 SYSCTLS = STATE / "sysctls.json"
 INSTANCES_FILE = STATE / "instances.xfs"
+
+
+def kubeconfig() -> Path | None:
+    """Return the kubeconfig of the cluster $HEATGEN_LAB_CLUSTER, else of the one made last.
+
+    None if there is none: a cluster's directory stays when the lab goes.
+    """
+    chosen = os.environ.get("HEATGEN_LAB_CLUSTER") or "demo*"
+    found = sorted(STATE.glob(f"{chosen}/kubeconfig"), key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else None

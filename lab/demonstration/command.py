@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of `make demo`, in order, and what is told at their end."""
+"""The steps of `make demo` and `make demo-ha`, in order, and what is told at their end."""
 
+import argparse
 import shutil
 import sys
 import time
+from functools import partial
 
 from cloud import machine, packages, places, steps
 from cloud.problem import INTERRUPTED, Problem
 from cloud.steps import Step, say
 
 from demonstration import inside, record, stack, tools
+from demonstration.demo import DEMOS, Demo
 
-CLUSTER = places.DEMO / "cluster.yaml"
+EPILOG = "exit status: 0 the cluster stands and the suite is green, 1 failed, 2 wrong use"
 
 
 def cloud_up() -> None:
@@ -19,77 +22,90 @@ def cloud_up() -> None:
     tools.run([str(places.LAUNCHER), "up"])
 
 
-def lock() -> str | None:
-    """Pin the artefacts of lab/cluster.yaml as the mirror serves them now."""
-    shutil.copyfile(places.CHECKOUT / "lab" / "cluster.yaml", CLUSTER)
+def lock(demo: Demo) -> str | None:
+    """Pin the artefacts of the cluster as the mirror serves them now."""
+    shutil.copyfile(demo.source, demo.cluster)
     served = (str(places.MIRROR.resolve()), str(places.REGISTRY.resolve()))
-    stamp = record.digest(CLUSTER, *served)
-    if record.stamped("lock", stamp) and (places.DEMO / "cluster.lock.yaml").exists():
+    stamp = record.digest(demo.cluster, *served)
+    locked = (demo.directory / "cluster.lock.yaml").exists()
+    if locked and record.stamped(demo.directory, "lock", stamp):
         return "done already"
-    inside.run(["heatgen", "lock", str(CLUSTER)])
-    record.stamp("lock", stamp)
+    inside.run(["heatgen", "lock", str(demo.cluster)], demo.directory)
+    record.stamp(demo.directory, "lock", stamp)
     return None
 
 
-def render() -> None:
+def render(demo: Demo) -> None:
     """Write the template; quick, pure, hence done each time."""
-    inside.run(["heatgen", "render", str(CLUSTER), "-o", str(stack.TEMPLATE)])
+    words = ["heatgen", "render", str(demo.cluster), "-o", str(demo.template)]
+    inside.run(words, demo.directory)
 
 
-def conformance() -> None:
+def conformance(demo: Demo) -> None:
     """Prove the cluster, each time."""
-    files = {"--kubeconfig": "kubeconfig", "--expect": "expect.json"}
-    files |= {"--junitxml": "conformance.xml", "--save-facts": "facts.json"}
-    options = [word for option, name in files.items() for word in (option, str(places.DEMO / name))]
+    files = {"--kubeconfig": demo.kubeconfig, "--expect": demo.expected}
+    files |= {"--junitxml": demo.directory / "conformance.xml"}
+    files |= {"--save-facts": demo.directory / "facts.json"}
+    options = [word for option, path in files.items() for word in (option, str(path))]
     suite = ["pytest", "conformance/", "-n", "auto", "-p", "no:cacheprovider", *options]
     inside.run(suite, places.CHECKOUT)
 
 
-STEPS = (
-    Step("tools", tools.install_tools),
-    Step("artefacts", lambda: tools.build("artifacts"), ("tools",)),
-    Step("node image", lambda: tools.build("node"), ("tools",)),
-    Step("packages", packages.install, ("tools",)),
-    Step("virtual environment", tools.make_venv, ("tools",)),
-    Step("cloud", cloud_up, ("packages", "artefacts", "node image")),
-    Step("lock", lock, ("cloud", "virtual environment")),
-    Step("render", render, ("lock",)),
-    Step("stack", stack.create, ("render",)),
-    Step("kubeconfig", stack.outputs, ("stack",)),
-    Step("conformance", conformance, ("kubeconfig",)),
-)
+def steps_of(demo: Demo) -> tuple[Step, ...]:
+    """Return all steps of one demonstration."""
+    return (
+        Step("tools", tools.install_tools),
+        Step("artefacts", lambda: tools.build("artifacts"), ("tools",)),
+        Step("node image", lambda: tools.build("node"), ("tools",)),
+        Step("packages", packages.install, ("tools",)),
+        Step("virtual environment", tools.make_venv, ("tools",)),
+        Step("cloud", cloud_up, ("packages", "artefacts", "node image")),
+        Step("lock", partial(lock, demo), ("cloud", "virtual environment")),
+        Step("render", partial(render, demo), ("lock",)),
+        Step("stack", partial(stack.create, demo), ("render",)),
+        Step("kubeconfig", partial(stack.outputs, demo), ("stack",)),
+        Step("conformance", partial(conformance, demo), ("kubeconfig",)),
+    )
 
 
-def main() -> int:
+def main(words: list[str]) -> int:
     """Go through all steps; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="lab/demo",
+        description="From a bare Debian 12 to a cluster that is proven to work.",
+        epilog=EPILOG,
+    )
+    told = "small: 1 control plane server, 2 workers; ha: 3, and a worker of each runtime"
+    parser.add_argument("size", nargs="?", choices=DEMOS, default="small", help=told)
+    demo = DEMOS[parser.parse_args(words).size]
     try:
         machine.check()
-        return demonstrate()
+        demonstrate(demo)
     except Problem as problem:
         print(f"demo: {problem}", file=sys.stderr)
         return problem.status
     except KeyboardInterrupt:
         return INTERRUPTED
+    return 0
 
 
-def demonstrate() -> int:
+def demonstrate(demo: Demo) -> None:
     """Do what is to be done, tell how long it took and where things are."""
-    places.DEMO.mkdir(parents=True, exist_ok=True)
+    demo.directory.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    seconds = steps.run(STEPS)
+    seconds = steps.run(steps_of(demo))
     seconds["all"] = time.monotonic() - began
-    record.add_timings("demo", {name: round(value, 1) for name, value in seconds.items()})
+    record.add_timings(demo.name, {name: round(value, 1) for name, value in seconds.items()})
     say("\nThe cluster stands. Seconds of each step; some ran side by side:")
     for name, value in seconds.items():
         say(f"  {name:<28} {value:6.1f}")
     say(
         f"""
-The template        {stack.TEMPLATE} ({stack.TEMPLATE.stat().st_size} bytes)
-Its kubeconfig      {places.DEMO / "kubeconfig"}
-The suite's report  {places.DEMO / "conformance.xml"}
+The template        {demo.template} ({demo.template.stat().st_size} bytes)
+Its kubeconfig      {demo.kubeconfig}
+The suite's report  {demo.directory / "conformance.xml"}
 Look around         lab/lab shell kubectl get nodes -o wide
-                    lab/lab shell openstack stack resource list {stack.NAME}
-                    lab/lab ssh {stack.NAME}-control-0
+                    lab/lab shell openstack stack resource list {demo.name}
+                    lab/lab ssh {demo.name}-control-0
 End it all          make lab-down"""
     )
-    return 0

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands inside the lab's namespace, as the ordinary user `demo`, in the demo's directory."""
+"""Commands inside the lab's namespace, as the ordinary user `demo`."""
 
 import subprocess
 from pathlib import Path
 
-from cloud import namespace, places
+from cloud import namespace
 from cloud.command import shell_environment
 from cloud.problem import Problem
 
 SECONDS = 1800
 
 
-def command(words: list[str], directory: Path = places.DEMO) -> list[str]:
-    """Return the command line that runs a command inside."""
+def command(words: list[str], directory: Path) -> list[str]:
+    """Return the command line that runs a command inside, in a directory."""
     return namespace.entering(words, str(directory))
 
 
@@ -21,7 +21,7 @@ def environment() -> dict[str, str]:
     return {**shell_environment("demo"), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def run(words: list[str], directory: Path = places.DEMO) -> None:
+def run(words: list[str], directory: Path) -> None:
     """Run a command, its output shown; raise Problem if it fails."""
     result = subprocess.run(
         command(words, directory),
@@ -34,10 +34,10 @@ def run(words: list[str], directory: Path = places.DEMO) -> None:
         raise Problem(f"{' '.join(words)}: exit status {result.returncode}", result.returncode)
 
 
-def output(words: list[str]) -> str | None:
+def output(words: list[str], directory: Path) -> str | None:
     """Return what a command prints, None if it fails."""
     result = subprocess.run(
-        command(words),
+        command(words, directory),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

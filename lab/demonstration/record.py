@@ -8,6 +8,8 @@ from typing import Any
 
 from cloud import places
 
+STAMPS = "stamps.json"
+
 
 def digest(*parts: str | bytes | Path) -> str:
     """Return one digest of texts, bytes and files' contents."""
@@ -19,19 +21,14 @@ def digest(*parts: str | bytes | Path) -> str:
     return whole.hexdigest()
 
 
-def stamped(name: str, value: str) -> bool:
-    """Tell whether a step left this stamp last time."""
-    return stamps().get(name) == value
+def stamped(directory: Path, name: str, value: str) -> bool:
+    """Tell whether a step left this stamp in a directory last time."""
+    return bool(read(directory / STAMPS).get(name) == value)
 
 
-def stamp(name: str, value: str) -> None:
-    """Leave a stamp."""
-    write(places.DEMO / "stamps.json", {**stamps(), name: value})
-
-
-def stamps() -> dict[str, str]:
-    """Return all stamps."""
-    return dict(read(places.DEMO / "stamps.json"))
+def stamp(directory: Path, name: str, value: str) -> None:
+    """Leave a stamp in a directory."""
+    write(directory / STAMPS, {**read(directory / STAMPS), name: value})
 
 
 def add_timings(part: str, values: dict[str, float]) -> None:

@@ -41,16 +41,17 @@ def make_venv() -> str | None:
     editable = ["--editable", str(places.CHECKOUT)]
     stamp = record.digest(places.CHECKOUT / "setup.cfg", CLIENT, sys.version)
     checkout = record.digest(stamp, str(places.CHECKOUT))
-    there = record.stamped("venv", stamp) and (places.VENV / "bin" / "heatgen").exists()
-    if there and record.stamped("venv-checkout", checkout):
+    installed = (places.VENV / "bin" / "heatgen").exists()
+    there = installed and record.stamped(places.STATE, "venv", stamp)
+    if there and record.stamped(places.STATE, "venv-checkout", checkout):
         return "done already"
     if there:
         run([*pip, "--no-deps", *editable])
     else:
         run([PYTHON, "-m", "venv", "--clear", str(places.VENV)])
         run([*pip, *editable, CLIENT])
-    record.stamp("venv", stamp)
-    record.stamp("venv-checkout", checkout)
+    record.stamp(places.STATE, "venv", stamp)
+    record.stamp(places.STATE, "venv-checkout", checkout)
     return "checkout changed" if there else None
 
 
