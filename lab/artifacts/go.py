@@ -124,6 +124,8 @@ def _build_binaries(component: Component, workplace: Path, log: Path) -> None:
     command = ["go", "build", "-v", "-o", f"{workplace}/"]
     if component.tags:
         command += ["-tags", ",".join(component.tags)]
+    if component.gcflags:
+        command.append(f"-gcflags={component.gcflags}")
     command += [
         "-ldflags",
         " ".join(["-s", "-w", *component.ldflags]),

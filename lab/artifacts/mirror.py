@@ -20,25 +20,32 @@ FORMAT = "1"  # raise it when the same recipe is to be laid out in another way
 
 def lay_out(built: Sequence[tuple[Component, Path]], tree: Path) -> None:
     """Make the mirror's tree in the empty folder `tree` from components and their built files."""
-    for component, folder in built:
+    folders = {component.name: folder for component, folder in built}
+    for component, _ in built:
         for release in component.releases:
-            for path, published in _publish(release, folder, tree).items():
+            files = [_find(folders, component.name, name) for name in release.files]
+            for path, published in _publish(release, files, tree).items():
                 if release.checksums:
                     _add_checksum(release, path, published, tree)
 
 
-def _publish(release: Release, folder: Path, tree: Path) -> dict[str, Path]:
+def _find(folders: Mapping[str, Path], component: str, file: str) -> Path:
+    """Where a release's file lies: in its own component's folder, or in the one it names."""
+    lender, _, name = file.rpartition("/")
+    return folders[lender or component] / name
+
+
+def _publish(release: Release, files: Sequence[Path], tree: Path) -> dict[str, Path]:
     """Put the files of a release into the tree; return its paths and where they lie."""
     if release.is_archive:
         target = _place(tree, release.path)
-        members = {release.prefix + name: folder / name for name in release.files}
-        pack(members, target)
+        pack({release.prefix + file.name: file for file in files}, target)
         return {release.path: target}
     published = {}
-    for name in release.files:
-        path = expand(release.path, {"file": name})
+    for file in files:
+        path = expand(release.path, {"file": file.name})
         published[path] = _place(tree, path)
-        os.link(folder / name, published[path])
+        os.link(file, published[path])
     return published
 
 

@@ -8,7 +8,7 @@ the version that go.mod requires of the recipe's `module`.
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -49,6 +49,7 @@ class Release:
         path: the address without its scheme. With `{file}` in it each of `files` is published by
             itself, and so it is when there is but one and the path names no archive; else `path`
             is an archive of them all.
+        files: names of what the component builds, or `component/name` for what another one does.
         prefix: the folder within the archive.
         checksums: the path of the checksum file, where `{path}` stands for the file it is of;
             empty if upstream has none.
@@ -82,6 +83,7 @@ class Component:
     cgo: bool
     tags: list[str]
     ldflags: list[str]
+    gcflags: str
     c_programs: dict[str, CProgram]
     sources: dict[str, Source]
     releases: list[Release]
@@ -110,6 +112,7 @@ class _Recipe:
     cgo: bool = False
     tags: list[str] = field(default_factory=list)
     ldflags: list[str] = field(default_factory=list)
+    gcflags: str = ""
     c_programs: dict[str, CProgram] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
     releases: list[Release] = field(default_factory=list)
@@ -137,7 +140,9 @@ def load_components(folder: Path) -> list[Component]:
     Raises:
         RecipeError: a recipe is wrong.
     """
-    return [load_component(path.parent) for path in sorted(folder.glob("*/recipe.toml"))]
+    found = [load_component(path.parent) for path in sorted(folder.glob("*/recipe.toml"))]
+    _check_borrowed(found)
+    return found
 
 
 def load_component(folder: Path) -> Component:
@@ -163,6 +168,7 @@ def load_component(folder: Path) -> Component:
         cgo=recipe.cgo,
         tags=recipe.tags,
         ldflags=[expand(flag, texts) for flag in recipe.ldflags],
+        gcflags=recipe.gcflags,
         c_programs=recipe.c_programs,
         sources=recipe.sources,
         releases=[_expanded(release, texts) for release in recipe.releases],
@@ -214,7 +220,7 @@ def required_version(go_mod: Path, module: str) -> str:
         raise RecipeError(
             f"{go_mod}: does not require {module!r}: name it there or mend the recipe's module"
         )
-    return found[1]
+    return found[1].removesuffix("+incompatible")
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
@@ -235,6 +241,19 @@ def _expanded(release: Release, texts: Mapping[str, str]) -> Release:
     )
 
 
+def _check_borrowed(components: Sequence[Component]) -> None:
+    """Refuse a release that wants another component's file which that one does not build."""
+    built = {f"{component.name}/{name}" for component in components for name in component.outputs}
+    for component in components:
+        for release in component.releases:
+            strangers = sorted({file for file in release.files if "/" in file} - built)
+            if strangers:
+                raise RecipeError(
+                    f"{component.folder / 'recipe.toml'}: {release.path} holds {strangers[0]!r}, "
+                    "which no component builds"
+                )
+
+
 def _check(component: Component, path: Path) -> None:
     """Refuse what would only fail, or not be noticed, after minutes of building."""
     unproven = {*component.binaries, *component.c_programs} - {
@@ -245,7 +264,8 @@ def _check(component: Component, path: Path) -> None:
             f"{path}: smoke lacks {min(unproven)!r}: add a command that prints its version"
         )
     for release in component.releases:
-        strangers = sorted(set(release.files) - component.outputs)
+        own = {file for file in release.files if "/" not in file}
+        strangers = sorted(own - component.outputs)
         if strangers:
             raise RecipeError(
                 f"{path}: {release.path} holds {strangers[0]!r}, which nothing here builds"
