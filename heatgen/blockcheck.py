@@ -5,18 +5,19 @@
 compared with the scripts, and every block is put into a cluster of defaults and planned.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 
 import jsonschema
 
 from heatgen import configs, document, inputs, plan, schema, scripts, spec
 from heatgen.catalog import BLOCK_FILE, Block, Catalog, Step
-from heatgen.names import TRUST
+from heatgen.names import RUNTIME, TRUST
 from heatgen.pins import Pins
-from heatgen.problems import Position, Problem, ProblemsFound
+from heatgen.problems import Position, Problem, ProblemsFound, did_you_mean
 
-_TRIAL = b"name: trial\ncloud: {external_network: n, image: i, flavor: f}\n"
+_TRIAL = "name: trial\ncloud: {external_network: n, image: i, flavor: f}\n"
+_CONTROL_PLANES = ("count: 1", "count: 3", "count: 3, load_balancer: octavia")
+"""Enough for all ways of the plan."""
 _FREE_FILES = ("README.rst", "example.yaml", BLOCK_FILE)
 
 
@@ -37,9 +38,11 @@ def check(
         folder = block.document.name.removesuffix(BLOCK_FILE)
         sources |= {f"{folder}{name}": text for name, text in block.files.items()}
     problems += _unused_options(catalog)
+    problems += _unknown_patches(catalog)
     if not problems:
         for block in catalog.blocks.values():
-            problems += _trial(block, catalog, cluster_schema)
+            for control_plane in _CONTROL_PLANES:
+                problems += _trial(block, control_plane, catalog, cluster_schema)
     return problems, sources
 
 
@@ -206,7 +209,19 @@ def _sources_used(block: Block) -> set[str]:
             sources |= set(setting) if isinstance(setting, list) else {setting}
     sources |= {fact["from"] for fact in block.facts.values()
                 if isinstance(fact, dict) and "from" in fact}  # fmt: skip
+    sources.update(*(step.when for step in block.steps))
+    sources.update(*(port.when for port in block.ports))
+    sources.update(*(certificate.when for certificate in block.certificates))
     return sources
+
+
+def _unknown_patches(catalog: Catalog) -> Iterator[Problem]:
+    """Patches of configurations that no block has."""
+    known = {name for block in catalog.all_blocks() for name in block.overrides}
+    for block in catalog.all_blocks():
+        for name in set(block.patches) - known:
+            message = f"no configuration has the override {name!r}"
+            yield block.document.problem(("patches", name), message, did_you_mean(name, known))
 
 
 def _unused_options(catalog: Catalog) -> Iterator[Problem]:
@@ -232,14 +247,25 @@ def _formatted_texts(block: Block) -> list[str]:
     ]
 
 
-def _trial(block: Block, catalog: Catalog, cluster_schema: schema.Schema) -> list[Problem]:
-    """Plan a cluster of defaults with this block."""
-    text = _TRIAL + f"{block.layer}: {{use: {block.name}}}\n".encode()
+def _trial(
+    block: Block, control_plane: str, catalog: Catalog, cluster_schema: schema.Schema
+) -> list[Problem]:
+    """Plan a cluster of defaults with this block; a runtime only on a group of workers, too."""
+    text = f"{_TRIAL}control_plane: {{{control_plane}}}\n"
+    trials = [f"{text}{block.layer}: {{use: {block.name}}}\n"]
+    if block.layer == RUNTIME:
+        trials.append(f"{text}workers: [{{name: a}}, {{name: b, runtime: {block.name}}}]\n")
+    return [problem for trial in trials for problem in _plan(trial, block, catalog, cluster_schema)]
+
+
+def _plan(
+    text: str, block: Block, catalog: Catalog, cluster_schema: schema.Schema
+) -> list[Problem]:
+    """What hinders the plan of a ``cluster.yaml``."""
     try:
-        wish = spec.read(document.parse("trial.yaml", text), catalog, cluster_schema)
-        # Several control-plane nodes, so that all ways of the plan are taken.
-        wish = replace(wish, control_plane=replace(wish.control_plane, count=3))
-        plan.build(wish, catalog, _any_pins(spec.used_blocks(wish, catalog), wish), "")
+        wish = spec.read(document.parse("trial.yaml", text.encode()), catalog, cluster_schema)
+        used = spec.used_blocks(spec.group_blocks(wish, catalog))
+        plan.build(wish, catalog, _any_pins(used, wish), "")
     except ProblemsFound as found:
         return list(found.problems)
     except inputs.Unresolved as error:
@@ -247,11 +273,11 @@ def _trial(block: Block, catalog: Catalog, cluster_schema: schema.Schema) -> lis
     return []
 
 
-def _any_pins(blocks: Mapping[str, Block], wish: spec.Spec) -> Pins:
+def _any_pins(blocks: Iterable[Block], wish: spec.Spec) -> Pins:
     """Pins for all that blocks want, of no meaning."""
     artefacts: dict[str, str] = {}
     images: dict[str, str] = {}
-    for block in blocks.values():
+    for block in blocks:
         options = inputs.options_of(wish, block)
         artefacts |= dict.fromkeys(inputs.artefact_urls(block, options).values(), "0" * 64)
         references = inputs.image_references(block, options).values()

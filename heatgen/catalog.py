@@ -5,7 +5,7 @@ Pure: :mod:`heatgen.library` reads the files. What a block means as a whole (tha
 its description) is judged by :mod:`heatgen.blockcheck`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ from heatgen.problems import Problem, ProblemsFound
 
 Tree = Mapping[str, bytes]
 """Files under ``hot/`` by their path there, such as ``blocks/os/debian/block.yaml``."""
+
+Condition = Mapping[str, tuple[str | int | bool, ...]]
+"""Sources of inputs to values: all must have one of theirs. Nothing: always."""
 
 BLOCK_FILE = "block.yaml"
 STEP_LIBRARY = "lib/step.sh"
@@ -43,7 +46,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate that nodes of some roles ask for."""
+    """A certificate that nodes of some roles ask for, if its conditions hold."""
 
     name: str
     authority: str
@@ -52,6 +55,7 @@ class Certificate:
     usages: tuple[str, ...]
     names: tuple[str, ...]
     owner: str
+    when: Condition
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,12 @@ class Step:
     first_only: bool
     requires: tuple[str, ...]
     provides: tuple[str, ...]
-    inputs: tuple[str, ...]
+    inputs: Mapping[str, tuple[str, ...]]
+    """Names of inputs to the roles that they are given on."""
     outputs: Mapping[str, str]
     timeout: int
     """Seconds."""
+    when: Condition
 
 
 @dataclass(frozen=True)
@@ -84,10 +90,12 @@ class Port:
     """Traffic a block needs: to servers of roles, from roles or named sources (api, ssh, pods)."""
 
     port: str
+    """'' for protocols without ports."""
     protocol: str
     to: tuple[str, ...]
     origins: tuple[str, ...]
     why: str
+    when: Condition
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,8 @@ class Block:
     artefacts: Mapping[str, Artefact]
     images: Mapping[str, str]
     configs: Mapping[str, Config]
+    patches: Mapping[str, Mapping[str, Any]]
+    """Parts of other configurations by the name of their override."""
     certificates: tuple[Certificate, ...]
     inputs: Mapping[str, Input]
     steps: tuple[Step, ...]
@@ -212,6 +222,7 @@ def _block(
             key: Config(item["file"], item.get("set", {}), item.get("override", ""), item["format"])
             for key, item in data["configs"].items()
         },
+        patches=data["patches"],
         certificates=tuple(_certificate(*item) for item in data["certificates"].items()),
         inputs={
             key: Input(key, item["from"], item["description"])
@@ -235,6 +246,7 @@ def _certificate(name: str, data: dict[str, Any]) -> Certificate:
         usages=tuple(data["usages"]),
         names=tuple(data.get("names", ())),
         owner=data["owner"],
+        when=_condition(data),
     )
 
 
@@ -247,20 +259,35 @@ def _step(data: dict[str, Any], block_roles: tuple[str, ...]) -> Step:
         first_only=first_only,
         requires=tuple(data["requires"]),
         provides=tuple(data["provides"]),
-        inputs=tuple(data.get("inputs", ())),
+        inputs=_step_inputs(data.get("inputs", ())),
         outputs=data.get("outputs", {}),
         timeout=data["timeout"],
+        when=_condition(data),
     )
+
+
+def _step_inputs(items: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Names to roles of ``NAME`` (on all roles) and ``NAME@ROLE``."""
+    inputs: dict[str, tuple[str, ...]] = {}
+    for item in items:
+        name, _, role = item.partition("@")
+        inputs[name] = (*inputs.get(name, ()), role) if role else ROLES
+    return inputs
 
 
 def _port(data: dict[str, Any]) -> Port:
     return Port(
-        port=str(data["port"]),
+        port=str(data.get("port", "")),
         protocol=data["protocol"],
         to=_roles(data["to"]),
         origins=tuple(data["from"]),
         why=data["why"],
+        when=_condition(data),
     )
+
+
+def _condition(data: dict[str, Any]) -> Condition:
+    return {source: tuple(values) for source, values in data.get("when", {}).items()}
 
 
 def _roles(names: list[str] | tuple[str, ...]) -> tuple[str, ...]:

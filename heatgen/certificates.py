@@ -10,18 +10,18 @@ One line for each certificate, fields apart by ``|``::
 
 from collections.abc import Iterable
 
-from heatgen.catalog import Block, Certificate
+from heatgen.catalog import Certificate
 
 _NODE = ("DNS:{node}", "IP:{address}")
 _LOCALHOST = ("DNS:localhost", "IP:127.0.0.1")
 _SERVICE = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
 
-def policy(blocks: Iterable[Block], api_addresses: Iterable[str], domain: str) -> str:
-    """The policy lines of all blocks, sorted by name.
+def policy(wanted: Iterable[Certificate], api_addresses: Iterable[str], domain: str) -> str:
+    """The policy lines, sorted by name.
 
     Args:
-        blocks: the blocks that the cluster uses.
+        wanted: the certificates that the cluster's blocks ask for.
         api_addresses: addresses by which components and pods reach the API.
         domain: the cluster's DNS domain.
     """
@@ -31,8 +31,7 @@ def policy(blocks: Iterable[Block], api_addresses: Iterable[str], domain: str) -
         "IP:{external}",
     )
     names = {"node": _NODE, "localhost": _LOCALHOST, "api": api}
-    certificates = [certificate for block in blocks for certificate in block.certificates]
-    lines = sorted(_line(certificate, names) for certificate in certificates)
+    lines = sorted(_line(certificate, names) for certificate in wanted)
     return "\n".join(lines)
 
 

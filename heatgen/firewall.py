@@ -7,13 +7,13 @@ and pods talk to the world.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from heatgen.catalog import Block, Port
-from heatgen.inputs import option_text, options_of
+from heatgen.inputs import House, Place, holds, option_text, options_of
 from heatgen.names import ROLES
-from heatgen.spec import Spec
+from heatgen.spec import OCTAVIA, Spec
 
 
 @dataclass(frozen=True, order=True)
@@ -31,26 +31,28 @@ class Rule:
     why: str
 
 
-def rules(spec: Spec, blocks: Iterable[Block]) -> tuple[Rule, ...]:
+def rules(house: House) -> tuple[Rule, ...]:
     """All rules, in a fixed order: ICMP among the nodes, then what the blocks ask for."""
     wanted = [
         Rule(role, "icmp", 0, 0, origin, "", "reachability and path MTU")
         for role in ROLES
         for origin in ROLES
     ]
-    for block in blocks:
+    for block in house.blocks:
+        place = Place(house, block, house.users(block)[0])
         for port in block.ports:
-            wanted += _port_rules(spec, block, port)
+            if holds(port.when, place):
+                wanted += _port_rules(house.spec, block, port)
     # Neutron refuses a rule that is there already, whatever it is for.
     traffic = {dataclasses.replace(rule, why=""): rule for rule in reversed(wanted)}
     return tuple(sorted(traffic.values()))
 
 
-def _port_rules(spec: Spec, block: Block, port: Port) -> Iterable[Rule]:
+def _port_rules(spec: Spec, block: Block, port: Port) -> Iterator[Rule]:
     """The rules of one declared port."""
     first, _, last = option_text(port.port, options_of(spec, block)).partition("-")
     why = f"{block.layer}: {port.why}"
-    numbers = (int(first), int(last or first))
+    numbers = (int(first or 0), int(last or first or 0))
     for role in port.to:
         for origin in port.origins:
             if origin in ROLES:
@@ -65,4 +67,8 @@ def _networks(spec: Spec, origin: str) -> tuple[str, ...]:
     if origin == "pods":
         pods = spec.layers["network"].options.get("pods")
         return (str(pods),) if pods else ()
-    return spec.access.api if origin == "api" else spec.access.ssh
+    if origin == "ssh":
+        return spec.access.ssh
+    # Octavia's own servers stand in the nodes' network; whom they let through is the listener's.
+    octavia = spec.control_plane.load_balancer == OCTAVIA
+    return (str(spec.cloud.nodes),) if octavia else spec.access.api

@@ -12,21 +12,28 @@ function of HOT.
 ``orchestration.service_address``  address of the service ``kubernetes``
 ``cluster.name``                ``name`` in ``cluster.yaml``
 ``control_plane.addresses``     planned addresses, comma separated; ``control_plane.count``
+``control_plane.load_balancer``  ``vip``, ``octavia`` or ``none``
+``group.name``                  the group: ``control``, or a group of workers
+``group.labels``, ``.taints``   "k=v,k=v" and "k=v:Effect,...": of its Kubernetes nodes
 ``nodes.cidr``                  network of the nodes
 ``api.host``, ``.port``, ``.url``  where the cluster's own components reach the API
 ``api.external``                address by which users reach it
 ``artefact.X``                  "URL SHA256"
-``artefacts``                   lines "URL SHA256": all that the step's role needs
+``artefacts``                   lines "URL SHA256": all that the group's servers need
 ``image.X``                     reference with digest
 ``config.X``                    text of a configuration
 ``file:NAME``                   text of a file of the block
 ``override.X``                  the user's override as JSON
 ``artifacts.mirror``, ``.registry``  URLs, empty for upstream
 ``access.admin_request``        the administrator's certificate request (PEM)
+``access.admin_days``           life of the administrator's certificate
+``rotation.certificates``       a number; when it is raised, all certificates are made anew
+``rotation.authorities``        generations of the authorities that are trusted; the first signs
 ``certificates``                policy lines (:mod:`heatgen.certificates`)
 ``expected.nodes``              names of all servers, comma separated
-``servers.ROLE.names``          map "0", "1", ... to names; ``servers.ROLE.addresses``
-``step.LAYER.STEP.OUTPUT@ROLE``  map "0", "1", ... to the outputs of a step on a role
+``servers.names``               map GROUP to map "0", "1", ... to names; ``servers.addresses``
+``step.LAYER.STEP.OUTPUT@all``  map GROUP to map "0", "1", ... to the outputs of a step
+``step.LAYER.STEP.OUTPUT@control``  map "0", "1", ... to the outputs on the control plane
 ``step.LAYER.STEP.OUTPUT``      output of a step that runs on the first control-plane node alone
 ==============================  ==================================================================
 """
@@ -38,13 +45,16 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from heatgen import addresses, certificates, configs
-from heatgen.catalog import Block, Step
-from heatgen.names import LAYERS, ROLES
+from heatgen.catalog import Block, Condition, Step
+from heatgen.groups import WorkerGroup
+from heatgen.names import CONTROL, LAYERS, role_of
 from heatgen.pins import Pins
-from heatgen.spec import Spec
+from heatgen.spec import NO_BALANCER, Spec, used_blocks
 
 API_PORT = 6443
 DOMAIN = "cluster.local"
+EVERY = "all"
+CONTROL_TAINTS = ("node-role.kubernetes.io/control-plane=:NoSchedule",)
 
 
 class Unresolved(ValueError):
@@ -57,26 +67,22 @@ class Unpinned(Unresolved):
 
 @dataclass(frozen=True)
 class StepOutput:
-    """Output of a step's deployments on a role; role '': of its one deployment."""
+    """Output of a step's deployments: of all, of the control plane's, or ('') of its only one."""
 
     layer: str
     step: str
     output: str
-    role: str
+    scope: str
 
 
 @dataclass(frozen=True)
 class ServerNames:
-    """Map of index to name of a role's servers."""
-
-    role: str
+    """Map of group to map of index to a server's name."""
 
 
 @dataclass(frozen=True)
 class ServerAddresses:
-    """Map of index to fixed address of a role's servers."""
-
-    role: str
+    """Map of group to map of index to a server's fixed address."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +96,17 @@ class ApiExternal:
 
 
 @dataclass(frozen=True)
-class AdminRequest:
-    """The administrator's certificate request: a parameter of the stack."""
+class StackParameter:
+    """A parameter of the stack, by its name."""
+
+    name: str
 
 
-Reference = StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | AdminRequest
+ADMIN_REQUEST = StackParameter("admin_request")
+CERTIFICATES_GENERATION = StackParameter("certificates_generation")
+AUTHORITY_GENERATIONS = StackParameter("authority_generations")
+
+Reference = StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | StackParameter
 Value = Any
 """A plain value (text, number, list, mapping) or a :data:`Reference`."""
 
@@ -104,18 +116,39 @@ class House:
     """All that inputs can be resolved from."""
 
     spec: Spec
-    blocks: Mapping[str, Block]
-    """By layer, from the ground up, the mortar last."""
+    groups: Mapping[str, Mapping[str, Block]]
+    """By group, the control plane first: blocks by layer, from the ground up, the mortar last."""
     pins: Pins
+
+    @property
+    def blocks(self) -> list[Block]:
+        """Every block that a group uses, in the order of the layers."""
+        return used_blocks(self.groups)
+
+    def users(self, block: Block) -> list[str]:
+        """The groups that use a block."""
+        return [
+            group for group, blocks in self.groups.items() if blocks[block.layer].name == block.name
+        ]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Who asks: a block, for servers of a role."""
+    """Who asks: a block, for servers of a group."""
 
     house: House
     block: Block
-    role: str
+    group: str
+
+    @property
+    def role(self) -> str:
+        """The role of the group's servers."""
+        return role_of(self.group)
+
+    @property
+    def workers(self) -> WorkerGroup | None:
+        """The group, if it is one of workers."""
+        return next((item for item in self.house.spec.workers if item.name == self.group), None)
 
 
 def resolve(source: str, place: Place) -> Value:
@@ -137,10 +170,25 @@ def resolve(source: str, place: Place) -> Value:
     raise Unresolved(f"{source!r} is not a source of inputs")
 
 
+def holds(condition: Condition, place: Place) -> bool:
+    """Whether each source of a condition has one of the values, compared as text.
+
+    Raises:
+        Unresolved: a source leads nowhere, or Heat alone knows it.
+    """
+    for source, values in condition.items():
+        found = resolve(source, place)
+        if isinstance(found, Reference):
+            raise Unresolved(f"{source!r} is known to Heat only: a condition cannot ask it")
+        if as_text(found) not in {as_text(value) for value in values}:
+            return False
+    return True
+
+
 def is_map(value: Value) -> bool:
     """Whether the value arrives as a map: an input of type Json."""
     if isinstance(value, StepOutput):
-        return value.role != ""
+        return value.scope != ""
     return isinstance(value, ServerNames | ServerAddresses)
 
 
@@ -159,6 +207,13 @@ def control_addresses(spec: Spec) -> list[str]:
     """Planned addresses of the control-plane nodes."""
     planned = addresses.control_addresses(spec.cloud.nodes, spec.control_plane.count)
     return [str(address) for address in planned]
+
+
+def api_host(spec: Spec) -> str:
+    """Planned address by which the cluster's own components reach the API."""
+    if spec.control_plane.load_balancer == NO_BALANCER:
+        return control_addresses(spec)[0]
+    return str(addresses.api_address(spec.cloud.nodes))
 
 
 def artefact_url(url: str, mirror: str) -> str:
@@ -190,21 +245,21 @@ def image_references(block: Block, options: Mapping[str, Any]) -> dict[str, str]
 
 def options_of(spec: Spec, block: Block) -> Mapping[str, Any]:
     """Values of a block's options; the mortar has none."""
-    layer = spec.layers.get(block.layer)
-    return layer.options if layer else {}
+    return spec.options_of(block.layer, block.name)
 
 
-def role_artefacts(house: House, role: str) -> list[str]:
-    """Lines "URL SHA256" of all artefacts that steps on a role use, in the order of the layers."""
+def group_artefacts(house: House, group: str) -> list[str]:
+    """Lines "URL SHA256" of all artefacts that steps on a group use, in the order of the layers."""
     lines: dict[str, None] = {}
-    for block in house.blocks.values():
+    for block in house.groups[group].values():
+        place = Place(house, block, group)
         for step in block.steps:
-            if role not in step.roles:
+            if place.role not in step.roles or not holds(step.when, place):
                 continue
-            for name in step.inputs:
+            for name, roles in step.inputs.items():
                 source = block.inputs[name].source if name in block.inputs else ""
-                if source.startswith("artefact."):
-                    lines[resolve(source, Place(house, block, role))] = None
+                if place.role in roles and source.startswith("artefact."):
+                    lines[resolve(source, place)] = None
     return list(lines)
 
 
@@ -213,7 +268,8 @@ def _own_option(name: str, place: Place) -> Value:
 
 
 def _layer_option(layer: str, name: str, place: Place) -> Value:
-    return _option(place.house.spec.layers[layer].options, name, layer)
+    block = place.house.groups[place.group][layer]
+    return _option(options_of(place.house.spec, block), name, layer)
 
 
 def _option(options: Mapping[str, Any], name: str, layer: str) -> Value:
@@ -265,6 +321,8 @@ def _config(name: str, place: Place) -> str:
         raise
     except ValueError as error:
         raise Unresolved(f"configuration {name!r}: {error}") from None
+    for other in place.house.groups[place.group].values():
+        data = configs.merged(data, other.patches.get(config.override, {}))
     patch = place.house.spec.overrides.get(config.override, {})
     return configs.text(configs.merged(data, patch), config.format)
 
@@ -282,71 +340,83 @@ def _override(name: str, place: Place) -> str:
     return json.dumps(place.house.spec.overrides.get(name, {}), sort_keys=True)
 
 
-def _servers(name: str, _: Place) -> Reference:
-    role, what = (*name.split(".", 1), "")[:2]
-    kinds: dict[str, type[ServerNames | ServerAddresses]] = {
-        "names": ServerNames, "addresses": ServerAddresses,
-    }  # fmt: skip
-    if role not in ROLES or what not in kinds:
-        raise Unresolved(f"'servers.{name}' must be servers.ROLE.names or servers.ROLE.addresses")
-    return kinds[what](role)
-
-
 def _step_output(name: str, place: Place) -> StepOutput:
-    path, _, role = name.partition("@")
+    path, _, scope = name.partition("@")
     parts = path.split(".")
-    if len(parts) != 3:
-        raise Unresolved(f"'step.{name}' must be step.LAYER.STEP.OUTPUT, with @ROLE for a map")
+    if len(parts) != 3 or scope not in ("", CONTROL, EVERY):
+        raise Unresolved(f"'step.{name}' must be step.LAYER.STEP.OUTPUT, with @all or @control")
     layer, step_name, output = parts
-    step = _find_step(layer, step_name, place)
-    if output not in step.outputs:
-        raise Unresolved(f"step {layer}/{step_name} has no output {output!r}")
-    if role and role not in step.roles:
-        raise Unresolved(f"step {layer}/{step_name} does not run on role {role!r}")
-    if not role and not step.first_only:
-        raise Unresolved(f"step {layer}/{step_name} runs on several servers: add @ROLE")
-    return StepOutput(layer, step_name, output, role)
+    for step in _find_steps(layer, step_name, place):
+        if output not in step.outputs:
+            raise Unresolved(f"step {layer}/{step_name} has no output {output!r}")
+        if scope == CONTROL and CONTROL not in step.roles:
+            raise Unresolved(f"step {layer}/{step_name} does not run on the control plane")
+        if not scope and not step.first_only:
+            raise Unresolved(f"step {layer}/{step_name} runs on several servers: add @all")
+    return StepOutput(layer, step_name, output, scope)
 
 
-def _find_step(layer: str, name: str, place: Place) -> Step:
-    block = place.house.blocks.get(layer)
-    for step in block.steps if block else ():
-        if step.name == name:
-            return step
-    raise Unresolved(f"there is no step {layer}/{name}")
+def _find_steps(layer: str, name: str, place: Place) -> list[Step]:
+    """The steps of a name: one for each block of the layer that has it."""
+    blocks = [block for block in place.house.blocks if block.layer == layer]
+    steps = [step for block in blocks for step in block.steps if step.name == name]
+    if not steps:
+        raise Unresolved(f"there is no step {layer}/{name}")
+    return steps
 
 
 def _api_external(place: Place) -> Value:
     spec = place.house.spec
-    return ApiExternal() if spec.access.floating_ip else control_addresses(spec)[0]
+    return ApiExternal() if spec.access.floating_ip else api_host(spec)
 
 
-def _api_host(place: Place) -> str:
-    return control_addresses(place.house.spec)[0]
+def _labels(place: Place) -> str:
+    labels = place.workers.labels if place.workers else {}
+    return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
+def _taints(place: Place) -> str:
+    return ",".join(place.workers.taints if place.workers else CONTROL_TAINTS)
 
 
 def _policy(place: Place) -> str:
-    reached_by = [str(addresses.service_address(_services(place))), _api_host(place)]
-    return certificates.policy(place.house.blocks.values(), reached_by, DOMAIN)
+    house = place.house
+    reached_by = [str(addresses.service_address(_services(place))), api_host(house.spec)]
+    wanted = [
+        certificate
+        for block in house.blocks
+        for certificate in block.certificates
+        if holds(certificate.when, Place(house, block, house.users(block)[0]))
+    ]
+    return certificates.policy(wanted, reached_by, DOMAIN)
 
 
 _SINGLES: dict[str, Callable[[Place], Value]] = {
-    "access.admin_request": lambda _: AdminRequest(),
+    "access.admin_days": lambda place: place.house.spec.access.admin_days,
+    "access.admin_request": lambda _: ADMIN_REQUEST,
     "api.external": _api_external,
-    "api.host": _api_host,
+    "api.host": lambda place: api_host(place.house.spec),
     "api.port": lambda _: API_PORT,
-    "api.url": lambda place: f"https://{_api_host(place)}:{API_PORT}",
-    "artefacts": lambda place: "\n".join(role_artefacts(place.house, place.role)),
+    "api.url": lambda place: f"https://{api_host(place.house.spec)}:{API_PORT}",
+    "artefacts": lambda place: "\n".join(group_artefacts(place.house, place.group)),
     "artifacts.mirror": lambda place: place.house.spec.artifacts.mirror,
     "artifacts.registry": lambda place: place.house.spec.artifacts.registry,
     "certificates": _policy,
     "cluster.name": lambda place: place.house.spec.name,
     "control_plane.addresses": lambda place: control_addresses(place.house.spec),
     "control_plane.count": lambda place: place.house.spec.control_plane.count,
+    "control_plane.load_balancer": lambda place: place.house.spec.control_plane.load_balancer,
     "expected.nodes": lambda _: NodeNames(),
+    "group.labels": _labels,
+    "group.name": lambda place: place.group,
+    "group.taints": _taints,
     "nodes.cidr": lambda place: str(place.house.spec.cloud.nodes),
     "orchestration.dns": lambda place: str(addresses.dns_address(_services(place))),
     "orchestration.service_address": lambda place: str(addresses.service_address(_services(place))),
+    "rotation.authorities": lambda _: AUTHORITY_GENERATIONS,
+    "rotation.certificates": lambda _: CERTIFICATES_GENERATION,
+    "servers.addresses": lambda _: ServerAddresses(),
+    "servers.names": lambda _: ServerNames(),
 }
 
 _FAMILIES: dict[str, Callable[[str, Place], Value]] = {
@@ -355,6 +425,5 @@ _FAMILIES: dict[str, Callable[[str, Place], Value]] = {
     "image": _image,
     "options": _own_option,
     "override": _override,
-    "servers": _servers,
     "step": _step_output,
 }

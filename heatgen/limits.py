@@ -58,6 +58,9 @@ def usage(plan: Plan, template: dict[str, Any]) -> list[Usage]:
 
 
 def resources(plan: Plan, template: dict[str, Any]) -> int:
-    """How many resources Heat counts: a member of each group for each worker."""
-    groups = sum(1 for item in plan.deployments if item.index is None)
-    return len(template["resources"]) + plan.spec.workers.count * (1 + groups)
+    """How many resources Heat counts: for each worker a server and its group's deployments."""
+    members = 0
+    for group in plan.spec.workers:
+        deployments = sum(1 for item in plan.deployments if item.group == group.name)
+        members += group.count * (1 + deployments)
+    return len(template["resources"]) + members

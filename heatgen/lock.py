@@ -19,7 +19,7 @@ from heatgen import inputs
 from heatgen.catalog import Artefact, Catalog
 from heatgen.pins import Pins
 from heatgen.problems import Problem, ProblemsFound
-from heatgen.spec import Spec, used_blocks
+from heatgen.spec import Spec, group_blocks, used_blocks
 
 TIMEOUT = (10, 60)
 """Seconds to connect, and between two bytes."""
@@ -49,10 +49,10 @@ class Wanted:
 
 
 def wanted(spec: Spec, catalog: Catalog) -> Wanted:
-    """Artefacts and images of all blocks that a spec uses."""
+    """Artefacts and images of all blocks that a spec uses, those of all groups among them."""
     artefacts: dict[str, Artefact] = {}
     images: set[str] = set()
-    for block in used_blocks(spec, catalog).values():
+    for block in used_blocks(group_blocks(spec, catalog)):
         options = inputs.options_of(spec, block)
         images.update(inputs.image_references(block, options).values())
         for name, url in inputs.artefact_urls(block, options).items():

@@ -7,6 +7,9 @@ Names of resources are for ever: a changed name makes Heat replace what it names
 LAYERS = ("os", "runtime", "kvstore", "network", "orchestration")
 """The five layers, from the ground up."""
 
+RUNTIME = LAYERS[1]
+"""The layer whose block may differ from group to group."""
+
 ORCHESTRATION = LAYERS[-1]
 
 TRUST = "trust"
@@ -15,6 +18,7 @@ TRUST = "trust"
 CONTROL = "control"
 WORKER = "worker"
 ROLES = (CONTROL, WORKER)
+"""Also the names of groups: the control plane is one, workers are one or several."""
 
 
 def control(index: int) -> str:
@@ -38,14 +42,34 @@ def security_rule(role: str, origin: str, protocol: str, first: int, last: int) 
     return f"security_rule_{role}_from_{origin}_{protocol}{ports}"
 
 
-def step_config(layer: str, step: str) -> str:
-    """SoftwareConfig of a step."""
-    return f"{layer}_{_word(step)}_config"
+def role_of(group: str) -> str:
+    """The role of a group's servers."""
+    return CONTROL if group == CONTROL else WORKER
 
 
-def step_deployment(layer: str, step: str, index: int | None) -> str:
-    """Deployment of a step: on control-plane node ``index``, or (None) on all workers."""
-    place = "workers" if index is None else f"control_{index}"
+def workers(group: str) -> str:
+    """Resource of a group of workers."""
+    return "workers" if group == WORKER else f"workers_{_word(group)}"
+
+
+def group_parameter(group: str, what: str) -> str:
+    """Parameter of a group: its ``count``, ``flavor`` or ``image``."""
+    return f"{_word(group)}_{what}"
+
+
+def api_member(index: int) -> str:
+    """A control-plane node behind the load balancer."""
+    return f"api_member_{index}"
+
+
+def step_config(layer: str, step: str, block: str = "") -> str:
+    """SoftwareConfig of a step; with the block's name if it is not the layer's main one."""
+    return "_".join(part for part in (layer, _word(step), _word(block), "config") if part)
+
+
+def step_deployment(layer: str, step: str, group: str, index: int | None) -> str:
+    """Deployment of a step: on control-plane node ``index``, or (None) on a group of workers."""
+    place = workers(group) if index is None else control(index)
     return f"{layer}_{_word(step)}_{place}"
 
 

@@ -3,33 +3,25 @@
 
 from heatgen import names
 from heatgen.hot import Expression, Output, get_attr, list_join
-from heatgen.inputs import API_PORT, control_addresses
-from heatgen.names import CONTROL, LAYERS, TRUST, WORKER
+from heatgen.inputs import API_PORT, api_host, control_addresses
+from heatgen.names import CONTROL, LAYERS, RUNTIME, TRUST, role_of
 from heatgen.plan import Plan
 
 
 def outputs(plan: Plan) -> dict[str, Output]:
     """The outputs of the stack by name."""
-    spec = plan.spec
-    host = (
-        get_attr("api_floating_ip", "floating_ip_address")
-        if spec.access.floating_ip
-        else control_addresses(spec)[0]
-    )
-    sign = names.step_deployment(TRUST, "sign", 0)
+    sign = names.step_deployment(TRUST, "sign", CONTROL, 0)
     return {
-        "api_endpoint": Output(
-            "URL of the Kubernetes API",
-            list_join("", ["https://", host, f":{API_PORT}"]),
-        ),
+        "api_endpoint": Output("URL of the Kubernetes API", _endpoint(plan)),
         "ca_certificate": Output(
-            "Certificate of the cluster's authority (PEM)", get_attr(sign, "ca_kubernetes")
+            "Certificates of the cluster's authority (PEM), the signing one first",
+            get_attr(sign, "ca_kubernetes"),
         ),
         "admin_certificate": Output(
             "Certificate of the administrator (PEM); its key is where the request was made",
             get_attr(sign, "admin_certificate"),
         ),
-        "nodes": Output("Every node: name to address and role", _nodes(plan)),
+        "nodes": Output("Every node: name to address, role, group and runtime", _nodes(plan)),
         "conformance": Output("What the suite shall find", _conformance(plan)),
     }
 
@@ -39,19 +31,40 @@ def control_names(plan: Plan) -> list[Expression]:
     return [get_attr(names.control(server.index), "name") for server in plan.control]
 
 
+def _endpoint(plan: Plan) -> Expression:
+    """URL by which users reach the API."""
+    floating = get_attr("api_floating_ip", "floating_ip_address")
+    host = floating if plan.spec.access.floating_ip else api_host(plan.spec)
+    return list_join("", ["https://", host, f":{API_PORT}"])
+
+
 def _nodes(plan: Plan) -> Expression:
-    """Map of node name to address and role."""
-    return {
-        "map_merge": [
-            _node_map(CONTROL, control_names(plan), list(control_addresses(plan.spec))),
-            _node_map(WORKER, get_attr("workers", "name"), get_attr("workers", "first_address")),
-        ]
-    }
+    """Map of node name to what it is."""
+    spec = plan.spec
+    control = _node_map(
+        CONTROL,
+        spec.layers[RUNTIME].use,
+        control_names(plan),
+        list(control_addresses(spec)),
+    )
+    workers = [
+        _node_map(
+            group.name,
+            group.runtime.use,
+            get_attr(names.workers(group.name), "name"),
+            get_attr(names.workers(group.name), "first_address"),
+        )
+        for group in spec.workers
+    ]
+    return {"map_merge": [control, *workers]}
 
 
-def _node_map(role: str, node_names: Expression, node_addresses: Expression) -> Expression:
+def _node_map(
+    group: str, runtime: str, node_names: Expression, node_addresses: Expression
+) -> Expression:
+    node = {"address": "<address>", "role": role_of(group), "group": group, "runtime": runtime}
     repeat = {
-        "template": {"<name>": {"address": "<address>", "role": role}},
+        "template": {"<name>": node},
         "for_each": {"<name>": node_names, "<address>": node_addresses},
         "permutations": False,
     }
@@ -69,13 +82,18 @@ def _conformance(plan: Plan) -> Expression:
         "services": options["orchestration"].get("services"),
         "dns": plan.dns,
     }
-    versions = {
-        blocks[layer]: options[layer]["version"] for layer in LAYERS if "version" in options[layer]
-    }
+    uses = [*spec.layers.values(), *(group.runtime for group in spec.workers)]
+    versions = {use.use: use.options["version"] for use in uses if "version" in use.options}
+    servers = [f"https://{address}:{API_PORT}" for address in control_addresses(spec)]
     return {
         "version": 1,
         "cluster": spec.name,
         "nodes": _nodes(plan),
+        "api": {
+            "endpoint": _endpoint(plan),
+            "servers": servers,
+            "load_balancer": spec.control_plane.load_balancer,
+        },
         "versions": versions,
         "networks": {name: value for name, value in networks.items() if value},
         "blocks": blocks,

@@ -13,10 +13,10 @@ from typing import Any
 from heatgen import addresses, firewall, inputs, names
 from heatgen.catalog import Block, Catalog, Step
 from heatgen.inputs import House, Place, Value
-from heatgen.names import CONTROL, ORCHESTRATION, WORKER
+from heatgen.names import CONTROL, ORCHESTRATION, WORKER, role_of
 from heatgen.pins import Pins
 from heatgen.problems import Problem, ProblemsFound
-from heatgen.spec import Spec, used_blocks
+from heatgen.spec import Spec, group_blocks
 
 LIBRARY_LINE = 'source "$HEATGEN_LIB/step.sh"'
 """The line of a step's script in whose place the library is put."""
@@ -44,12 +44,12 @@ class StepConfig:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A step on one control-plane node (``index``) or on all workers (None)."""
+    """A step on one control-plane node (``index``) or on a group of workers (None)."""
 
     name: str
     layer: str
     step: str
-    role: str
+    group: str
     index: int | None
     config: str
     requires: tuple[str, ...]
@@ -62,7 +62,6 @@ class Plan:
     """A cluster, decided."""
 
     spec: Spec
-    blocks: Mapping[str, Block]
     control: tuple[ControlServer, ...]
     pool: tuple[IPv4Address, IPv4Address]
     """First and last address that Neutron hands out to workers."""
@@ -86,12 +85,17 @@ class _Slot:
 
     block: Block
     step: Step
-    role: str
+    group: str
     index: int | None
+    config: str
 
     @property
     def name(self) -> str:
-        return names.step_deployment(self.block.layer, self.step.name, self.index)
+        return names.step_deployment(self.block.layer, self.step.name, self.group, self.index)
+
+    @property
+    def role(self) -> str:
+        return role_of(self.group)
 
 
 def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
@@ -107,18 +111,16 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
         ProblemsFound: with every input that cannot be resolved and every requirement that no step
             meets.
     """
-    blocks = used_blocks(spec, catalog)
-    house = House(spec, blocks, pins)
-    slots = list(_slots(spec, blocks))
-    needs = _requirements(slots)
+    house = House(spec, group_blocks(spec, catalog), pins)
+    slots, off = _slots(house)
+    needs = _requirements(slots, off)
     planned = addresses.control_addresses(spec.cloud.nodes, spec.control_plane.count)
     values = _resolved_inputs(house, slots)
     return Plan(
         spec=spec,
-        blocks=blocks,
         control=tuple(ControlServer(index, address) for index, address in enumerate(planned)),
         pool=addresses.pool(spec.cloud.nodes),
-        rules=firewall.rules(spec, blocks.values()),
+        rules=firewall.rules(house),
         configs=tuple(_configs(slots, values, catalog.step_library)),
         deployments=tuple(
             _deployment(slot, needs[slot.name], values[slot.name])
@@ -127,8 +129,8 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
         agent=catalog.agent,
         agent_unit=catalog.agent_unit,
         admin_request=admin_request,
-        dns=str(inputs.resolve("orchestration.dns", Place(house, blocks[ORCHESTRATION], CONTROL))),
-        facts={block.name: _facts(house, block) for block in blocks.values() if block.facts},
+        dns=_dns(house),
+        facts={block.name: _facts(house, block) for block in house.blocks if block.facts},
     )
 
 
@@ -146,27 +148,50 @@ def complete_script(text: str, library: str) -> str:
     return f"{before.rstrip()}\n\n{library.strip()}\n\n{after.lstrip()}"
 
 
-def _slots(spec: Spec, blocks: Mapping[str, Block]) -> Iterator[_Slot]:
-    """Every step on every place it runs at."""
-    for block in blocks.values():
+def _slots(house: House) -> tuple[list[_Slot], list[_Slot]]:
+    """Every step on every place it runs at; apart from them, those that are switched off."""
+    on: list[_Slot] = []
+    off: list[_Slot] = []
+    for block in house.blocks:
         for step in block.steps:
-            if CONTROL in step.roles:
-                count = 1 if step.first_only else spec.control_plane.count
-                for index in range(count):
-                    yield _Slot(block, step, CONTROL, index)
-            if WORKER in step.roles:
-                yield _Slot(block, step, WORKER, None)
+            for slot in _places(house, block, step):
+                try:
+                    chosen = inputs.holds(step.when, Place(house, block, slot.group))
+                except inputs.Unresolved as error:
+                    path = ("steps", block.steps.index(step), "when")
+                    problem = block.document.problem(path, str(error))
+                    raise ProblemsFound([problem], _sources([slot])) from None
+                (on if chosen else off).append(slot)
+    return on, off
 
 
-def _requirements(slots: list[_Slot]) -> dict[str, tuple[str, ...]]:
-    """For each slot the names of the slots it waits for."""
+def _places(house: House, block: Block, step: Step) -> Iterator[_Slot]:
+    """A step on every place of its roles."""
+    main = house.groups[CONTROL][block.layer].name == block.name
+    config = names.step_config(block.layer, step.name, "" if main else block.name)
+    users = house.users(block)
+    if CONTROL in step.roles and CONTROL in users:
+        count = 1 if step.first_only else house.spec.control_plane.count
+        for index in range(count):
+            yield _Slot(block, step, CONTROL, index, config)
+    if WORKER in step.roles:
+        for group in users:
+            if group != CONTROL:
+                yield _Slot(block, step, group, None, config)
+
+
+def _requirements(slots: list[_Slot], off: list[_Slot]) -> dict[str, tuple[str, ...]]:
+    """For each slot the names of the slots it waits for.
+
+    A capability whose providers are all switched off counts as met.
+    """
     problems: list[Problem] = []
     needs: dict[str, tuple[str, ...]] = {}
     for slot in slots:
         found: set[str] = set()
         for capability in slot.step.requires:
             providers = _providers(slot, capability, slots)
-            if not providers:
+            if not providers and not _providers(slot, capability, off):
                 message = f"step {slot.step.name!r} requires {capability!r}, which no step provides"
                 problems.append(slot.block.document.problem(("steps",), message))
             found.update(provider.name for provider in providers)
@@ -179,15 +204,16 @@ def _requirements(slots: list[_Slot]) -> dict[str, tuple[str, ...]]:
 def _providers(slot: _Slot, capability: str, slots: list[_Slot]) -> list[_Slot]:
     """Who provides a capability to a slot.
 
-    ``name`` means the provider on the same server; if there is none, those of the same role; else
-    all. ``name@role`` means all of a role, ``name@all`` all there are.
+    ``name`` means the provider on the same server (or group of workers); if there is none, those
+    of the same role; else all. ``name@role`` means all of a role, ``name@all`` all there are.
     """
     name, _, role = capability.partition("@")
     every = [other for other in slots if name in other.step.provides]
     if role:
         return [other for other in every if role in ("all", other.role)]
     same_role = [other for other in every if other.role == slot.role]
-    same_server = [other for other in same_role if other.index == slot.index]
+    here = (slot.group, slot.index)
+    same_server = [other for other in same_role if (other.group, other.index) == here]
     return same_server or same_role or every
 
 
@@ -215,13 +241,16 @@ def _resolved_inputs(house: House, slots: list[_Slot]) -> dict[str, dict[str, Va
     problems: list[Problem] = []
     values: dict[str, dict[str, Value]] = {}
     for slot in slots:
-        place = Place(house, slot.block, slot.role)
+        place = Place(house, slot.block, slot.group)
         values[slot.name] = {
             "HEATGEN_STEP": f"{slot.block.layer}/{slot.step.name}",
             "HEATGEN_ROLE": slot.role,
+            "HEATGEN_GROUP": slot.group,
             "HEATGEN_TIMEOUT": str(slot.step.timeout),
         }
-        for name in slot.step.inputs:
+        for name, roles in slot.step.inputs.items():
+            if slot.role not in roles:
+                continue
             if name not in slot.block.inputs:
                 message = f"step {slot.step.name!r} names an input that is not declared: {name}"
                 problems.append(slot.block.document.problem(("steps",), message))
@@ -241,13 +270,15 @@ def _resolved_inputs(house: House, slots: list[_Slot]) -> dict[str, dict[str, Va
 def _configs(
     slots: list[_Slot], values: Mapping[str, Mapping[str, Value]], library: str
 ) -> Iterator[StepConfig]:
-    """One configuration for each step, shared by all its deployments."""
-    done = set()
+    """One configuration for each step of a block, shared by all its deployments."""
+    # Inputs may be given on one role only: the configuration declares them all.
+    kinds: dict[str, dict[str, str]] = {}
     for slot in slots:
-        name = names.step_config(slot.block.layer, slot.step.name)
-        if name in done:
-            continue
-        done.add(name)
+        kinds.setdefault(slot.config, {}).update(
+            (key, "Json" if inputs.is_map(value) else "String")
+            for key, value in values[slot.name].items()
+        )
+    for slot in {slot.config: slot for slot in slots}.values():
         text = slot.block.files.get(slot.step.script)
         try:
             if text is None:
@@ -256,11 +287,7 @@ def _configs(
         except ValueError as error:
             file = slot.block.document.name.removesuffix("block.yaml") + slot.step.script
             raise ProblemsFound([Problem(file, None, str(error))]) from None
-        kinds = {
-            key: "Json" if inputs.is_map(value) else "String"
-            for key, value in values[slot.name].items()
-        }
-        yield StepConfig(name, script, kinds, slot.step.outputs)
+        yield StepConfig(slot.config, script, kinds[slot.config], slot.step.outputs)
 
 
 def _deployment(slot: _Slot, needs: tuple[str, ...], values: Mapping[str, Value]) -> Deployment:
@@ -268,12 +295,17 @@ def _deployment(slot: _Slot, needs: tuple[str, ...], values: Mapping[str, Value]
         name=slot.name,
         layer=slot.block.layer,
         step=slot.step.name,
-        role=slot.role,
+        group=slot.group,
         index=slot.index,
-        config=names.step_config(slot.block.layer, slot.step.name),
+        config=slot.config,
         requires=needs,
         inputs=values,
     )
+
+
+def _dns(house: House) -> str:
+    place = Place(house, house.groups[CONTROL][ORCHESTRATION], CONTROL)
+    return str(inputs.resolve("orchestration.dns", place))
 
 
 def _facts(house: House, block: Block) -> dict[str, Any]:
@@ -290,7 +322,7 @@ def _facts(house: House, block: Block) -> dict[str, Any]:
 
 
 def _fact_values(house: House, block: Block) -> dict[str, Any]:
-    place = Place(house, block, CONTROL)
+    place = Place(house, block, house.users(block)[0])
     options = inputs.options_of(house.spec, block)
     facts: dict[str, Any] = {}
     for name, fact in block.facts.items():

@@ -7,8 +7,9 @@ Names of resources, see :mod:`heatgen.names`, are for ever.
 from collections.abc import Iterator
 from typing import Any
 
-from heatgen import VERSION, names, outputs, userdata
+from heatgen import VERSION, endpoint, names, outputs, userdata
 from heatgen.firewall import Rule
+from heatgen.groups import WorkerGroup
 from heatgen.hot import (
     Expression,
     Parameter,
@@ -20,11 +21,14 @@ from heatgen.hot import (
     list_join,
 )
 from heatgen.inputs import (
-    AdminRequest,
+    ADMIN_REQUEST,
+    AUTHORITY_GENERATIONS,
+    CERTIFICATES_GENERATION,
     ApiExternal,
     NodeNames,
     ServerAddresses,
     ServerNames,
+    StackParameter,
     StepOutput,
     Value,
     as_text,
@@ -45,11 +49,13 @@ def render(plan: Plan) -> Template:
     resources = dict(_network(plan))
     resources |= dict(_firewall(plan))
     resources["agent"] = _agent(plan)
+    if len(plan.control) > 1:
+        resources["control_group"] = _control_group()
     for server in plan.control:
         resources |= dict(_control_server(plan, server))
-    resources["workers"] = _workers(plan)
-    if spec.access.floating_ip:
-        resources["api_floating_ip"] = _floating_ip()
+    for group in spec.workers:
+        resources[names.workers(group.name)] = _workers(plan, group)
+    resources |= endpoint.resources(spec)
     resources |= {config.name: _config(config) for config in plan.configs}
     resources |= {item.name: _deployment(plan, item) for item in plan.deployments}
     layers = ", ".join(f"{layer} {spec.layers[layer].use}" for layer in LAYERS)
@@ -63,36 +69,69 @@ def render(plan: Plan) -> Template:
 
 def _parameters(plan: Plan) -> dict[str, Parameter]:
     spec = plan.spec
-
-    def named(description: str, default: str, constraint: str) -> Parameter:
-        return Parameter("string", description, default, ({"custom_constraint": constraint},))
-
     parameters = {
-        "image": named("Image of the nodes", spec.cloud.image, "glance.image"),
-        "control_flavor": named(
-            "Flavor of control-plane nodes", spec.control_plane.flavor, "nova.flavor"
-        ),
-        "worker_flavor": named("Flavor of workers", spec.workers.flavor, "nova.flavor"),
-        "external_network": named(
-            "Network that the router and floating IPs hang on",
-            spec.cloud.external_network,
-            "neutron.network",
-        ),
-        "worker_count": Parameter(
-            "number",
-            "How many workers",
-            spec.workers.count,
-            ({"range": {"min": 0, "max": MAX_WORKERS}},),
-        ),
-        "admin_request": Parameter(
-            "string",
-            "Certificate request of the administrator (PEM); the key never comes here",
-            plan.admin_request,
+        "image": _named("Image of the nodes", spec.cloud.image, "glance.image"),
+        **_group_parameters(
+            CONTROL, "control-plane nodes", spec.control_plane.flavor, spec.control_plane.image
         ),
     }
+    for group in spec.workers:
+        what = "workers" if group.name == WORKER else f"workers of group {group.name}"
+        parameters |= _group_parameters(group.name, what, group.flavor, group.image)
+    parameters["external_network"] = _named(
+        "Network that the router and floating IPs hang on",
+        spec.cloud.external_network,
+        "neutron.network",
+    )
+    for group in spec.workers:
+        what = "workers" if group.name == WORKER else f"workers of group {group.name}"
+        parameters[names.group_parameter(group.name, "count")] = Parameter(
+            "number", f"How many {what}", group.count, ({"range": {"min": 0, "max": MAX_WORKERS}},)
+        )
+    parameters |= _trust_parameters(plan.admin_request)
     if spec.access.ssh_key:
-        parameters["key_name"] = named("Key pair for SSH", spec.access.ssh_key, "nova.keypair")
+        parameters["key_name"] = _named("Key pair for SSH", spec.access.ssh_key, "nova.keypair")
     return parameters
+
+
+def _named(description: str, default: str, constraint: str) -> Parameter:
+    """A parameter that names something of the cloud."""
+    return Parameter("string", description, default, ({"custom_constraint": constraint},))
+
+
+def _group_parameters(group: str, what: str, flavor: str, image: str) -> dict[str, Parameter]:
+    """What the servers of a group are made of; an image only if it is not that of all."""
+    parameters = {
+        names.group_parameter(group, "flavor"): _named(f"Flavor of {what}", flavor, "nova.flavor")
+    }
+    if image:
+        parameters[names.group_parameter(group, "image")] = _named(
+            f"Image of {what}", image, "glance.image"
+        )
+    return parameters
+
+
+def _trust_parameters(admin_request: str) -> dict[str, Parameter]:
+    """What 'heatgen kubeconfig --renew' and 'heatgen rotate' change."""
+    return {
+        ADMIN_REQUEST.name: Parameter(
+            "string",
+            "Certificate request of the administrator (PEM); the key never comes here",
+            admin_request,
+        ),
+        CERTIFICATES_GENERATION.name: Parameter(
+            "number",
+            "When it is raised, every certificate is made anew: heatgen rotate certificates",
+            1,
+            ({"range": {"min": 1}},),
+        ),
+        AUTHORITY_GENERATIONS.name: Parameter(
+            "string",
+            "Authorities that are trusted, the first signs: heatgen rotate authorities",
+            "1",
+            ({"allowed_pattern": "[1-9][0-9]*(,[1-9][0-9]*)?"},),
+        ),
+    }
 
 
 def _network(plan: Plan) -> Iterator[tuple[str, Resource]]:
@@ -164,13 +203,13 @@ def _agent(plan: Plan) -> Resource:
     return Resource("OS::Heat::SoftwareConfig", {"group": "ungrouped", "config": text})
 
 
-def _server(plan: Plan, role: str, index: int | str) -> dict[str, Any]:
-    """What servers of both roles have in common."""
-    name = list_join("-", [get_param("OS::stack_name"), role, str(index)])
+def _server(plan: Plan, group: str, image: str, index: int | str) -> dict[str, Any]:
+    """What servers of all groups have in common; ``image`` is '' for that of all."""
+    name = list_join("-", [get_param("OS::stack_name"), group, str(index)])
     properties: dict[str, Any] = {
         "name": name,
-        "image": get_param("image"),
-        "flavor": get_param(f"{role}_flavor"),
+        "image": get_param(names.group_parameter(group, "image") if image else "image"),
+        "flavor": get_param(names.group_parameter(group, "flavor")),
     }
     if plan.spec.access.ssh_key:
         properties["key_name"] = get_param("key_name")
@@ -183,6 +222,11 @@ def _server(plan: Plan, role: str, index: int | str) -> dict[str, Any]:
     }
 
 
+def _control_group() -> Resource:
+    """Keeps control-plane nodes on hosts apart where there are enough hosts."""
+    return Resource("OS::Nova::ServerGroup", {"policies": ["soft-anti-affinity"]})
+
+
 def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Resource]]:
     port = names.control_port(server.index)
     fixed = {"subnet": get_resource("subnet"), "ip_address": str(server.address)}
@@ -190,14 +234,17 @@ def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Re
         "network": get_resource("network"),
         "fixed_ips": [fixed],
         "security_groups": [get_resource(names.security_group(CONTROL))],
+        **endpoint.port_properties(plan.spec),
     }
     yield port, Resource("OS::Neutron::Port", properties)
-    networks = {"networks": [{"port": get_resource(port)}]}
+    own: dict[str, Any] = {"networks": [{"port": get_resource(port)}]}
+    if len(plan.control) > 1:
+        own["scheduler_hints"] = {"group": get_resource("control_group")}
     yield (
         names.control(server.index),
         Resource(
             "OS::Nova::Server",
-            _server(plan, CONTROL, server.index) | networks,
+            _server(plan, CONTROL, plan.spec.control_plane.image, server.index) | own,
             # The metadata service and the way out go through the router.
             depends_on=("router_interface",),
             metadata=POLLING,
@@ -205,10 +252,10 @@ def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Re
     )
 
 
-def _workers(plan: Plan) -> Resource:
+def _workers(plan: Plan, group: WorkerGroup) -> Resource:
     member = Resource(
         "OS::Nova::Server",
-        _server(plan, WORKER, "%index%")
+        _server(plan, group.name, group.image, "%index%")
         | {
             "networks": [{"network": get_resource("network")}],
             "security_groups": [get_resource(names.security_group(WORKER))],
@@ -217,17 +264,12 @@ def _workers(plan: Plan) -> Resource:
     )
     return Resource(
         "OS::Heat::ResourceGroup",
-        {"count": get_param("worker_count"), "resource_def": member.as_dict()},
+        {
+            "count": get_param(names.group_parameter(group.name, "count")),
+            "resource_def": member.as_dict(),
+        },
         depends_on=("router_interface",),
     )
-
-
-def _floating_ip() -> Resource:
-    properties = {
-        "floating_network": get_param("external_network"),
-        "port_id": get_resource(names.control_port(0)),
-    }
-    return Resource("OS::Neutron::FloatingIP", properties, depends_on=("router_interface",))
 
 
 def _config(config: StepConfig) -> Resource:
@@ -253,7 +295,7 @@ def _deployment(plan: Plan, item: Deployment) -> Resource:
         "input_values": {name: _expression(plan, value) for name, value in item.inputs.items()},
     }
     if item.index is None:
-        properties["servers"] = get_attr("workers", "refs_map")
+        properties["servers"] = get_attr(names.workers(item.group), "refs_map")
         return Resource("OS::Heat::SoftwareDeploymentGroup", properties, depends_on=item.requires)
     properties["server"] = get_resource(names.control(item.index))
     return Resource("OS::Heat::SoftwareDeployment", properties, depends_on=item.requires)
@@ -261,39 +303,45 @@ def _deployment(plan: Plan, item: Deployment) -> Resource:
 
 def _expression(plan: Plan, value: Value) -> Expression:
     """A value of an input in HOT."""
-    if isinstance(value, AdminRequest):
-        return get_param("admin_request")
+    if isinstance(value, StackParameter):
+        return get_param(value.name)
     if isinstance(value, ApiExternal):
         return get_attr("api_floating_ip", "floating_ip_address")
     if isinstance(value, NodeNames):
-        return list_join(",", outputs.control_names(plan), get_attr("workers", "name"))
+        groups = [get_attr(names.workers(group.name), "name") for group in plan.spec.workers]
+        return list_join(",", outputs.control_names(plan), *groups)
     if isinstance(value, ServerNames):
-        return _server_map(plan, value.role, "name", outputs.control_names(plan))
+        return _server_map(plan, "name", outputs.control_names(plan))
     if isinstance(value, ServerAddresses):
-        return _server_map(plan, value.role, "first_address", list(control_addresses(plan.spec)))
+        return _server_map(plan, "first_address", list(control_addresses(plan.spec)))
     if isinstance(value, StepOutput):
         return _step_output(plan, value)
     return as_text(value)
 
 
-def _server_map(plan: Plan, role: str, attribute: str, of_control: list[Any]) -> Expression:
-    """Map of index to something of a role's servers."""
-    if role == WORKER:
-        return get_attr("workers", "attributes", attribute)
-    return {str(server.index): of_control[server.index] for server in plan.control}
+def _server_map(plan: Plan, attribute: str, of_control: list[Any]) -> Expression:
+    """Map of group to map of index to something of its servers."""
+    workers = {
+        group.name: get_attr(names.workers(group.name), "attributes", attribute)
+        for group in plan.spec.workers
+    }
+    control = {str(server.index): of_control[server.index] for server in plan.control}
+    return {CONTROL: control, **workers}
 
 
 def _step_output(plan: Plan, value: StepOutput) -> Expression:
-    def of_control(index: int) -> Expression:
-        return get_attr(names.step_deployment(value.layer, value.step, index), value.output)
-
-    if not value.role:
-        return of_control(0)
-    if value.role == WORKER:
-        return get_attr(names.step_deployment(value.layer, value.step, None), value.output)
-    indices = [
-        item.index
-        for item in plan.deployments
-        if (item.layer, item.step) == (value.layer, value.step) and item.index is not None
-    ]
-    return {str(index): of_control(index) for index in sorted(indices)}
+    """Outputs of a step's deployments; none if the step is switched off."""
+    control: dict[str, Expression] = {}
+    workers: dict[str, Expression] = {}
+    for item in plan.deployments:
+        if (item.layer, item.step) != (value.layer, value.step):
+            continue
+        if item.index is None:
+            workers[item.group] = get_attr(item.name, value.output)
+        else:
+            control[str(item.index)] = get_attr(item.name, value.output)
+    if not value.scope:
+        return control.get("0", "")
+    if value.scope == CONTROL:
+        return control
+    return {**({CONTROL: control} if control else {}), **workers}

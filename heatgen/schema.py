@@ -78,6 +78,8 @@ def check_value(value: Any, schema: Schema) -> str:
 
 def filled(value: Any, schema: Schema) -> Any:
     """A copy of a value with the schema's defaults where nothing was written."""
+    if isinstance(value, list) and "prefixItems" in schema:
+        return [filled(*pair) for pair in zip(value, schema["prefixItems"], strict=True)]
     properties = schema.get("properties")
     if not properties or not isinstance(value, dict):
         return copy.deepcopy(value)

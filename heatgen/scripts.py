@@ -17,7 +17,9 @@ set -euo pipefail
 source "$HEATGEN_LIB/step.sh"
 """
 
-PROVIDED = frozenset({"HEATGEN_LIB", "HEATGEN_ROLE", "HEATGEN_STEP", "HEATGEN_TIMEOUT"})
+PROVIDED = frozenset(
+    {"HEATGEN_GROUP", "HEATGEN_LIB", "HEATGEN_ROLE", "HEATGEN_STEP", "HEATGEN_TIMEOUT"}
+)
 """Names that the agent and the plan give to every step."""
 
 _SHELL = frozenset(

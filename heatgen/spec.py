@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from heatgen import addresses, schema
+from heatgen import addresses, groups, schema
 from heatgen.catalog import Block, Catalog
 from heatgen.document import Document, Path, dotted
-from heatgen.names import LAYERS
+from heatgen.groups import Layer, WorkerGroup
+from heatgen.names import CONTROL, LAYERS, RUNTIME
 from heatgen.problems import Problem, ProblemsFound, did_you_mean
 
 CONTROL_COUNTS = (1, 3, 5)
+VIP, OCTAVIA, NO_BALANCER = "vip", "octavia", "none"
+"""How the API is reached: by an address that moves, by Octavia, at the first node alone."""
 PODS = ("network", "pods")
 SERVICES = ("orchestration", "services")
 MIN_SERVICES = 16
@@ -33,19 +36,13 @@ class Cloud:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Servers of one kind."""
+class ControlPlane:
+    """The control-plane nodes; ``image`` is '' for the cloud's."""
 
     count: int
     flavor: str
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer's block and the values of its options."""
-
-    use: str
-    options: Mapping[str, Any]
+    image: str
+    load_balancer: str
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,8 @@ class Access:
     ssh: tuple[str, ...]
     ssh_key: str
     floating_ip: bool
+    admin_days: int
+    """Life of the administrator's certificate."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +71,25 @@ class Spec:
 
     name: str
     cloud: Cloud
-    control_plane: Group
-    workers: Group
+    control_plane: ControlPlane
+    workers: tuple[WorkerGroup, ...]
     layers: Mapping[str, Layer]
+    """Of the control plane, and of workers that name no other runtime."""
     access: Access
     artifacts: Artifacts
     overrides: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def worker_count(self) -> int:
+        """Workers of all groups."""
+        return sum(group.count for group in self.workers)
+
+    def options_of(self, layer: str, block: str) -> Mapping[str, Any]:
+        """Values of a block's options: the same on all groups that use it; the mortar has none."""
+        uses = [self.layers[layer]] if layer in self.layers else []
+        if layer == RUNTIME:
+            uses += [group.runtime for group in self.workers]
+        return next((use.options for use in uses if use.use == block), {})
 
 
 def read(document: Document, catalog: Catalog, cluster_schema: schema.Schema) -> Spec:
@@ -94,8 +106,12 @@ def read(document: Document, catalog: Catalog, cluster_schema: schema.Schema) ->
     whole = full_schema(document.data, catalog, cluster_schema)
     problems = schema.check(document, whole) + _unknown_blocks(document, catalog)
     if not problems:
-        spec = _spec(schema.filled(document.data, whole))
-        problems = _check_counts(document, spec) + _check_networks(document, spec)
+        spec = _spec(schema.filled(document.data, whole), catalog)
+        problems = [
+            *_check_counts(document, spec),
+            *_check_networks(document, spec),
+            *groups.check(document, spec.workers, spec.layers[RUNTIME]),
+        ]
     if problems:
         raise ProblemsFound(problems, {document.name: document.text})
     return spec
@@ -115,12 +131,15 @@ def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> d
             # The options of an unknown block are unknown, too: one problem is enough.
             "additionalProperties": block is None,
         }
+    main = _used(data, RUNTIME, properties[RUNTIME]["properties"]["use"]["default"])
+    blocks += [catalog.blocks.get((RUNTIME, use)) for use in groups.runtimes(data).values() if use]
     overrides = dict(properties["overrides"])
     if None not in blocks:
         part = {"type": "object"}
         names = sorted({name for block in blocks if block for name in block.overrides})
         overrides |= {"properties": dict.fromkeys(names, part), "additionalProperties": False}
     properties["overrides"] = overrides
+    properties["workers"] = groups.full_schema(data, properties["workers"], main, catalog)
     return {**cluster_schema, "properties": properties}
 
 
@@ -131,13 +150,30 @@ def notices(spec: Spec) -> list[str]:
         found.append("access.api is empty: from outside the cluster nobody can reach its API")
     if spec.access.ssh and not spec.access.ssh_key:
         found.append("access.ssh opens SSH, but without access.ssh_key nobody can log in")
+    if spec.control_plane.count > 1 and spec.control_plane.load_balancer == NO_BALANCER:
+        found.append(
+            "control_plane.load_balancer is none: without the first control-plane node nobody "
+            "reaches the API, though the others run"
+        )
     return found
 
 
-def used_blocks(spec: Spec, catalog: Catalog) -> dict[str, Block]:
-    """The blocks of a spec by layer, from the ground up, the mortar last."""
-    blocks = {layer: catalog.blocks[layer, spec.layers[layer].use] for layer in LAYERS}
-    return blocks | {catalog.trust.layer: catalog.trust}
+def group_blocks(spec: Spec, catalog: Catalog) -> dict[str, dict[str, Block]]:
+    """For each group, the control plane first, its blocks by layer, the mortar last."""
+    main = {layer: catalog.blocks[layer, spec.layers[layer].use] for layer in LAYERS}
+    main[catalog.trust.layer] = catalog.trust
+    workers = {
+        group.name: main | {RUNTIME: catalog.blocks[RUNTIME, group.runtime.use]}
+        for group in spec.workers
+    }
+    return {CONTROL: main, **workers}
+
+
+def used_blocks(by_group: Mapping[str, Mapping[str, Block]]) -> list[Block]:
+    """Every block that a group uses, once, in the order of the layers."""
+    layers = next(iter(by_group.values()))
+    found = (blocks[layer] for layer in layers for blocks in by_group.values())
+    return list({(block.layer, block.name): block for block in found}.values())
 
 
 def _used(data: Any, layer: str, default: str) -> str:
@@ -155,12 +191,18 @@ def _unknown_blocks(document: Document, catalog: Catalog) -> list[Problem]:
             hint = did_you_mean(use, catalog.names(layer))
             message = f"{layer}.use: there is no block {use!r}"
             problems.append(document.problem((layer, "use"), message, hint))
+    for path, use in groups.runtimes(document.data).items():
+        if use and (RUNTIME, use) not in catalog.blocks:
+            hint = did_you_mean(use, catalog.names(RUNTIME))
+            message = f"{dotted(path)}: there is no block {use!r}"
+            problems.append(document.problem(path, message, hint))
     return problems
 
 
-def _spec(data: dict[str, Any]) -> Spec:
+def _spec(data: dict[str, Any], catalog: Catalog) -> Spec:
     """The spec of checked data."""
     cloud, access, artifacts = data["cloud"], data["access"], data["artifacts"]
+    layers = {layer: _layer(data[layer]) for layer in LAYERS}
     return Spec(
         name=data["name"],
         cloud=Cloud(
@@ -170,14 +212,15 @@ def _spec(data: dict[str, Any]) -> Spec:
             nodes=IPv4Network(cloud["nodes"]),
             dns=tuple(cloud["dns"]),
         ),
-        control_plane=_group(data["control_plane"], cloud["flavor"]),
-        workers=_group(data["workers"], cloud["flavor"]),
-        layers={layer: _layer(data[layer]) for layer in LAYERS},
+        control_plane=_control_plane(data["control_plane"], cloud["flavor"]),
+        workers=groups.read(data["workers"], cloud["flavor"], layers[RUNTIME], catalog),
+        layers=layers,
         access=Access(
             api=tuple(access["api"]),
             ssh=tuple(access["ssh"]),
             ssh_key=access.get("ssh_key") or "",
             floating_ip=access["floating_ip"],
+            admin_days=access["admin_days"],
         ),
         artifacts=Artifacts(
             mirror=_url(artifacts.get("mirror")), registry=_url(artifacts.get("registry"))
@@ -186,8 +229,14 @@ def _spec(data: dict[str, Any]) -> Spec:
     )
 
 
-def _group(data: dict[str, Any], flavor: str) -> Group:
-    return Group(data["count"], data.get("flavor") or flavor)
+def _control_plane(data: dict[str, Any], flavor: str) -> ControlPlane:
+    usual = VIP if data["count"] > 1 else NO_BALANCER
+    return ControlPlane(
+        count=data["count"],
+        flavor=data.get("flavor") or flavor,
+        image=data.get("image") or "",
+        load_balancer=data.get("load_balancer") or usual,
+    )
 
 
 def _layer(data: dict[str, Any]) -> Layer:
@@ -209,14 +258,11 @@ def _check_counts(document: Document, spec: Spec) -> list[Problem]:
         message = f"control_plane.count must be 1, 3 or 5, not {count}"
         hint = "etcd needs an odd number: an even one adds a node but no safety"
         problems.append(document.problem(path, message, hint))
-    elif count > 1:
-        message = f"control_plane.count: {count} control-plane nodes come with a later release"
-        problems.append(document.problem(path, message, "write 1 for now"))
     capacity = addresses.worker_capacity(spec.cloud.nodes)
-    if capacity < max(1, spec.workers.count):
+    if capacity < max(1, spec.worker_count):
         message = (
             f"cloud.nodes: {spec.cloud.nodes} has addresses for {max(0, capacity)} workers, "
-            f"not for {spec.workers.count}"
+            f"not for {spec.worker_count}"
         )
         hint = "choose a larger network: the first 20 addresses are kept for the control plane"
         problems.append(document.problem(("cloud", "nodes"), message, hint))

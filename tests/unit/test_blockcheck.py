@@ -10,6 +10,7 @@ from . import tiny
 
 RUNTIME = "blocks/runtime/containerd/block.yaml"
 KVSTORE = "blocks/kvstore/etcd/block.yaml"
+DOCKER = "blocks/runtime/docker/block.yaml"
 START = "blocks/kvstore/etcd/10-start.sh"
 NETWORK = "blocks/network/flannel/block.yaml"
 TRUST = "trust/block.yaml"
@@ -81,6 +82,13 @@ FAULTS = {
     "server without names": (KVSTORE, "names: [node, localhost]", "names: []",
                              "needs 'names'"),
     "missing base file": (RUNTIME, "file: box.toml", "file: no.toml", "no.toml is missing"),
+    "port without number": (KVSTORE, "port: '{port}', ", "", "ports[0].port is missing"),
+    "VRRP with a port": (KVSTORE, "protocol: tcp", "protocol: vrrp",
+                         "ports[0].port must be empty"),
+    "input of no role": (KVSTORE, "inputs: [MEMBERS]", "inputs: [MEMBERS@both]",
+                         "must be NAME or NAME@ROLE"),
+    "patch of nothing": (DOCKER, "  agent: {socket", "  agnet: {socket",
+                         "did you mean 'agent'?"),
     # The description against the scripts.
     "output that nobody writes": (KVSTORE, "outputs: {health: what it says}",
                                   "outputs: {health: what it says, more: than it writes}",
@@ -105,6 +113,14 @@ FAULTS = {
                              "requires 'magic', which no step provides"),
     "steps in a circle": (TRUST, "requires: [agent]", "requires: [trust]",
                           "steps wait for each other"),
+    "condition of nothing": (TRUST, "control_plane.count:", "control_plane.cuont:",
+                             "'control_plane.cuont' is not a source of inputs"),
+    "condition of Heat's": (TRUST, "when: {control_plane.count:", "when: {servers.names:",
+                            "a condition cannot ask it"),
+    "role's old word": (TRUST, "requests@all, description", "requests@worker, description",
+                        "with @all or @control"),
+    "capability of nobody in a group": (DOCKER, "requires: [agent]", "requires: [magic]",
+                                      "requires 'magic', which no step provides"),
     "fact of nothing": (KVSTORE, "port: {from: options.port}", "port: {from: options.door}",
                         "no option 'door'"),
     "port of an unknown option": (KVSTORE, "port: '{port}'", "port: '{door}'",
@@ -165,7 +181,14 @@ def test_names_put_together() -> None:
     """An input may be named by its beginning, where the script puts the rest together."""
     files = tiny.tree()
     files["trust/20-sign.sh"] = (
-        tiny.script("ADMIN", "EXTERNAL", outputs=("ca_kubernetes", "admin_certificate"))
+        tiny.script(
+            "ADMIN",
+            "EXTERNAL",
+            "SHARES",
+            "GENERATION",
+            "AUTHORITIES",
+            outputs=("ca_kubernetes", "admin_certificate"),
+        )
         + b'cat "$(input_file "REQ$x")" "$(input_file NAMES.d)"\necho "$(input_file ADDRESSES.d)"\n'
     )
     assert lint(files) == ""

@@ -26,7 +26,7 @@ def test_the_readmes_cluster_is_good() -> None:
     text = code_block((ROOT / "README.rst").read_text(), "yaml")
     read = document.parse("cluster.yaml", text.encode())
     shown = spec.read(read, library.catalog(), library.schema("cluster"))
-    assert (shown.name, shown.workers.count) == ("demo", 2)
+    assert (shown.name, shown.worker_count) == ("demo", 2)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

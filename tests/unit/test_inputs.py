@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where inputs come from: every word that ``from:`` may say."""
 
+import json
 import tomllib
 from typing import Any
 
@@ -16,13 +17,17 @@ MIRROR = tiny.CLUSTER + (
 )
 
 
-def resolved(source: str, layer: str = "runtime", text: str = MIRROR) -> Any:
-    """The value of a reference, asked for by a block."""
+def place(layer: str = "runtime", text: str = MIRROR, group: str = "worker") -> inputs.Place:
+    """A block's place on the servers of a group."""
     blocks = tiny.house()
     wanted = tiny.wish(text, blocks)
-    used = spec.used_blocks(wanted, blocks)
-    house = inputs.House(wanted, used, tiny.pinned())
-    return inputs.resolve(source, inputs.Place(house, used[layer], "worker"))
+    used = spec.group_blocks(wanted, blocks)
+    return inputs.Place(inputs.House(wanted, used, tiny.pinned()), used[group][layer], group)
+
+
+def resolved(source: str, layer: str = "runtime", text: str = MIRROR, group: str = "worker") -> Any:
+    """The value of a reference, asked for by a block."""
+    return inputs.resolve(source, place(layer, text, group))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +40,10 @@ def resolved(source: str, layer: str = "runtime", text: str = MIRROR) -> Any:
         ("cluster.name", "tiny"),
         ("control_plane.addresses", ["10.0.0.10"]),
         ("control_plane.count", 1),
+        ("control_plane.load_balancer", "none"),
+        ("group.name", "worker"),
+        ("group.labels", ""),
+        ("group.taints", ""),
         ("nodes.cidr", "10.0.0.0/24"),
         ("api.host", "10.0.0.10"),
         ("api.port", 6443),
@@ -47,10 +56,15 @@ def resolved(source: str, layer: str = "runtime", text: str = MIRROR) -> Any:
         ("override.nothing", "{}"),
         ("artifacts.mirror", "http://m.example"),
         ("artifacts.registry", "https://r.example:5000"),
-        ("access.admin_request", inputs.AdminRequest()),
+        ("access.admin_days", 7),
+        ("access.admin_request", inputs.StackParameter("admin_request")),
+        ("rotation.certificates", inputs.StackParameter("certificates_generation")),
+        ("rotation.authorities", inputs.StackParameter("authority_generations")),
         ("expected.nodes", inputs.NodeNames()),
-        ("servers.worker.names", inputs.ServerNames("worker")),
-        ("servers.control.addresses", inputs.ServerAddresses("control")),
+        ("servers.names", inputs.ServerNames()),
+        ("servers.addresses", inputs.ServerAddresses()),
+        ("step.trust.request.requests@all",
+         inputs.StepOutput("trust", "request", "requests", "all")),
         ("step.trust.request.requests@control",
          inputs.StepOutput("trust", "request", "requests", "control")),
         ("step.trust.sign.ca_kubernetes", inputs.StepOutput("trust", "sign", "ca_kubernetes", "")),
@@ -111,20 +125,79 @@ def test_policy() -> None:
         ("image.nothing", "no image 'nothing'"),
         ("config.nothing", "no configuration 'nothing'"),
         ("file:nothing", "no file 'nothing'"),
-        ("servers.worker", "must be servers.ROLE.names"),
-        ("servers.nobody.names", "must be servers.ROLE.names"),
+        ("servers.worker.names", "not a source of inputs"),
         ("step.trust.request", "must be step.LAYER.STEP.OUTPUT"),
-        ("step.trust.nothing.x@worker", "no step trust/nothing"),
+        ("step.trust.request.requests@worker", "must be step.LAYER.STEP.OUTPUT"),
+        ("step.trust.nothing.x@all", "no step trust/nothing"),
         ("step.nothing.x.y", "no step nothing/x"),
-        ("step.trust.request.nothing@worker", "no output 'nothing'"),
-        ("step.trust.request.requests", "add @ROLE"),
-        ("step.kvstore.start.health@worker", "does not run on role 'worker'"),
+        ("step.trust.request.nothing@all", "no output 'nothing'"),
+        ("step.trust.request.requests", "add @all"),
     ],
 )
 def test_references_that_lead_nowhere(source: str, reason: str) -> None:
     """Each is told for what it is."""
     with pytest.raises(inputs.Unresolved, match=reason):
         resolved(source)
+
+
+def test_groups() -> None:
+    """A group has its own name, labels, taints and runtime."""
+    assert resolved("group.name", text=tiny.GROUPS, group="big-box") == "big-box"
+    assert resolved("group.labels", text=tiny.GROUPS, group="big-box") == "b=2,example.org/a=x"
+    assert resolved("group.taints", text=tiny.GROUPS, group="big-box") == (
+        "only=:NoSchedule,k=v:NoExecute"
+    )
+    assert resolved("group.taints", text=tiny.GROUPS, group="control") == (
+        "node-role.kubernetes.io/control-plane=:NoSchedule"
+    )
+    assert resolved("runtime.version", "os", tiny.GROUPS, "big-box") == "2.0"
+    assert resolved("runtime.version", "os", tiny.GROUPS, "worker") == "1.0"
+
+
+def test_artefacts_of_a_group() -> None:
+    """Servers are told of what their own group's blocks fetch."""
+    assert resolved("artefacts", "os", tiny.GROUPS, "worker") == f"{tiny.TOOL} {'a' * 64}"
+    assert resolved("artefacts", "os", tiny.GROUPS, "big-box") == f"{tiny.ENGINE} {'e' * 64}"
+
+
+def test_patches() -> None:
+    """A block changes another's configuration on its own groups; the user has the last word."""
+    text = tiny.GROUPS + "overrides: {agent: {socket: mine}}\n"
+    assert json.loads(resolved("config.agent", "orchestration", text, "big-box")) == {
+        "port": 1, "dns": "10.96.0.10", "socket": "mine", "gates": {"new": True, "old": False},
+    }  # fmt: skip
+    assert json.loads(resolved("config.agent", "orchestration", tiny.GROUPS, "worker")) == {
+        "port": 1, "dns": "10.96.0.10", "gates": {"new": True},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("balancer", "host"),
+    [("vip", "10.0.0.9"), ("octavia", "10.0.0.9"), ("none", "10.0.0.10")],
+)
+def test_api_host(balancer: str, host: str) -> None:
+    """Components reach the API at the address that the balancer has, known before it is there."""
+    text = tiny.CLUSTER + f"control_plane: {{count: 3, load_balancer: {balancer}}}\n"
+    assert resolved("api.host", text=text) == host
+    assert resolved("api.url", text=text) == f"https://{host}:6443"
+    assert f",IP:{host}," in resolved("certificates", text=text)
+
+
+def test_conditions() -> None:
+    """All sources must have one of their values; numbers and truths are compared as text."""
+    here = place(text=tiny.GROUPS)
+    assert inputs.holds({}, here)
+    assert inputs.holds({"control_plane.count": (3, 5)}, here)
+    assert inputs.holds({"control_plane.count": ("3",), "group.name": ("worker",)}, here)
+    assert not inputs.holds({"control_plane.count": (3,), "group.name": ("big-box",)}, here)
+    with pytest.raises(inputs.Unresolved, match="known to Heat only"):
+        inputs.holds({"servers.names": ("x",)}, here)
+
+
+def test_certificates_with_conditions() -> None:
+    """A certificate whose condition does not hold may not be signed."""
+    assert "kubernetes/mover" not in resolved("certificates")
+    assert "\nkubernetes/mover|control|" in resolved("certificates", text=tiny.GROUPS)
 
 
 @pytest.mark.parametrize(

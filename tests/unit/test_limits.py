@@ -19,6 +19,16 @@ def test_resources_are_counted() -> None:
     assert limits.resources(plan, template) == len(template["resources"]) + 3 * (1 + len(groups))
 
 
+def test_resources_of_groups_are_summed() -> None:
+    """Each group's workers count with the group's own deployments."""
+    plan = tiny.planned(tiny.GROUPS)
+    template = render.render(plan).as_dict()
+    names = template["resources"]
+    one = sum(name.endswith("_workers") for name in names)
+    other = sum(name.endswith("_workers_big_box") for name in names)
+    assert limits.resources(plan, template) == len(names) + 1 * (1 + one) + 4 * (1 + other)
+
+
 @pytest.mark.parametrize(
     ("what", "changes"),
     [
@@ -31,8 +41,8 @@ def test_excess_is_told(what: str, changes: dict[str, Any]) -> None:
     """Each limit that is exceeded is told, with a way out."""
     plan = tiny.planned()
     count = changes.pop("count", 2)
-    workers = replace(plan.spec.workers, count=count)
-    plan = replace(plan, spec=replace(plan.spec, workers=workers), **changes)
+    workers = replace(plan.spec.workers[0], count=count)
+    plan = replace(plan, spec=replace(plan.spec, workers=(workers,)), **changes)
     found = limits.usage(plan, render.render(plan).as_dict())
     told = [item for item in found if item.exceeded]
     assert any(item.what.startswith(what) and item.advice for item in told)

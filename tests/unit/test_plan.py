@@ -78,12 +78,13 @@ def test_inputs() -> None:
     by_name = {item.name: item for item in tiny.planned(control=3).deployments}
     start = by_name["kvstore_start_control_1"].inputs
     assert start == {
-        "HEATGEN_STEP": "kvstore/start", "HEATGEN_ROLE": "control", "HEATGEN_TIMEOUT": "60",
+        "HEATGEN_STEP": "kvstore/start", "HEATGEN_ROLE": "control", "HEATGEN_GROUP": "control",
+        "HEATGEN_TIMEOUT": "60",
         "MEMBERS": ["10.0.0.10", "10.0.0.11", "10.0.0.12"],
     }  # fmt: skip
     sign = by_name["trust_sign_control_0"].inputs
-    assert sign["REQUESTS"] == StepOutput("trust", "request", "requests", "worker")
-    assert sign["ADDRESSES"] == ServerAddresses("control")
+    assert sign["REQUESTS"] == StepOutput("trust", "request", "requests", "all")
+    assert sign["ADDRESSES"] == ServerAddresses()
     assert by_name["orchestration_ready_control_0"].inputs["NODES"] == NodeNames()
 
 
@@ -129,8 +130,55 @@ def test_kinds_of_inputs() -> None:
     """Maps are declared as Json, all else as String: Heat garbles anything else."""
     config = next(item for item in tiny.planned().configs if item.name == "trust_sign_config")
     kinds = {name: kind for name, kind in config.inputs.items() if not name.startswith("HEATGEN")}
-    assert kinds == {"REQUESTS": "Json", "NAMES": "Json", "ADDRESSES": "Json",
-                     "EXTERNAL": "String", "ADMIN": "String"}  # fmt: skip
+    assert kinds == {"REQUESTS": "Json", "NAMES": "Json", "ADDRESSES": "Json", "SHARES": "Json",
+                     "EXTERNAL": "String", "ADMIN": "String", "GENERATION": "String",
+                     "AUTHORITIES": "String"}  # fmt: skip
+
+
+def test_groups() -> None:
+    """Each group has the steps of its own blocks; what it waits for is its own."""
+    planned = tiny.planned(tiny.GROUPS)
+    needs = requires(planned)
+    assert needs["runtime_start_workers_big_box"] == {"os_preflight_workers_big_box"}
+    assert "runtime_start_workers_big_box" in needs["orchestration_node_workers_big_box"]
+    assert "runtime_start_workers" not in needs["orchestration_node_workers_big_box"]
+    assert {"orchestration_node_workers", "orchestration_node_workers_big_box",
+            "network_start_workers_big_box"} <= needs["orchestration_ready_control_0"]  # fmt: skip
+    configs = {item.name: item.config for item in planned.deployments}
+    assert configs["runtime_start_control_2"] == configs["runtime_start_workers"]
+    assert configs["runtime_start_workers"] == "runtime_start_config"
+    assert configs["runtime_start_workers_big_box"] == "runtime_start_docker_config"
+    assert configs["os_preflight_workers_big_box"] == configs["os_preflight_workers"]
+    by_name = {item.name: item.inputs for item in planned.deployments}
+    assert by_name["os_preflight_workers_big_box"]["HEATGEN_GROUP"] == "big-box"
+    assert by_name["os_preflight_workers_big_box"]["HEATGEN_ROLE"] == "worker"
+
+
+def test_steps_that_are_switched_off() -> None:
+    """A step whose condition does not hold is not there, and nobody waits for it."""
+    needs = requires(tiny.planned())
+    assert not any("_share_" in name or "_endpoint_" in name for name in needs)
+    many = requires(tiny.planned(control=3))
+    assert "trust_share_control_2" in many["trust_sign_control_0"]
+    assert "orchestration_endpoint_control_1" in many["orchestration_control_control_1"]
+    assert "orchestration_endpoint_control_1" not in many["orchestration_control_control_0"]
+
+
+def test_condition_that_leads_nowhere() -> None:
+    """A condition on nothing is told at its place."""
+    files = changed("trust/block.yaml", "when: {control_plane.count:", "when: {control_plane.cout:")
+    with pytest.raises(ProblemsFound, match=r"'control_plane.cout' is not a source of inputs"):
+        tiny.planned(files=files)
+
+
+def test_inputs_of_one_role() -> None:
+    """NAME@ROLE is given on that role only, but declared for all: the script is one."""
+    planned = tiny.planned(tiny.GROUPS)
+    by_name = {item.name: item.inputs for item in planned.deployments}
+    assert "LABELS" not in by_name["orchestration_node_control_0"]
+    assert by_name["orchestration_node_workers_big_box"]["LABELS"] == "b=2,example.org/a=x"
+    config = next(item for item in planned.configs if item.name == "orchestration_node_config")
+    assert config.inputs["LABELS"] == "String"
 
 
 def test_facts() -> None:

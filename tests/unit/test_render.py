@@ -57,6 +57,7 @@ def test_parameters_need_no_answer(small: dict[str, Any]) -> None:
     assert constraints == {
         "image": "glance.image", "control_flavor": "nova.flavor", "worker_flavor": "nova.flavor",
         "external_network": "neutron.network", "worker_count": None,
+        "certificates_generation": None, "authority_generations": None,
     }  # fmt: skip
     assert small["parameters"]["admin_request"]["default"] == tiny.REQUEST
 
@@ -132,16 +133,23 @@ def test_inputs_are_declared(small: dict[str, Any]) -> None:
         if item["type"].startswith("OS::Heat::SoftwareDeployment"):
             config = found[item["properties"]["config"]["get_resource"]]["properties"]
             declared = {entry["name"] for entry in config["inputs"]}
-            assert set(item["properties"]["input_values"]) == declared
+            # What is given on one role only is empty on the other.
+            assert declared - set(item["properties"]["input_values"]) <= {"LABELS"}
+            assert set(item["properties"]["input_values"]) <= declared
 
 
 def test_references(small: dict[str, Any]) -> None:
     """What only Heat knows becomes a function of HOT."""
     found = small["resources"]
     sign = found["trust_sign_control_0"]["properties"]["input_values"]
-    assert sign["REQUESTS"] == {"get_attr": ["trust_request_workers", "requests"]}
-    assert sign["NAMES"] == {"get_attr": ["workers", "attributes", "name"]}
-    assert sign["ADDRESSES"] == {"0": "10.0.0.10"}
+    assert sign["REQUESTS"] == {
+        "control": {"0": {"get_attr": ["trust_request_control_0", "requests"]}},
+        "worker": {"get_attr": ["trust_request_workers", "requests"]},
+    }
+    assert sign["NAMES"]["worker"] == {"get_attr": ["workers", "attributes", "name"]}
+    assert sign["ADDRESSES"]["control"] == {"0": "10.0.0.10"}
+    assert sign["SHARES"] == {}
+    assert sign["GENERATION"] == {"get_param": "certificates_generation"}
     assert sign["EXTERNAL"] == {"get_attr": ["api_floating_ip", "floating_ip_address"]}
     assert sign["ADMIN"] == {"get_param": "admin_request"}
     install = found["trust_install_workers"]["properties"]["input_values"]
@@ -157,9 +165,109 @@ def test_groups_do_not_wait_for_each_other(small: dict[str, Any]) -> None:
     assert rule["remote_group"] == {"get_resource": "security_group_control"}
 
 
+@pytest.fixture(scope="module")
+def large() -> dict[str, Any]:
+    """Three control-plane nodes and two groups of workers."""
+    return render.render(tiny.planned(tiny.GROUPS)).as_dict()
+
+
+def test_group_names_are_for_ever(large: dict[str, Any]) -> None:
+    """Parameters and resources of a second group carry its name; those of the first are old."""
+    assert {
+        "workers", "workers_big_box", "runtime_start_workers_big_box",
+        "runtime_start_docker_config", "control_group", "api_port",
+        "orchestration_endpoint_control_0",
+    } <= large["resources"].keys()  # fmt: skip
+    defaults = {name: item["default"] for name, item in large["parameters"].items()}
+    assert defaults["worker_count"] == 1
+    assert defaults["big_box_count"] == 4
+    assert defaults["big_box_flavor"] == "large"
+    assert defaults["big_box_image"] == "other"
+    assert "worker_image" not in defaults
+
+
+def test_servers_of_a_group(large: dict[str, Any]) -> None:
+    """A group's servers have its name, flavor and image."""
+    group = large["resources"]["workers_big_box"]["properties"]
+    assert group["count"] == {"get_param": "big_box_count"}
+    server = group["resource_def"]["properties"]
+    stack = {"get_param": "OS::stack_name"}
+    assert server["name"] == {"list_join": ["-", [stack, "big-box", "%index%"]]}
+    assert server["flavor"] == {"get_param": "big_box_flavor"}
+    assert server["image"] == {"get_param": "big_box_image"}
+    assert large["resources"]["control_0"]["properties"]["image"] == {"get_param": "image"}
+
+
+def test_control_plane_of_several(large: dict[str, Any], small: dict[str, Any]) -> None:
+    """Several nodes keep apart; a single one knows nothing of that: a hint would replace it."""
+    hints = large["resources"]["control_2"]["properties"]["scheduler_hints"]
+    assert hints == {"group": {"get_resource": "control_group"}}
+    assert large["resources"]["control_group"]["properties"]["policies"] == ["soft-anti-affinity"]
+    assert "scheduler_hints" not in small["resources"]["control_0"]["properties"]
+    assert "allowed_address_pairs" not in small["resources"]["control_0_port"]["properties"]
+
+
+def floating_port(template: dict[str, Any]) -> Any:
+    """What the floating IP hangs on."""
+    return template["resources"]["api_floating_ip"]["properties"]["port_id"]
+
+
+def test_vip(large: dict[str, Any]) -> None:
+    """The address that moves has a port; all control-plane nodes may take it."""
+    found = large["resources"]
+    assert found["api_port"]["properties"]["fixed_ips"][0]["ip_address"] == "10.0.0.9"
+    for index in range(3):
+        port = found[f"control_{index}_port"]["properties"]
+        assert port["allowed_address_pairs"] == [{"ip_address": "10.0.0.9"}]
+    assert floating_port(large) == {"get_resource": "api_port"}
+    rules = found["security_group_control"]["properties"]["rules"]
+    assert {"protocol": "vrrp", "remote_mode": "remote_group_id"} in rules
+
+
+def test_octavia() -> None:
+    """The load balancer has the address and lets in whom access.api names; nodes only hear it."""
+    text = tiny.CLUSTER + (
+        "control_plane: {count: 3, load_balancer: octavia}\naccess: {api: [198.51.100.0/24]}\n"
+    )
+    template = render.render(tiny.planned(text)).as_dict()
+    found = {name: item.get("properties", {}) for name, item in template["resources"].items()}
+    assert found["api_load_balancer"]["vip_address"] == "10.0.0.9"
+    assert found["api_listener"]["allowed_cidrs"] == ["10.0.0.0/24", "198.51.100.0/24"]
+    assert [found[f"api_member_{index}"]["address"] for index in range(3)] == [
+        "10.0.0.10", "10.0.0.11", "10.0.0.12",
+    ]  # fmt: skip
+    assert floating_port(template) == {"get_attr": ["api_load_balancer", "vip_port_id"]}
+    assert "allowed_address_pairs" not in found["control_0_port"]
+    api = [rule for rule in found["security_group_control"]["rules"]
+           if rule.get("port_range_min") == 6443 and "remote_ip_prefix" in rule]  # fmt: skip
+    assert [rule["remote_ip_prefix"] for rule in api] == ["10.0.0.0/24"]
+
+
+def test_no_balancer() -> None:
+    """Without one the first node is the endpoint, however many there are."""
+    text = tiny.CLUSTER + "control_plane: {count: 5, load_balancer: none}\n"
+    template = render.render(tiny.planned(text)).as_dict()
+    assert floating_port(template) == {"get_resource": "control_0_port"}
+    assert not any(name.startswith(("api_port", "api_load")) for name in template["resources"])
+
+
+def test_outputs_of_groups(large: dict[str, Any]) -> None:
+    """The suite is told role, group, runtime and all servers of the API."""
+    expected = large["outputs"]["conformance"]["value"]
+    templates = [item["map_merge"]["repeat"]["template"]["<name>"]
+                 for item in expected["nodes"]["map_merge"]]  # fmt: skip
+    assert templates[2] == {
+        "address": "<address>", "role": "worker", "group": "big-box", "runtime": "docker",
+    }  # fmt: skip
+    assert [item["runtime"] for item in templates] == ["containerd", "containerd", "docker"]
+    assert expected["versions"] == {"containerd": "1.0", "docker": "2.0", "etcd": "3.0"}
+    assert expected["api"]["load_balancer"] == "vip"
+    assert expected["api"]["servers"] == [f"https://10.0.0.1{index}:6443" for index in range(3)]
+
+
 def test_size_does_not_grow_with_workers(small: dict[str, Any]) -> None:
     """A thousand workers are as large a template as two."""
     text = tiny.CLUSTER + "workers: {count: 1000}\n"
     text = text.replace("flavor: small}", "flavor: small, nodes: 10.0.0.0/21}")
-    large = render.render(tiny.planned(text)).as_dict()
-    assert abs(len(str(large)) - len(str(small))) < 50
+    many = render.render(tiny.planned(text)).as_dict()
+    assert abs(len(str(many)) - len(str(small))) < 50

@@ -4,8 +4,6 @@
 The blocks have the names that are the defaults of ``cluster.yaml``.
 """
 
-from dataclasses import replace
-
 from heatgen import catalog, document, library, plan, spec
 from heatgen.catalog import Catalog
 from heatgen.pins import Pins
@@ -15,7 +13,19 @@ from heatgen.spec import Spec
 
 REQUEST = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"
 CLUSTER = "name: tiny\ncloud: {external_network: public, image: debian, flavor: small}\n"
+GROUPS = (
+    CLUSTER
+    + """\
+control_plane: {count: 3}
+workers:
+- {name: worker, count: 1}
+- {name: big-box, count: 4, flavor: large, image: other, runtime: docker,
+   labels: {b: '2', example.org/a: x}, taints: ['only:NoSchedule', 'k=v:NoExecute']}
+"""
+)
+"""Two groups of workers with a runtime each, and three control-plane nodes."""
 TOOL = "https://example.org/v1.0/tool.tar.gz"
+ENGINE = "https://example.org/v2.0/engine.tar.gz"
 PAUSE = "registry.example.org/pause:3"
 
 _OS = """\
@@ -50,6 +60,23 @@ inputs:
 steps:
   - {name: start, script: 10-start.sh, requires: [agent], provides: [runtime],
      inputs: [TOOL, BOX_CONFIG], timeout: 60}
+"""
+_DOCKER = """\
+summary: Another tiny runtime
+description: Wants something of the orchestrator's configuration.
+layer: runtime
+roles: [control, worker]
+options:
+  version: {type: string, default: '2.0', description: version of the engine}
+artefacts:
+  engine: {url: 'https://example.org/v{version}/engine.tar.gz'}
+patches:
+  agent: {socket: engine, gates: {old: false}}
+inputs:
+  ENGINE: {from: artefact.engine, description: URL and sum}
+steps:
+  - {name: start, script: 10-start.sh, requires: [agent], provides: [runtime],
+     inputs: [ENGINE], timeout: 60}
 """
 _KVSTORE = """\
 summary: A tiny store
@@ -101,20 +128,33 @@ options:
 certificates:
   kubernetes/api: {authority: kubernetes, roles: [control], subject: /CN=api,
                    usages: [server], names: [api], owner: root}
+  kubernetes/mover: {authority: kubernetes, roles: [control], subject: /CN=mover,
+                     usages: [client], owner: root, when: {control_plane.load_balancer: [vip]}}
+configs:
+  agent: {file: agent.yaml, set: {/dns: orchestration.dns}, override: agent, format: json}
 inputs:
   API_URL: {from: api.url, description: where the API is}
   NODES: {from: expected.nodes, description: who shall be there}
   UNIT: {from: 'file:node.service', description: the service}
+  AGENT_CONFIG: {from: config.agent, description: its configuration}
+  LABELS: {from: group.labels, description: of the group}
+  TAINTS: {from: group.taints, description: of the group}
+  ENDPOINT: {from: api.host, description: the address that moves}
 steps:
-  - {name: control, script: 10-control.sh, roles: [control], requires: [trust, kvstore],
+  - {name: endpoint, script: 05-endpoint.sh, roles: [control], requires: [agent],
+     provides: [endpoint], inputs: [ENDPOINT], timeout: 60,
+     when: {control_plane.load_balancer: [vip]}}
+  - {name: control, script: 10-control.sh, roles: [control], requires: [trust, kvstore, endpoint],
      provides: [api], inputs: [API_URL], timeout: 60}
   - {name: node, script: 20-node.sh, requires: [runtime, api], provides: [node],
-     inputs: [API_URL, UNIT], timeout: 60}
+     inputs: [API_URL, UNIT, AGENT_CONFIG, LABELS@worker, TAINTS], timeout: 60}
   - {name: ready, script: 30-ready.sh, only: first, requires: ['node@all', 'network@worker'],
      provides: [cluster], inputs: [NODES], timeout: 60}
 ports:
   - {port: 6443, protocol: tcp, to: [control], from: [api, control, worker], why: API}
   - {port: 10250, protocol: tcp, to: [worker], from: [control, pods], why: kubelet}
+  - {protocol: vrrp, to: [control], from: [control], why: who has the address,
+     when: {control_plane.load_balancer: [vip]}}
 """
 _TRUST = """\
 summary: Tiny trust
@@ -123,17 +163,24 @@ layer: trust
 roles: [control, worker]
 inputs:
   CERTIFICATES: {from: certificates, description: the policy}
-  REQUESTS: {from: step.trust.request.requests@worker, description: of workers}
-  NAMES: {from: servers.worker.names, description: of workers}
-  ADDRESSES: {from: servers.control.addresses, description: of the control plane}
+  REQUESTS: {from: step.trust.request.requests@all, description: of all servers}
+  NAMES: {from: servers.names, description: of all servers}
+  ADDRESSES: {from: servers.addresses, description: of all servers}
   EXTERNAL: {from: api.external, description: address for users}
   ADMIN: {from: access.admin_request, description: of the administrator}
   CA: {from: step.trust.sign.ca_kubernetes, description: the authority}
+  SHARES: {from: step.trust.share.sealed@control, description: what the authorities are made of}
+  GENERATION: {from: rotation.certificates, description: of certificates}
+  AUTHORITIES: {from: rotation.authorities, description: that are trusted}
 steps:
   - {name: request, script: 10-request.sh, requires: [agent], provides: [requests],
      inputs: [CERTIFICATES], outputs: {requests: of this node}, timeout: 60}
-  - {name: sign, script: 20-sign.sh, only: first, requires: ['requests@all'], provides: [signed],
-     inputs: [REQUESTS, NAMES, ADDRESSES, EXTERNAL, ADMIN],
+  - {name: share, script: 15-share.sh, roles: [control], requires: ['requests@control'],
+     provides: [shares], outputs: {sealed: for the others}, timeout: 60,
+     when: {control_plane.count: [3, 5]}}
+  - {name: sign, script: 20-sign.sh, only: first, requires: ['requests@all', 'shares@control'],
+     provides: [signed],
+     inputs: [REQUESTS, NAMES, ADDRESSES, EXTERNAL, ADMIN, SHARES, GENERATION, AUTHORITIES],
      outputs: {ca_kubernetes: the authority, admin_certificate: of the administrator}, timeout: 60}
   - {name: install, script: 30-install.sh, requires: [signed], provides: [trust],
      inputs: [CA], timeout: 60}
@@ -157,6 +204,8 @@ def tree() -> dict[str, bytes]:
         "blocks/runtime/containerd/block.yaml": _RUNTIME.encode(),
         "blocks/runtime/containerd/10-start.sh": script("TOOL", "BOX_CONFIG"),
         "blocks/runtime/containerd/box.toml": b'version = 3\n[plugins."a.b"]\nimage = ""\n',
+        "blocks/runtime/docker/block.yaml": _DOCKER.encode(),
+        "blocks/runtime/docker/10-start.sh": script("ENGINE"),
         "blocks/kvstore/etcd/block.yaml": _KVSTORE.encode(),
         "blocks/kvstore/etcd/10-start.sh": script("MEMBERS", outputs=("health",)),
         "blocks/network/flannel/block.yaml": _NETWORK.encode(),
@@ -164,13 +213,19 @@ def tree() -> dict[str, bytes]:
         "blocks/network/flannel/20-start.sh": script("PODS"),
         "blocks/orchestration/kubernetes/block.yaml": _ORCHESTRATION.encode(),
         "blocks/orchestration/kubernetes/10-control.sh": script("API_URL"),
-        "blocks/orchestration/kubernetes/20-node.sh": script("API_URL", "UNIT"),
+        "blocks/orchestration/kubernetes/05-endpoint.sh": script("ENDPOINT"),
+        "blocks/orchestration/kubernetes/20-node.sh": script(
+            "API_URL", "UNIT", "AGENT_CONFIG", "LABELS", "TAINTS"
+        ),
+        "blocks/orchestration/kubernetes/agent.yaml": b"port: 1\ngates: {new: true}\n",
         "blocks/orchestration/kubernetes/30-ready.sh": script("NODES"),
         "blocks/orchestration/kubernetes/node.service": b"[Service]\n",
         "trust/block.yaml": _TRUST.encode(),
         "trust/10-request.sh": script("CERTIFICATES", outputs=("requests",)),
+        "trust/15-share.sh": script(outputs=("sealed",)),
         "trust/20-sign.sh": script(
-            "REQUESTS", "NAMES", "ADDRESSES", "EXTERNAL", "ADMIN",
+            "REQUESTS", "NAMES", "ADDRESSES", "EXTERNAL", "ADMIN", "SHARES", "GENERATION",
+            "AUTHORITIES",
             outputs=("ca_kubernetes", "admin_certificate"),
         ),
         "trust/30-install.sh": script("CA"),
@@ -195,12 +250,12 @@ def wish(text: str = CLUSTER, blocks: Catalog | None = None) -> Spec:
 
 def pinned() -> Pins:
     """Pins for all that the tiny house fetches."""
-    return Pins({TOOL: "a" * 64}, {PAUSE: "sha256:" + "b" * 64})
+    return Pins({TOOL: "a" * 64, ENGINE: "e" * 64}, {PAUSE: "sha256:" + "b" * 64})
 
 
-def planned(text: str = CLUSTER, control: int = 1, files: dict[str, bytes] | None = None) -> Plan:
-    """The plan of a tiny cluster with so many control-plane nodes."""
+def planned(text: str = CLUSTER, control: int = 0, files: dict[str, bytes] | None = None) -> Plan:
+    """The plan of a tiny cluster; with so many control-plane nodes, if a number is given."""
     blocks = house(files)
-    wanted = wish(text, blocks)
-    wanted = replace(wanted, control_plane=replace(wanted.control_plane, count=control))
-    return plan.build(wanted, blocks, pinned(), REQUEST)
+    if control:
+        text += f"control_plane: {{count: {control}}}\n"
+    return plan.build(wish(text, blocks), blocks, pinned(), REQUEST)
