@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Install Docker Engine and cri-dockerd, start them, and pull the sandbox image.
+set -euo pipefail
+# shellcheck source=hot/lib/step.sh
+source "$HEATGEN_LIB/step.sh"
+
+folder=$(unpack "$DOCKER_ARTEFACT" docker "$DOCKER_VERSION" 1)
+link_program "$folder"/{containerd,containerd-shim-runc-v2,ctr,docker,docker-proxy,dockerd,runc}
+folder=$(unpack "$CRI_DOCKERD_ARTEFACT" cri-dockerd "$CRI_DOCKERD_VERSION" 1)
+link_program "$folder/cri-dockerd"
+
+# daemon.json's registry-mirrors serve docker.io alone. With containerd's image store Docker reads
+# containerd's host files, where "_default" stands for every registry; the image's own comes after it.
+if [ -n "$ARTIFACTS_REGISTRY" ]; then
+    install_text "[host.\"${ARTIFACTS_REGISTRY%/}\"]
+  capabilities = [\"pull\", \"resolve\"]" /etc/docker/certs.d/_default/hosts.toml
+else
+    rm -f /etc/docker/certs.d/_default/hosts.toml
+fi
+install_text "$CONTAINERD_CONFIG" /etc/docker/containerd.toml
+install_text "$CONTAINERD_UNIT" /etc/systemd/system/containerd.service
+start_unit containerd /etc/docker/containerd.toml "$heatgen_bin/containerd"
+install_text "$DOCKER_CONFIG" /etc/docker/daemon.json
+install_text "$DOCKER_UNIT" /etc/systemd/system/docker.service
+# Where the network came first it gave the pods the whole lease: now it knows of Docker.
+if [ -e /run/flannel/subnet.env ]; then
+    said=$("$heatgen_home/lib/flannel-cni" 2>&1) || fail "docker0 gets no addresses: $(tail -n 1 <<<"$said")"
+fi
+start_unit docker /etc/docker/daemon.json "$heatgen_bin/dockerd"
+
+docker() {
+    "$heatgen_bin/docker" --host unix:///run/docker.sock "$@"
+}
+wait_unit 60 docker "Docker Engine answers" docker version
+# The name with its tag stands for the pinned digest here: by the tag cri-dockerd knows the image as the
+# sandbox's and has the kubelet's garbage collection spare it.
+name=${PAUSE_IMAGE%%@*} digest=${PAUSE_IMAGE##*@}
+image=${name%:*}@$digest
+if ! docker image inspect "$image" >/dev/null 2>&1; then
+    said=$(docker pull --quiet "$image" 2>&1) ||
+        fail "cannot pull the sandbox image $PAUSE_IMAGE: $(tail -n 1 <<<"$said")"
+fi
+said=$(docker tag "$image" "$name" 2>&1) || fail "cannot tag the sandbox image $name: $said"
+
+install_text "PAUSE_IMAGE=$name" /etc/docker/cri-dockerd.env
+install_text "$CRI_DOCKERD_UNIT" /etc/systemd/system/cri-docker.service
+start_unit cri-docker /etc/docker/cri-dockerd.env "$heatgen_bin/cri-dockerd"
+wait_unit 30 cri-docker "cri-dockerd listens" test -S /run/cri-dockerd.sock
+
+echo "Docker Engine $DOCKER_VERSION with cri-dockerd $CRI_DOCKERD_VERSION runs."
