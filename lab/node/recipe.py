@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the node image is made of: `recipe.toml` and the files under `overlay/`."""
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ class Recipe:
         remove: patterns, relative to the root, of what is removed after installing.
         masked_units: systemd units that are never started.
         enabled_units: systemd units that Debian does not enable by itself.
+        disabled_units: systemd units that Debian does enable by itself.
         free_mib: room left in the file system, in MiB.
         bytes_per_inode: bytes of the file system for each inode.
     """
@@ -30,6 +32,7 @@ class Recipe:
     remove: list[str]
     masked_units: list[str]
     enabled_units: list[str]
+    disabled_units: list[str]
     free_mib: int
     bytes_per_inode: int
 
@@ -61,5 +64,11 @@ def image_inputs(folder: Path) -> dict[str, bytes | str]:
         if path.is_symlink():
             parts[f"link {path.relative_to(overlay)}"] = str(path.readlink())
         elif path.is_file():
-            parts[f"file {path.relative_to(overlay)}"] = path.read_bytes()
+            kind = "program" if is_program(path) else "file"
+            parts[f"{kind} {path.relative_to(overlay)}"] = path.read_bytes()
     return parts
+
+
+def is_program(path: Path) -> bool:
+    """Whether a file of the overlay may be run: all of its mode that a checkout keeps."""
+    return bool(path.stat().st_mode & stat.S_IXUSR)

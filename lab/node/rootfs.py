@@ -8,7 +8,7 @@ from pathlib import Path
 
 from artifacts.progress import BuildError, run
 
-from node.recipe import Recipe
+from node.recipe import Recipe, is_program
 
 SECONDS_TO_INSTALL = 1800.0
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -53,7 +53,8 @@ def make_root(recipe: Recipe, archive: Path, overlay: Path, root: Path, log: Pat
     )
     _strip(recipe, root)
     _mask(recipe, root)
-    run(["chroot", str(root), "systemctl", "enable", *recipe.enabled_units], log, timeout=60)
+    for verb, units in (("disable", recipe.disabled_units), ("enable", recipe.enabled_units)):
+        run(["chroot", str(root), "systemctl", verb, *units], log, timeout=60)
     _lay_over(overlay, root)
 
 
@@ -111,3 +112,5 @@ def _lay_over(overlay: Path, root: Path) -> None:
         target.unlink(missing_ok=True)
         shutil.copyfile(path, target, follow_symlinks=False)
         os.chown(target, 0, 0, follow_symlinks=False)
+        if not target.is_symlink():
+            target.chmod(0o755 if is_program(path) else 0o644)
