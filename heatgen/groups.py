@@ -79,6 +79,7 @@ def full_schema(
     named = [
         {
             **item,
+            "type": "object",
             "required": ["name"],
             "properties": {"name": _NAME, **item["properties"]},
         }

@@ -161,6 +161,11 @@ def _wrong_type(document: Document, failure: _Failure) -> list[Problem]:
     return [document.problem(path, message, hint)]
 
 
+def _too_few(document: Document, failure: _Failure) -> list[Problem]:
+    message = f"{_name(failure.path)} must have at least {failure.wanted}"
+    return [document.problem(failure.path, message)]
+
+
 def _not_in_list(document: Document, failure: _Failure) -> list[Problem]:
     choices = [str(choice) for choice in failure.wanted]
     message = f"{_name(failure.path)}: {_shown(failure.value)} is not known"
@@ -170,6 +175,8 @@ def _not_in_list(document: Document, failure: _Failure) -> list[Problem]:
 _EXPLAIN: dict[str, Callable[[Document, _Failure], list[Problem]]] = {
     "additionalProperties": _unknown_keys,
     "enum": _not_in_list,
+    "minItems": _too_few,
+    "minProperties": _too_few,
     "required": _missing_keys,
     "type": _wrong_type,
 }
