@@ -5,43 +5,74 @@ set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
 
+LOCAL=https://127.0.0.1:6443 # this server's own apiserver
+# TLS 1.2 with forward secrecy and authenticated encryption; TLS 1.3 has no others.
+CIPHERS=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+CIPHERS+=,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+CIPHERS+=,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
 pki=/etc/kubernetes/pki
 etc=/etc/kubernetes
 units=/etc/systemd/system
+
+# kubeconfig_of OWNER SERVER CERTIFICATE: for a component under a user of its own.
+kubeconfig_of() {
+    install_text "$(kubeconfig "$2" "$3")" "$etc/$3.kubeconfig" 0600
+    chown "$1:$1" "$etc/$3.kubeconfig"
+}
+
+# answers URL: ask with the steps' certificate.
+answers() {
+    curl --fail --silent --show-error --max-time 5 --output /dev/null --cacert $pki/ca.crt \
+        --cert $pki/bootstrap.crt --key $pki/bootstrap.key "$1"
+}
+api_ready() {
+    answers $LOCAL/readyz
+}
+etcd_ready() {
+    curl --fail --silent --show-error --max-time 5 --output /dev/null --cacert /etc/etcd/pki/ca.crt \
+        --cert /etc/etcd/pki/apiserver.crt --key /etc/etcd/pki/apiserver.key https://127.0.0.1:2379/readyz
+}
+first_objects() {
+    "$heatgen_bin/kubectl" --kubeconfig $etc/bootstrap.kubeconfig --request-timeout 10s apply \
+        --server-side --force-conflicts -f $etc/manifests/access.yaml -f $etc/manifests/coredns.json
+}
+
+# All that needs nobody else is done while etcd starts.
 program "$APISERVER_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-apiserver
 program "$CONTROLLER_MANAGER_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-controller-manager
 program "$SCHEDULER_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-scheduler
 program "$KUBECTL_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kubectl
-
-# Service-account tokens are signed by a key that is made here and stays here.
-if [ ! -s $pki/service-account.key ]; then
-    (umask 077 && openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out $pki/service-account.key.new 2>/dev/null)
-    mv $pki/service-account.key.new $pki/service-account.key
-fi
-[ -s $pki/service-account.pub ] ||
-    openssl pkey -in $pki/service-account.key -pubout -out $pki/service-account.pub
-
 install_text "NODE_ADDRESS=$(node_address)
-SERVICES_CIDR=$SERVICES_CIDR" $etc/kube-apiserver.env
-for component in controller-manager scheduler bootstrap; do
-    install_text "$(kubeconfig "$API_URL" $component)" $etc/$component.kubeconfig 0600
-done
-install_text "$APISERVER_UNIT" $units/kube-apiserver.service
-install_text "$CONTROLLER_MANAGER_UNIT" $units/kube-controller-manager.service
-install_text "$SCHEDULER_UNIT" $units/kube-scheduler.service
-
-kubectl() {
-    "$heatgen_bin/kubectl" --kubeconfig $etc/bootstrap.kubeconfig --request-timeout 10s "$@"
-}
-start_unit kube-apiserver $etc/kube-apiserver.env $pki/apiserver.crt $pki/ca.crt "$heatgen_bin/kube-apiserver"
-wait_unit 120 kube-apiserver "the API is ready" kubectl get --raw /readyz
-# Not before: both give up at once if the API does not know their rights yet.
-start_unit kube-controller-manager $etc/controller-manager.kubeconfig "$heatgen_bin/kube-controller-manager"
-start_unit kube-scheduler $etc/scheduler.kubeconfig "$heatgen_bin/kube-scheduler"
-
+SERVICES_CIDR=$SERVICES_CIDR
+TLS_CIPHERS=$CIPHERS" $etc/control.env 0600
+install_text "$ADMISSION_CONFIG" $etc/admission.json
+install_text "$AUDIT_POLICY" $etc/audit-policy.yaml
+kubeconfig_of kube-controller-manager "$API_URL" controller-manager
+kubeconfig_of kube-scheduler "$API_URL" scheduler
+kubeconfig_of kubelet-approver $LOCAL kubelet-approver
+kubeconfig_of root $LOCAL bootstrap
+install_text "$APPROVER" "$heatgen_home/lib/kubelet-approver" 0755
+install_text "$APISERVER_UNIT" $units/kube-apiserver.service 0600
+install_text "$CONTROLLER_MANAGER_UNIT" $units/kube-controller-manager.service 0600
+install_text "$SCHEDULER_UNIT" $units/kube-scheduler.service 0600
+install_text "$APPROVER_UNIT" $units/kubelet-approver.service 0600
 install_text "$ACCESS_MANIFEST" $etc/manifests/access.yaml
 install_text "$COREDNS_MANIFEST" $etc/manifests/coredns.json
-said=$(kubectl apply --server-side --force-conflicts -f $etc/manifests/access.yaml -f $etc/manifests/coredns.json 2>&1) ||
-    fail "cannot create the cluster's first objects: $(tail -n 2 <<<"$said")"
+
+wait_for 420 "this server's etcd member is ready" etcd_ready
+# Certificates of its own it reads again when they change; these files it reads once.
+roll_unit kube-apiserver api_ready $etc/control.env $etc/admission.json $etc/audit-policy.yaml \
+    $etc/encryption.yaml $pki/ca.crt /etc/etcd/pki/ca.crt /etc/front-proxy/pki/ca.crt \
+    $pki/service-account.key $pki/service-accounts.pub "$heatgen_bin/kube-apiserver"
+wait_unit 120 kube-apiserver "the API is ready" api_ready
+# Other control-plane servers do the same at this moment: who comes second tries again.
+wait_for 60 "the cluster has its first objects" first_objects
+start_unit kubelet-approver "$heatgen_home/lib/kubelet-approver" $etc/kubelet-approver.kubeconfig
+
+wait_for 300 "$API_URL leads to an apiserver that is ready" answers "$API_URL/readyz"
+# Not before: both give up at once if the API does not know their rights yet.
+start_unit kube-controller-manager $etc/control.env $etc/controller-manager.kubeconfig $pki/ca.crt \
+    $pki/issuer.crt $pki/service-account.key "$heatgen_bin/kube-controller-manager"
+start_unit kube-scheduler $etc/control.env $etc/scheduler.kubeconfig $pki/ca.crt "$heatgen_bin/kube-scheduler"
 
 echo "Kubernetes $KUBERNETES_VERSION answers at $API_URL."

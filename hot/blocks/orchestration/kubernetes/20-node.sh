@@ -12,29 +12,32 @@ units=/etc/systemd/system
 program "$KUBELET_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kubelet
 program "$KUBE_PROXY_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy
 
-taints=''
-[ "$HEATGEN_ROLE" = worker ] || taints="node-role.kubernetes.io/control-plane=:NoSchedule"
-install_text "NODE_NAME=$node
-NODE_ADDRESS=$(node_address)
-NODE_TAINTS=$taints" $etc/kubelet.env
-install_text "$(kubeconfig "$API_URL" kubelet-client)" $etc/kubelet.kubeconfig 0600
+install_text "NODE_ADDRESS=$(node_address)
+NODE_LABELS=$GROUP_LABELS
+NODE_TAINTS=$GROUP_TAINTS" $etc/kubelet.env 0600
+# The kubelet changes its certificate itself, and must ask for the next one with the one it has.
+install_text "$(kubeconfig "$API_URL" kubelet-client |
+    sed "s|$pki/kubelet-client\.[a-z]*|/var/lib/kubelet/pki/kubelet-client-current.pem|g")" $etc/kubelet.kubeconfig 0600
 install_text "$(kubeconfig "$API_URL" kube-proxy)" $etc/kube-proxy.kubeconfig 0600
-install_text "$KUBELET_CONFIG" $etc/kubelet.json
-install_text "$KUBE_PROXY_CONFIG" $etc/kube-proxy.json
-install_text "$KUBELET_UNIT" $units/kubelet.service
-install_text "$KUBE_PROXY_UNIT" $units/kube-proxy.service
+install_text "$KUBELET_CONFIG" $etc/kubelet.json 0600
+install_text "$KUBE_PROXY_CONFIG" $etc/kube-proxy.json 0600
+install_text "$KUBELET_CERTIFICATES" "$heatgen_home/lib/kubelet-certificates" 0755
+install_text "$KUBELET_UNIT" $units/kubelet.service 0600
+install_text "$KUBE_PROXY_UNIT" $units/kube-proxy.service 0600
 
 api() {
     curl --fail --silent --show-error --max-time 5 --output /dev/null --cacert $pki/ca.crt \
         --cert $pki/kubelet-client.crt --key $pki/kubelet-client.key "$API_URL$1"
 }
 # A kubelet that meets no API tries again ever more rarely: it starts when the API is there.
-wait_for 400 "the API at $API_URL answers" api /readyz
-start_unit kubelet $etc/kubelet.json $etc/kubelet.env $etc/kubelet.kubeconfig $pki/kubelet.crt \
-    $pki/kubelet-client.crt "$heatgen_bin/kubelet"
-start_unit kube-proxy $etc/kube-proxy.json $etc/kube-proxy.kubeconfig $pki/kube-proxy.crt "$heatgen_bin/kube-proxy"
+wait_for 600 "the API at $API_URL answers" api /readyz
+# Not for a renewed certificate: the kubelet renews its own, kube-proxy reads it again.
+start_unit kubelet $etc/kubelet.json $etc/kubelet.env $etc/kubelet.kubeconfig $pki/ca.crt \
+    "$heatgen_home/lib/kubelet-certificates" "$heatgen_bin/kubelet"
+start_unit kube-proxy $etc/kube-proxy.json $etc/kube-proxy.kubeconfig $pki/ca.crt "$heatgen_bin/kube-proxy"
 wait_unit 60 kubelet "the kubelet is healthy" curl --fail --silent --show-error http://127.0.0.1:10248/healthz
 wait_unit 60 kubelet "the API knows node $node" api "/api/v1/nodes/$node"
 wait_unit 60 kube-proxy "kube-proxy is healthy" curl --fail --silent --show-error http://127.0.0.1:10256/healthz
+output registration "$GROUP_LABELS|$GROUP_TAINTS"
 
 echo "$node has joined the cluster."
