@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Edge: the administrator's key and certificate request. The key never leaves this machine.
 
-An existing key is kept, whatever happens: who loses it loses the way into the cluster.
+An existing key is kept, whatever happens: who loses it loses the way into the cluster. Only a new
+key with a certificate of its own takes its place (:class:`Renewal`).
 """
 
 import getpass
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -49,6 +51,38 @@ def admin_request(key_file: Path, request_file: Path, cluster: str) -> str:
         hint = "remove the request: it is made anew from the key"
         raise ProblemsFound([Problem(str(request_file), None, message, hint)])
     return text
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """A new key and request beside the old ones, until the new certificate is there.
+
+    After an interruption the new key that lies there is taken up again.
+    """
+
+    old_key: Path
+
+    @property
+    def key_file(self) -> Path:
+        """The new key."""
+        return self.old_key.with_suffix(".new.key")
+
+    @property
+    def request_file(self) -> Path:
+        """The new key's request."""
+        return self.old_key.with_suffix(".new.csr")
+
+    def request(self, cluster: str) -> str:
+        """The new key's certificate request (PEM); see :func:`admin_request`."""
+        try:
+            return admin_request(self.key_file, self.request_file, cluster)
+        except OSError as error:
+            raise ProblemsFound([Problem(str(self.key_file), None, str(error))]) from None
+
+    def finish(self) -> None:
+        """Put the new key and request in the place of the old ones."""
+        self.request_file.replace(self.old_key.with_suffix(".csr"))
+        self.key_file.replace(self.old_key)
 
 
 def _make_key(path: Path) -> ec.EllipticCurvePrivateKey:

@@ -13,6 +13,14 @@ from heatgen import yamltext
 OUTPUTS = ("api_endpoint", "ca_certificate", "admin_certificate")
 
 
+def authorities(bundle: str) -> list[x509.Certificate]:
+    """The certificates of a bundle (PEM), the signing authority's first; none if it is none."""
+    try:
+        return x509.load_pem_x509_certificates(bundle.encode())
+    except ValueError:
+        return []
+
+
 class Mismatch(ValueError):
     """Outputs and key do not belong together; the text says how and what to do."""
 
@@ -27,7 +35,7 @@ def build(stack: str, outputs: Mapping[str, str], key: bytes) -> str:
 
     Raises:
         Mismatch: an output is missing or not what it should be, the certificate is not the key's,
-            or the authority did not sign it.
+            or none of the authorities signed it.
     """
     missing = [name for name in OUTPUTS if not outputs.get(name)]
     if missing:
@@ -55,12 +63,14 @@ def build(stack: str, outputs: Mapping[str, str], key: bytes) -> str:
     )
 
 
-def _check(authority: str, certificate: str, key: bytes) -> None:
+def _check(bundle: str, certificate: str, key: bytes) -> None:
     try:
-        issuer = x509.load_pem_x509_certificate(authority.encode())
         leaf = x509.load_pem_x509_certificate(certificate.encode())
     except ValueError:
         raise Mismatch("the stack's outputs hold no certificates: is it complete?") from None
+    issuers = authorities(bundle)
+    if not issuers:
+        raise Mismatch("the stack's outputs hold no certificates: is it complete?")
     try:
         private = serialization.load_pem_private_key(key, password=None)
     except (ValueError, TypeError):
@@ -71,10 +81,16 @@ def _check(authority: str, certificate: str, key: bytes) -> None:
             "the stack's administrator certificate belongs to another key: "
             "give the key that lies beside the stack's cluster.yaml with --key"
         )
+    if not any(_issued(leaf, issuer) for issuer in issuers):
+        raise Mismatch("the stack's authority did not sign its administrator certificate")
+
+
+def _issued(leaf: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         leaf.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature):
-        raise Mismatch("the stack's authority did not sign its administrator certificate") from None
+        return False
+    return True
 
 
 def _base64(data: bytes) -> str:

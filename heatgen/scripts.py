@@ -37,7 +37,7 @@ _ASSIGNED = re.compile(
 )
 _WORD = re.compile(r"\b[A-Z][A-Z0-9_]*")
 _INPUT_FILE = re.compile(r'(?:input_file "?|heat_inputs_path\.)([A-Z][A-Z0-9_]*)(\$)?')
-_OUTPUT = re.compile(r'(?:\boutput "?|heat_outputs_path\.)([a-z][a-z0-9_]*)(\$)?')
+_OUTPUT = re.compile(r'(?:(?<!-)\boutput "?|heat_outputs_path\.)([a-z][a-z0-9_]*)(\$)?')
 _TOKEN = re.compile(r"\{\{|\{%|%index%|<%|__[A-Z][A-Z0-9_]*__")
 
 

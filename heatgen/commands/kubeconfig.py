@@ -7,7 +7,9 @@ from pathlib import Path
 
 from cliff.command import Command
 
-from heatgen import kubeconfig, project, stack
+from heatgen import keys, kubeconfig, project, stack
+from heatgen.commands.rotate import add_waiting, tell
+from heatgen.inputs import ADMIN_REQUEST
 from heatgen.problems import Problem, ProblemsFound
 
 
@@ -28,20 +30,42 @@ class Kubeconfig(Command):
             default=Path("cluster.admin.key"),
             help="the administrator's key (default: %(default)s)",
         )
-        parser.add_argument("--os-cloud", metavar="NAME", help="entry of clouds.yaml")
+        parser.add_argument(
+            "--renew",
+            action="store_true",
+            help="have a new key certified; the old one stays until the new certificate is here",
+        )
+        add_waiting(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Fetch the outputs, join them with the key."""
-        key = project.read_file(parsed_args.key)
-        outputs = stack.outputs(parsed_args.stack, parsed_args.os_cloud)
-        try:
-            text = kubeconfig.build(parsed_args.stack, outputs, key)
-        except kubeconfig.Mismatch as error:
-            raise ProblemsFound([Problem(str(parsed_args.key), None, str(error))]) from None
+        text = self._renewed(parsed_args) if parsed_args.renew else self._joined(parsed_args)
         if parsed_args.output is None:
             sys.stdout.write(text)
             return
         # It holds the key.
         project.write_file(parsed_args.output, text, mode=0o600)
         print(f"{parsed_args.output}: kubeconfig of {parsed_args.stack}", file=sys.stderr)
+
+    def _joined(self, parsed_args: argparse.Namespace, key_file: Path | None = None) -> str:
+        """The kubeconfig with the key in a file."""
+        path = key_file or parsed_args.key
+        key = project.read_file(path)
+        outputs = stack.outputs(parsed_args.stack, parsed_args.os_cloud)
+        try:
+            return kubeconfig.build(parsed_args.stack, outputs, key)
+        except kubeconfig.Mismatch as error:
+            raise ProblemsFound([Problem(str(path), None, str(error))]) from None
+
+    def _renewed(self, parsed_args: argparse.Namespace) -> str:
+        """The kubeconfig with a new key, which then takes the place of the old one."""
+        name, cloud = parsed_args.stack, parsed_args.os_cloud
+        cluster = (stack.outputs(name, cloud).get("conformance") or {}).get("cluster", name)
+        renewal = keys.Renewal(parsed_args.key)
+        changes = {ADMIN_REQUEST.name: renewal.request(cluster)}
+        stack.update(name, changes, tell, parsed_args.timeout * 60, cloud)
+        text = self._joined(parsed_args, renewal.key_file)
+        renewal.finish()
+        tell(f"{parsed_args.key}: new key")
+        return text

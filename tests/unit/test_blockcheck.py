@@ -177,6 +177,13 @@ def test_place_in_a_script() -> None:
     assert '7 | echo "$MORE"\n     |        ^^^^' in said
 
 
+def test_options_of_programs() -> None:
+    """A program's own --output is no output of the step."""
+    files = tiny.tree()
+    files[START] = files[START].replace(b'echo "$MEMBERS', b'ps --output pid; echo "$MEMBERS')
+    assert lint(files) == ""
+
+
 def test_names_put_together() -> None:
     """An input may be named by its beginning, where the script puts the rest together."""
     files = tiny.tree()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from heatgen import stack
+from heatgen import keys, kubeconfig, stack
+from heatgen.commands import rotate
 from heatgen.commands.main import main
 
 CASE = Path(__file__).resolve().parents[1] / "golden" / "cases" / "minimal"
@@ -137,6 +138,112 @@ def test_kubeconfig_that_does_not_fit(
     assert main(arguments) == 2
     assert "is it complete?" in capsys.readouterr().err
     assert not target.exists()
+
+
+class Stack:
+    """A stack's parameters and its authorities' certificates, in the place of the cloud's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.parameters = {"certificates_generation": "1", "authority_generations": "1"}
+        self.updates: list[dict[str, str]] = []
+        self.deaf = False
+        self.bundle = "1"
+        monkeypatch.setattr(stack, "parameters", lambda *_: dict(self.parameters))
+        monkeypatch.setattr(stack, "outputs", lambda *_: {"ca_certificate": self.bundle})
+        monkeypatch.setattr(stack, "update", self.update)
+        monkeypatch.setattr(rotate, "authorities", lambda bundle: bundle.split(","))
+
+    def update(self, name: str, changes: dict[str, str], *_: object) -> None:
+        """Take an update."""
+        self.updates.append(changes)
+        self.parameters |= changes
+        if not self.deaf:
+            self.bundle = self.parameters["authority_generations"]
+
+
+def test_rotate_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One update with a larger generation."""
+    cluster = Stack(monkeypatch)
+    assert main(["rotate", "certificates", "demo"]) == 0
+    (changes,) = cluster.updates
+    assert changes.keys() == {"certificates_generation"}
+    assert int(changes["certificates_generation"]) > 1
+
+
+def test_rotate_authorities(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two calls replace an authority; between them people are told what to do."""
+    cluster = Stack(monkeypatch)
+    assert main(["rotate", "authorities", "demo"]) == 0
+    assert "then run the same command again" in capsys.readouterr().err
+    assert main(["rotate", "authorities", "demo"]) == 0
+    said = capsys.readouterr().err
+    assert "not trusted any more" in said
+    assert "heatgen kubeconfig demo" in said
+    sent = [changes["authority_generations"] for changes in cluster.updates]
+    assert sent == ["1,2", "2,1", "2"]
+
+
+def test_rotation_without_effect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An update that leaves the authorities as they were is no success."""
+    cluster = Stack(monkeypatch)
+    cluster.deaf = True
+    assert main(["rotate", "authorities", "demo"]) == 1
+    assert "--existing" in capsys.readouterr().err
+
+
+def test_rotation_of_an_older_stack(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stack of a template without the parameters is told what it needs."""
+    Stack(monkeypatch).parameters.clear()
+    assert main(["rotate", "certificates", "demo"]) == 1
+    assert "with a template of this heatgen" in capsys.readouterr().err
+
+
+def test_rotation_that_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wait that ends without an end is exit code 3."""
+    cluster = Stack(monkeypatch)
+
+    def late(*_: object) -> None:
+        raise TimeoutError("stack 'demo' is UPDATE_IN_PROGRESS after 60 s")
+
+    monkeypatch.setattr(stack, "update", late)
+    assert main(["rotate", "certificates", "demo", "--timeout", "1"]) == 3
+    assert "timed out: stack 'demo'" in capsys.readouterr().err
+    assert cluster.updates == []
+
+
+def test_renewed_kubeconfig(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new key is certified; only then it takes the old one's place."""
+    key, target = tmp_path / "cluster.admin.key", tmp_path / "kubeconfig"
+    keys.admin_request(key, tmp_path / "cluster.admin.csr", "minimal")
+    before = key.read_bytes()
+    sent: list[str] = []
+    kept: list[bytes] = []
+    monkeypatch.setattr(stack, "outputs", lambda *_: {"conformance": {"cluster": "minimal"}})
+
+    def update(name: str, changes: dict[str, str], *_: object) -> None:
+        sent.append(changes["admin_request"])
+        kept.append(key.read_bytes())
+
+    monkeypatch.setattr(stack, "update", update)
+    arguments = ["kubeconfig", "demo", "--renew", "--key", str(key), "-o", str(target)]
+    assert main(arguments) == 2
+    assert "is it complete?" in capsys.readouterr().err
+    assert key.read_bytes() == before
+    monkeypatch.setattr(kubeconfig, "build", lambda name, outputs, used: used.decode())
+    assert main(arguments) == 0
+    assert kept == [before, before]
+    assert sent[0] == sent[1] == (tmp_path / "cluster.admin.csr").read_text()
+    assert target.read_bytes() == key.read_bytes() != before
 
 
 def test_faults_of_our_own(

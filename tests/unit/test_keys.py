@@ -161,7 +161,35 @@ def test_parts_that_do_not_belong_together(parts: Parts) -> None:
         ({**outputs, "ca_certificate": foreign}, key, "did not sign"),
         ({**outputs, "admin_certificate": ""}, key, "no output admin_certificate"),
         ({**outputs, "admin_certificate": "x"}, key, "hold no certificates"),
+        ({**outputs, "ca_certificate": "x"}, key, "hold no certificates"),
         (outputs, b"x", "not an unencrypted private key"),
     ):
         with pytest.raises(kubeconfig.Mismatch, match=reason):
             kubeconfig.build("demo", changed, used)
+
+
+def test_two_authorities(parts: Parts) -> None:
+    """While authorities rotate there are two: one of them signed, and the kubeconfig has both."""
+    outputs, key, _ = parts
+    stranger = ec.generate_private_key(ec.SECP256R1())
+    bundle = certificate(stranger.public_key(), "leaf", stranger) + outputs["ca_certificate"]
+    config = yaml.safe_load(kubeconfig.build("demo", {**outputs, "ca_certificate": bundle}, key))
+    cluster = config["clusters"][0]["cluster"]
+    assert base64.b64decode(cluster["certificate-authority-data"]).decode() == bundle
+
+
+def test_renewal(tmp_path: Path) -> None:
+    """The new key lies beside the old one until it is finished; an interrupted one goes on."""
+    old = tmp_path / "cluster.admin.key"
+    keys.admin_request(old, tmp_path / "cluster.admin.csr", "demo")
+    before = old.read_bytes()
+    request = keys.Renewal(old).request("demo")
+    assert keys.Renewal(old).request("demo") == request
+    assert old.read_bytes() == before
+    keys.Renewal(old).finish()
+    assert old.read_bytes() != before
+    assert stat.S_IMODE(old.stat().st_mode) == 0o600
+    assert keys.admin_request(old, tmp_path / "cluster.admin.csr", "demo") == request
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cluster.admin.csr", "cluster.admin.key",
+    ]  # fmt: skip
