@@ -111,16 +111,18 @@ link_program() {
     done
 }
 
-# install_text TEXT FILE [MODE]: write a file in one step if it differs; the file is never half there.
+# install_text TEXT FILE [MODE [OWNER]]: write a file in one step if it differs; it is never half there,
+# nor for a moment another's.
 install_text() {
-    local new=$2.heatgen-new
-    mkdir -p "${2%/*}"
+    local new=$2 mode=${3:-0644} owner=${4:-root}
     if [ ! -e "$2" ] || [ "$(<"$2")" != "$1" ]; then
+        new=$2.heatgen-new
+        [ -d "${2%/*}" ] || mkdir -p "${2%/*}"
         (umask 077 && printf '%s\n' "$1" >"$new")
-        chmod "${3:-0644}" "$new"
-        mv "$new" "$2"
     fi
-    chmod "${3:-0644}" "$2"
+    chown "$owner:" "$new"
+    chmod "$mode" "$new"
+    [ "$new" = "$2" ] || mv "$new" "$2"
 }
 
 # system_user NAME: a user for a service, without login.
