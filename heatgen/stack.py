@@ -162,5 +162,7 @@ def _asked(question: Callable[[], Any]) -> Any:
     except (SDKException, ClientException) as error:
         reason = [*str(error).strip().splitlines(), type(error).__name__][0]
         # What came with another status was asked with credentials that are good.
-        known = getattr(error, "http_status", None) not in (None, 0, 401)
-        raise CloudFailed(reason, _REFUSED if known else _NO_CREDENTIALS) from None
+        # The SDK and keystoneauth call it differently.
+        status = getattr(error, "status_code", None) or getattr(error, "http_status", None)
+        hint = _NO_CREDENTIALS if status in (None, 401) else _REFUSED
+        raise CloudFailed(reason, hint) from None
