@@ -8,7 +8,12 @@ from the first to the last event of either stack, as Heat itself dates them. The
 deleted before, so that each has the cloud for itself; run by the user who made it, in an
 environment with OS_*:
 
-    lab/lab shell bench/create_time.py --delete demo /var/lib/heatgen-lab/demo/generated.yaml
+    files=/var/lib/heatgen-lab/demo-ha
+    lab/lab shell bench/create_time.py --delete --events $files/events.json \
+        demo-ha $files/generated.yaml
+
+Heat keeps about a thousand events of a stack. Of one that was updated since, those of its creation
+may be gone: `--events` reads them from where `openstack stack event list -f json` kept them.
 """
 
 import argparse
@@ -39,10 +44,13 @@ def main() -> int:
     parser.add_argument("stack", help="name of the stack to compare with")
     parser.add_argument("template", type=Path, help="the template it was made from")
     parser.add_argument("--delete", action="store_true", help="allow the stack to be deleted")
+    parser.add_argument(
+        "--events", type=Path, metavar="FILE", help="its events, kept when it was complete"
+    )
     options = parser.parse_args()
     if not options.delete:
         parser.error("the stack has to go before its bare servers can be timed: give --delete")
-    whole = seconds(options.stack)
+    whole = seconds(options.stack, options.events and options.events.read_text())
     openstack("delete", "--yes", "--wait", options.stack)
     print(f"{options.stack}: {whole:.0f} s, deleted; now the bare one", file=sys.stderr)
     bare = time_bare(bare_template(yaml.safe_load(options.template.read_text())))
@@ -89,12 +97,15 @@ def time_bare(template: Template) -> float:
             openstack("delete", "--yes", "--wait", BARE)
 
 
-def seconds(stack: str) -> float:
+def seconds(stack: str, kept: str | None = None) -> float:
     """Return the seconds from a stack's first event to the one that says it is complete."""
-    events = json.loads(openstack("event", "list", "--format", "json", stack))
+    events = json.loads(kept or openstack("event", "list", "--format", "json", stack))
     own = [event for event in events if event["resource_name"] == stack]
     times = {event["resource_status"]: event["event_time"] for event in own}
-    began, ended = times["CREATE_IN_PROGRESS"], times["CREATE_COMPLETE"]
+    try:
+        began, ended = times["CREATE_IN_PROGRESS"], times["CREATE_COMPLETE"]
+    except KeyError as error:
+        raise SystemExit(f"no event says that stack {stack} is in {error}: see --events") from None
     parse = datetime.datetime.fromisoformat
     return (parse(ended) - parse(began)).total_seconds()
 

@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab ring: end to end, against the running lab with the stack `demo` (`make demo`); root."""
+"""The lab ring: end to end, on the cluster that stands in the running lab; root.
+
+With `make demo-ha` all of it; of `make demo`, whose control plane is one server, what that can bear.
+If both stand, HEATGEN_LAB_CLUSTER names one. What is measured goes to the report and to
+`figures.json` in the cluster's directory.
+"""

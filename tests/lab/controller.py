@@ -1,25 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab as the tests see it: commands on the controller, on nodes, and stacks of their own."""
 
-import json
 import os
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LAB = CHECKOUT / "lab" / "lab"
 STATE = Path(os.environ.get("HEATGEN_LAB_STATE") or "/var/lib/heatgen-lab")
-DEMO = STATE / "demo"
 SECONDS = 1200
 
+Word = str | Path
+Found = TypeVar("Found")
 
-def run(*words: str | Path, check: bool = True, directory: Path = CHECKOUT) -> bytes:
-    """Run a command and return what it prints; with `check` it must succeed."""
+
+def run(
+    *words: Word, check: bool = True, directory: Path = CHECKOUT, text: bytes | None = None
+) -> bytes:
+    """Run a command, `text` on its input; return what it prints. With `check` it must succeed."""
     result = subprocess.run(
         [str(word) for word in words],
-        stdin=subprocess.DEVNULL,
+        input=text or b"",
         capture_output=True,
         cwd=directory,
         timeout=SECONDS,
@@ -27,18 +32,31 @@ def run(*words: str | Path, check: bool = True, directory: Path = CHECKOUT) -> b
     )
     if check and result.returncode:
         said = (result.stdout + result.stderr).decode(errors="replace")[-2000:]
-        raise AssertionError(f"{' '.join(map(str, words))}: {result.returncode}\n{said}")
+        raise AssertionError(f"{' '.join(map(str, words))[:500]}: {result.returncode}\n{said}")
     return result.stdout
 
 
-def inside(*words: str | Path, check: bool = True, directory: Path = CHECKOUT) -> bytes:
+def inside(*words: Word, check: bool = True, directory: Path = CHECKOUT) -> bytes:
     """Run a command on the controller as the ordinary user `demo`."""
     return run(LAB, "shell", *words, check=check, directory=directory)
 
 
-def on_node(node: str, script: str) -> bytes:
-    """Run a shell script on a node as root; return what it prints."""
-    return run(LAB, "ssh", node, f"sudo bash -c {quoted(script)}")
+def as_admin(*words: Word) -> bytes:
+    """Run a command on the controller with the cloud's administrator's rights."""
+    return run(LAB, "shell", "--as", "admin", *words)
+
+
+def node_command(node: str, script: str) -> list[str]:
+    """Return the command line that runs a shell script on a node as root.
+
+    sudo logs the script, so nothing secret may stand in it: that goes by standard input.
+    """
+    return [str(LAB), "ssh", node, f"sudo bash -c {quoted(script)}"]
+
+
+def on_node(node: str, script: str, check: bool = True, text: bytes | None = None) -> bytes:
+    """Run a shell script on a node as root, `text` on its input; return what it prints."""
+    return run(*node_command(node, script), check=check, text=text)
 
 
 def quoted(text: str) -> str:
@@ -46,11 +64,23 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def nodes() -> list[str]:
-    """Return the names of the demo stack's nodes."""
-    answer = inside("openstack", "stack", "output", "show", "-f", "json", "demo", "nodes")
-    value = json.loads(answer)["output_value"]
-    return sorted(json.loads(value) if isinstance(value, str) else value)
+def wait_for(what: str, seconds: float, find: Callable[[], Found], pause: float = 1.0) -> Found:
+    """Return what is found as soon as it is true; fail with what was wrong last.
+
+    Looking may fail with an AssertionError, which is told at the end, as is what was found.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        last: object
+        try:
+            found = last = find()
+            if found:
+                return found
+        except AssertionError as error:
+            last = error
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds:g} s; last: {last}")
+        time.sleep(pause)
 
 
 def stack_status(name: str) -> str:
@@ -75,6 +105,17 @@ def remove(name: str) -> None:
     """Remove a stack if there is one."""
     if stack_status(name) != "absent":
         inside("openstack", "stack", "delete", "--yes", "--wait", name)
+
+
+def update(name: str, *options: str) -> float:
+    """Update a stack as it is but for the options; it must succeed. Return the seconds."""
+    began = time.monotonic()
+    words = ["openstack", "stack", "update", "--existing", "--timeout", "15", "--wait"]
+    inside(*words, *options, name, check=False)
+    seconds = time.monotonic() - began
+    status = stack_status(name)
+    assert status == "UPDATE_COMPLETE", f"{status} after {seconds:.0f} s: {failures(name)}"
+    return seconds
 
 
 def failures(name: str) -> str:

@@ -2,7 +2,6 @@
 """When a layer fails, the stack fails within minutes, and Heat names layer, node and reason."""
 
 import re
-import shutil
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,24 +9,26 @@ from pathlib import Path
 import pytest
 
 from tests.lab import controller
+from tests.lab.cluster import Cluster
 
 MINUTES = 10
 SPEC = "cluster.yaml"
+SMALL = controller.CHECKOUT / "lab" / SPEC
 LOCK = "cluster.lock.yaml"
 CONTAINERD = re.compile(r"(\S*containerd-[\d.]+-linux-amd64\.tar\.gz: \"?)[0-9a-f]{64}")
 MIRROR = "http://203.0.113.1:8080/"
 
 
 @pytest.fixture
-def small(demo_stack: None, tmp_path: Path) -> Path:
-    """A directory with the demo's cluster, but one worker and nodes' network of its own."""
-    text = (controller.DEMO / SPEC).read_text()
+def small(cluster: Cluster, tmp_path: Path) -> Path:
+    """A directory with the small demo's cluster, but one worker and nodes' network of its own."""
+    text = SMALL.read_text()
     text = text.replace("workers: {count: 2}", "workers: {count: 1}")
     text = text.replace("nodes: 192.0.2.0/24", "nodes: 198.51.100.0/24")
-    assert "{count: 1}" in text
+    assert "{count: 1}\naccess" in text
     assert "198.51.100.0/24" in text
     (tmp_path / SPEC).write_text(text)
-    shutil.copy(controller.DEMO / LOCK, tmp_path)
+    controller.inside("heatgen", "lock", tmp_path / SPEC)
     return tmp_path
 
 

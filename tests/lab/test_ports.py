@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All TCP ports of every node, from wherever somebody may try: open are those the design opens.
+
+What a security group lets through shows even where nobody listens: the node itself refuses. So
+both are compared, what is open and what comes through at all.
+"""
+
+import json
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.lab import controller
+from tests.lab.cluster import Cluster, Node
+from tests.lab.figures import Figure
+from tests.lab.workload import Workload
+
+PROGRAM = Path(__file__).parent / "programs" / "scan.py"
+SSH, API, KUBELET, ETCD, PEERS = 22, 6443, 10250, 2379, 2380
+NODE_PORTS = [30000, 32767]
+
+# Who listens on a node where another node, or the world, can ask: (from, to) by role.
+OPEN = {
+    ("outside", "control"): {SSH, API},
+    ("outside", "worker"): {SSH},
+    ("control", "control"): {API, ETCD, PEERS, KUBELET},
+    ("control", "worker"): {KUBELET},
+    ("worker", "control"): {API, ETCD},
+    ("worker", "worker"): set(),
+}
+# A pod asks its own node past all security groups: what listens on any address of the node.
+OWN_NODE = {SSH, KUBELET}
+
+Seen = dict[str, dict[str, Any]]
+Reached = dict[tuple[str, str], dict[str, Any]]
+
+# Become part of the network of the pod that has the address $1, then run the program $2 on $3.
+IN_POD = """
+find /proc/[0-9]*/ns/net -printf '%l %p\\n' 2>/dev/null | sort -u -k1,1 >/run/networks || true
+for link in $(cut -d' ' -f2 /run/networks); do
+    nsenter --net="$link" ip -4 -oneline address 2>/dev/null | grep -qF " $1/" || continue
+    exec nsenter --net="$link" python3 -c "$2" "$3"
+done
+echo "no pod with address $1" >&2
+exit 1
+"""
+
+
+def argument(addresses: list[str], source: str | None = None) -> str:
+    """Return what `scan.py` is told."""
+    return json.dumps({"addresses": addresses, "source": source})
+
+
+def from_controller(addresses: list[str]) -> Seen:
+    """Scan from the public network: addresses that it knows."""
+    words = [sys.executable, str(PROGRAM), argument(addresses)]
+    return dict(json.loads(controller.as_admin(*words)))
+
+
+def from_router(cluster: Cluster, addresses: list[str]) -> Seen:
+    """Scan nodes' own addresses as the public network would if it had a route to them."""
+    router = cluster.resource("router")
+    words = ["openstack", "router", "show", "-f", "json", "-c", "external_gateway_info", router]
+    gateway = json.loads(controller.as_admin(*words))["external_gateway_info"]
+    source = gateway["external_fixed_ips"][0]["ip_address"]
+    words = ["ip", "netns", "exec", f"qrouter-{router}", sys.executable, str(PROGRAM)]
+    return dict(json.loads(controller.as_admin(*words, argument(addresses, source))))
+
+
+def from_node(node: Node, addresses: list[str]) -> Seen:
+    """Scan from a node."""
+    program = controller.quoted(PROGRAM.read_text())
+    script = f"python3 -c {program} {controller.quoted(argument(addresses))}"
+    return dict(json.loads(node.run(script)))
+
+
+def from_pod(node: Node, pod: str, addresses: list[str]) -> Seen:
+    """Scan from the network of a pod on a node."""
+    words = [pod, PROGRAM.read_text(), argument(addresses)]
+    script = f"set -- {' '.join(map(controller.quoted, words))}\n{IN_POD}"
+    return dict(json.loads(node.run(script)))
+
+
+@pytest.fixture(scope="module")
+def scans(cluster: Cluster, work: Workload, figure_once: Figure) -> Reached:
+    """What each place reached of each node and of the API's address outside."""
+    nodes = cluster.nodes
+    everything = [node.address for node in nodes]
+    api = str(urlsplit(cluster.external).hostname)
+    places: dict[str, Any] = {
+        "the public network": lambda: from_controller([api]),
+        "outside": lambda: from_router(cluster, everything),
+    }
+    for node in (cluster.control[0], cluster.workers[0]):
+        others = [address for address in everything if address != node.address]
+        places[node.name] = lambda node=node, others=others: from_node(node, others)
+    for node in {worker.runtime: worker for worker in cluster.workers}.values():
+        pod = work.pod_on(node)
+        places[f"a pod on {node.name}"] = lambda node=node, pod=pod: from_pod(node, pod, everything)
+    with ThreadPoolExecutor(max_workers=len(places)) as pool:
+        running = {place: pool.submit(scan) for place, scan in places.items()}
+        seen = {place: scan.result() for place, scan in running.items()}
+    names = {node.address: node.name for node in nodes} | {api: "the API's floating address"}
+    told = {
+        place: {names[address]: found for address, found in answers.items()}
+        for place, answers in seen.items()
+    }
+    figure_once("ports", told)
+    return {(place, node): found for place, nodes in told.items() for node, found in nodes.items()}
+
+
+def through(ports: set[int], nodes_between: bool) -> list[list[int]]:
+    """Return the ports that may come through as ranges: those open, and what NodePorts use."""
+    found = [[port, port] for port in sorted(ports)]
+    return [*found, NODE_PORTS] if nodes_between else found
+
+
+def closed_up(found: dict[str, Any]) -> list[list[int]]:
+    """Return what came through, open or refused, as ranges."""
+    ranges = sorted([*([port, port] for port in found["open"]), *found["refused"]])
+    joined: list[list[int]] = []
+    for begin, end in ranges:
+        if joined and joined[-1][1] == begin - 1:
+            joined[-1][1] = end
+        else:
+            joined.append([begin, end])
+    return joined
+
+
+def expected_of(place: str, node: Node, by_name: dict[str, Node]) -> tuple[set[int], bool]:
+    """Return which ports of a node are open from a place, and whether NodePorts come through."""
+    if place == "outside":
+        return OPEN["outside", node.role], False
+    origin = by_name[re.sub(r"^a pod on ", "", place)]
+    return OPEN[origin.role, node.role], True
+
+
+def test_only_planned_ports_are_reached(cluster: Cluster, scans: Reached) -> None:
+    """From outside, from a node of each role and from pods: exactly what the design opens."""
+    by_name = {node.name: node for node in cluster.nodes}
+    wrong = {}
+    for (place, name), found in scans.items():
+        if name not in by_name or place == f"a pod on {name}":
+            continue
+        ports, nodes_between = expected_of(place, by_name[name], by_name)
+        wanted = through(ports, nodes_between)
+        if set(found["open"]) != ports or closed_up(found) != wanted:
+            wrong[f"{place} to {name}"] = {"seen": found, "planned": wanted, "open": sorted(ports)}
+    assert not wrong
+
+
+def test_a_pod_reaches_little_of_its_own_node(cluster: Cluster, scans: Reached) -> None:
+    """No security group stands between a pod and its node: only what must listens there."""
+    own = {
+        place: set(found["open"])
+        for (place, name), found in scans.items()
+        if place == f"a pod on {name}"
+    }
+    assert own
+    assert own == dict.fromkeys(own, OWN_NODE)
+
+
+def test_the_floating_address_leads_to_the_api(scans: Reached) -> None:
+    """From the public network the API answers at its floating address, and its node's SSH."""
+    found = scans["the public network", "the API's floating address"]
+    assert set(found["open"]) == {SSH, API}
+    assert not found["refused"]

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates, authorities and the administrator's key made anew, under a client's eyes.
+
+What counts as downtime: a client that asks five times a second, each time by a new connection, may
+have to ask again for OUTAGE_SECONDS. For new certificates nothing restarts: that is what a
+busy machine may need for one answer. For new authorities every API server restarts, one after the
+other; who asked that one asks again and meets the next, and the address moves within the same ten
+seconds as when a server is lost.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.lab import certificates, controller, health, secrets
+from tests.lab import cluster as clusters
+from tests.lab.cluster import Cluster, Node, fingerprints
+from tests.lab.figures import Figure
+from tests.lab.secrets import Treasury
+from tests.lab.watch import Target, Watch, from_node, from_outside, watching
+from tests.lab.workload import NAMESPACE, Workload
+
+OUTAGE_SECONDS = 3.0
+RESTART_OUTAGE_SECONDS = 10.0
+API, ETCD = 6443, 2379
+FOLLOW_SECONDS = 2.0
+
+Places = list[tuple[Node | None, list[Target]]]
+
+
+@pytest.fixture
+def identity(cluster: Cluster, tmp_path: Path) -> dict[str, str]:
+    """The administrator's CA, certificate and key as files."""
+    return clusters.write_identity(cluster, tmp_path / "identity")
+
+
+@pytest.fixture
+def places(cluster: Cluster, work: Workload, identity: dict[str, str]) -> Places:
+    """Who asks: an administrator outside, a kubelet inside, that one's node for the Service."""
+    worker = cluster.workers[0]
+    inside = [*from_node(cluster, worker), work.target()]
+    return [(None, from_outside(cluster, identity, NAMESPACE)), (worker, inside)]
+
+
+def heatgen(cluster: Cluster, *words: str) -> float:
+    """Run heatgen beside the cluster's files; return the seconds it took."""
+    began = time.monotonic()
+    controller.inside("heatgen", *words, directory=cluster.directory)
+    return round(time.monotonic() - began, 1)
+
+
+def fetch_kubeconfig(cluster: Cluster) -> None:
+    """Do what an administrator does after a rotation."""
+    heatgen(cluster, "kubeconfig", cluster.name, "-o", "kubeconfig")
+
+
+def assert_no_downtime(watch: Watch, seconds: float) -> None:
+    """The API and the Service answered all the while, but for so many seconds."""
+    for target in watch.seen:
+        bound = OUTAGE_SECONDS if target == "service" else seconds
+        assert watch.outage(target) <= bound, str(watch)
+
+
+@contextmanager
+def following(node: Node, bundle: Path) -> Iterator[None]:
+    """Have a client's file of authorities be, within seconds, what a node trusts."""
+    end = threading.Event()
+
+    def follow() -> None:
+        while not end.wait(FOLLOW_SECONDS):
+            new = bundle.with_suffix(".new")
+            new.write_text(certificates.authority(node))
+            new.rename(bundle)
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    try:
+        yield
+    finally:
+        end.set()
+        follower.join(30)
+
+
+def test_certificates_are_renewed_without_downtime(
+    whole: Cluster, places: Places, figure: Figure
+) -> None:
+    """All certificates are new ones for the same keys, and served, and no process is another."""
+    before = certificates.installed(whole.nodes)
+    pids = certificates.processes(whole.nodes)
+    with watching(*places) as watch:
+        seconds = heatgen(whole, "rotate", "certificates", whole.name)
+    fetch_kubeconfig(whole)
+
+    after = certificates.installed(whole.nodes)
+    assert after.keys() == before.keys()
+    same = [where for where in before if after[where].serial == before[where].serial]
+    assert not same, f"not renewed: {same}"
+    assert {where: each.key for where, each in after.items()} == {
+        where: each.key for where, each in before.items()
+    }
+    assert {each.issuer for each in after.values()} == {each.issuer for each in before.values()}
+    assert certificates.processes(whole.nodes) == pids
+    for node in whole.control:
+        for port, path in ((API, "kubernetes/pki/apiserver"), (ETCD, "etcd/pki/server")):
+            wanted = after[f"{node.name}:/etc/{path}.crt"].serial
+            assert certificates.served(node, port) == wanted, f"port {port} of {node.name}"
+    figure("rotate certificates, seconds", seconds)
+    figure("while certificates rotate", watch.seen)
+    assert_no_downtime(watch, OUTAGE_SECONDS)
+
+
+def test_authorities_are_replaced_in_two_steps(
+    whole: Cluster, places: Places, identity: dict[str, str], figure: Figure, tmp_path: Path
+) -> None:
+    """First both are trusted and the new one signs, then the old one is gone from every node."""
+    node = whole.workers[0]
+    old = fingerprints(certificates.authority(node))
+    assert len(old) == 1
+    with following(node, Path(identity["ca"])), watching(*places) as first:
+        seconds = heatgen(whole, "rotate", "authorities", whole.name)
+    both = fingerprints(certificates.authority(node))
+    assert len(both) == 2
+    assert both[1] == old[0]
+    figure("rotate authorities, first step, seconds", seconds)
+    figure("while authorities rotate, first step", first.seen)
+
+    fetch_kubeconfig(whole)
+    clusters.write_identity(whole, tmp_path / "identity")
+    with watching(*places) as second:
+        seconds = heatgen(whole, "rotate", "authorities", whole.name)
+    fetch_kubeconfig(whole)
+    figure("rotate authorities, second step, seconds", seconds)
+    figure("while authorities rotate, second step", second.seen)
+
+    health.await_whole(whole)
+    trusted = clusters.on_all(whole.nodes, "cat /etc/kubernetes/pki/ca.crt")
+    assert {name: fingerprints(text) for name, text in trusted.items()} == {
+        each.name: both[:1] for each in whole.nodes
+    }
+    verify = "for f in /etc/*/pki/*.crt; do openssl verify -CAfile ${f%/*}/ca.crt $f; done"
+    clusters.on_all(whole.nodes, f"set -e; {verify}")
+    assert_no_downtime(first, RESTART_OUTAGE_SECONDS)
+    assert_no_downtime(second, RESTART_OUTAGE_SECONDS)
+
+
+def test_the_administrator_gets_a_new_key(whole: Cluster, figure: Figure) -> None:
+    """`heatgen kubeconfig --renew` leads to another key and certificate, and they work."""
+    before = whole.kubeconfig["users"][0]["user"]
+    seconds = heatgen(whole, "kubeconfig", whole.name, "--renew", "-o", "kubeconfig")
+    after = yaml.safe_load((whole.directory / "kubeconfig").read_text())["users"][0]["user"]
+    for part in ("client-certificate-data", "client-key-data"):
+        assert after[part] != before[part]
+    whole.kubectl("get", "namespace", "kube-system")
+    figure("kubeconfig --renew, seconds", seconds)
+
+
+def test_workloads_outlive_it_all(whole: Cluster, work: Workload) -> None:
+    """The suite is green; what was encrypted at rest before is read."""
+    assert work.read_secret() == work.secret
+    health.suite(whole)
+
+
+def test_nothing_secret_was_written_down(whole: Cluster, treasury: Treasury) -> None:
+    """Neither the keys of before nor those of now show in databases and logs."""
+    secrets.assert_kept(whole, treasury)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One more worker by an update of the stack, and one less again; nobody else notices."""
+
+import json
+from pathlib import Path
+
+from tests.lab import certificates, controller, health, secrets
+from tests.lab import cluster as clusters
+from tests.lab.cluster import Cluster
+from tests.lab.figures import Figure
+from tests.lab.secrets import Treasury
+from tests.lab.watch import from_node, from_outside, watching
+from tests.lab.workload import NAMESPACE, Workload
+
+# Nothing of the control plane restarts, so a request may be slow on a busy machine, no more.
+OUTAGE_SECONDS = 3.0
+
+
+def servers(cluster: Cluster) -> dict[str, str]:
+    """Return the ids of the cluster's servers by name."""
+    listed = json.loads(controller.inside("openstack", "server", "list", "-f", "json"))
+    return {each["Name"]: each["ID"] for each in listed if each["Name"].startswith(cluster.name)}
+
+
+def group_size(cluster: Cluster) -> int:
+    """Return how many workers the group `worker` has."""
+    return len([node for node in cluster.nodes if node.group == "worker"])
+
+
+def test_one_worker_more_and_one_less(
+    whole: Cluster, work: Workload, treasury: Treasury, figure: Figure, tmp_path: Path
+) -> None:
+    """The new one joins; all others keep servers and certificates; nothing secret is written."""
+    before, size = servers(whole), group_size(whole)
+    kept = certificates.installed(whole.nodes)
+    identity = clusters.write_identity(whole, tmp_path / "identity")
+    asked = (None, from_outside(whole, identity, NAMESPACE))
+    worker = whole.workers[0]
+    within = (worker, [*from_node(whole, worker), work.target()])
+
+    with watching(asked, within) as watch:
+        seconds = controller.update(whole.name, "--parameter", f"worker_count={size + 1}")
+    larger = clusters.read(whole.name)
+    try:
+        assert group_size(larger) == size + 1
+        health.await_whole(larger)
+        after = servers(larger)
+        assert {name: after[name] for name in before} == before
+        assert len(after) == len(before) + 1
+        assert certificates.installed(whole.nodes) == kept
+        secrets.assert_kept(larger, treasury)
+    finally:
+        new = {node.name for node in larger.nodes} - {node.name for node in whole.nodes}
+        shrink = controller.update(whole.name, "--parameter", f"worker_count={size}")
+        for name in new:
+            whole.kubectl("delete", "node", name, "--ignore-not-found")
+    assert servers(whole) == before
+    figure("one worker more, seconds", round(seconds, 1))
+    figure("one worker less, seconds", round(shrink, 1))
+    figure("while scaling", watch.seen)
+    for target in watch.seen:
+        assert watch.outage(target) <= OUTAGE_SECONDS, str(watch)
