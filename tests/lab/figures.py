@@ -10,9 +10,12 @@ NAME = "figures.json"
 
 
 def keep(directory: Path, name: str, value: object) -> None:
-    """Put one figure into the file, in place of an older one of its name."""
+    """Put one figure into the file, a line each, in place of an older one of its name."""
     path = directory / NAME
     known = json.loads(path.read_text()) if path.exists() else {}
+    lines = [
+        f"{json.dumps(key)}: {json.dumps(each)}" for key, each in {**known, name: value}.items()
+    ]
     new = path.with_name(path.name + ".new")
-    new.write_text(json.dumps({**known, name: value}, indent=1) + "\n")
+    new.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     new.rename(path)
