@@ -6,6 +6,7 @@ plug-ins, proxies). Its generated API classes are left alone: importing them tak
 a test.
 """
 
+import copy
 import importlib
 import json
 import re
@@ -35,6 +36,7 @@ COLLECTIONS = {
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
     "Namespace": "/api/v1/namespaces",
     "Pod": "/api/v1/namespaces/{namespace}/pods",
+    "Secret": "/api/v1/namespaces/{namespace}/secrets",
     "Service": "/api/v1/namespaces/{namespace}/services",
     "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
 }
@@ -156,11 +158,28 @@ class Cluster:
         found = self.get(path, **query)["items"]
         return list(found)
 
-    def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
+    def create(self, manifest: dict[str, Any], **query: str) -> dict[str, Any]:
         """POST an object of one of the kinds in `COLLECTIONS`; it carries its own namespace."""
         collection = COLLECTIONS[manifest["kind"]].format(**manifest["metadata"])
-        made = json.loads(self.request("POST", collection, manifest))
+        made = json.loads(self.request("POST", collection, manifest, **query))
         return dict(made)
+
+    def stranger(self, path: str) -> int:
+        """The HTTP code that GET gets without any credentials.
+
+        Raises:
+            CouldNotAskError: if the API does not answer.
+        """
+        rest: Any = importlib.import_module("kubernetes.client.rest")
+        bare = copy.copy(self._configuration)
+        bare.cert_file = bare.key_file = None
+        try:
+            answer = rest.RESTClientObject(bare).pool_manager.request(
+                "GET", self.server + path, timeout=ANSWER_SECONDS, retries=False
+            )
+        except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
+            raise CouldNotAskError(f"GET {path} without credentials: {_plainly(problem)}") from None
+        return int(answer.status)
 
     def patch(self, path: str, change: dict[str, Any], **query: str) -> None:
         """Merge a change into an object."""

@@ -2,23 +2,26 @@
 """Gathers the facts: waits for the probes, then asks every node once, all of them side by side."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from conformance import roster, stage
-from conformance.cluster import Cluster, TooLateError, until
+from conformance import roster, rules, stage
+from conformance.cluster import Cluster, RefusedError, TooLateError, until
 from conformance.expectation import Expectation
 from conformance.facts import Facts, NodeView, Services
 from conformance.pods import Json, is_hopeless, is_ready, node_of, state
 from conformance.sections import node_view
 from conformance.stage import Run
-from conformance.verdict import CouldNotAskError
+from conformance.verdict import CouldNotAskError, Unasked
 
+T = TypeVar("T")
 AT_ONCE = 16
 EXEC_SECONDS = 60.0
 UNITS = (
-    "etcd", "flanneld", "containerd", "docker", "cri-docker", "kubelet", "kube-proxy",
-    "kube-apiserver", "kube-controller-manager", "kube-scheduler",
+    "etcd", "flanneld", "containerd", "docker", "cri-docker", "cri-dockerd", "kubelet",
+    "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "keepalived",
 )  # fmt: skip
 # CA, certificate, key of an etcd client that may ask for health: heatgen's paths, kubeadm's.
 IDENTITIES = (
@@ -29,8 +32,18 @@ IDENTITIES = (
         "/etc/kubernetes/pki/etcd/healthcheck-client.key",
     ),
 )
-ETCD_PORT = 2379
+ETCD_PORT, ETCD_PEER_PORT, KUBELET_PORT, API_PORT = 2379, 2380, 10250, 6443
+SECRETS = "/api/v1/secrets"
 
+
+# What is looked at on every node alike.
+LOOKED_AT = [
+    *(f"authority={file}" for file in rules.AUTHORITIES),
+    *(f"program={name}" for name in rules.LOOKED_AT),
+    *(f"flag={name}" for name in rules.FLAGS),
+    *(f"tree={path}" for path in rules.TREES),
+    f"certificate={rules.KUBELET_CLIENT}",
+]
 
 Probes = dict[tuple[str, str], Json]  # pods by app and node
 
@@ -59,11 +72,25 @@ def collect(cluster: Cluster, run: Run, expected: Expectation, patience: float) 
         pods=pods,
         services=services,
         views=views,
+        leaders=asked(lambda: roster.leaders(cluster)),
+        dns=asked(lambda: roster.dns_pods(cluster)),
+        api_addresses=asked(lambda: roster.api_addresses(cluster)),
+        anonymous=asked(lambda: cluster.stranger(SECRETS)),
         seconds={
             "waiting for probes": round(started - begun, 2),
             "asking the nodes": round(time.monotonic() - started, 2),
         },
     )
+
+
+def asked(ask: Callable[[], T]) -> T | Unasked:
+    """What the API answers to one question; if it refuses, that is no fact, and no end either."""
+    try:
+        return ask()
+    except RefusedError as refusal:
+        return Unasked(str(refusal), permanent=refusal.code in (403, 404))
+    except CouldNotAskError as problem:
+        return Unasked(str(problem))
 
 
 # ---- the probes ----
@@ -131,7 +158,8 @@ class Inquiry:
         if ran.status != 0:
             complaint = f"exit status {ran.status}: {ran.stderr[-300:]}"
             return NodeView.unasked(f"{node}: collect.sh: {complaint}")
-        return node_view(node, self.run.id, ran.stdout, self.endpoint(node), self.web())
+        view = node_view(node, self.run.id, ran.stdout, self.endpoint(node), self.web())
+        return replace(view, kubelet=asked(lambda: roster.kubelet_config(self.cluster, node)))
 
     def host_probe(self, node: str) -> str:
         """The pod to ask.
@@ -163,7 +191,41 @@ class Inquiry:
             f"prefix={self.expected.flannel.get('prefix', '/coreos.com/network')}",
             f"etcd={self.endpoint(node)}",
             *(f"identity={','.join(identity)}" for identity in self.identities()),
+            *(f"api={url}" for url in self.apis()),
+            *(f"own_api={url}" for url in self.servers() if f"//{self.address(node)}:" in url),
+            *(f"tls={label},{address}" for label, address in self.tls_ports(node).items()),
+            f"sealed={self.run.namespace}/{stage.SEALED},{stage.sealed_word(self.run)}",
+            *LOOKED_AT,
         ]
+
+    def address(self, node: str) -> str:
+        """The node's internal address."""
+        return self.run.node(node).address
+
+    def servers(self) -> list[str]:
+        """URL of each API server: as expected, else the usual port on each control-plane node."""
+        control = [node for node in self.run.nodes if roster.is_control(node)]
+        usual = [f"https://{node.address}:{API_PORT}" for node in control]
+        return self.expected.api_servers() or usual
+
+    def apis(self) -> list[str]:
+        """Every way to the API: each server on its own, the endpoint, the service of pods."""
+        service = f"https://{self.services.kubernetes}"
+        address = self.expected.api_address()
+        endpoint = [f"https://{address}:{API_PORT}"] if address else []
+        return list(dict.fromkeys([*self.servers(), *endpoint, service]))
+
+    def tls_ports(self, node: str) -> dict[str, str]:
+        """ADDRESS:PORT by label of what speaks TLS on the node."""
+        address = self.address(node)
+        ports = {"kubelet": f"{address}:{KUBELET_PORT}"}
+        for url in self.servers():
+            if f"//{address}:" in url:
+                ports["api"] = url.partition("//")[2]
+        if roster.is_control(self.run.node(node)):
+            ports["etcd"] = self.endpoint(node).partition("//")[2]
+            ports["peer"] = f"{address}:{ETCD_PEER_PORT}"
+        return ports
 
     def peers(self) -> list[str]:
         """NODE,ADDRESS,POD of every node whose pod-network probe has an address."""

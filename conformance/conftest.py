@@ -6,14 +6,15 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from itertools import permutations, product
 from typing import Any
 
 import pytest
 
-from conformance import options
+from conformance import options, rules
 from conformance import session as run_session
+from conformance.collect import API_PORT
 from conformance.expectation import Expectation
 from conformance.facts import Facts
 from conformance.live import Live
@@ -144,6 +145,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for wanted, values in {
         "node": names,
         "etcd_node": _etcd_nodes(part),
+        "docker_node": _docker_nodes(part) or [_skip("no node runs Docker")],
+        "control_node": _control_nodes(part)
+        or [_skip("no node bears the role of a control plane")],
+        "host,api_server": [pytest.param(n, u, id=f"{n}->{u}") for n in names for u in _apis(part)]
+        or [_skip("nobody says where the API servers are", 2)],
+        "tls_port": _tls_ports(part),
+        "host,program": _pairs(_control_nodes(part), rules.PROGRAMS),
+        "host,service": _pairs(_control_nodes(part), rules.UNPRIVILEGED),
+        "host,file_rule": _file_rules(part),
         "expected_node": list(part.expected.nodes) or [_skip("no --expect names the nodes")],
         "source,target": pairs or [_skip("there is only one node", 2)],
         "host,peer": [pytest.param(a, b, id=f"{a}->{b}") for a, b in product(names, repeat=2)],
@@ -160,18 +170,67 @@ def _etcd_nodes(part: Session) -> list[Any]:
     return expected or control or [node.name for node in part.nodes]
 
 
+def _control_nodes(part: Session) -> list[Any]:
+    """The nodes of the control plane: as expected, else by their role's label."""
+    roles = {name: node.role for name, node in part.expected.nodes.items()}
+    return [
+        node.name
+        for node in part.nodes
+        if roles.get(node.name, "control" if is_control(node) else "worker") == "control"
+    ]
+
+
+def _docker_nodes(part: Session) -> list[Any]:
+    """The nodes whose runtime is Docker, or should be."""
+    return [
+        node.name
+        for node in part.nodes
+        if node.runtime.startswith("docker://") or part.expected.runtime(node.name) == "docker"
+    ]
+
+
+def _apis(part: Session) -> list[str]:
+    """The API servers, each on its own: as expected, else on the nodes of the control plane."""
+    usual = [f"https://{node.address}:{API_PORT}" for node in part.nodes if is_control(node)]
+    return part.expected.api_servers() or usual
+
+
+def _tls_ports(part: Session) -> list[Any]:
+    """(node, label) of every port that speaks TLS: the kubelet's, and the control plane's."""
+    control = _control_nodes(part)
+    return [
+        pytest.param((node.name, label), id=f"{node.name}:{label}")
+        for node in part.nodes
+        for label in ("kubelet", *(("api", "etcd", "peer") if node.name in control else ()))
+    ]
+
+
+def _file_rules(part: Session) -> list[Any]:
+    control = _control_nodes(part)
+    return [
+        pytest.param(node.name, rule, id=f"{node.name}-{rule.name}")
+        for node in part.nodes
+        for rule in rules.FILES
+        if node.name in control or not rule.control
+    ]
+
+
+def _pairs(nodes: list[Any], names: Iterable[str]) -> list[Any]:
+    pairs = [pytest.param(node, name, id=f"{node}-{name}") for node in nodes for name in names]
+    return pairs or [_skip("no node bears the role of a control plane", 2)]
+
+
 def _skip(reason: str, values: int = 1) -> Any:
     return pytest.param(*[""] * values, id="none", marks=pytest.mark.skip(reason=reason))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """From the ground up, as the house stands; but the longest wait comes first."""
-    order = [f"test_{layer}" for layer in options.LAYERS]
+    order = list(options.LAYERS)
 
     def place(item: pytest.Item) -> tuple[bool, int]:
-        module = item.path.stem
-        storey = order.index(module) if module in order else len(order)
-        return (not item.name.startswith(LONGEST), storey)
+        storeys = [order.index(mark.name) for mark in item.iter_markers() if mark.name in order]
+        return (not item.name.startswith(LONGEST), min(storeys, default=len(order)))
 
     items.sort(key=place)
 

@@ -7,6 +7,7 @@ Everything in it is optional: what is not expected is judged by what the cluster
 import ast
 import json
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,15 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class ExpectedNode:
-    """A node that must be there: its role (`control` or `worker`) and its internal address."""
+    """A node that must be there: its role (`control` or `worker`) and its internal address.
+
+    group: of servers that are alike. runtime: the runtime's block; empty means the main one.
+    """
 
     role: str
     address: str
+    group: str = ""
+    runtime: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Expectation:
 
     nodes: by name. versions: by component. networks: `nodes`, `pods`, `services` as CIDR, `dns` an
     address. blocks: the layers' building blocks. etcd: `endpoints`, `ca`, `certificate`, `key`
-    (paths on the nodes). flannel: `backend`, `prefix`, `port`, `vni`.
+    (paths on the nodes). flannel: `backend`, `prefix`, `port`, `vni`. api: `endpoint` and `servers`
+    as URL, `address` (the endpoint's own, among the nodes), `load_balancer`.
     """
 
     cluster: str
@@ -39,9 +46,29 @@ class Expectation:
     blocks: dict[str, str]
     etcd: dict[str, Any]
     flannel: dict[str, Any]
+    api: dict[str, Any]
+
+    def runtime(self, node: str) -> str:
+        """The block of the node's container runtime; '' if nobody says."""
+        named = self.nodes[node].runtime if node in self.nodes else ""
+        return named or self.blocks.get("runtime", "")
+
+    def api_servers(self) -> list[str]:
+        """URL of each API server."""
+        return [str(url).rstrip("/") for url in self.api.get("servers", [])]
+
+    def api_address(self) -> str:
+        """The address by which the nodes themselves reach the API; '' if nobody says.
+
+        A floating IP in `endpoint` is for users outside, and no node has it.
+        """
+        host = str(self.api.get("endpoint", "")).partition("//")[2].rpartition(":")[0]
+        nodes = self.networks.get("nodes")
+        inside = host and nodes and ip_address(host) in ip_network(nodes)
+        return str(self.api.get("address") or (host if inside else ""))
 
 
-NOTHING = Expectation("", {}, {}, {}, {}, {}, {})
+NOTHING = Expectation("", {}, {}, {}, {}, {}, {}, {})
 
 
 class ExpectationError(ValueError):
@@ -108,12 +135,24 @@ def understand(plain: dict[str, Any] | None, source: str) -> Expectation:
         )
     empty: dict[str, Any] = {"cluster": ""}
     wanted = {key: plain.get(key, empty.get(key, {})) for key in Expectation.__annotations__}
+    wanted["nodes"] = _known(wanted["nodes"])
     try:
         expectation = from_plain(Expectation, wanted)
     except TypeError as problem:
         raise ExpectationError(f"--expect {source}: {problem}\n{_HOW}") from None
     assert isinstance(expectation, Expectation)
     return expectation
+
+
+def _known(nodes: Any) -> Any:
+    """The nodes without keys of later versions; another shape is left for its own message."""
+    if not isinstance(nodes, dict):
+        return nodes
+    keys = ExpectedNode.__annotations__
+    return {
+        name: {key: node[key] for key in keys if key in node} if isinstance(node, dict) else node
+        for name, node in nodes.items()
+    }
 
 
 _HOW = "  make one with: openstack stack output show -f json STACK conformance"

@@ -17,9 +17,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance.hardening import (
+    ApiAnswer,
+    AtRest,
+    AuditLog,
+    Certificate,
+    FileMode,
+    KubeletDoors,
+    Listener,
+    Program,
+    RuntimeView,
+    TlsPort,
+)
 from conformance.verdict import Unasked
 
 FORMAT = 1
+# What a recording does not hold that was made before the suite asked for it.
+UNRECORDED = Unasked("this recording is older than the question", permanent=True)
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,15 @@ class Pod:
     name: str
     node: str
     address: str
+
+
+@dataclass(frozen=True)
+class Leader:
+    """Who holds a lease of the control plane; `age` of its last renewal and `term` in seconds."""
+
+    holder: str
+    age: float
+    term: float
 
 
 @dataclass(frozen=True)
@@ -120,11 +143,12 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Unit:
-    """A systemd unit: LoadState, ActiveState, SubState."""
+    """A systemd unit: LoadState, ActiveState, SubState, UnitFileState ('' if not told)."""
 
     load: str
     active: str
     sub: str
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,7 +182,10 @@ class Health:
 
 @dataclass(frozen=True)
 class MemberStatus:
-    """A member's own view; identities are decimal text. `leader` is '0' if it knows none."""
+    """A member's own view; identities are decimal text. `leader` is '0' if it knows none.
+
+    term: raft's, by which elections are counted; 0 in old recordings.
+    """
 
     member: str
     leader: str
@@ -166,6 +193,7 @@ class MemberStatus:
     version: str
     learner: bool
     errors: list[str]
+    term: int = 0
 
 
 @dataclass(frozen=True)
@@ -179,7 +207,11 @@ class Doors:
 
 @dataclass(frozen=True)
 class Etcd:
-    """An etcd member, asked on its own node."""
+    """An etcd member, asked on its own node.
+
+    rights: what its clients' certificates may read, as "CLIENT PREFIX" to `allowed`, `denied` or
+    why it could not be asked.
+    """
 
     endpoint: str
     health: Health | Unasked
@@ -187,6 +219,8 @@ class Etcd:
     members: list[Member] | Unasked
     alarms: list[str] | Unasked
     doors: Doors | Unasked
+    rights: dict[str, str] | Unasked = UNRECORDED
+    at_rest: AtRest | Unasked = UNRECORDED
 
 
 @dataclass(frozen=True)
@@ -219,7 +253,11 @@ class Lookup:
 
 @dataclass(frozen=True)
 class NodeView:
-    """What a node's own probes saw. Maps are keyed by node name, `lookups` by the name asked."""
+    """What a node's own probes saw. Maps are keyed by node name, `lookups` by the name asked.
+
+    api: by URL of an API server. programs: by name. ports: by `api`, `kubelet`, `etcd`, `peer`.
+    certificates: by path of the file. kubelet: its live configuration, nested keys joined by dots.
+    """
 
     subnet_env: SubnetEnv | Unasked | None
     links: dict[str, Link] | Unasked
@@ -238,6 +276,16 @@ class NodeView:
     node_ports: dict[str, Answer] | Unasked
     nameservers: list[str] | Unasked
     lookups: dict[str, Lookup] | Unasked
+    api: dict[str, ApiAnswer] | Unasked = UNRECORDED
+    programs: dict[str, Program] | Unasked = UNRECORDED
+    listeners: list[Listener] | Unasked = UNRECORDED
+    files: list[FileMode] | Unasked = UNRECORDED
+    ports: dict[str, TlsPort] | Unasked = UNRECORDED
+    certificates: dict[str, Certificate] | Unasked = UNRECORDED
+    kubelet: dict[str, str] | Unasked = UNRECORDED
+    kubelet_doors: KubeletDoors | Unasked = UNRECORDED
+    audit: AuditLog | Unasked | None = UNRECORDED
+    runtime: RuntimeView | Unasked = UNRECORDED
 
     @classmethod
     def unasked(cls, reason: str, permanent: bool = False) -> "NodeView":
@@ -248,7 +296,11 @@ class NodeView:
 
 @dataclass(frozen=True)
 class Facts:
-    """A whole cluster: `nodes` is the API's word, `views` the nodes' own, `expected` as given."""
+    """A whole cluster: `nodes` is the API's word, `views` the nodes' own, `expected` as given.
+
+    leaders: by name of the lease. dns: CoreDNS's running pods. api_addresses: where the service
+    `kubernetes` leads. anonymous: HTTP code for a stranger who asks the API for all secrets.
+    """
 
     taken: str
     server: str
@@ -257,6 +309,10 @@ class Facts:
     services: Services
     views: dict[str, NodeView]
     expected: dict[str, Any] | None = None
+    leaders: dict[str, Leader] | Unasked = UNRECORDED
+    dns: list[Pod] | Unasked = UNRECORDED
+    api_addresses: list[str] | Unasked = UNRECORDED
+    anonymous: int | Unasked = UNRECORDED
     seconds: dict[str, float] = field(default_factory=dict)
     format: int = FORMAT
 

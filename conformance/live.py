@@ -2,7 +2,8 @@
 """What active tests need of a living cluster: the run's pods, their fate, and a shell in them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from conformance import stage
@@ -96,6 +97,16 @@ class Live:
         label = f"{stage.APP_LABEL}={stage.NET_PROBE}"
         pods = self.cluster.items(self.path("pods"), labelSelector=label)
         return {node_of(pod): str(pod["metadata"]["name"]) for pod in pods if is_ready(pod)}
+
+    @contextmanager
+    def plain_namespace(self) -> Iterator[None]:
+        """A fresh namespace without labels, with an account; the run's end sees it gone."""
+        self.cluster.create(stage.plain_namespace(self.run))
+        try:
+            self.cluster.create(stage.account(self.run, self.run.plain_namespace))
+            yield
+        finally:
+            self.cluster.delete(f"/api/v1/namespaces/{self.run.plain_namespace}")
 
     def left(self) -> float:
         """The seconds of patience that are left for the pods made at the beginning."""

@@ -18,6 +18,7 @@ LAYERS = {
     "network": "pods reach each other, and every node knows how",
     "orchestration": "the scheduler places pods where it must, and nowhere else",
     "services": "services and names answer on every node",
+    "hardening": "closed to strangers: doors, rights, files, certificates, what is written down",
 }
 
 

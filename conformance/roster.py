@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the API says about nodes, pods and services, distilled into facts."""
 
+import json
 import re
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from conformance.cluster import Cluster
-from conformance.facts import NodeStatus, Pod, Services, Taint
+from conformance import rules
+from conformance.cluster import Cluster, RefusedError
+from conformance.facts import Leader, NodeStatus, Pod, Services, Taint
 
 HOSTNAME = "kubernetes.io/hostname"
 ROLE = "node-role.kubernetes.io/"
 # kubeadm's and ours are `control-plane`; before 1.24 it was `master`.
 CONTROL_ROLES = {"control-plane", "master"}
+LEASES = ("kube-controller-manager", "kube-scheduler")
 GOOD = {"Ready": "True"}  # every other condition of a node is good when False
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 DECIMAL = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -53,9 +58,9 @@ def is_control(node: NodeStatus) -> bool:
     return bool(CONTROL_ROLES & set(node.roles))
 
 
-def pods(cluster: Cluster) -> list[Pod]:
-    """Every running pod with an address of its own."""
-    query = {"fieldSelector": "status.phase=Running"}
+def pods(cluster: Cluster, path: str = "/api/v1/pods", **query: str) -> list[Pod]:
+    """Every running pod with an address of its own; `query` may choose among them."""
+    query["fieldSelector"] = "status.phase=Running"
     return sorted(
         (
             Pod(
@@ -64,7 +69,7 @@ def pods(cluster: Cluster) -> list[Pod]:
                 pod["spec"]["nodeName"],
                 pod["status"]["podIP"],
             )
-            for pod in cluster.items("/api/v1/pods", **query)
+            for pod in cluster.items(path, **query)
             if not pod["spec"].get("hostNetwork") and pod["status"].get("podIP")
         ),
         key=lambda pod: (pod.node, pod.namespace, pod.name),
@@ -84,6 +89,58 @@ def services(cluster: Cluster, namespace: str, web: str) -> Services:
         dns=dns[0]["spec"]["clusterIP"] if dns else "",
         namespace=namespace,
     )
+
+
+def leaders(cluster: Cluster) -> dict[str, Leader]:
+    """Who leads in the control plane, by lease; only leases that are there."""
+    found = {}
+    for name in LEASES:
+        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}"
+        try:
+            spec = cluster.get(path)["spec"]
+        except RefusedError as refusal:
+            if refusal.code != 404:
+                raise
+            continue
+        renewed = spec.get("renewTime") or "1970-01-01T00:00:00Z"
+        age = (cluster.now() - datetime.fromisoformat(renewed)).total_seconds()
+        found[name] = Leader(
+            spec.get("holderIdentity") or "",
+            round(age, 1),
+            float(spec.get("leaseDurationSeconds") or 0),
+        )
+    return found
+
+
+def dns_pods(cluster: Cluster) -> list[Pod]:
+    """The running pods of the cluster's DNS."""
+    return pods(cluster, "/api/v1/namespaces/kube-system/pods", labelSelector="k8s-app=kube-dns")
+
+
+def api_addresses(cluster: Cluster) -> list[str]:
+    """Where the service `kubernetes` leads."""
+    slices = cluster.items(
+        "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
+        labelSelector="kubernetes.io/service-name=kubernetes",
+    )
+    endpoints = [endpoint for each in slices for endpoint in each.get("endpoints") or []]
+    return sorted({address for endpoint in endpoints for address in endpoint["addresses"]})
+
+
+def kubelet_config(cluster: Cluster, node: str) -> dict[str, str]:
+    """The kubelet's live configuration: the keys that `rules` asks for, nested ones with dots."""
+    told = cluster.get(f"/api/v1/nodes/{node}/proxy/configz")["kubeletconfig"]
+    return {key: value for key, value in _flat(told) if key in rules.KUBELET_KEYS}
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _flat(inner, f"{prefix}{key}.")
+        elif isinstance(inner, list):
+            yield f"{prefix}{key}", ",".join(map(str, inner))
+        else:
+            yield f"{prefix}{key}", json.dumps(inner).strip('"')
 
 
 def quantity(text: str) -> float:

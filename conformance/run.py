@@ -59,11 +59,12 @@ class Life:
         namespace = f"/api/v1/namespaces/{self.run.namespace}"
         try:
             self.cluster.delete(namespace)
+            self.cluster.delete(f"/api/v1/namespaces/{self.run.plain_namespace}")
             # The namespace's controller begins only after five seconds: let pods end until then.
             self.cluster.delete(f"{namespace}/pods")
         except CouldNotAskError as problem:
             return [f"namespace {self.run.namespace} could not be deleted: {problem}"]
-        names = [self.run.namespace, *self.swept]
+        names = [self.run.namespace, self.run.plain_namespace, *self.swept]
         left = [self._remains(name, deadline - time.monotonic()) for name in names]
         self.seconds["removing it"] = time.monotonic() - begun
         return [remains for remains in left if remains]

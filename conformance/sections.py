@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from conformance import hardening_sections as hardening
 from conformance.facts import (
     Answer,
     Doors,
@@ -27,6 +28,7 @@ from conformance.facts import (
     SubnetEnv,
     Unit,
 )
+from conformance.hardening import AuditLog, RuntimeView
 from conformance.verdict import Unasked
 
 T = TypeVar("T")
@@ -123,7 +125,36 @@ def node_view(node: str, run: str, printed: str, endpoint: str, web: str) -> Nod
         node_ports=at.answers("node_port", parse_answers),
         nameservers=at.answers("nameserver", str.split),
         lookups=at.answers("lookup", parse_lookups),
+        api=at.read("api", hardening.parse_api),
+        programs=at.read("programs", hardening.parse_programs),
+        listeners=at.read("listeners", hardening.parse_listeners),
+        files=at.read("files", hardening.parse_files),
+        ports=at.read("tls", hardening.parse_ports),
+        certificates=at.read("certificates", hardening.parse_certificates),
+        kubelet_doors=at.read("kubelet_doors", hardening.parse_kubelet_doors),
+        audit=_audit(at),
+        runtime=_runtime(at),
     )
+
+
+def _audit(at: Printed) -> AuditLog | Unasked | None:
+    """None where no apiserver runs."""
+    return at.read("audit", hardening.parse_audit) if "audit" in at.sections else None
+
+
+def _runtime(at: Printed) -> RuntimeView | Unasked:
+    """What all runtimes tell, and on a node with Docker what Docker tells."""
+    view = at.read("runtime", hardening.parse_runtime)
+    if isinstance(view, Unasked) or "docker" not in at.sections:
+        return view
+    mirrors = at.read("docker", hardening.parse_docker_mirrors)
+    logs = at.read("docker_container", hardening.parse_docker_logs)
+    for told in (mirrors, logs):
+        if isinstance(told, Unasked):
+            return told
+    assert isinstance(mirrors, list)
+    assert isinstance(logs, dict)
+    return RuntimeView(view.cgroup, logs, sorted({*view.mirrors, *mirrors}))
 
 
 def _of_vxlan(at: Printed, name: str, parse: Callable[[str], list[T]]) -> list[T] | Unasked:
@@ -149,9 +180,8 @@ def _etcd(at: Printed, endpoint: str) -> Etcd | Unasked | None:
     blocked = at.read("etcd_tools", str) if "etcd_tools" in at.sections else None
     health: Health | Unasked = _health(at)
     if isinstance(blocked, Unasked):
-        return Etcd(
-            endpoint, blocked, blocked, blocked, blocked, at.read("etcd_doors", parse_doors)
-        )
+        doors = at.read("etcd_doors", parse_doors)
+        return Etcd(endpoint, blocked, blocked, blocked, blocked, doors, blocked, blocked)
     return Etcd(
         endpoint=endpoint,
         health=health,
@@ -159,6 +189,8 @@ def _etcd(at: Printed, endpoint: str) -> Etcd | Unasked | None:
         members=at.read("etcd_members", parse_members),
         alarms=at.read("etcd_alarms", parse_alarms),
         doors=at.read("etcd_doors", parse_doors),
+        rights=at.read("etcd_rights", hardening.parse_rights),
+        at_rest=at.read("etcd_at_rest", hardening.parse_at_rest),
     )
 
 
@@ -247,7 +279,12 @@ def parse_units(text: str) -> dict[str, Unit]:
     units = {}
     for block in re.split(r"\n\s*\n", text.strip()):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        unit = Unit(values["LoadState"], values["ActiveState"], values["SubState"])
+        unit = Unit(
+            values["LoadState"],
+            values["ActiveState"],
+            values["SubState"],
+            values.get("UnitFileState", ""),
+        )
         units[values["Id"].removesuffix(".service")] = unit
     return units
 
@@ -287,6 +324,7 @@ def parse_status(text: str) -> MemberStatus:
         version=status["version"],
         learner=status.get("isLearner", False),
         errors=status.get("errors") or [],
+        term=int(status.get("raftTerm", 0)),
     )
 
 

@@ -27,11 +27,16 @@ WEB, SCALED = "web", "scaled"  # services; `web` is answered by the pod-network 
 WEB_PORT, POD_PORT = 80, 8080
 ANYWHERE, SELECTED, REFUSED, TOLERATED = "anywhere", "selected", "refused", "tolerated"
 UNSELECTED, GREEDY = "unselected", "too-much-{}"
+SEALED = "sealed"  # a Secret, to see how it lies in etcd
 LEASE = "holder"
 LEASE_SECONDS = 60
 
 TOLERATE_ALL: list[Manifest] = [{"operator": "Exists"}]
-COLLECT = Path(__file__).parent / "probe" / "collect.sh"
+PROBE = Path(__file__).parent / "probe"
+PRIVILEGED = {
+    f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "warn", "audit")
+}
+TOKEN_SECONDS = 600  # the least that the API gives
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,11 @@ class Run:
     def namespace(self) -> str:
         """The namespace that holds all the run makes."""
         return f"conformance-{self.id}"
+
+    @property
+    def plain_namespace(self) -> str:
+        """The namespace without any label about pods, in which the cluster's defaults hold."""
+        return f"{self.namespace}-plain"
 
     def node(self, name: str) -> NodeStatus:
         """A registered node."""
@@ -85,12 +95,17 @@ def log_line(run: str, node: str) -> str:
 
 def namespace(run: Run) -> Manifest:
     """The run's namespace; privileged, because the host probe is."""
-    labels = {RUN_LABEL: run.id, "pod-security.kubernetes.io/enforce": "privileged"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": run.namespace, "labels": labels},
-    }
+    return _namespace(run.namespace, {RUN_LABEL: run.id, **PRIVILEGED})
+
+
+def plain_namespace(run: Run) -> Manifest:
+    """A namespace as any user would make it, for one test; swept like the other."""
+    return _namespace(run.plain_namespace, {RUN_LABEL: run.id})
+
+
+def _namespace(name: str, labels: dict[str, str]) -> Manifest:
+    metadata = {"name": name, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def lease(run: Run, holder: str, now: str) -> Manifest:
@@ -100,10 +115,44 @@ def lease(run: Run, holder: str, now: str) -> Manifest:
 
 
 def base(run: Run) -> list[Manifest]:
-    """What pods need first: an account of their own (the default one is made late), the script."""
-    account = _object(run, "v1", "ServiceAccount", "probe")
-    script = _object(run, "v1", "ConfigMap", "probe", data={"collect.sh": COLLECT.read_text()})
-    return [account | {"automountServiceAccountToken": False}, script]
+    """What pods need first: an account of their own (the default one is made late), the scripts.
+
+    And the Secret whose rest in etcd is looked at; its word is no secret.
+    """
+    scripts = {file.name: file.read_text() for file in sorted(PROBE.glob("*.sh"))}
+    return [
+        account(run, run.namespace),
+        _object(run, "v1", "ConfigMap", "probe", data=scripts),
+        _object(run, "v1", "Secret", SEALED, stringData={"word": sealed_word(run)}),
+    ]
+
+
+def sealed_word(run: Run) -> str:
+    """What the run's Secret says."""
+    return f"plain-word-of-{run.id}"
+
+
+def account(run: Run, namespace: str) -> Manifest:
+    """The account of the run's pods; it has no rights, and its token is given to none unasked."""
+    made = _object(run, "v1", "ServiceAccount", "probe") | {"automountServiceAccountToken": False}
+    return made | {"metadata": made["metadata"] | {"namespace": namespace}}
+
+
+# ---- what a namespace without labels must and must not take ----
+
+
+def guest(run: Run, wishes: Manifest, security: Manifest | None = None) -> Manifest:
+    """A pod for the plain namespace, only ever tried (dry run).
+
+    Args:
+        run: the run.
+        wishes: merged into its spec.
+        security: its container's security context.
+    """
+    spec = _pod_spec(run, ["/agnhost", "pause"])
+    container = spec["containers"][0] | {"securityContext": security or {}}
+    pod = _pod(run, "guest", spec | {"containers": [container], **wishes})
+    return pod | {"metadata": pod["metadata"] | {"namespace": run.plain_namespace}}
 
 
 # ---- what the tests look at ----
@@ -156,13 +205,25 @@ def _net_probe(run: Run) -> Manifest:
 
 
 def _host_probe(run: Run) -> Manifest:
-    """Sees what the node sees. The node's root is mounted read-only."""
+    """Sees what the node sees. The node's root is mounted read-only.
+
+    It alone has a token, to ask each API server on its own.
+    """
     spec = _pod_spec(run, ["/agnhost", "pause"], script=True)
     container = spec["containers"][0]
     container["securityContext"] = {"privileged": True}
     container["volumeMounts"].append({"name": "host", "mountPath": "/host", "readOnly": True})
+    container["volumeMounts"].append({"name": "access", "mountPath": "/access", "readOnly": True})
     spec["volumes"].append({"name": "host", "hostPath": {"path": "/"}})
+    spec["volumes"].append({"name": "access", "projected": {"sources": _access()}})
     return spec | {"hostNetwork": True, "hostPID": True}
+
+
+def _access() -> list[Manifest]:
+    """A token without any rights, to ask each API server on its own; and the authority."""
+    token = {"path": "token", "expirationSeconds": TOKEN_SECONDS}
+    authority = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    return [{"serviceAccountToken": token}, {"configMap": authority}]
 
 
 def _says_hello(run: Run, node: str) -> Manifest:

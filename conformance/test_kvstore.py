@@ -5,7 +5,7 @@ import pytest
 
 from conformance.expectation import Expectation
 from conformance.facts import Etcd, Facts, Member
-from conformance.verdict import Unasked, known, require
+from conformance.verdict import CouldNotAskError, Unasked, known, require
 
 pytestmark = pytest.mark.kvstore
 
@@ -45,6 +45,43 @@ def test_member_knows_the_common_leader(
         seen=", ".join(f"{node} says {named}" for node, named in others.items()),
         likely="an election is going on, or the members are parted from each other (TCP 2380)",
         look=ETCDCTL.format(etcd_node, etcd.endpoint, "endpoint status --cluster -w table"),
+    )
+
+
+def test_members_count_the_same_elections(
+    facts: Facts, expected: Expectation, etcd_node: str
+) -> None:
+    """All members are in the same term of raft: none is left behind or holds elections alone."""
+    etcd = member_on(facts, expected, etcd_node)
+    term = known(etcd.status).term
+    others = {
+        node: other.status.term
+        for node, other in all_members(facts).items()
+        if not isinstance(other.status, Unasked)
+    }
+    require(
+        set(others.values()) == {term},
+        at=f"{etcd_node}: etcd's raft term",
+        expected="the same for all members",
+        seen=", ".join(f"{node} says {named}" for node, named in others.items()),
+        likely="an election was going on while they were asked (ask again), or a member is cut off",
+        look=ETCDCTL.format(etcd_node, etcd.endpoint, "endpoint status --cluster -w table"),
+    )
+
+
+def test_each_control_node_has_a_vote(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+    """There are as many voters as control-plane nodes, so that quorum means what it says."""
+    control = [name for name, node in expected.nodes.items() if node.role == "control"]
+    if not control:
+        pytest.skip("no --expect says how many control-plane nodes there are")
+    voters = [m for m in known(member_on(facts, expected, etcd_node).members) if not m.learner]
+    require(
+        len(voters) == len(control),
+        at=f"{etcd_node}: voting members of etcd",
+        expected=f"{len(control)}, one for each of {', '.join(control)}",
+        seen=f"{len(voters)}: {', '.join(member.name or member.id for member in voters)}",
+        likely="a replaced member was not removed, or its successor is not yet promoted",
+        look=f"on {etcd_node}: etcdctl member list -w table; journalctl -u etcd -n 50",
     )
 
 
@@ -119,6 +156,38 @@ def test_plain_http_is_refused(facts: Facts, expected: Expectation, etcd_node: s
         seen=f"HTTP {plain}",
         likely="etcd listens on http:// as well: everybody may read and write the whole cluster",
         look=f"on {etcd_node}: systemctl cat etcd; ss -ltnp | grep etcd",
+    )
+
+
+def test_clients_read_their_own_only(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+    """Each client's certificate opens its own prefix and no other's; a stranger's opens none.
+
+    All are signed by etcd's authority: it is the rights by name that tell them apart.
+    """
+    told = known(member_on(facts, expected, etcd_node).rights)
+    rights = {tuple(words.split(" ", 1)): verdict for words, verdict in told.items()}
+    clients = {client for client, _ in rights}
+    if not {"kube-apiserver", "flanneld"} <= clients:
+        pytest.skip(f"{etcd_node}: etcd has one client as far as flags tell: nothing to keep apart")
+    unclear = {key: said for key, said in rights.items() if said not in ("allowed", "denied")}
+    if unclear:
+        (client, prefix), said = next(iter(unclear.items()))
+        raise CouldNotAskError(f"{etcd_node}: {client} at {prefix}: {said}")
+    network = str(expected.flannel.get("prefix", "/coreos.com/network")).rstrip("/") + "/"
+    wrong = [
+        f"{client} may {'read' if verdict == 'allowed' else 'not read'} {prefix}"
+        for (client, prefix), verdict in rights.items()
+        if (verdict == "allowed")
+        != (client == ("flanneld" if prefix == network else "kube-apiserver"))
+    ]
+    require(
+        not wrong,
+        at=f"{etcd_node}: rights in etcd",
+        expected="the apiserver reads /registry/, flannel its network, nobody the other's",
+        seen="; ".join(wrong),
+        likely="etcd's authentication is not enabled, or a role grants more than its prefix",
+        look=f"on {etcd_node}, with root's certificate: etcdctl auth status; etcdctl role list; "
+        "etcdctl role get kube-apiserver",
     )
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layer 4, the network: pods reach each other, and every node knows flannel's plan."""
 
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
 
 import pytest
 
@@ -65,22 +65,50 @@ def test_subnet_env_is_the_lease(facts: Facts, node: str) -> None:
 
 
 def test_bridge_has_the_subnet(facts: Facts, node: str) -> None:
-    """The pods' bridge cni0 is the gateway of the node's own subnet."""
+    """The pods' bridge cni0 is the gateway of the node's own subnet, or of its first part."""
     env, links = env_of(facts, node), known(facts.view(node).links)
     if "cni0" not in links:
         pytest.skip(
             f"{node}: there is no bridge cni0; the addresses of pods are judged for themselves"
         )
-    bridge = links["cni0"]
-    networks = [ip_interface(address).network for address in bridge.addresses]
+    bridge, leased = links["cni0"], ip_interface(env.subnet)
+    own = [ip_interface(address) for address in bridge.addresses]
     require(
-        networks == [ip_interface(env.subnet).network],
+        len(own) == 1 and own[0].ip == leased.ip and inside(own[0], leased),
         at=f"{node}: addresses of cni0",
         expected=env.subnet,
         seen=", ".join(bridge.addresses) or "none",
         likely="cni0 was made for an earlier lease",
         look=f"on {node}: ip address show cni0; ip link delete cni0 (it is made anew)",
     )
+
+
+def test_docker_shares_the_lease(facts: Facts, docker_node: str) -> None:
+    """Docker's own bridge has addresses of the node's lease that no pod gets, and flannel's MTU."""
+    env, links = env_of(facts, docker_node), known(facts.view(docker_node).links)
+    seen = links.get("docker0")
+    own = [ip_interface(address) for address in seen.addresses] if seen else []
+    pods = [ip_interface(address) for address in links["cni0"].addresses] if "cni0" in links else []
+    require(
+        seen is not None
+        and seen.mtu == env.mtu
+        and len(own) == 1
+        and inside(own[0], ip_interface(env.subnet))
+        and not any(own[0].network.overlaps(other.network) for other in pods),
+        at=f"{docker_node}: docker0",
+        expected=f"a part of {env.subnet} beside cni0's, MTU {env.mtu}",
+        seen=f"{', '.join(seen.addresses) or 'no address'}, MTU {seen.mtu}, while cni0 has "
+        f"{', '.join(map(str, pods)) or 'none'}"
+        if seen
+        else "no such device",
+        likely="Docker was started before flannel had its lease, and not again since",
+        look=f"on {docker_node}: cat /run/flannel/docker.env; systemctl restart docker",
+    )
+
+
+def inside(part: IPv4Interface | IPv6Interface, whole: IPv4Interface | IPv6Interface) -> bool:
+    """Is the one's network a part of the other's?"""
+    return part.network.subnet_of(whole.network)  # type: ignore[arg-type]
 
 
 def test_pods_have_addresses_of_the_subnet(facts: Facts, node: str) -> None:

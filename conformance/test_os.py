@@ -68,7 +68,7 @@ def test_node_is_ready(facts: Facts, node: str) -> None:
         expected="True",
         seen=status.reasons.get("Ready", "no such condition"),
         likely="kubelet, the container runtime or the CNI configuration of the node",
-        look=f"on {node}: systemctl status kubelet containerd; ls /etc/cni/net.d",
+        look=f"on {node}: systemctl status kubelet; journalctl -u kubelet -n 50; ls /etc/cni/net.d",
     )
 
 
@@ -100,12 +100,12 @@ def test_node_runs_expected_kubernetes(facts: Facts, expected: Expectation, node
 
 
 def test_units_are_active(facts: Facts, node: str) -> None:
-    """Every cluster component that is installed as a systemd unit runs."""
+    """Every cluster component that is installed as a systemd unit, and is to start, runs."""
     units = known(facts.view(node).units)
     down = {
         name: f"{unit.active} ({unit.sub})"
         for name, unit in units.items()
-        if unit.load == "loaded" and unit.active != "active"
+        if unit.load == "loaded" and unit.active != "active" and unit.file != "disabled"
     }
     require(
         not down,

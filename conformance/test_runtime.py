@@ -10,16 +10,26 @@ from conformance.expectation import Expectation
 from conformance.facts import Facts
 from conformance.live import Live
 from conformance.stage import log_line, own_pod
-from conformance.verdict import BrokenError, CouldNotAskError, require
+from conformance.verdict import BrokenError, CouldNotAskError, Unasked, known, require
 
 pytestmark = pytest.mark.runtime
+
+# Where each runtime listens for the kubelet.
+SOCKETS = {
+    "containerd": ("/run/containerd/containerd.sock",),
+    "docker": ("/run/cri-dockerd.sock", "/run/cri-dockerd/cri-dockerd.sock"),
+    "cri-o": ("/run/crio/crio.sock",),
+}
+DOCKER = "/etc/docker/daemon.json"
+# Sizes and counts by which nothing is turned over.
+NO_LIMIT, ONE = (None, "", "0", "-1"), (None, "", "0", "1")
 
 
 def test_node_runs_expected_runtime(facts: Facts, expected: Expectation, node: str) -> None:
     """The node's container runtime is the one that was deployed."""
-    name = expected.blocks.get("runtime", "")
+    name = expected.runtime(node)
     if name not in expected.versions:
-        pytest.skip("no --expect names the runtime's version")
+        pytest.skip("no --expect names the node's runtime and its version")
     want = f"{name}://{expected.versions[name]}"
     seen = facts.nodes[node].runtime.replace("://v", "://")
     require(
@@ -29,6 +39,80 @@ def test_node_runs_expected_runtime(facts: Facts, expected: Expectation, node: s
         seen=seen,
         likely="the image's own runtime is in the way, or an upgrade has not reached this node",
         look=f"on {node}: systemctl status {name}; {name} --version",
+    )
+
+
+def test_kubelet_speaks_to_the_runtime(facts: Facts, node: str) -> None:
+    """The kubelet's endpoint is the socket of the runtime that the node says it has."""
+    name, _, _ = facts.nodes[node].runtime.partition("://")
+    if name not in SOCKETS:
+        pytest.skip(f"{node}: its runtime is {name or 'not told'}, whose socket nobody knows here")
+    endpoint = known(facts.view(node).kubelet).get("containerRuntimeEndpoint", "")
+    require(
+        endpoint.removeprefix("unix://").replace("/var/run/", "/run/") in SOCKETS[name],
+        at=f"{node}: containerRuntimeEndpoint of the kubelet",
+        expected=f"unix://{SOCKETS[name][0]}, the socket of {name}",
+        seen=endpoint or "none",
+        likely="the kubelet was configured for another runtime and has not been restarted since",
+        look=f"on {node}: grep containerRuntimeEndpoint /etc/kubernetes/kubelet.json",
+    )
+
+
+def test_containers_are_in_slices(facts: Facts, node: str) -> None:
+    """Kubelet and runtime both leave cgroups to systemd: two masters of one tree get in the way."""
+    cgroup = known(facts.view(node).runtime).cgroup
+    if not cgroup:
+        raise CouldNotAskError(
+            f"{node}: the probe's cgroup is not told (on the node: /proc/1/cgroup)"
+        )
+    require(
+        "kubepods.slice" in cgroup,
+        at=f"{node}: the cgroup of a pod",
+        expected="under kubepods.slice, made by systemd",
+        seen=cgroup,
+        likely="the cgroup driver is cgroupfs, in the runtime, in cri-dockerd or in the kubelet",
+        look=f"on {node}: grep -i cgroup /etc/containerd/config.toml /etc/docker/daemon.json; "
+        "grep cgroupDriver /etc/kubernetes/kubelet.json",
+    )
+
+
+def test_logs_are_turned_over(facts: Facts, node: str) -> None:
+    """No container's log grows without end: the kubelet sees to it, under Docker Docker itself."""
+    logs = known(facts.view(node).runtime).logs
+    if logs:
+        rule, file = {"max-size": logs.get("max-size"), "max-file": logs.get("max-file")}, DOCKER
+        likely = "Docker's log-opts: cri-dockerd cannot have the kubelet turn its logs over"
+    else:
+        names = ("containerLogMaxSize", "containerLogMaxFiles")
+        rule = {name: known(facts.view(node).kubelet).get(name) for name in names}
+        file, likely = "/etc/kubernetes/kubelet.json", "an override of the kubelet's configuration"
+    size, count = rule.values()
+    require(
+        logs.get("driver") in ("local", "journald") or (size not in NO_LIMIT and count not in ONE),
+        at=f"{node}: how logs of containers are turned over",
+        expected="a largest size, and more than one file",
+        seen=", ".join(f"{name} {value or 'not set'}" for name, value in rule.items()),
+        likely=likely,
+        look=f"on {node}: grep -i -e log -e max- {file}",
+    )
+
+
+def test_registry_mirrors_agree(facts: Facts, node: str) -> None:
+    """All nodes get their images by the same mirrors, whatever their runtime."""
+    mirrors = {
+        name: view.runtime.mirrors
+        for name, view in facts.views.items()
+        if not isinstance(view.runtime, Unasked)
+    }
+    own = known(facts.view(node).runtime).mirrors
+    want = sorted({mirror for each in mirrors.values() for mirror in each})
+    require(
+        own == want,
+        at=f"{node}: registry mirrors",
+        expected=", ".join(want) or "none",
+        seen=", ".join(own) or "none",
+        likely="the runtime of this node was not told of a mirror that others use",
+        look=f"on {node}: cat /etc/containerd/certs.d/*/hosts.toml /etc/docker/daemon.json",
     )
 
 

@@ -15,12 +15,20 @@
 #   prefix=PATH                   where flannel keeps its network in etcd
 #   etcd=ENDPOINT                 where this node's etcd member answers, if it has one
 #   identity=CA,CERTIFICATE,KEY   files to speak to etcd with; the first that exists on the node is taken
+#   api=URL                       an API server to ask      own_api=URL      the one on this node, if any
+#   authority=CA                  the cluster's authority; the first that exists on the node is taken
+#   tls=LABEL,ADDRESS:PORT        a port of this node that should speak TLS: api, kubelet, etcd or peer
+#   program=NAME                  a program of the cluster   flag=NAME       a flag of theirs to tell
+#   tree=PATH                     files whose modes and owners to tell
+#   certificate=PATH              a certificate of this node to tell
+#   sealed=NAMESPACE/NAME,WORD    a Secret to look at in etcd, and the word that is in it
 #
 # POSIX sh and busybox only; the node's own tools are reached by chroot, and may be absent. Every
 # command has a time limit. Each section is
 #   @@RUN begin NAME / output of the command / @@RUN end NAME STATUS LAST-LINE-OF-STDERR
 # with status 127 where the node has no such tool.
 set -u
+export LC_ALL=C
 
 mode=$1
 run=$2
@@ -29,6 +37,10 @@ shift 2
 readonly FOLDERS='/opt/heatgen/bin /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /opt/bin'
 
 peers='' services='' node_ports='' lookups='' units='' identities='' etcd='' prefix=/coreos.com/network
+apis='' own_api='' authorities='' ports='' programs='' trees='' certificates='' sealed=''
+# The flags that this script itself goes by.
+flags='etcd-cafile etcd-certfile etcd-keyfile etcd-endpoints etcd-prefix audit-log-path'
+flags="$flags cert-file key-file trusted-ca-file peer-cert-file peer-key-file peer-trusted-ca-file"
 for argument in "$@"; do
     value=${argument#*=}
     case $argument in
@@ -40,6 +52,15 @@ for argument in "$@"; do
         identity=*) identities="$identities $value" ;;
         etcd=*) etcd=$value ;;
         prefix=*) prefix=$value ;;
+        api=*) apis="$apis $value" ;;
+        own_api=*) own_api=$value ;;
+        authority=*) authorities="$authorities $value" ;;
+        tls=*) ports="$ports $value" ;;
+        program=*) programs="$programs $value" ;;
+        flag=*) flags="$flags $value" ;;
+        tree=*) trees="$trees $value" ;;
+        certificate=*) certificates="$certificates $value" ;;
+        sealed=*) sealed=$value ;;
     esac
 done
 
@@ -78,6 +99,13 @@ host() {
     timeout 5 chroot /host "$tool" "$@"
 }
 
+# inside TOOL ARGUMENT...: as host, but among the node's own mounts, where /proc is the node's, too.
+inside() {
+    tool=$(host_path "$1")
+    shift
+    timeout 6 nsenter -t 1 -m "$tool" "$@"
+}
+
 # on_host NAME TOOL ARGUMENT...: a section made by one of the node's tools, if it has it.
 on_host() {
     name=$1
@@ -94,8 +122,48 @@ milliseconds() {
     printf '%s0' "${up%.*}${up#*.}"
 }
 
+# process NAME: its id. The kernel keeps fifteen characters of a name.
 process() {
-    grep -lsx "$1" /proc/[0-9]*/comm | head -n 1 | sed 's#/proc/\([0-9]*\)/comm#\1#'
+    grep -lsx "$(printf '%.15s' "$1")" /proc/[0-9]*/comm | head -n 1 | sed 's#/proc/\([0-9]*\)/comm#\1#'
+}
+
+# tell_program NAME: its user and those of its flags that are asked for, as
+#   program NAME USER / flag NAME FLAG VALUE
+# A flag is given as -FLAG VALUE, -FLAG=VALUE, -FLAG, or as NAME_FLAG in the environment.
+tell_program() {
+    pid=$(process "$1")
+    [ -n "$pid" ] || return 0
+    id=$(sed -n 's/^Uid:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$pid/status")
+    user=$(awk -F: -v id="$id" '$3 == id { print $1; exit }' /host/etc/passwd)
+    printf 'program %s %s\n' "$1" "${user:-$id}"
+    variable=$(printf '%s_' "$1" | tr 'a-z-' 'A-Z_')
+    {
+        tr '\0' '\n' <"/proc/$pid/cmdline" | awk '
+            name != "" { value = /^-/ ? "true" : $0; print name, value; name = ""; if (value == $0) next }
+            /^-/ {
+                sub(/^--?/, "")
+                i = index($0, "=")
+                if (i) print substr($0, 1, i - 1), substr($0, i + 1)
+                else name = $0
+            }
+            END { if (name != "") print name, "true" }'
+        tr '\0' '\n' <"/proc/$pid/environ" | awk -v prefix="$variable" '
+            index($0, prefix) == 1 {
+                i = index($0, "=")
+                name = tolower(substr($0, length(prefix) + 1, i - length(prefix) - 1))
+                gsub("_", "-", name)
+                print name, substr($0, i + 1)
+            }'
+    } | awk -v program="$1" -v asked=" $flags " 'index(asked, " " $1 " ") { print "flag", program, $0 }'
+}
+
+tell_programs() {
+    for program in $programs; do tell_program "$program"; done
+}
+
+# flag_of PROGRAM FLAG: the value it was given; nothing if it was given none.
+flag_of() {
+    printf '%s\n' "$told_programs" | sed -n "s/^flag $1 $2 //p" | head -n 1
 }
 
 # ---- asking the network: one line an answer, everything at once ----
@@ -248,6 +316,14 @@ identity() {
     return 1
 }
 
+# client_of PROGRAM: set ca, certificate and key to those with which it speaks to etcd.
+client_of() {
+    ca=$(flag_of "$1" etcd-cafile)
+    certificate=$(flag_of "$1" etcd-certfile)
+    key=$(flag_of "$1" etcd-keyfile)
+    [ -n "$key" ]
+}
+
 etcdctl() {
     host etcdctl --endpoints="$etcd" --cacert="$ca" --cert="$certificate" --key="$key" \
         --dial-timeout=2s --command-timeout=4s --write-out=json "$@"
@@ -271,46 +347,99 @@ collect_etcd() {
     else
         section etcd_doors doors
     fi
+    if has etcdctl; then
+        section etcd_rights rights
+        section etcd_at_rest at_rest
+    fi
 }
 
-# flannel_flag NAME: the value flanneld was given, as -NAME VALUE, -NAME=VALUE or FLANNELD_NAME=VALUE.
-flannel_flag() {
-    variable=FLANNELD_$(printf '%s' "$1" | tr 'a-z-' 'A-Z_')
-    {
-        tr '\0' '\n' <"/proc/$flanneld/cmdline" | sed -n -e "s/^--*$1=//p" -e "/^--*$1\$/{n;p;}"
-        tr '\0' '\n' <"/proc/$flanneld/environ" | sed -n "s/^$variable=//p"
-    } | head -n 1
+# may LABEL PREFIX: may this client read anything under the prefix? LABEL PREFIX allowed | denied | REASON
+# What it reads is thrown away, and would be names only.
+may() {
+    if said=$(etcdctl get "$2" --prefix --keys-only --limit 1 2>&1 >/dev/null); then
+        verdict=allowed
+    else
+        case $said in
+            *'permission denied'*) verdict=denied ;;
+            *) verdict="failed: $(printf '%s' "$said" | tail -n 1)" ;;
+        esac
+    fi
+    printf '%s %s %s\n' "$1" "$2" "$verdict"
+}
+
+# What each client of etcd may read, tried with its own certificate. The stranger is a certificate
+# that etcd's authority signed, and whose name is no user of etcd: the member's own.
+rights() {
+    registry=$(flag_of kube-apiserver etcd-prefix)
+    registry=${registry:-/registry}
+    for client in kube-apiserver flanneld; do
+        if client_of "$client"; then
+            may "$client" "$registry/"
+            may "$client" "$prefix/"
+        fi
+    done
+    certificate=$(flag_of etcd cert-file)
+    key=$(flag_of etcd key-file)
+    ca=$(flag_of etcd trusted-ca-file)
+    if [ -n "$key" ]; then
+        may stranger "$registry/"
+        may stranger "$prefix/"
+    fi
+}
+
+# How the run's Secret lies in etcd: lines of KEY VALUE. The raw value is looked at, never printed.
+at_rest() {
+    client_of kube-apiserver || {
+        echo "kube-apiserver's etcd client is not told by its flags" >&2
+        return 127
+    }
+    registry=$(flag_of kube-apiserver etcd-prefix)
+    at=${registry:-/registry}/secrets/${sealed%%,*}
+    printf 'size %s\n' "$(raw "$at" | wc -c)"
+    printf 'prefix %s\n' "$(raw "$at" | head -c 80 | sed -n '1s/^\(k8s:enc:[a-z]*:v[0-9]*:[^:]*\):.*/\1/p')"
+    if raw "$at" | grep -q "${sealed##*,}"; then echo 'plain yes'; else echo 'plain no'; fi
+}
+
+raw() {
+    host etcdctl --endpoints="$etcd" --cacert="$ca" --cert="$certificate" --key="$key" \
+        --dial-timeout=2s --command-timeout=4s get "$1" --print-value-only
 }
 
 # Flannel's leases are read as flannel itself would read them, else with the identity for etcd.
 leases() {
-    if [ -n "$flanneld" ] && [ -n "$(flannel_flag etcd-keyfile)" ]; then
-        ca=$(flannel_flag etcd-cafile)
-        certificate=$(flannel_flag etcd-certfile)
-        key=$(flannel_flag etcd-keyfile)
-        etcd=$(flannel_flag etcd-endpoints)
+    if [ -n "$(flag_of flanneld etcd-keyfile)" ]; then
+        client_of flanneld
+        etcd=$(flag_of flanneld etcd-endpoints)
     fi
     etcdctl get --prefix "$prefix/subnets/"
 }
 
 collect_leases() {
-    flanneld=$(process flanneld)
     section flanneld_process process flanneld
     if [ -n "$etcd" ] && [ -n "$(process etcd)" ] && has etcdctl && identity; then section leases leases; fi
 }
 
 # shellcheck disable=SC2086 # the units are words
 unit_states() {
-    timeout 5 nsenter -t 1 -m "$(host_path systemctl)" show --property=Id,LoadState,ActiveState,SubState $units
+    timeout 5 nsenter -t 1 -m "$(host_path systemctl)" show \
+        --property=Id,LoadState,ActiveState,SubState,UnitFileState $units
 }
 
 collect_node() {
+    told_programs=$(tell_programs)
+    section programs printf '%s\n' "$told_programs"
     collect_network
     if has systemctl; then section units unit_states; else absent units "the node has no systemctl"; fi
     collect_etcd
     collect_leases
     section network ask_network "$@"
+    collect_api
+    collect_hardening
+    collect_runtime
 }
+
+# shellcheck source=conformance/probe/hardening.sh
+[ "$mode" = pod ] || . /probe/hardening.sh
 
 case $mode in
     node) collect_node "$@" ;;

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layer 5, the control plane: every API server answers, one leads, and none is alone."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from conformance.expectation import Expectation
+from conformance.facts import Facts
+from conformance.hardening import ApiAnswer
+from conformance.roster import is_control
+from conformance.verdict import Unasked, known, require
+
+pytestmark = pytest.mark.orchestration
+
+LEADERS = ("kube-controller-manager", "kube-scheduler")
+SLACK = 3.0  # seconds by which clocks and the API's whole seconds may be off
+
+
+def test_api_server_answers(facts: Facts, host: str, api_server: str) -> None:
+    """Each API server, asked on its own from each node, is ready and knows a pod's token.
+
+    Its certificate must hold for the address, and each server must know the keys of all, for any of
+    them may have signed the token.
+    """
+    require_ready(facts, host, api_server, "kube-apiserver of that server")
+
+
+def test_api_endpoint_answers(facts: Facts, expected: Expectation, node: str) -> None:
+    """The address by which all components reach the API answers on every node."""
+    url = endpoint_url(expected)
+    require_ready(facts, node, url, "no control-plane node holds the address, or it leads to none")
+
+
+def test_api_service_answers(facts: Facts, node: str) -> None:
+    """The service `kubernetes`, by which pods reach the API, answers on every node."""
+    url = f"https://{facts.services.kubernetes}"
+    require_ready(facts, node, url, "kube-proxy on the node, or one of the servers it leads to")
+
+
+def test_api_service_leads_to_every_server(facts: Facts, expected: Expectation) -> None:
+    """The service `kubernetes` leads to exactly the API servers there should be."""
+    control = [node.address for node in facts.nodes.values() if is_control(node)]
+    want = sorted(urlsplit(url).hostname or "" for url in expected.api_servers()) or sorted(control)
+    if not want:
+        pytest.skip("nobody says where the API servers are")
+    seen = known(facts.api_addresses)
+    require(
+        seen == want,
+        at="service kubernetes in namespace default: its endpoints",
+        expected=", ".join(want),
+        seen=", ".join(seen) or "none",
+        likely="an API server does not run, or advertises another address; one that is gone is "
+        "forgotten after a minute",
+        look="kubectl get endpointslices -n default -o wide; kubectl get leases -n kube-system "
+        "-l apiserver.kubernetes.io/identity",
+    )
+
+
+def test_one_node_holds_the_endpoint(facts: Facts, expected: Expectation) -> None:
+    """The virtual address is on exactly one node, and that is one of the control plane."""
+    if expected.api.get("load_balancer") != "vip":
+        pytest.skip("no --expect names a virtual address that moves between nodes")
+    address = endpoint_address(expected)
+    holders = [name for name in facts.views if address in addresses_of(facts, name)]
+    control = [name for name, node in expected.nodes.items() if node.role == "control"]
+    require(
+        len(holders) == 1 and holders[0] in control,
+        at=f"{address}: which nodes have it (ip address)",
+        expected=f"one of {', '.join(control)}",
+        seen=", ".join(holders) or "no node",
+        likely="two: VRRP (IP protocol 112) does not pass between them; none: keepalived does not "
+        "run, or its check finds no ready API server",
+        look="on each control-plane node: ip -br address; journalctl -u keepalived -n 50",
+    )
+
+
+@pytest.mark.parametrize("lease", LEADERS)
+def test_leader_is_alive(facts: Facts, lease: str) -> None:
+    """One of the control-plane nodes leads, and renewed its lease within the lease's own term."""
+    leaders = known(facts.leaders)
+    if lease not in leaders:
+        pytest.skip(f"kube-system has no lease {lease}")
+    leader = leaders[lease]
+    control = [name for name, node in facts.nodes.items() if is_control(node)]
+    holder = leader.holder.rpartition("_")[0] or leader.holder
+    require(
+        leader.age <= leader.term + SLACK and (not control or holder in control),
+        at=f"lease {lease} in namespace kube-system",
+        expected=f"held by one of {', '.join(control) or 'the servers'}, renewed at most "
+        f"{leader.term:.0f} s ago",
+        seen=f"held by {leader.holder or 'nobody'}, renewed {leader.age:.0f} s ago",
+        likely=f"no {lease} runs, or none reaches the API",
+        look=f"kubectl get lease -n kube-system {lease} -o yaml; on {holder or 'a control node'}: "
+        f"journalctl -u {lease} -n 50",
+    )
+
+
+def test_dns_is_spread(facts: Facts, expected: Expectation) -> None:
+    """The cluster's DNS runs more than once, on different nodes, where there is more than one."""
+    pods = known(facts.dns)
+    if not pods:
+        pytest.skip("kube-system has no pods k8s-app=kube-dns")
+    nodes = sorted({pod.node for pod in pods})
+    control = [name for name, node in expected.nodes.items() if node.role == "control"]
+    least = 2 if len(control) > 1 and len(facts.nodes) > 1 else 1
+    require(
+        len(nodes) >= least and (len(nodes) == len(pods) or len(nodes) == len(facts.nodes)),
+        at="pods k8s-app=kube-dns in namespace kube-system",
+        expected=f"at least {least}, each on a node of its own",
+        seen=", ".join(f"{pod.name} on {pod.node}" for pod in pods),
+        likely="all were put on the one node that was there, and nothing moved them since",
+        look="kubectl get pods -n kube-system -l k8s-app=kube-dns -o wide; kubectl rollout restart "
+        "-n kube-system deployment/coredns",
+    )
+
+
+# ---- ways to the API ----
+
+
+def require_ready(facts: Facts, node: str, url: str, blamed: str) -> None:
+    """From the node, /readyz answers with 200 to a pod's token, by a certificate that holds."""
+    answer = answer_of(facts, node, url)
+    require(
+        answer.token == 200,
+        at=f"{node}: {url}/readyz with a pod's token",
+        expected="HTTP 200",
+        seen=answer.problem or f"HTTP {answer.token}",
+        likely=cause(answer, blamed),
+        look=f"on {node}: curl --cacert /etc/kubernetes/pki/ca.crt {url}/readyz (401 means: up); "
+        "on the server: journalctl -u kube-apiserver -n 50",
+    )
+
+
+def answer_of(facts: Facts, node: str, url: str) -> ApiAnswer:
+    """What the node was told at that URL; one that was not asked about is skipped."""
+    told = known(facts.view(node).api)
+    if url not in told:
+        pytest.skip(f"{node}: {url} was not asked")
+    return told[url]
+
+
+def cause(answer: ApiAnswer, blamed: str) -> str:
+    """Why there is no HTTP 200."""
+    if answer.token == 401:
+        return "the server does not know the key that signed the token (service-accounts.pub)"
+    if answer.token == 0 and answer.anonymous:
+        return "its certificate is of another authority, or not for this address"
+    if answer.token == 0:
+        return f"{blamed} does not run, or TCP to it is closed"
+    return f"{blamed} is not ready: etcd, or a part that has not started"
+
+
+def endpoint_address(expected: Expectation) -> str:
+    """The endpoint's own address; without it the test is skipped."""
+    address = expected.api_address()
+    return address or pytest.skip("no --expect names the endpoint's address among the nodes")
+
+
+def endpoint_url(expected: Expectation) -> str:
+    """The endpoint as the nodes reach it; the port is that of the servers."""
+    address = endpoint_address(expected)
+    ports = [urlsplit(url).port for url in expected.api_servers()]
+    return f"https://{address}:{ports[0] if ports else 6443}"
+
+
+def addresses_of(facts: Facts, node: str) -> set[str]:
+    """The node's own IPv4 addresses; empty if it could not be asked."""
+    links = facts.view(node).links
+    if isinstance(links, Unasked):
+        known(links)
+        return set()
+    return {address.partition("/")[0] for link in links.values() for address in link.addresses}
