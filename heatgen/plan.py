@@ -19,7 +19,7 @@ from heatgen.problems import Problem, ProblemsFound
 from heatgen.spec import Spec, group_blocks
 
 LIBRARY_LINE = 'source "$HEATGEN_LIB/step.sh"'
-"""The line of a step's script in whose place the library is put."""
+"""The line of a step's script in whose place Heat puts the library: a template has it once."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,11 @@ class ControlServer:
 
 @dataclass(frozen=True)
 class StepConfig:
-    """A step's script, complete, with the inputs and outputs that it declares to Heat."""
+    """A step's script around the library, with the inputs and outputs that it declares to Heat."""
 
     name: str
-    script: str
+    head: str
+    body: str
     inputs: Mapping[str, str]
     """Name to Heat's type: String or Json."""
     outputs: Mapping[str, str]
@@ -69,6 +70,8 @@ class Plan:
     configs: tuple[StepConfig, ...]
     deployments: tuple[Deployment, ...]
     """In an order in which each comes after those it requires."""
+    library: str
+    """What all steps share, between head and body of each script."""
     agent: str
     agent_unit: str
     admin_request: str
@@ -121,11 +124,12 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
         control=tuple(ControlServer(index, address) for index, address in enumerate(planned)),
         pool=addresses.pool(spec.cloud.nodes),
         rules=firewall.rules(house),
-        configs=tuple(_configs(slots, values, catalog.step_library)),
+        configs=tuple(_configs(slots, values)),
         deployments=tuple(
             _deployment(slot, needs[slot.name], values[slot.name])
             for slot in _ordered(slots, needs)
         ),
+        library=f"{catalog.step_library.strip()}\n\n",
         agent=catalog.agent,
         agent_unit=catalog.agent_unit,
         admin_request=admin_request,
@@ -134,18 +138,18 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
     )
 
 
-def complete_script(text: str, library: str) -> str:
-    """A step's script with the library in place of the line that sources it.
+def split_script(text: str) -> tuple[str, str]:
+    """What stands before and after the line of a step's script that sources the library.
 
     Raises:
         ValueError: the line is not there exactly once.
     """
     if text.count(f"\n{LIBRARY_LINE}\n") != 1:
         raise ValueError(f"must hold the line {LIBRARY_LINE} once")
-    before, after = text.split(f"\n{LIBRARY_LINE}\n")
+    head, body = text.split(f"\n{LIBRARY_LINE}\n")
     # The line that tells shellcheck where the library lies has no meaning any more.
-    before = before.removesuffix("# shellcheck source=hot/lib/step.sh")
-    return f"{before.rstrip()}\n\n{library.strip()}\n\n{after.lstrip()}"
+    head = head.removesuffix("# shellcheck source=hot/lib/step.sh")
+    return f"{head.rstrip()}\n\n", body.lstrip()
 
 
 def _slots(house: House) -> tuple[list[_Slot], list[_Slot]]:
@@ -267,9 +271,7 @@ def _resolved_inputs(house: House, slots: list[_Slot]) -> dict[str, dict[str, Va
     return values
 
 
-def _configs(
-    slots: list[_Slot], values: Mapping[str, Mapping[str, Value]], library: str
-) -> Iterator[StepConfig]:
+def _configs(slots: list[_Slot], values: Mapping[str, Mapping[str, Value]]) -> Iterator[StepConfig]:
     """One configuration for each step of a block, shared by all its deployments."""
     # Inputs may be given on one role only: the configuration declares them all.
     kinds: dict[str, dict[str, str]] = {}
@@ -283,11 +285,11 @@ def _configs(
         try:
             if text is None:
                 raise ValueError("is missing")
-            script = complete_script(text, library)
+            head, body = split_script(text)
         except ValueError as error:
             file = slot.block.document.name.removesuffix("block.yaml") + slot.step.script
             raise ProblemsFound([Problem(file, None, str(error))]) from None
-        yield StepConfig(slot.config, script, kinds[slot.config], slot.step.outputs)
+        yield StepConfig(slot.config, head, body, kinds[slot.config], slot.step.outputs)
 
 
 def _deployment(slot: _Slot, needs: tuple[str, ...], values: Mapping[str, Value]) -> Deployment:

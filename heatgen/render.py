@@ -40,6 +40,9 @@ from heatgen.plan import ControlServer, Deployment, Plan, StepConfig
 POLLING = {"os-collect-config": {"polling_interval": 2}}
 """Server metadata: seconds between an agent's looks for new deployments."""
 
+STEP_LIBRARY = "step_library"
+"""The resource that holds the library of all steps once."""
+
 MAX_WORKERS = 1000
 
 
@@ -49,6 +52,7 @@ def render(plan: Plan) -> Template:
     resources = dict(_network(plan))
     resources |= dict(_firewall(plan))
     resources["agent"] = _agent(plan)
+    resources[STEP_LIBRARY] = Resource("OS::Heat::Value", {"type": "string", "value": plan.library})
     if len(plan.control) > 1:
         resources["control_group"] = _control_group()
     for server in plan.control:
@@ -282,7 +286,7 @@ def _config(config: StepConfig) -> Resource:
         "group": "script",
         "inputs": [{"name": name, "type": kind} for name, kind in config.inputs.items()],
         "outputs": outputs,
-        "config": config.script,
+        "config": list_join("", [config.head, get_attr(STEP_LIBRARY, "value"), config.body]),
     }
     return Resource("OS::Heat::SoftwareConfig", properties)
 

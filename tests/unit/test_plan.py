@@ -110,11 +110,13 @@ def test_missing_pins() -> None:
 
 def test_scripts_are_complete() -> None:
     """The library stands in place of the line that sources it; nothing else is changed."""
-    config = next(item for item in tiny.planned().configs if item.name == "kvstore_start_config")
-    assert config.script.startswith("#!/bin/bash\n")
-    assert "# the library\nfail() { exit 1; }\n" in config.script
-    assert "HEATGEN_LIB" not in config.script
-    assert config.script.endswith('echo "$MEMBERS"\noutput health x\necho "Done."\n')
+    planned = tiny.planned()
+    config = next(item for item in planned.configs if item.name == "kvstore_start_config")
+    script = config.head + planned.library + config.body
+    assert script.startswith("#!/bin/bash\n")
+    assert "\n\n# the library\nfail() { exit 1; }\n\necho" in script
+    assert "HEATGEN_LIB" not in script
+    assert script.endswith('echo "$MEMBERS"\noutput health x\necho "Done."\n')
 
 
 def test_script_without_library() -> None:
