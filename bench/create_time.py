@@ -73,6 +73,10 @@ def bare_template(template: Template) -> Template:
             servers = {"get_attr": [name, "refs_map"]}
             resources[f"{name}_nothing"] = deployment("Group", "servers", servers)
     resources["nothing"] = NOTHING
+    for name, resource in resources.items():
+        if needed := resource.get("depends_on"):
+            there = [each for each in needed if each in resources]
+            resources[name] = {**resource, "depends_on": there}
     return {**template, "resources": resources, "outputs": {}}
 
 

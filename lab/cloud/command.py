@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
     )
     shell_verb.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND…")
     ssh_verb = verb("ssh", enter_ssh, "log on to a node as the image's user, who may sudo")
+    ssh_verb.add_argument(
+        "--show", action="store_true", help="print the ssh command, good in `lab/lab shell`"
+    )
     ssh_verb.add_argument("node", metavar="NODE")
     ssh_verb.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND…")
     logs_verb = verb("logs", logs, "show the end of a service's log; without one, all logs' places")
@@ -83,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
     verb("inside-ssh", lambda a: ssh.run(a.command[0], a.command[1:]), None).add_argument(
         "command", nargs=argparse.REMAINDER
     )
+    show = verb("inside-ssh-show", inside_ssh_show, None)
+    show.add_argument("node")
     verb("inside-status", lambda _: inside_status(), None)
     return top
 
@@ -114,8 +120,15 @@ def shell_environment(user: str) -> dict[str, str]:
 
 
 def enter_ssh(arguments: argparse.Namespace) -> int:
-    """Log on to a node."""
+    """Log on to a node, or show how."""
+    if arguments.show:
+        return enter("inside-ssh-show", arguments.node)
     return enter("inside-ssh", arguments.node, *arguments.command)
+
+
+def inside_ssh_show(arguments: argparse.Namespace) -> None:
+    """Print the command that logs on to a node."""
+    print(shlex.join(ssh.command_line(arguments.node, [])))
 
 
 def logs(arguments: argparse.Namespace) -> int:

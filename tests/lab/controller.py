@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab as the tests see it: commands on the controller, on nodes, and stacks of their own."""
 
+import functools
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -51,7 +53,13 @@ def node_command(node: str, script: str) -> list[str]:
 
     sudo logs the script, so nothing secret may stand in it: that goes by standard input.
     """
-    return [str(LAB), "ssh", node, f"sudo bash -c {quoted(script)}"]
+    return [str(LAB), "shell", *way_to(node), f"sudo bash -c {quoted(script)}"]
+
+
+@functools.cache
+def way_to(node: str) -> tuple[str, ...]:
+    """Return the ssh command that leads to a node; asking the cloud for it each time takes long."""
+    return tuple(shlex.split(run(LAB, "ssh", "--show", node).decode()))
 
 
 def on_node(node: str, script: str, check: bool = True, text: bytes | None = None) -> bytes:
@@ -67,7 +75,7 @@ def quoted(text: str) -> str:
 def wait_for(what: str, seconds: float, find: Callable[[], Found], pause: float = 1.0) -> Found:
     """Return what is found as soon as it is true; fail with what was wrong last.
 
-    Looking may fail with an AssertionError, which is told at the end, as is what was found.
+    Looking may fail with an AssertionError, or a ValueError for a broken answer; the last is told.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -76,7 +84,7 @@ def wait_for(what: str, seconds: float, find: Callable[[], Found], pause: float 
             found = last = find()
             if found:
                 return found
-        except AssertionError as error:
+        except (AssertionError, ValueError) as error:
             last = error
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {seconds:g} s; last: {last}")

@@ -1,31 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
 """When a cluster is whole: what every test begins with and leaves behind."""
 
+import json
 from datetime import datetime
 
 from tests.lab import controller, etcd
 from tests.lab.cluster import Cluster, Node
 
 WHOLE_SECONDS = 180
-READYZ = (
-    "curl --silent --show-error --fail --max-time 5 --output /dev/null"
-    " --cacert /etc/kubernetes/pki/ca.crt"
-    " --cert /var/lib/kubelet/pki/kubelet-client-current.pem"
-)
+# Asked on a control plane server: whether each API server is ready, by its status; then etcd.
+SCRIPT = """
+pair=/var/lib/kubelet/pki/kubelet-client-current.pem
+for address in {addresses}; do
+    curl --silent --max-time 5 --output /dev/null --write-out '%{{http_code}} ' \\
+        --cacert /etc/kubernetes/pki/ca.crt --cert $pair --key $pair \\
+        "https://$address:6443/readyz" || true
+done
+echo
+{etcdctl} --endpoints {endpoints} endpoint health || true
+{etcdctl} --endpoints {endpoints} member list
+"""
 
 
 def await_whole(cluster: Cluster, seconds: float = WHOLE_SECONDS) -> None:
-    """Wait until every node is Ready, every member of etcd healthy, every API server ready."""
-    control = cluster.control
-    controller.wait_for("all nodes are Ready", seconds, lambda: all_ready(cluster))
-    names = [node.name for node in control]
+    """Wait until every node is Ready, every API server ready, every member of etcd healthy."""
     controller.wait_for(
-        "all members of etcd are healthy",
+        f"{cluster.name} is whole",
         seconds,
-        lambda: etcd.healthy(control[0], control) == names and all_vote(control[0]),
+        lambda: all_ready(cluster) and control_plane_is_whole(cluster),
     )
-    for node in control:
-        await_api(node, seconds)
+
+
+def control_plane_is_whole(cluster: Cluster) -> bool:
+    """Tell whether all API servers and members of etcd are well, and no member is a learner."""
+    nodes = cluster.control
+    script = SCRIPT.format(
+        addresses=" ".join(node.address for node in nodes),
+        endpoints=",".join(etcd.url(node) for node in nodes),
+        etcdctl=etcd.ETCDCTL,
+    )
+    codes, healths, listed = nodes[-1].run(script).splitlines()
+    assert codes.split() == ["200"] * len(nodes), f"readyz of the API servers: {codes}"
+    sick = [each["endpoint"] for each in json.loads(healths) if not each["health"]]
+    assert not sick, f"etcd is not healthy at {sick}"
+    learners = [each for each in json.loads(listed)["members"] if each.get("isLearner")]
+    assert not learners, f"learners yet: {learners}"
+    return True
 
 
 def all_ready(cluster: Cluster) -> bool:
@@ -44,22 +64,6 @@ def node_states(cluster: Cluster) -> dict[str, str]:
         conditions = {each["type"]: each["status"] for each in node["status"]["conditions"]}
         found[node["metadata"]["name"]] = conditions.get("Ready", "Unknown")
     return found
-
-
-def all_vote(node: Node) -> bool:
-    """Tell whether no member of etcd is a learner."""
-    return not any(member.learner for member in etcd.members(node).values())
-
-
-def await_api(node: Node, seconds: float) -> None:
-    """Wait until the API server on a control plane node says it is ready."""
-    url = f"https://{node.address}:6443/readyz"
-
-    def ready() -> bool:
-        node.run(f"{READYZ} {url}")
-        return True
-
-    controller.wait_for(f"the API on {node.name} is ready", seconds, ready)
 
 
 def await_return(cluster: Cluster, node: Node, since: float, seconds: float) -> None:
