@@ -35,13 +35,14 @@ docker() {
 wait_unit 60 docker "Docker Engine answers" docker version
 # The name with its tag stands for the pinned digest here: by the tag cri-dockerd knows the image as the
 # sandbox's and has the kubelet's garbage collection spare it.
-name=${PAUSE_IMAGE%%@*} digest=${PAUSE_IMAGE##*@}
-image=${name%:*}@$digest
-if ! docker image inspect "$image" >/dev/null 2>&1; then
-    said=$(docker pull --quiet "$image" 2>&1) ||
-        fail "cannot pull the sandbox image $PAUSE_IMAGE: $(tail -n 1 <<<"$said")"
-fi
-said=$(docker tag "$image" "$name" 2>&1) || fail "cannot tag the sandbox image $name: $said"
+name=${PAUSE_IMAGE%%@*}
+image=${name%:*}@${PAUSE_IMAGE##*@}
+sandbox_image() {
+    { docker image inspect "$image" >/dev/null 2>&1 || docker pull --quiet "$image"; } &&
+        docker tag "$image" "$name"
+}
+# Again if need be: a new lease of the network restarts Docker at any time.
+wait_for 30 "pulling the sandbox image $PAUSE_IMAGE" sandbox_image
 
 install_text "PAUSE_IMAGE=$name" /etc/docker/cri-dockerd.env
 install_text "$CRI_DOCKERD_UNIT" /etc/systemd/system/cri-docker.service
