@@ -29,6 +29,8 @@ import yaml
 
 SECONDS = 1800
 DEPLOYMENTS = ("OS::Heat::SoftwareDeployment", "OS::Heat::SoftwareDeploymentGroup")
+# What they run, or read, no server hangs on.
+WITHOUT = (*DEPLOYMENTS, "OS::Heat::Value")
 BARE = "bare"
 NOTHING = {
     "type": "OS::Heat::SoftwareConfig",
@@ -64,7 +66,7 @@ def bare_template(template: Template) -> Template:
     resources = {
         name: resource
         for name, resource in template["resources"].items()
-        if resource["type"] not in DEPLOYMENTS and not name.endswith("_config")
+        if resource["type"] not in WITHOUT and not name.endswith("_config")
     }
     for name, resource in list(resources.items()):
         if resource["type"] == "OS::Nova::Server":
