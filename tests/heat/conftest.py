@@ -17,6 +17,8 @@ from heat.engine import constraints, node_data, resource, resources, stack, stk_
 from heat.engine.clients.os import glance, neutron, nova
 from oslo_config import cfg
 
+from . import matrix
+
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "cases"
 NAMES = sorted(path.name for path in GOLDEN.iterdir())
 
@@ -47,6 +49,7 @@ def cloud(heat: None, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(nova.NovaClientPlugin, "find_flavor_by_name_or_id", lambda _, name: name)
     answer(nova.NovaClientPlugin, "get_flavor", lambda *_: FLAVOR)
     answer(nova.NovaClientPlugin, "absolute_limits", lambda _: QUOTAS)
+    answer(nova.NovaClientPlugin, "is_version_supported", lambda *_: True)
     answer(
         neutron.NeutronClientPlugin,
         "find_resourceid_by_name_or_id",
@@ -56,16 +59,17 @@ def cloud(heat: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def goldens() -> dict[str, dict[str, Any]]:
-    """The golden templates by case, read by Heat's own reader."""
-    return {
+    """The golden templates by case, read by Heat's own reader, and those of the matrix."""
+    read = {
         name: template_format.parse((GOLDEN / name / "generated.yaml").read_text("utf-8"))
         for name in NAMES
     }
+    return read | {name: matrix.template(name) for name in matrix.CASES}
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=[*NAMES, *matrix.CASES])
 def golden(request: pytest.FixtureRequest, goldens: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """One golden template; a copy, to change at will."""
+    """One template of all; a copy, to change at will."""
     return copy.deepcopy(goldens[request.param])
 
 

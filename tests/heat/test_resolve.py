@@ -10,33 +10,61 @@ from heat.engine import stack
 from .conftest import created
 
 MakeStack = Callable[[dict[str, Any]], stack.Stack]
+WORKERS = {"workers": "worker", "workers_docker": "docker"}
 
-WORKERS: dict[Any, Any] = {
-    "name": ["demo-worker-0", "demo-worker-1"],
-    "first_address": ["10.0.0.23", "10.0.0.31"],
-    "refs_map": {"0": "id-0", "1": "id-1"},
-    ("attributes", "name"): {"0": "demo-worker-0", "1": "demo-worker-1"},
-    ("attributes", "first_address"): {"0": "10.0.0.23", "1": "10.0.0.31"},
-}
-NO_WORKERS: dict[Any, Any] = {
-    "name": [], "first_address": [], "refs_map": {},
-    ("attributes", "name"): {}, ("attributes", "first_address"): {},
-}  # fmt: skip
+
+def complete(made: stack.Stack, workers: int = 2) -> stack.Stack:
+    """Let everything be there: so many workers in each group, and what each step said."""
+    resources = made.t.t["resources"]
+    indices = [str(index) for index in range(workers)]
+    for name, item in resources.items():
+        kind, properties = item["type"], item.get("properties", {})
+        if kind == "OS::Nova::Server":
+            created(made, name, f"id-{name}", {"name": f"demo-{name.replace('_', '-')}"})
+        elif kind == "OS::Heat::ResourceGroup":
+            created(made, name, name, group_attributes(WORKERS[name], indices))
+        elif kind == "OS::Neutron::FloatingIP":
+            created(made, name, "fip", {"floating_ip_address": "203.0.113.50"})
+        elif kind == "OS::Heat::Value":
+            created(made, name, name, {"value": properties["value"]})
+        elif kind.startswith("OS::Heat::SoftwareDeployment"):
+            config = resources[properties["config"]["get_resource"]]["properties"]
+            said = {output["name"]: f"{name} {output['name']}" for output in config["outputs"]}
+            if kind.endswith("Group"):
+                created(made, name, name, {
+                    key: {index: f"{text} {index}" for index in indices}
+                    for key, text in said.items()
+                })  # fmt: skip
+            else:
+                created(made, name, name, said)
+    return made
+
+
+def group_attributes(group: str, indices: list[str]) -> dict[Any, Any]:
+    """Attributes of a group of workers."""
+    names = {index: f"demo-{group}-{index}" for index in indices}
+    # Addresses of groups are apart, in the order of their names.
+    first = 30 if group == "worker" else 40
+    addresses = {index: f"10.0.0.{first + int(index)}" for index in indices}
+    return {
+        "name": list(names.values()),
+        "first_address": list(addresses.values()),
+        "refs_map": {index: f"id-{name}" for index, name in names.items()},
+        ("attributes", "name"): names,
+        ("attributes", "first_address"): addresses,
+    }
 
 
 @pytest.fixture
 def minimal(goldens: dict[str, dict[str, Any]], make_stack: MakeStack) -> stack.Stack:
-    """The minimal cluster with its servers and trust complete."""
-    made = make_stack(goldens["minimal"])
-    created(made, "control_0", "id-c0", {"name": "demo-control-0"})
-    created(made, "workers", "group", WORKERS)
-    created(made, "api_floating_ip", "fip", {"floating_ip_address": "203.0.113.50"})
-    created(made, "trust_request_control_0", "r", {"requests": "== a\nPEM\n"})
-    created(made, "trust_request_workers", "r", {"requests": {"0": "== b\n", "1": "== c\n"}})
-    signed = {"ca_kubernetes": "CA", "ca_etcd": "CA2", "admin_certificate": "ADMIN",
-              "certificates_control": "C", "certificates_worker": "W"}  # fmt: skip
-    created(made, "trust_sign_control_0", "s", signed)
-    return made
+    """The minimal cluster, complete."""
+    return complete(make_stack(goldens["minimal"]))
+
+
+@pytest.fixture
+def ha(goldens: dict[str, dict[str, Any]], make_stack: MakeStack) -> stack.Stack:
+    """Three control-plane nodes and two groups of workers, complete."""
+    return complete(make_stack(goldens["ha"]))
 
 
 def output(of: stack.Stack, name: str) -> Any:
@@ -44,15 +72,28 @@ def output(of: stack.Stack, name: str) -> Any:
     return of.outputs[name].get_value()
 
 
+def inputs_of(of: stack.Stack, name: str) -> dict[str, Any]:
+    """Input values of a deployment."""
+    values = of[name].properties["input_values"]
+    assert isinstance(values, dict)
+    return values
+
+
+def node(address: str, group: str, runtime: str = "containerd") -> dict[str, str]:
+    """A node as outputs tell it."""
+    role = "control" if group == "control" else "worker"
+    return {"address": address, "role": role, "group": group, "runtime": runtime}
+
+
 def test_outputs(minimal: stack.Stack) -> None:
     """Endpoint, certificates and nodes are what kubeconfig and suite read."""
     assert output(minimal, "api_endpoint") == "https://203.0.113.50:6443"
-    assert output(minimal, "ca_certificate") == "CA"
-    assert output(minimal, "admin_certificate") == "ADMIN"
+    assert output(minimal, "ca_certificate") == "trust_sign_control_0 ca_kubernetes"
+    assert output(minimal, "admin_certificate") == "trust_sign_control_0 admin_certificate"
     assert output(minimal, "nodes") == {
-        "demo-control-0": {"role": "control", "address": "10.0.0.10"},
-        "demo-worker-0": {"role": "worker", "address": "10.0.0.23"},
-        "demo-worker-1": {"role": "worker", "address": "10.0.0.31"},
+        "demo-control-0": node("10.0.0.10", "control"),
+        "demo-worker-0": node("10.0.0.30", "worker"),
+        "demo-worker-1": node("10.0.0.31", "worker"),
     }
 
 
@@ -66,36 +107,78 @@ def test_conformance_output(minimal: stack.Stack) -> None:
     assert expected["blocks"]["kvstore"] == "etcd"
     assert expected["etcd"]["endpoints"] == ["https://10.0.0.10:2379"]
     assert expected["flannel"]["port"] == 8472
+    assert expected["api"] == {
+        "endpoint": "https://203.0.113.50:6443",
+        "servers": ["https://10.0.0.10:6443"],
+        "load_balancer": "none",
+    }
 
 
-def test_without_workers(minimal: stack.Stack) -> None:
-    """A cluster of one node has outputs, too."""
-    created(minimal, "workers", "group", NO_WORKERS)
-    assert list(output(minimal, "nodes")) == ["demo-control-0"]
+def test_conformance_output_of_groups(ha: stack.Stack) -> None:
+    """Every node with its group and runtime, every apiserver, every runtime's version."""
+    expected = output(ha, "conformance")
+    assert expected["nodes"] == {
+        "demo-control-0": node("10.0.0.10", "control"),
+        "demo-control-1": node("10.0.0.11", "control"),
+        "demo-control-2": node("10.0.0.12", "control"),
+        "demo-worker-0": node("10.0.0.30", "worker"),
+        "demo-worker-1": node("10.0.0.31", "worker"),
+        "demo-docker-0": node("10.0.0.40", "docker", "docker"),
+        "demo-docker-1": node("10.0.0.41", "docker", "docker"),
+    }
+    assert expected["api"]["servers"][2] == "https://10.0.0.12:6443"
+    assert {"containerd", "docker"} <= expected["versions"].keys()
+    assert expected["blocks"]["runtime"] == "containerd"
 
 
-def test_maps_for_the_signer(minimal: stack.Stack) -> None:
-    """The signer gets requests, names and addresses of each role as maps with the same keys."""
-    values = minimal["trust_sign_control_0"].properties["input_values"]
-    assert values["REQUESTS_CONTROL"] == {"0": "== a\nPEM\n"}
-    assert values["NAMES_CONTROL"] == {"0": "demo-control-0"}
-    assert values["ADDRESSES_CONTROL"] == {"0": "10.0.0.10"}
-    assert values["REQUESTS_WORKER"] == {"0": "== b\n", "1": "== c\n"}
-    assert values["NAMES_WORKER"].keys() == values["ADDRESSES_WORKER"].keys() == {"0", "1"}
-    assert values["API_EXTERNAL"] == "203.0.113.50"
+def test_without_workers(goldens: dict[str, dict[str, Any]], make_stack: MakeStack) -> None:
+    """A cluster of one node has outputs and inputs, too."""
+    alone = complete(make_stack(goldens["minimal"]), workers=0)
+    assert list(output(alone, "nodes")) == ["demo-control-0"]
+    assert {} in maps(inputs_of(alone, "trust_sign_control_0"), "worker")
 
 
-def test_server_name(minimal: stack.Stack) -> None:
-    """A server is called after stack, role and index."""
-    assert minimal["control_0"].properties["name"] == "demo-control-0"
+def maps(values: dict[str, Any], group: str) -> list[Any]:
+    """What a group has in each input that is a map of groups."""
+    return [value[group] for value in values.values() if isinstance(value, dict) and group in value]
 
 
-def test_inputs_are_text_or_maps(minimal: stack.Stack) -> None:
+def test_maps_for_the_signer(ha: stack.Stack) -> None:
+    """The signer gets requests, names and addresses as maps of groups with the same keys."""
+    values = inputs_of(ha, "trust_sign_control_0")
+    for group, count in (("control", 3), ("worker", 2), ("docker", 2)):
+        found = maps(values, group)
+        assert len(found) >= 3
+        assert all(list(item) == [str(index) for index in range(count)] for item in found)
+    texts = [text for item in maps(values, "docker") for text in item.values()]
+    assert {"demo-docker-0", "10.0.0.41", "trust_request_workers_docker requests 1"} <= set(texts)
+    assert "203.0.113.50" in values.values()
+
+
+def test_server_names(ha: stack.Stack) -> None:
+    """A server is called after stack, group and index."""
+    assert ha["control_2"].properties["name"] == "demo-control-2"
+    member = ha["workers_docker"].properties["resource_def"]["properties"]
+    assert member["name"] == "demo-docker-%index%"
+    assert member["image"] == "debian-13"
+
+
+def test_scripts_are_complete(ha: stack.Stack) -> None:
+    """Heat puts the library between the head and the body of each script."""
+    script = ha["runtime_start_docker_config"].properties["config"]
+    assert script.startswith("#!/bin/bash\n")
+    assert "\nfail() {\n" in script
+    assert "HEATGEN_LIB" not in script
+
+
+@pytest.mark.parametrize("cluster", ["minimal", "ha"])
+def test_inputs_are_text_or_maps(cluster: str, request: pytest.FixtureRequest) -> None:
     """What an input's declared type says is what its value is: a map as text would be a repr."""
-    for name, item in minimal.items():
-        if item.type() != "OS::Heat::SoftwareDeployment":
+    of = request.getfixturevalue(cluster)
+    for name, item in of.items():
+        if not item.type().startswith("OS::Heat::SoftwareDeployment"):
             continue
-        config = minimal[config_of(minimal, name)]
+        config = of[config_of(of, name)]
         kinds = {entry["name"]: entry["type"] for entry in config.properties["inputs"]}
         for key, value in item.properties["input_values"].items():
             assert isinstance(value, dict) == (kinds[key] == "Json"), (name, key)
@@ -107,11 +190,11 @@ def config_of(of: stack.Stack, deployment: str) -> str:
     return str(reference["get_resource"])
 
 
-def test_order(minimal: stack.Stack) -> None:
+def test_order(ha: stack.Stack) -> None:
     """Heat's own graph has a layer after what it stands on, and independent layers side by side."""
     after = {
-        item.name: {required.name for required in minimal.dependencies.requires(item)}
-        for item in minimal.values()
+        item.name: {required.name for required in ha.dependencies.requires(item)}
+        for item in ha.values()
     }
 
     def needs(name: str) -> set[str]:
@@ -121,6 +204,9 @@ def test_order(minimal: stack.Stack) -> None:
         return found
 
     assert "trust_request_workers" in needs("trust_sign_control_0")
-    assert "kvstore_start_control_0" in needs("orchestration_control_control_0")
+    assert "trust_request_workers_docker" in needs("trust_sign_control_0")
+    ready = needs("orchestration_ready_control_0")
+    assert {"kvstore_start_control_0", "runtime_start_workers_docker"} <= ready
     assert "runtime_start_workers" not in needs("kvstore_start_control_0")
     assert "kvstore_start_control_0" not in needs("runtime_start_workers")
+    assert "runtime_start_workers" not in needs("runtime_start_workers_docker")
