@@ -5,6 +5,8 @@
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
+# Only authorities of our own count here; 'openssl x509' would also read all the system's, each time.
+export SSL_CERT_FILE=/dev/null SSL_CERT_DIR=/dev/null
 # shellcheck source=hot/trust/shared.sh
 source "$(input_file SHARED)"
 # shellcheck source=hot/trust/authorities.sh
@@ -29,7 +31,7 @@ extensions() {
 # before was for the same, by the same, and lives longer than MARGIN seconds.
 sign() {
     local signer=$state/current/$2/${generations[0]} said expires=0 facts
-    facts="$(<"$signer.crt") generation $(<"$state/current/certificates") days $5"$'\n'"$4"$'\n'"$3"
+    facts="$(<"$signer.crt") generation $(<"$state/current/certificates") days $5"$'\n'"$4"$'\n'"${3%$'\n'}"
     if [ -s "$1" ] && [ -s "$1.facts" ]; then
         said=$(<"$1.facts")
         [ "${said#*$'\n'}" != "$facts" ] || expires=${said%%$'\n'*}

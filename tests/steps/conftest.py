@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import pytest
 
 HERE = Path(__file__).parent
 HOT = HERE.parents[1] / "hot"
+
+Input = str | Mapping[str, "Input"]
+"""A text, or a map, in which there may be maps."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,10 @@ class Sandbox:
     """One node's system folders; they last for one test."""
 
     folder: Path
+    name: str = ""
+    """The node's host name; '': the machine's own."""
 
-    def run(self, script: Path, **inputs: str | dict[str, str]) -> Ran:
+    def run(self, script: Path, **inputs: Input) -> Ran:
         """Run a script with inputs as the agent hands them over."""
         for old in self.folder.glob("inputs.*"):
             shutil.rmtree(old) if old.is_dir() else old.unlink()
@@ -44,17 +50,12 @@ class Sandbox:
             old.unlink()
         environment = {name: value for name, value in inputs.items() if isinstance(value, str)}
         for name, value in inputs.items():
-            if isinstance(value, str):
-                (self.folder / f"inputs.{name}").write_text(value)
-            else:
-                parts = self.folder / f"inputs.{name}.d"
-                parts.mkdir()
-                for key, text in value.items():
-                    (parts / key).write_text(text)
+            write_input(self.folder / f"inputs.{name}", value)
         done = subprocess.run(
             [HERE / "sandbox.sh", self.folder / "system", "/bin/bash", script],
             env={
                 "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin",
+                "HEATGEN_HOSTNAME": self.name,
                 "HEATGEN_LIB": str(HOT / "lib"),
                 "heat_inputs_path": str(self.folder / "inputs"),
                 "heat_outputs_path": str(self.folder / "outputs"),
@@ -74,6 +75,17 @@ class Sandbox:
         """Where a file written to a system folder lies outside the sandbox."""
         system, _, rest = path.lstrip("/").partition("/")
         return self.folder / "system" / system / "upper" / rest
+
+
+def write_input(path: Path, value: Input) -> None:
+    """Write an input as the agent does: a text as a file, a map as the folder ``PATH.d``, too."""
+    if isinstance(value, str):
+        path.write_text(value)
+        return
+    folder = path.with_name(path.name + ".d") if path.name.startswith("inputs.") else path
+    folder.mkdir()
+    for key, item in value.items():
+        write_input(folder / key, item)
 
 
 @pytest.fixture

@@ -1,150 +1,347 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificate dance on one node: request, sign, install."""
+"""Trust of a cluster of three control-plane servers and a worker: request, share, sign, install."""
 
 from __future__ import annotations
 
-import socket
 import stat
-import subprocess
 from pathlib import Path
 
-from .conftest import HOT, Ran, Sandbox
+import pytest
 
-NODE = socket.gethostname()
-CERTIFICATES = "\n".join(
-    (
-        "etcd/flannel|control,worker|etcd|/CN=flannel|client||root",
-        "kubernetes/apiserver|control|kubernetes|/CN=kube-apiserver|server"
-        "|DNS:{node},IP:{address},IP:{external}|root",
-        "kubernetes/kubelet|control,worker|kubernetes|/O=system:nodes/CN=system:node:{node}"
-        "|server,client|DNS:{node},IP:{address}|root",
-    )
+from .conftest import Ran, Sandbox
+from .trust_cluster import Cluster, Node, admin_request, handshake, openssl
+
+NAMES = {
+    "control": ["etcd/flannel", "etcd/peer", "front-proxy/client", "kubernetes/apiserver"],
+    "worker": ["etcd/flannel"],
+}
+NAMES = {role: [*names, "kubernetes/kubelet"] for role, names in NAMES.items()}
+SHARED = (
+    "/etc/etcd/pki/issuer.key",
+    "/etc/front-proxy/pki/issuer.key",
+    "/etc/kubernetes/pki/issuer.key",
+    "/etc/kubernetes/encryption.yaml",
+    "/etc/kubernetes/pki/service-accounts.pub",
 )
 
 
-def openssl(*arguments: str, stdin: str = "") -> str:
-    """Run openssl and return what it prints."""
-    done = subprocess.run(
-        ["openssl", *arguments], input=stdin, capture_output=True, text=True, check=True
-    )
-    return done.stdout
+@pytest.fixture(scope="module")
+def created(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    """A cluster just after its creation."""
+    cluster = Cluster(tmp_path_factory.mktemp("created"), control=3, workers=1)
+    cluster.update()
+    return cluster
 
 
-def admin_request(tmp_path: Path, subject: str = "/O=heatgen:cluster-admins/CN=admin") -> str:
-    """A request as heatgen makes it for the administrator; one key for a whole test."""
-    key = tmp_path / "admin.key"
-    if not key.exists():
-        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(key))
-    return openssl("req", "-new", "-key", str(key), "-subj", subject)
+@pytest.fixture
+def cluster(sandbox: Sandbox, request: pytest.FixtureRequest, tmp_path: Path) -> Cluster:
+    """That cluster for one test alone; a skip where there are no sandboxes."""
+    created: Cluster = request.getfixturevalue("created")
+    return created.copy(tmp_path / "cluster")
 
 
-def request(sandbox: Sandbox, role: str = "control") -> Ran:
-    """Run trust/request."""
-    return sandbox.run(HOT / "trust/10-request.sh", CERTIFICATES=CERTIFICATES, HEATGEN_ROLE=role)
+def certificates(cluster: Cluster) -> dict[tuple[str, str], str]:
+    """All installed leaf certificates by node and name."""
+    return {
+        (node.name, name): node.certificate(name)
+        for node in cluster.nodes
+        for name in NAMES[node.role]
+    }
 
 
-def sign(sandbox: Sandbox, requests: str, admin: str, node: str = NODE) -> Ran:
-    """Run trust/sign with one control-plane server's requests and no workers."""
-    return sandbox.run(
-        HOT / "trust/20-sign.sh",
-        CERTIFICATES=CERTIFICATES,
-        REQUESTS_CONTROL={"0": requests},
-        REQUESTS_WORKER={},
-        NAMES_CONTROL={"0": node},
-        NAMES_WORKER={},
-        ADDRESSES_CONTROL={"0": "192.0.2.10"},
-        ADDRESSES_WORKER={},
-        API_EXTERNAL="203.0.113.9",
-        ADMIN_REQUEST=admin,
-    )
+def public_key(certificate: str) -> str:
+    """The public key of a certificate."""
+    return openssl("x509", "-noout", "-pubkey", stdin=certificate)
 
 
-def install(sandbox: Sandbox, signed: Ran) -> Ran:
-    """Run trust/install with what trust/sign put out."""
-    return sandbox.run(
-        HOT / "trust/30-install.sh",
-        CERTIFICATES=CERTIFICATES,
-        HEATGEN_ROLE="control",
-        CA_KUBERNETES=signed.outputs["ca_kubernetes"],
-        CA_ETCD=signed.outputs["ca_etcd"],
-        CERTIFICATES_CONTROL=signed.outputs["certificates_control"],
-        CERTIFICATES_WORKER="",
-    )
+def shared(node: Node) -> dict[str, str]:
+    """What a control-plane server has in common with the others."""
+    return {path: node.text(path) for path in SHARED}
 
 
-def test_every_planned_certificate_is_installed(sandbox: Sandbox, tmp_path: Path) -> None:
+def assert_all_trust_all(cluster: Cluster) -> None:
+    """Every pair of nodes agrees on TLS, whoever begins."""
+    for one in cluster.nodes:
+        for other in cluster.nodes:
+            handshake(one, other, "kubernetes/kubelet", "kubernetes/kubelet")
+            if other.role == "control":
+                handshake(one, other, "etcd/flannel", "etcd/peer")
+
+
+def test_every_planned_certificate_is_installed(cluster: Cluster) -> None:
     """After the dance each key has its certificate, with the planned names, from its authority."""
-    requested = request(sandbox)
-    signed = sign(sandbox, requested.outputs["requests"], admin_request(tmp_path))
-    installed = install(sandbox, signed)
-    assert (requested.status, signed.status, installed.status) == (0, 0, 0), signed.stderr
-    pki = sandbox.file("/etc/kubernetes/pki")
-    text = openssl("x509", "-in", str(pki / "apiserver.crt"), "-noout", "-text")
-    assert f"DNS:{NODE}, IP Address:192.0.2.10, IP Address:203.0.113.9" in text
+    node = cluster.nodes[1]
+    text = openssl("x509", "-noout", "-text", stdin=node.certificate("kubernetes/apiserver"))
+    assert f"DNS:{node.name}, IP Address:{node.address}, IP Address:203.0.113.9" in text
     assert "TLS Web Client Authentication" not in text
-    assert stat.S_IMODE((pki / "apiserver.key").stat().st_mode) == 0o600
-    etcd = sandbox.file("/etc/etcd/pki")
-    openssl("verify", "-CAfile", str(etcd / "ca.crt"), str(etcd / "flannel.crt"))
-    assert (etcd / "ca.crt").read_text() != (pki / "ca.crt").read_text()
+    assert len(certificates(cluster)) == 17
+    authorities = {node.text(f"/etc/{name}/pki/ca.crt") for name in ("etcd", "kubernetes")}
+    assert len(authorities) == 2
+    assert_all_trust_all(cluster)
 
 
-def test_no_output_holds_a_private_key(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Whatever goes to Heat is public."""
-    requested = request(sandbox)
-    signed = sign(sandbox, requested.outputs["requests"], admin_request(tmp_path))
-    said = [*requested.outputs.values(), *signed.outputs.values(), signed.stdout, signed.stderr]
-    assert signed.outputs["certificates_control"].count("BEGIN CERTIFICATE") == 3
-    assert not [text for text in said if "PRIVATE" in text]
+def test_keys_can_be_read_by_their_owners_only(cluster: Cluster) -> None:
+    """No private key is ever open to others."""
+    keys = [
+        path
+        for node in cluster.nodes
+        for path in node.sandbox.folder.rglob("*")
+        if path.is_file() and b"PRIVATE KEY" in path.read_bytes()
+    ]
+    # Leaves; of the control plane also envelope, service accounts, and three authorities twice.
+    assert len(keys) == 17 + 3 * (2 + 3 * 2)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in keys} == {0o600}
 
 
-def test_a_worker_gets_no_certificate_of_the_control_plane(sandbox: Sandbox) -> None:
-    """A worker asks only for what its role may have."""
-    requests = request(sandbox, role="worker").outputs["requests"]
+def test_control_planes_share_what_they_must(cluster: Cluster) -> None:
+    """Authorities, encryption and known service accounts are the same everywhere."""
+    first, *others = [shared(node) for node in cluster.control]
+    assert others == [first, first]
+    assert first["/etc/kubernetes/pki/service-accounts.pub"].count("BEGIN PUBLIC KEY") == 3
+    assert "secretbox: {keys: [{name: key1, secret: " in first["/etc/kubernetes/encryption.yaml"]
+    assert cluster.control[2].text("/var/lib/heatgen/nodes").splitlines() == [
+        "demo-control-0 control 192.0.2.10",
+        "demo-control-1 control 192.0.2.11",
+        "demo-control-2 control 192.0.2.12",
+        "demo-worker-0 worker 192.0.2.100",
+    ]
+
+
+def test_nothing_secret_leaves_a_node_in_clear(cluster: Cluster) -> None:
+    """Outputs and what steps say hold no private key, nor a part of one."""
+    secrets = {
+        line
+        for node in cluster.nodes
+        for path in node.sandbox.folder.rglob("*.key")
+        for line in path.read_text().splitlines()
+        if not line.startswith("-----")
+    }
+    said = [
+        text
+        for node in cluster.nodes
+        for _, ran in node.ran.values()
+        for text in (*ran.outputs.values(), ran.stdout, ran.stderr)
+    ]
+    assert secrets
+    assert not [secret for secret in secrets for text in said if secret in text]
+    assert cluster.nodes[0].ran["sign"][1].outputs["sealed"].startswith("-----BEGIN CMS-----")
+
+
+def test_running_again_changes_nothing(cluster: Cluster) -> None:
+    """Steps that run again sign nothing anew, and Heat sees the same outputs."""
+    before = certificates(cluster)
+    outputs = cluster.nodes[0].ran["sign"][1].outputs
+    cluster.forget()
+    again = cluster.sign()
+    # Others now share what they have; the first one has it already.
+    assert again.outputs == outputs
+    assert "Signed 0 certificates, kept 18" in again.stdout
+    cluster.update()
+    assert certificates(cluster) == before
+
+
+def test_a_joining_worker_disturbs_nobody(cluster: Cluster) -> None:
+    """Scaling up signs the new node's certificates only."""
+    before = certificates(cluster)
+    cluster.add("worker", 1)
+    ran = cluster.update()
+    assert "Signed 2 certificates, kept 18" in ran.stdout
+    assert before.items() <= certificates(cluster).items()
+    assert_all_trust_all(cluster)
+
+
+@pytest.mark.parametrize("lost", [0, 2])
+def test_a_lost_control_plane_loses_nothing(cluster: Cluster, lost: int) -> None:
+    """Whichever server is replaced: authorities stay, the others keep their certificates."""
+    before, secrets = certificates(cluster), shared(cluster.control[1])
+    accounts = secrets.pop("/etc/kubernetes/pki/service-accounts.pub")
+    gone = cluster.control[lost]
+    cluster.lose(gone)
+    cluster.update()
+    kept = {key: text for key, text in certificates(cluster).items() if key[0] != gone.name}
+    assert kept.items() <= before.items()
+    for node in cluster.control:
+        assert secrets.items() <= shared(node).items()
+        known = node.text("/etc/kubernetes/pki/service-accounts.pub")
+        # Tokens of the lost apiserver are believed for a while.
+        assert known.count("BEGIN PUBLIC KEY") == 4
+        assert all(line in known for line in accounts.splitlines())
+    assert_all_trust_all(cluster)
+
+
+def test_service_accounts_of_a_lost_server_are_forgotten_a_day_later(cluster: Cluster) -> None:
+    """Their tokens have ended by then."""
+    cluster.lose(cluster.control[1])
+    cluster.update()
+    state = cluster.nodes[0].path("/var/lib/heatgen/trust")
+    number = (state / "current").readlink()
+    (retired,) = (state / number / "service-accounts").glob("*.retired")
+    retired.write_text(f"{int(retired.read_text()) - 25 * 3600}\n")
+    cluster.forget()
+    cluster.update()
+    for node in cluster.control:
+        assert node.text("/etc/kubernetes/pki/service-accounts.pub").count("BEGIN PUBLIC") == 3
+
+
+def test_shares_for_another_server_are_no_reason_for_new_authorities(cluster: Cluster) -> None:
+    """A first server that cannot open what the others share stops, and says what to do."""
+    first = cluster.lose(cluster.nodes[0])
+    cluster.sign()
+    assert cluster.nodes[0] is first
+    envelope = first.path("/var/lib/heatgen/envelope.key")
+    envelope.write_text(openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"))
+    first.path("/var/lib/heatgen/trust/current").unlink()
+    del first.ran["sign"]
+    ran = cluster.sign()
+    assert ran.problem.startswith("the other servers' authorities are not sealed for this server")
+    assert not first.path("/var/lib/heatgen/trust/current").exists()
+
+
+def test_raising_the_generation_renews_every_certificate(cluster: Cluster) -> None:
+    """New certificates for the same keys; a plain update afterwards does not go back."""
+    before = certificates(cluster)
+    ran = cluster.update(ROTATION="2")
+    after = certificates(cluster)
+    assert "Signed 18 certificates" in ran.stdout
+    assert not {key for key in before if before[key] == after[key]}
+    assert all(public_key(before[key]) == public_key(after[key]) for key in before)
+    plain = cluster.update(ROTATION="1")
+    assert plain.outputs["certificates_generation"] == "2"
+    assert certificates(cluster) == after
+
+
+def test_a_renewal_reaches_nodes_after_the_first_server_was_lost(cluster: Cluster) -> None:
+    """The agreed generation is shared like the authorities."""
+    cluster.update(ROTATION="3")
+    before = certificates(cluster)
+    cluster.lose(cluster.nodes[0])
+    ran = cluster.update(ROTATION="1")
+    assert ran.outputs["certificates_generation"] == "3"
+    changed = {key for key, text in certificates(cluster).items() if before[key] != text}
+    assert {name for name, _ in changed} == {"demo-control-0"}
+
+
+def test_authorities_change_in_two_steps_without_a_gap(cluster: Cluster) -> None:
+    """While each phase goes from node to node, every node talks to every other."""
+    old = cluster.nodes[0].text("/etc/kubernetes/pki/ca.crt")
+    revisions = []
+    for phase in ("1,2", "2,1", "2"):
+        ran = cluster.sign(AUTHORITY_GENERATIONS=phase)
+        assert ran.status == 0, ran.problem
+        revisions.append((ran.outputs["revision"], ran.outputs["control_revision"]))
+        for node in cluster.nodes:
+            cluster.install(node)
+            assert_all_trust_all(cluster)
+    new = cluster.nodes[0].text("/etc/kubernetes/pki/ca.crt")
+    assert (old.count("BEGIN"), new.count("BEGIN")) == (1, 1)
+    assert old != new
+    assert {shared(node)[SHARED[0]] for node in cluster.control} == {shared(cluster.nodes[0])[SHARED[0]]}
+    # Trusting the same in another order restarts nothing but what signs.
+    (first, _), (second, _), (third, _) = revisions
+    assert first == second != third
+    assert len({signing for _, signing in revisions}) == 3
+    # The old authority's key is nowhere any more.
+    assert not list(cluster.folder.glob("*/system/var/upper/lib/heatgen/trust/*/*/1.key"))
+
+
+def test_a_plain_update_does_not_bring_old_authorities_back(cluster: Cluster) -> None:
+    """A parameter that falls back to its default changes nothing."""
+    for phase in ("1,2", "2,1", "2"):
+        cluster.update(AUTHORITY_GENERATIONS=phase)
+    before = certificates(cluster)
+    ran = cluster.update(AUTHORITY_GENERATIONS="1")
+    assert ran.outputs["authority_generations"] == "2"
+    assert "stay at generation 2: there is no way back to 1" in ran.stdout
+    assert certificates(cluster) == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ("2", "authority_generations cannot go from 1 to 2 at once"),
+        ("2,1", "authority_generations cannot go from 1 to 2,1 at once"),
+        ("1,3", "authority_generations is '1,3'; it must be like"),
+        ("one", "authority_generations is 'one'; it must be like"),
+    ],
+)
+def test_a_change_of_authorities_cannot_skip_a_step(
+    cluster: Cluster, asked: str, reason: str
+) -> None:
+    """Nodes must trust a new authority before it signs anything."""
+    assert cluster.sign(AUTHORITY_GENERATIONS=asked).problem.startswith(reason)
+
+
+def test_the_admin_gets_a_new_certificate_for_a_new_request_or_in_half_time(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """The same request keeps its certificate until half of its life is over."""
+    signed = cluster.sign()
+    first = signed.outputs["admin_certificate"]
+    openssl("x509", "-noout", "-checkend", str(6 * 24 * 3600), stdin=first)
+    facts = cluster.nodes[0].path("/var/lib/heatgen/issued/admin.crt.facts")
+    expires, _, rest = facts.read_text().partition("\n")
+    for passed, kept in ((3, True), (4, False)):
+        facts.write_text(f"{int(expires) - passed * 24 * 3600}\n{rest}")
+        cluster.forget()
+        assert (cluster.sign().outputs["admin_certificate"] == first) is kept
+    asked = admin_request(tmp_path, key="other.key")
+    other = cluster.sign(ADMIN_REQUEST=asked, ADMIN_DAYS="30").outputs["admin_certificate"]
+    assert public_key(other) == openssl("req", "-noout", "-pubkey", stdin=asked)
+    openssl("x509", "-noout", "-checkend", str(29 * 24 * 3600), stdin=other)
+
+
+def test_a_worker_gets_no_certificate_of_the_control_plane(cluster: Cluster) -> None:
+    """A worker asks only for what its role may have, and holds no authority."""
+    worker = cluster.nodes[-1]
+    requests = cluster.output(worker, "request", "requests")
     assert [line for line in requests.splitlines() if line.startswith("== ")] == [
         "== etcd/flannel",
         "== kubernetes/kubelet",
     ]
+    assert not worker.path("/etc/front-proxy").exists()
+    assert not worker.path("/var/lib/heatgen/trust").exists()
 
 
-def test_running_again_keeps_keys_and_certificates(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A stack update signs nothing anew that is still good."""
-    admin = admin_request(tmp_path)
-    first = sign(sandbox, request(sandbox).outputs["requests"], admin)
-    second = sign(sandbox, request(sandbox).outputs["requests"], admin)
-    assert second.outputs == first.outputs
-    assert "Signed 0 certificates, kept 4" in second.stdout
+def sign_with(cluster: Cluster, node: Node, requests: str) -> Ran:
+    """Let a node hand in requests of its own making."""
+    inputs, ran = node.ran["request"]
+    node.ran["request"] = (inputs, Ran(0, "", "", ran.outputs | {"requests": requests}))
+    return cluster.sign()
 
 
-def test_the_signer_refuses_another_nodes_name(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_signer_refuses_another_nodes_name(cluster: Cluster) -> None:
     """A node that asks in another node's name is refused, and the refusal says what it asked."""
-    requests = request(sandbox).outputs["requests"]
-    signed = sign(sandbox, requests, admin_request(tmp_path), node="another")
-    assert signed.status == 1
-    assert f"asks for the subject 'CN=system:node:{NODE},O=system:nodes'" in signed.problem
+    worker, other = cluster.nodes[-1], cluster.nodes[0]
+    ran = sign_with(cluster, worker, cluster.output(other, "request", "requests"))
+    assert ran.problem == (
+        "kubernetes/kubelet of demo-worker-0: asks for the subject"
+        " 'CN=system:node:demo-control-0,O=system:nodes',"
+        " the plan foresees 'CN=system:node:demo-worker-0,O=system:nodes'"
+    )
+
+
+def test_a_missing_request_is_named(cluster: Cluster) -> None:
+    """A node that left out a request is told which."""
+    first = cluster.output(cluster.nodes[-1], "request", "requests").partition("== kubernetes")[0]
+    ran = sign_with(cluster, cluster.nodes[-1], first)
+    assert ran.problem == "demo-worker-0 sent no request for kubernetes/kubelet"
 
 
 def test_the_signer_refuses_an_admin_request_for_another_group(
-    sandbox: Sandbox, tmp_path: Path
+    cluster: Cluster, tmp_path: Path
 ) -> None:
     """system:masters cannot be taken back, so nobody gets it from a template."""
-    admin = admin_request(tmp_path, "/O=system:masters/CN=admin")
-    signed = sign(sandbox, request(sandbox).outputs["requests"], admin)
-    assert signed.status == 1
-    assert "not for a name in heatgen:cluster-admins" in signed.problem
+    asked = admin_request(tmp_path, "/O=system:masters/CN=admin")
+    ran = cluster.sign(ADMIN_REQUEST=asked)
+    assert "not for a name in heatgen:cluster-admins" in ran.problem
 
 
-def test_a_missing_request_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A node that left out a request is told which."""
-    requests = request(sandbox, role="worker").outputs["requests"]
-    signed = sign(sandbox, requests, admin_request(tmp_path))
-    assert signed.problem == f"{NODE} sent no request for kubernetes/apiserver"
-
-
-def test_a_certificate_for_another_key_is_not_installed(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_certificate_for_another_key_is_not_installed(cluster: Cluster) -> None:
     """A certificate that does not fit the node's key stops the layer."""
-    signed = sign(sandbox, request(sandbox).outputs["requests"], admin_request(tmp_path))
-    sandbox.file("/etc/etcd/pki/flannel.key").unlink()
-    request(sandbox)
-    assert install(sandbox, signed).problem == (
-        "the certificate for etcd/flannel is not for this node's key"
-    )
+    worker = cluster.nodes[-1]
+    worker.path("/etc/etcd/pki/flannel.key").unlink()
+    del worker.ran["request"]
+    cluster.step(worker, "request", "10-request.sh", CERTIFICATES=cluster.parameters["CERTIFICATES"])
+    del worker.ran["install"]
+    with pytest.raises(AssertionError, match="etcd/flannel is not for this node's key"):
+        cluster.install(worker)
