@@ -53,6 +53,27 @@ def test_the_mirror_is_upstreams(tmp_path: Path) -> None:
         assert archive.getnames() == ["bin/one", "bin/two"]
 
 
+def test_an_archive_may_borrow(tmp_path: Path) -> None:
+    """An archive holds what another component built beside its own, without that one's name."""
+    built, start = [], RECIPE.partition("[[releases]]")[0]
+    for name, files in (("lender", '["one"]'), ("taker", '["lender/two", "one"]')):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "go.mod").write_text("require example.org/thing v1.0.0+incompatible\n")
+        release = (
+            f'[[releases]]\npath = "{name}-{{version}}.tgz"\nprefix = "bin/"\nfiles = {files}\n'
+        )
+        (folder / "recipe.toml").write_text(start + release)
+        for program in ("one", "two"):
+            (folder / program).write_text(f"{name} {program}")
+        built.append((load_component(folder), folder))
+    lay_out(built, tmp_path / "tree")
+    with tarfile.open(tmp_path / "tree/taker-1.0.0.tgz") as archive:
+        contents = {name: archive.extractfile(name) for name in archive.getnames()}
+        texts = {name: file.read() for name, file in contents.items() if file}
+    assert texts == {"bin/one": b"taker one", "bin/two": b"lender two"}
+
+
 def test_archives_do_not_depend_on_times(tmp_path: Path) -> None:
     """The same content gives the same bytes, whenever and by whom it was built."""
     file = tmp_path / "file"

@@ -53,6 +53,24 @@ def test_a_wrong_recipe_is_told(tmp_path: Path, recipe: str, told: str) -> None:
     assert str(tmp_path) in str(caught.value)
 
 
+def test_a_borrowed_file_must_be_built(tmp_path: Path) -> None:
+    """An archive that wants what no component builds is refused before anything is built."""
+    for name in ("lender", "taker"):
+        (tmp_path / name).mkdir()
+        component_folder(tmp_path / name)
+    release = '[[releases]]\npath = "x.tgz"\nfiles = ["lender/thing", "lender/other"]\n'
+    (tmp_path / "taker/recipe.toml").write_text(RECIPE + release)
+    with pytest.raises(RecipeError, match="'lender/other', which no component builds"):
+        load_components(tmp_path)
+
+
+def test_a_module_without_go_mod_has_a_plain_version(tmp_path: Path) -> None:
+    """What Go adds to the version of a module without go.mod is no part of upstream's name."""
+    folder = component_folder(tmp_path)
+    (folder / "go.mod").write_text("require example.org/thing v29.8.1+incompatible\n")
+    assert load_component(folder).version == "29.8.1"
+
+
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
 def test_go_mod_names_every_package(component: Component) -> None:
     """A package that go.mod has no `tool` line for would lack its sums, and the build fail."""
