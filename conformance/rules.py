@@ -4,7 +4,7 @@
 The tests in `test_hardening` apply them; what is looked at on the nodes is what stands here.
 """
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -30,26 +30,23 @@ class FlagRule:
     def obeyed(self, given: str | None) -> bool:
         """Is the value as it must be? `None`: not given."""
         value = self.unset if given is None else given
-        items = value.split(",")
-        for words, holds in (
-            ("is not set", value == ""),
-            ("is set", value != ""),
-            ("is one of ", value in self.must.removeprefix("is one of ").split(",")),
-            ("is not ", value != self.must.removeprefix("is not ")),
-            ("is ", value == self.must.removeprefix("is ")),
-            ("has ", self.must.removeprefix("has ") in items),
-            ("lacks ", self.must.removeprefix("lacks ") not in items),
-            ("at least ", _number(value) >= _number(self.must)),
-        ):
+        for words, holds in _MUST.items():
             if self.must.startswith(words):
-                return holds
+                return holds(value, self.must.removeprefix(words))
         raise ValueError(f"no such rule: {self.must!r}")
 
 
-def _number(text: str) -> float:
-    found = re.search(r"-?[0-9.]+", text)
-    return float(found[0]) if found else float("-inf")
-
+# By the words a rule begins with; the first that fits.
+_MUST: dict[str, Callable[[str, str], bool]] = {
+    "is not set": lambda value, _: value == "",
+    "is set": lambda value, _: value != "",
+    "is one of ": lambda value, wanted: value in wanted.split(","),
+    "is not ": lambda value, wanted: value != wanted,
+    "is ": lambda value, wanted: value == wanted,
+    "has ": lambda value, wanted: wanted in value.split(","),
+    "lacks ": lambda value, wanted: wanted not in value.split(","),
+    "at least ": lambda value, wanted: int(value or 0) >= int(wanted),
+}
 
 TLS_12 = "is one of VersionTLS12,VersionTLS13"
 

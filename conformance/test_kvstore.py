@@ -69,22 +69,6 @@ def test_members_count_the_same_elections(
     )
 
 
-def test_each_control_node_has_a_vote(facts: Facts, expected: Expectation, etcd_node: str) -> None:
-    """There are as many voters as control-plane nodes, so that quorum means what it says."""
-    control = [name for name, node in expected.nodes.items() if node.role == "control"]
-    if not control:
-        pytest.skip("no --expect says how many control-plane nodes there are")
-    voters = [m for m in known(member_on(facts, expected, etcd_node).members) if not m.learner]
-    require(
-        len(voters) == len(control),
-        at=f"{etcd_node}: voting members of etcd",
-        expected=f"{len(control)}, one for each of {', '.join(control)}",
-        seen=f"{len(voters)}: {', '.join(member.name or member.id for member in voters)}",
-        likely="a replaced member was not removed, or its successor is not yet promoted",
-        look=f"on {etcd_node}: etcdctl member list -w table; journalctl -u etcd -n 50",
-    )
-
-
 def test_no_alarm_is_raised(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """No alarm is raised: neither NOSPACE (writes are refused) nor CORRUPT."""
     etcd = member_on(facts, expected, etcd_node)

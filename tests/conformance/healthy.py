@@ -1,151 +1,432 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hand-made facts of a sound cluster: one control-plane node, two workers; new ones each call."""
+"""Hand-made facts of sound clusters, new ones each call.
 
+`facts()`: one control-plane node, two workers. `facts(HOUSE)`: three of the control plane behind a
+virtual address, a worker with containerd, one with Docker.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 Json = dict[str, Any]
 
-NODES = {
-    "demo-control-0": ("control", "192.0.2.10", "10.244.1", "aa:00:00:00:00:01"),
-    "demo-worker-0": ("worker", "192.0.2.20", "10.244.2", "aa:00:00:00:00:02"),
-    "demo-worker-1": ("worker", "192.0.2.21", "10.244.3", "aa:00:00:00:00:03"),
+
+@dataclass(frozen=True)
+class Node:
+    """What makes a node different from others."""
+
+    role: str
+    address: str
+    subnet: str
+    mac: str
+    group: str = "worker"
+    runtime: str = "containerd"
+
+    @property
+    def pod(self) -> str:
+        """The address of the pod that was probed there."""
+        return f"{self.subnet}.5"
+
+
+Nodes = dict[str, Node]
+
+
+def _node(index: int, role: str, address: str, **rest: str) -> Node:
+    mac = f"aa:00:00:00:00:{index:02d}"
+    rest = {"group": "control"} | rest if role == "control" else rest
+    return Node(role, f"192.0.2.{address}", f"10.244.{index}", mac, **rest)
+
+
+NODES: Nodes = {
+    "demo-control-0": _node(1, "control", "10"),
+    "demo-worker-0": _node(2, "worker", "20"),
+    "demo-worker-1": _node(3, "worker", "21"),
 }
+HOUSE: Nodes = {
+    "demo-control-0": _node(1, "control", "10"),
+    "demo-control-1": _node(2, "control", "11"),
+    "demo-control-2": _node(3, "control", "12"),
+    "demo-worker-0": _node(4, "worker", "20"),
+    "demo-docker-0": _node(5, "worker", "21", group="docker", runtime="docker"),
+}
+VIP = "192.0.2.9"
 WEB, DNS, API, PORT = "10.96.7.7", "10.96.0.10", "10.96.0.1", 30080
 NAMESPACE = "conformance-replayed"
+TAKEN = "2026-11-23T12:00:00+00:00"
+VERSIONS = {
+    "kubernetes": "1.37.2", "etcd": "3.6.16", "containerd": "2.4.2", "docker": "29.8.1",
+}  # fmt: skip
 
 
-def facts() -> Json:
+def facts(nodes: Nodes = NODES) -> Json:
     """The facts, as the JSON of `--save-facts`."""
     return {
         "format": 1,
-        "taken": "2026-11-23T12:00:00+00:00",
+        "taken": TAKEN,
         "server": "v1.37.2",
-        "nodes": {name: _status(name) for name in NODES},
-        "pods": [
-            {"namespace": NAMESPACE, "name": f"probe-{name}", "node": name, "address": _pod(name)}
-            for name in NODES
-        ],
+        "nodes": {name: _status(name, node) for name, node in nodes.items()},
+        "pods": [_pod(NAMESPACE, f"probe-{name}", name, node) for name, node in nodes.items()],
         "services": {
             "web": WEB, "web_port": 80, "node_port": PORT,
             "kubernetes": API, "dns": DNS, "namespace": NAMESPACE,
         },
-        "views": {name: _view(name) for name in NODES},
-        "expected": expected(),
+        "views": {name: _view(name, nodes) for name in nodes},
+        "expected": expected(nodes),
+        "leaders": {
+            lease: {"holder": f"demo-control-0_{lease}", "age": 1.5, "term": 15.0}
+            for lease in ("kube-controller-manager", "kube-scheduler")
+        },
+        "dns": [
+            _pod("kube-system", f"coredns-{name}", name, node)
+            for name, node in list(nodes.items())[-2:]
+        ],
+        "api_addresses": [node.address for node in control(nodes).values()],
+        "anonymous": 401,
         "seconds": {},
     }  # fmt: skip
 
 
-def expected() -> Json:
+def expected(nodes: Nodes = NODES) -> Json:
     """The stack's `conformance` output for this cluster."""
+    several = len(control(nodes)) > 1
+    address = VIP if several else "192.0.2.10"
     return {
         "version": 1,
         "cluster": "demo",
-        "nodes": {name: {"role": node[0], "address": node[1]} for name, node in NODES.items()},
-        "versions": {"kubernetes": "1.37.2", "etcd": "3.6.16", "containerd": "2.4.2"},
-        "networks": {"pods": "10.244.0.0/16", "services": "10.96.0.0/16", "dns": DNS},
+        "nodes": {
+            name: {
+                "role": node.role, "address": node.address,
+                "group": node.group, "runtime": node.runtime,
+            }
+            for name, node in nodes.items()
+        },
+        "api": {
+            "endpoint": f"https://{address}:6443",
+            "servers": servers(nodes),
+            "load_balancer": "vip" if several else "none",
+        },
+        "versions": VERSIONS,
+        "networks": {
+            "nodes": "192.0.2.0/24", "pods": "10.244.0.0/16", "services": "10.96.0.0/16",
+            "dns": DNS,
+        },
         "blocks": {"runtime": "containerd", "kvstore": "etcd", "network": "flannel"},
         "etcd": {
-            "endpoints": ["https://192.0.2.10:2379"],
+            "endpoints": [_etcd_url(node) for node in control(nodes).values()],
             "ca": "/etc/etcd/pki/ca.crt",
             "certificate": "/etc/etcd/pki/health.crt",
             "key": "/etc/etcd/pki/health.key",
         },
         "flannel": {"backend": "vxlan", "prefix": "/coreos.com/network", "port": 8472, "vni": 1},
-    }
+    }  # fmt: skip
 
 
-def _pod(name: str) -> str:
-    return f"{NODES[name][2]}.5"
+def control(nodes: Nodes) -> Nodes:
+    """The nodes of the control plane."""
+    return {name: node for name, node in nodes.items() if node.role == "control"}
 
 
-def _status(name: str) -> Json:
-    role, address, _, _ = NODES[name]
-    control = role == "control"
+def servers(nodes: Nodes) -> list[str]:
+    """URL of each API server."""
+    return [f"https://{node.address}:6443" for node in control(nodes).values()]
+
+
+def _etcd_url(node: Node) -> str:
+    return f"https://{node.address}:2379"
+
+
+def _pod(namespace: str, pod: str, name: str, node: Node) -> Json:
+    return {"namespace": namespace, "name": pod, "node": name, "address": node.pod}
+
+
+def _status(name: str, node: Node) -> Json:
+    on_control = node.role == "control"
     taint = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule", "value": ""}
     return {
         "name": name,
-        "address": address,
-        "roles": ["control-plane"] if control else [],
+        "address": node.address,
+        "roles": ["control-plane"] if on_control else [],
         "labels": {"kubernetes.io/hostname": name},
-        "taints": [taint] if control else [],
+        "taints": [taint] if on_control else [],
         "ready": True,
         "reasons": {},
         "kubelet": "v1.37.2",
-        "runtime": "containerd://2.4.2",
+        "runtime": f"{node.runtime}://{VERSIONS[node.runtime]}",
         "milli_cpu": 2000,
         "memory": 2 * 2**30,
         "unschedulable": False,
     }
 
 
-def _view(name: str) -> Json:
-    role, _, subnet, mac = NODES[name]
-    others = [other for other in NODES if other != name]
+def _view(name: str, nodes: Nodes) -> Json:
+    node = nodes[name]
+    others = [other for at, other in nodes.items() if at != name]
     names = {"kubernetes.default.svc": API, f"web.{NAMESPACE}.svc": WEB}
-    unit = {"load": "loaded", "active": "active", "sub": "running"}
-    absent = {"load": "not-found", "active": "inactive", "sub": "dead"}
+    on_control = node.role == "control"
     return {
-        "subnet_env": {"network": "10.244.0.0/16", "subnet": f"{subnet}.1/24", "mtu": 1450},
-        "links": {
-            "flannel.1": _link(mac, 1450, f"{subnet}.0/32") | {"vni": 1, "port": 8472},
-            "cni0": _link("bb:00:00:00:00:01", 1450, f"{subnet}.1/24"),
-        },
+        "subnet_env": {"network": "10.244.0.0/16", "subnet": f"{node.subnet}.1/24", "mtu": 1450},
+        "links": _links(name, node, len(control(nodes)) > 1),
         "routes": [
-            {"to": f"{NODES[o][2]}.0/24", "via": f"{NODES[o][2]}.0", "device": "flannel.1"}
+            {"to": f"{o.subnet}.0/24", "via": f"{o.subnet}.0", "device": "flannel.1"}
             for o in others
         ],
-        "forwards": [{"mac": NODES[o][3], "address": NODES[o][1]} for o in others],
+        "forwards": [{"mac": o.mac, "address": o.address} for o in others],
         "neighbours": [
-            {"address": f"{NODES[o][2]}.0", "mac": NODES[o][3], "state": "PERMANENT"}
-            for o in others
+            {"address": f"{o.subnet}.0", "mac": o.mac, "state": "PERMANENT"} for o in others
         ],
         "sysctls": {"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1"},
-        "units": {"kubelet": unit, "containerd": unit, "flanneld": unit, "docker": absent},
+        "units": _units(node),
         "flanneld": True,
-        "leases": _leases() if role == "control" else None,
-        "etcd": _etcd() if role == "control" else None,
-        "pod_pings": _pings(),
-        "host_pings": _pings(),
+        "leases": _leases(nodes) if on_control else None,
+        "etcd": _etcd(node, nodes) if on_control else None,
+        "pod_pings": _pings(nodes),
+        "host_pings": _pings(nodes),
         "web_from_pod": _answer(),
         "web_from_host": _answer(),
-        "node_ports": {peer: _answer() for peer in NODES},
+        "node_ports": {peer: _answer() for peer in nodes},
         "nameservers": [DNS],
         "lookups": {
             name: {"addresses": [address], "ms": 2, "problem": ""}
             for name, address in names.items()
         },
+        "api": _api(nodes),
+        "programs": _programs(node),
+        "listeners": _listeners(node),
+        "files": _files(node),
+        "ports": _ports(node),
+        "certificates": {
+            "/var/lib/kubelet/pki/kubelet-client-current.pem": _certificate(
+                f"O=system:nodes,CN=system:node:{name}", "CN=kubernetes"
+            )
+        },
+        "kubelet": _kubelet(node),
+        "kubelet_doors": {"anonymous": 401, "read_only": 0},
+        "audit": {"path": AUDIT, "before": 4096, "after": 4608} if on_control else None,
+        "runtime": _runtime(node),
     }
 
 
-def _pings() -> Json:
-    return {peer: {"sent": 3, "received": 3, "ms": 0.2} for peer in NODES}
+# ---- os, network, services ----
+
+
+def _units(node: Node) -> Json:
+    unit = {"load": "loaded", "active": "active", "sub": "running", "file": "enabled"}
+    absent = {"load": "not-found", "active": "inactive", "sub": "dead", "file": ""}
+    idle = {"load": "loaded", "active": "inactive", "sub": "dead", "file": "disabled"}
+    on_control, docker = node.role == "control", node.runtime == "docker"
+    here = {"kubelet", "containerd", "flanneld", "kube-proxy"}
+    here |= {"docker", "cri-docker"} if docker else set()
+    here |= {"etcd", *SERVICES, "keepalived"} if on_control else set()
+    units = {name: unit if name in here else absent for name in (*here, "docker", "etcd")}
+    return units | ({} if on_control else {"keepalived": idle})
+
+
+def _links(name: str, node: Node, several: bool) -> Json:
+    vip = [f"{VIP}/32"] if several and name == "demo-control-0" else []
+    docker = node.runtime == "docker"
+    links = {
+        "eth0": _link("fa:00:00:00:00:01", 1500, f"{node.address}/24", *vip),
+        "flannel.1": _link(node.mac, 1450, f"{node.subnet}.0/32") | {"vni": 1, "port": 8472},
+        "cni0": _link("bb:00:00:00:00:01", 1450, f"{node.subnet}.1/{25 if docker else 24}"),
+    }
+    if docker:
+        links["docker0"] = _link("cc:00:00:00:00:01", 1450, f"{node.subnet}.129/25")
+    return links
+
+
+def _pings(nodes: Nodes) -> Json:
+    return {peer: {"sent": 3, "received": 3, "ms": 0.2} for peer in nodes}
 
 
 def _answer() -> Json:
     return {"said": "probe-net-x", "tries": 1, "ms": 3, "problem": ""}
 
 
-def _link(mac: str, mtu: int, address: str) -> Json:
-    return {"mac": mac, "mtu": mtu, "up": True, "addresses": [address], "vni": None, "port": None}
+def _link(mac: str, mtu: int, *addresses: str) -> Json:
+    return {
+        "mac": mac, "mtu": mtu, "up": True, "addresses": list(addresses), "vni": None, "port": None,
+    }  # fmt: skip
 
 
-def _leases() -> list[Json]:
+def _leases(nodes: Nodes) -> list[Json]:
     return [
-        {"subnet": f"{subnet}.0/24", "public_ip": ip, "backend": "vxlan", "mac": mac, "vni": 1}
-        for _, ip, subnet, mac in NODES.values()
+        {
+            "subnet": f"{node.subnet}.0/24", "public_ip": node.address,
+            "backend": "vxlan", "mac": node.mac, "vni": 1,
+        }
+        for node in nodes.values()
+    ]  # fmt: skip
+
+
+# ---- etcd ----
+
+
+def _etcd(node: Node, nodes: Nodes) -> Json:
+    ids = {each.address: str(7 + index) for index, each in enumerate(control(nodes).values())}
+    return {
+        "endpoint": _etcd_url(node),
+        "health": {"healthy": True, "problem": ""},
+        "status": {
+            "member": ids[node.address], "leader": "7", "cluster": "1", "term": 2,
+            "version": "3.6.16", "learner": False, "errors": [],
+        },
+        "members": [
+            {"id": ids[each.address], "name": name, "client_urls": [_etcd_url(each)],
+             "learner": False}
+            for name, each in control(nodes).items()
+        ],
+        "alarms": [],
+        "doors": {"certificate": 200, "no_certificate": 0, "plain": 400},
+        "rights": {
+            "kube-apiserver /registry/": "allowed",
+            "kube-apiserver /coreos.com/network/": "denied",
+            "flanneld /registry/": "denied",
+            "flanneld /coreos.com/network/": "allowed",
+            "stranger /registry/": "denied",
+            "stranger /coreos.com/network/": "denied",
+        },
+        "at_rest": {"size": 310, "prefix": "k8s:enc:secretbox:v1:key1", "plain": False},
+    }  # fmt: skip
+
+
+# ---- how closed a node is ----
+
+AUDIT = "/var/log/kubernetes/audit.log"
+SERVICES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+
+def _api(nodes: Nodes) -> Json:
+    ready = {"token": 200, "anonymous": 401, "ms": 20, "problem": ""}
+    vip = [f"https://{VIP}:6443"] if len(control(nodes)) > 1 else []
+    return {url: dict(ready) for url in (*servers(nodes), *vip, f"https://{API}")}
+
+
+def _programs(node: Node) -> Json:
+    everywhere = {name: {"user": "root", "flags": {}} for name in ("kubelet", "kube-proxy")}
+    everywhere["flanneld"] = {"user": "root", "flags": {"etcd-keyfile": "/etc/etcd/pki/f.key"}}
+    if node.role != "control":
+        return everywhere
+    pki = "/etc/kubernetes/pki"
+    apiserver = {
+        "authorization-mode": "Node,RBAC",
+        "enable-admission-plugins": "NodeRestriction",
+        "client-ca-file": f"{pki}/ca.crt",
+        "etcd-cafile": "/etc/etcd/pki/ca.crt",
+        "etcd-certfile": "/etc/etcd/pki/apiserver.crt",
+        "kubelet-certificate-authority": f"{pki}/ca.crt",
+        "kubelet-client-certificate": f"{pki}/apiserver-kubelet-client.crt",
+        "encryption-provider-config": "/etc/kubernetes/encryption.yaml",
+        "profiling": "false",
+        "tls-min-version": "VersionTLS12",
+        "audit-policy-file": "/etc/kubernetes/audit.yaml",
+        "audit-log-path": AUDIT,
+        "audit-log-maxage": "30",
+        "audit-log-maxbackup": "10",
+        "audit-log-maxsize": "100",
+    }
+    manager = {
+        "profiling": "false",
+        "use-service-account-credentials": "true",
+        "root-ca-file": f"{pki}/ca.crt",
+        "service-account-private-key-file": f"{pki}/service-account.key",
+    }
+    flags = {
+        "kube-apiserver": apiserver,
+        "kube-controller-manager": manager,
+        "kube-scheduler": {"profiling": "false"},
+        "etcd": {"client-cert-auth": "true", "peer-client-cert-auth": "true"},
+    }
+    return everywhere | {name: {"user": name, "flags": each} for name, each in flags.items()}
+
+
+def _listeners(node: Node) -> list[Json]:
+    everywhere = [("127.0.0.1", 10248), ("127.0.0.1", 10249), ("::", 10250), ("::", 10256)]
+    local = [("127.0.0.1", port) for port in (2381, 10257, 10259)]
+    served = [("::", 6443), (node.address, 2379), ("127.0.0.1", 2379), (node.address, 2380)]
+    own = [*local, *served] if node.role == "control" else []
+    return [{"address": address, "port": port} for address, port in (*everywhere, *own)]
+
+
+def _files(node: Node) -> list[Json]:
+    socket = "/run/cri-dockerd.sock" if node.runtime == "docker" else "/run/containerd.sock"
+    everywhere = [
+        ("755", "root", "d", "/etc/kubernetes"),
+        ("644", "root", "f", "/etc/kubernetes/kubelet.json"),
+        ("600", "root", "f", "/etc/kubernetes/kubelet.kubeconfig"),
+        ("644", "root", "f", "/etc/kubernetes/pki/ca.crt"),
+        ("600", "root", "f", "/etc/kubernetes/pki/kubelet-client.key"),
+        ("777", "root", "l", "/var/lib/kubelet/pki/kubelet-client-current.pem"),
+        ("600", "root", "s", socket),
+    ]
+    own = [
+        ("600", "kube-apiserver", "f", "/etc/kubernetes/encryption.yaml"),
+        ("600", "root", "f", "/etc/kubernetes/pki/issuer.key"),
+        ("600", "etcd", "f", "/etc/etcd/pki/server.key"),
+        ("700", "etcd", "d", "/var/lib/etcd"),
+        ("600", "etcd", "f", "/var/lib/etcd/member/snap/db"),
+    ]
+    files = [*everywhere, *own] if node.role == "control" else everywhere
+    return [
+        {"mode": mode, "owner": owner, "kind": kind, "path": path}
+        for mode, owner, kind, path in files
     ]
 
 
-def _etcd() -> Json:
-    url = "https://192.0.2.10:2379"
+def _ports(node: Node) -> Json:
+    labels = {"kubelet": 10250}
+    if node.role == "control":
+        labels |= {"api": 6443, "etcd": 2379, "peer": 2380}
     return {
-        "endpoint": url,
-        "health": {"healthy": True, "problem": ""},
-        "status": {
-            "member": "7", "leader": "7", "cluster": "1",
-            "version": "3.6.16", "learner": False, "errors": [],
-        },
-        "members": [{"id": "7", "name": "demo-control-0", "client_urls": [url], "learner": False}],
-        "alarms": [],
-        "doors": {"certificate": 200, "no_certificate": 0, "plain": 400},
-    }  # fmt: skip
+        label: {
+            "address": f"{node.address}:{port}",
+            "today": {"agreed": "TLSv1.3 TLS_AES_128_GCM_SHA256", "refused": ""},
+            "old": {"agreed": "", "refused": "tlsv1 alert protocol version"},
+            "weak": {"agreed": "", "refused": "sslv3 alert handshake failure"},
+            "certificate": _certificate(
+                f"CN={label}", "CN=etcd" if label in ("etcd", "peer") else "CN=kubernetes"
+            ),
+        }
+        for label, port in labels.items()
+    }
+
+
+def _certificate(subject: str, issuer: str) -> Json:
+    return {
+        "subject": subject,
+        "issuer": issuer,
+        "not_before": "2026-11-23T11:00:00+00:00",
+        "not_after": "2027-11-23T11:00:00+00:00",
+        "distrust": "",
+    }
+
+
+def _kubelet(node: Node) -> Json:
+    docker = node.runtime == "docker"
+    return {
+        "authentication.anonymous.enabled": "false",
+        "authentication.webhook.enabled": "true",
+        "authentication.x509.clientCAFile": "/etc/kubernetes/pki/ca.crt",
+        "authorization.mode": "Webhook",
+        "rotateCertificates": "true",
+        "serverTLSBootstrap": "true",
+        "makeIPTablesUtilChains": "true",
+        "streamingConnectionIdleTimeout": "4h0m0s",
+        "tlsMinVersion": "VersionTLS12",
+        "cgroupDriver": "systemd",
+        "containerLogMaxFiles": "5",
+        "containerLogMaxSize": "10Mi",
+        "containerRuntimeEndpoint": "unix:///run/cri-dockerd.sock"
+        if docker
+        else "unix:///run/containerd/containerd.sock",
+    }
+
+
+def _runtime(node: Node) -> Json:
+    docker = node.runtime == "docker"
+    logs = {"driver": "json-file", "max-size": "10m", "max-file": "3"}
+    unit = "docker" if docker else "cri-containerd"
+    return {
+        "cgroup": f"/kubepods.slice/kubepods-besteffort.slice/{unit}-0badcafe.scope",
+        "logs": logs if docker else {},
+        "mirrors": ["http://mirror.example:5000"],
+    }

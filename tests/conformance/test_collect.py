@@ -57,7 +57,7 @@ def probe(app: str, node: str, age: float = 5, waiting: str = "", message: str =
         },
         "spec": {"nodeName": node},
         "status": {
-            "podIP": "" if waiting else f"{healthy.NODES[node][2]}.5",
+            "podIP": "" if waiting else f"{healthy.NODES[node].pod}",
             "conditions": [{"type": "Ready", "status": "False" if waiting else "True"}],
             "containerStatuses": [{"state": state}],
         },

@@ -60,7 +60,7 @@ def test_strict_turns_skips_into_failures(replay: Replay) -> None:
 
 def test_nothing_judged_is_no_success(replay: Replay) -> None:
     """If every chosen test is skipped, the run does not end with status 0."""
-    verdicts = replay(healthy.facts(), "-m", "orchestration")
+    verdicts = replay(healthy.facts(), "-k", "test_orchestration")
     assert not verdicts.passed
     assert verdicts.skipped
     assert verdicts.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Alterations: each breaks one thing in sound facts, and declares the checks that must see it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.conformance import healthy
+from tests.conformance.conftest import Verdicts
+
+Json = dict[str, Any]
+Replay = Callable[..., Verdicts]
+Alter = Callable[[Json], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """An alteration, the checks it must turn red, and what each of their messages must say."""
+
+    alter: Alter
+    red: set[str]
+    says: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What it is called in the tests' names."""
+        return self.alter.__name__.strip("_")
+
+
+class Cases(list[Case]):
+    """The alterations of one module, all of the same sound cluster."""
+
+    def __init__(self, nodes: healthy.Nodes) -> None:
+        super().__init__()
+        self.nodes = nodes
+
+    def breaks(self, *red: str, says: tuple[str, ...]) -> Callable[[Alter], Alter]:
+        """Declare what the alteration below turns red, and what the messages say."""
+
+        def declare(alter: Alter) -> Alter:
+            self.append(Case(alter, set(red), says))
+            return alter
+
+        return declare
+
+    def judge(self, replay: Replay, case: Case) -> None:
+        """Exactly the declared checks fail, none is in error, the messages name place and cause."""
+        facts = healthy.facts(self.nodes)
+        case.alter(facts)
+        verdicts = replay(facts)
+        assert set(verdicts.failed) == case.red
+        assert not verdicts.errors
+        for message in verdicts.failed.values():
+            for words in (*case.says, "expected", "seen", "likely", "next"):
+                assert words in message, message
+        assert verdicts.exit_status == 1
