@@ -13,14 +13,6 @@ from heatgen import yamltext
 OUTPUTS = ("api_endpoint", "ca_certificate", "admin_certificate")
 
 
-def authorities(bundle: str) -> list[x509.Certificate]:
-    """The certificates of a bundle (PEM), the signing authority's first; none if it is none."""
-    try:
-        return x509.load_pem_x509_certificates(bundle.encode())
-    except ValueError:
-        return []
-
-
 class Mismatch(ValueError):
     """Outputs and key do not belong together; the text says how and what to do."""
 
@@ -65,12 +57,11 @@ def build(stack: str, outputs: Mapping[str, str], key: bytes) -> str:
 
 def _check(bundle: str, certificate: str, key: bytes) -> None:
     try:
+        # Several while they rotate.
+        issuers = x509.load_pem_x509_certificates(bundle.encode())
         leaf = x509.load_pem_x509_certificate(certificate.encode())
     except ValueError:
         raise Mismatch("the stack's outputs hold no certificates: is it complete?") from None
-    issuers = authorities(bundle)
-    if not issuers:
-        raise Mismatch("the stack's outputs hold no certificates: is it complete?")
     try:
         private = serialization.load_pem_private_key(key, password=None)
     except (ValueError, TypeError):

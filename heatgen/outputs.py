@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a stack tells about itself: where the API is, who may enter, which nodes, what to expect."""
 
-from heatgen import names
+from heatgen import names, rotation
 from heatgen.hot import Expression, Output, get_attr, list_join
 from heatgen.inputs import API_PORT, api_host, control_addresses
 from heatgen.names import CONTROL, LAYERS, RUNTIME, TRUST, role_of
@@ -21,6 +21,10 @@ def outputs(plan: Plan) -> dict[str, Output]:
             "Certificate of the administrator (PEM); its key is where the request was made",
             get_attr(sign, "admin_certificate"),
         ),
+        **{
+            name: Output(f"What the cluster agreed on as {name}", get_attr(sign, name))
+            for name in rotation.OUTPUTS
+        },
         "nodes": Output("Every node: name to address, role, group and runtime", _nodes(plan)),
         "conformance": Output("What the suite shall find", _conformance(plan)),
     }

@@ -1,39 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which values of the stack's parameters rotate certificates and authorities.
 
-Certificates are made anew when their generation is raised. It is raised to the clock's seconds, not
-by one: who updates a stack without ``--existing`` sets the parameter back to 1, and the number
-after that must still be larger than every earlier one.
+What counts is what the cluster has agreed on, which the stack tells as outputs: a stack update
+without ``--existing`` sets the parameters back, but never the cluster.
 
-An authority is replaced in three states, told by the generations that are trusted, the first of
-which signs: ``1,2`` (the new one is trusted), ``2,1`` (it signs), ``2`` (the old one is gone).
+Certificates are made anew when their generation is raised. An authority is replaced in three
+states, told by the generations that are trusted, the first of which signs: ``1,2`` (the new one is
+trusted), ``2,1`` (it signs), ``2`` (the old one is gone).
 """
 
 from collections.abc import Mapping
 
 from heatgen.inputs import AUTHORITY_GENERATIONS, CERTIFICATES_GENERATION
 
-Parameters = Mapping[str, str]
+OUTPUTS = (CERTIFICATES_GENERATION.name, AUTHORITY_GENERATIONS.name)
+"""Outputs of the stack that tell where the cluster is; its parameters have the same names."""
 
 
-def certificates(current: Parameters, now: float) -> dict[str, str]:
+def certificates(agreed: Mapping[str, str]) -> dict[str, str]:
     """The parameters that have every certificate made anew.
 
     Args:
-        current: the stack's parameters.
-        now: seconds since the epoch.
+        agreed: the stack's outputs.
     """
-    generation = int(float(current[CERTIFICATES_GENERATION.name]))
-    return {CERTIFICATES_GENERATION.name: str(max(generation + 1, int(now)))}
+    return {CERTIFICATES_GENERATION.name: str(int(agreed[CERTIFICATES_GENERATION.name]) + 1)}
 
 
-def authorities(current: Parameters) -> list[dict[str, str]]:
+def authorities(agreed: Mapping[str, str]) -> list[dict[str, str]]:
     """The updates of the next step, one after the other.
 
     The first step ends when the new authority signs and both are trusted, the second when the old
     one is not trusted any more. A step that was interrupted goes on where it was.
+
+    Args:
+        agreed: the stack's outputs.
     """
-    live = [int(text) for text in current[AUTHORITY_GENERATIONS.name].split(",")]
+    live = [int(text) for text in agreed[AUTHORITY_GENERATIONS.name].split(",")]
     old, new = live[0], live[-1]
     if len(live) == 1:
         new = old + 1
@@ -45,6 +47,6 @@ def authorities(current: Parameters) -> list[dict[str, str]]:
     return [{AUTHORITY_GENERATIONS.name: ",".join(map(str, step))} for step in steps]
 
 
-def both_trusted(after: Parameters) -> bool:
+def both_trusted(asked: Mapping[str, str]) -> bool:
     """Whether a second step is to come."""
-    return "," in after[AUTHORITY_GENERATIONS.name]
+    return "," in asked[AUTHORITY_GENERATIONS.name]

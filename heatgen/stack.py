@@ -51,16 +51,6 @@ def outputs(name: str, cloud: str | None = None) -> dict[str, Any]:
     return {item["output_key"]: item["output_value"] for item in stack.outputs or []}
 
 
-def parameters(name: str, cloud: str | None = None) -> dict[str, str]:
-    """Parameters of a stack, as text.
-
-    Raises:
-        CloudFailed: as :func:`outputs`.
-    """
-    stack = _complete_stack(_connect(cloud), name)
-    return {key: str(value) for key, value in (stack.parameters or {}).items()}
-
-
 def update(
     name: str, changes: Mapping[str, str], notice: Notice, limit: float, cloud: str | None = None
 ) -> None:
@@ -146,9 +136,8 @@ def _complete_stack(connection: Any, name: str) -> Any:
         raise CloudFailed(f"there is no stack {name!r}", "see 'openstack stack list'")
     status = str(stack.status)
     if not status.endswith("_COMPLETE"):
-        raise CloudFailed(
-            f"stack {name!r} is {status}", f"see 'openstack stack failures list {name}'"
-        )
+        hint = f"see 'openstack stack failures list {name}', then update it with --existing"
+        raise CloudFailed(f"stack {name!r} is {status}", hint)
     return stack
 
 

@@ -3,22 +3,19 @@
 
 import argparse
 import sys
-import time
-from typing import Any
 
 from cliff.command import Command
 
 from heatgen import rotation, stack
-from heatgen.inputs import AUTHORITY_GENERATIONS, CERTIFICATES_GENERATION
-from heatgen.kubeconfig import authorities
 
 _BOTH = """\
-The new authority signs, and both are trusted. Before the old one goes:
+The new authorities sign, and both are trusted. Before the old ones go:
   heatgen kubeconfig {stack} -o FILE            every kubeconfig must know the new one
   kubectl rollout restart deployment ...        what keeps the authority in its memory
 then run the same command again."""
 _ALONE = """\
-The old authority is not trusted any more. Kubeconfigs from before the first step are worthless:
+The old authorities are not trusted any more, and kubeconfigs from before the first step are
+worthless:
   heatgen kubeconfig {stack} -o FILE"""
 
 
@@ -32,20 +29,13 @@ class _Rotate(Command):
         add_waiting(parser)
         return parser
 
-    def update(self, parsed_args: argparse.Namespace, changes: dict[str, str]) -> None:
-        """Update the stack and wait, with progress on stderr."""
-        stack.update(
-            parsed_args.stack, changes, tell, parsed_args.timeout * 60, parsed_args.os_cloud
-        )
-
 
 class RotateCertificates(_Rotate):
     """Make every certificate of a cluster anew, with the same keys and without downtime."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Rotate."""
-        current = stack.parameters(parsed_args.stack, parsed_args.os_cloud)
-        self.update(parsed_args, rotation.certificates(_known(current), time.time()))
+        _ask_for(rotation.certificates(_agreed(parsed_args)), parsed_args)
 
 
 class RotateAuthorities(_Rotate):
@@ -53,23 +43,11 @@ class RotateAuthorities(_Rotate):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Do the next of the two steps."""
-        name, cloud = parsed_args.stack, parsed_args.os_cloud
-        current = _known(stack.parameters(name, cloud))
-        before = self._bundle(name, cloud)
-        steps = rotation.authorities(current)
-        for changes in steps:
-            tell(f"authorities: {', '.join(changes.values())}")
-            self.update(parsed_args, changes)
-        if self._bundle(name, cloud) == before:
-            raise stack.CloudFailed(
-                "the stack was updated, but its authorities are those from before",
-                "was the stack updated without --existing? Then run the command once more",
-            )
+        steps = rotation.authorities(_agreed(parsed_args))
+        for asked in steps:
+            _ask_for(asked, parsed_args)
         message = _BOTH if rotation.both_trusted(steps[-1]) else _ALONE
-        tell(message.format(stack=name))
-
-    def _bundle(self, name: str, cloud: str | None) -> list[Any]:
-        return authorities(stack.outputs(name, cloud).get("ca_certificate") or "")
+        tell(message.format(stack=parsed_args.stack))
 
 
 def add_waiting(parser: argparse.ArgumentParser) -> None:
@@ -89,11 +67,26 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _known(parameters: dict[str, str]) -> dict[str, str]:
-    """The parameters, if they are those of a stack that can rotate."""
-    needed = (CERTIFICATES_GENERATION, AUTHORITY_GENERATIONS)
-    missing = [item.name for item in needed if item.name not in parameters]
+def _ask_for(asked: dict[str, str], parsed_args: argparse.Namespace) -> None:
+    """Update the stack's parameters, wait, and see that the cluster agrees."""
+    for name, value in asked.items():
+        tell(f"{name}: {value}")
+    seconds = parsed_args.timeout * 60
+    stack.update(parsed_args.stack, asked, tell, seconds, parsed_args.os_cloud)
+    agreed = _agreed(parsed_args)
+    for name, value in asked.items():
+        if agreed[name] != value:
+            raise stack.CloudFailed(
+                f"the stack was updated, but its {name} is {agreed[name]!r}, not {value!r}",
+                f"see 'openstack stack resource show {parsed_args.stack} trust_sign_control_0'",
+            )
+
+
+def _agreed(parsed_args: argparse.Namespace) -> dict[str, str]:
+    """What the cluster has agreed on."""
+    outputs = stack.outputs(parsed_args.stack, parsed_args.os_cloud)
+    missing = [name for name in rotation.OUTPUTS if not outputs.get(name)]
     if missing:
         hint = "update the stack with a template of this heatgen first"
-        raise stack.CloudFailed(f"the stack has no parameter {', '.join(missing)}", hint)
-    return parameters
+        raise stack.CloudFailed(f"the stack has no output {', '.join(missing)}", hint)
+    return {name: str(outputs[name]) for name in rotation.OUTPUTS}

@@ -90,6 +90,9 @@ def test_outputs(minimal: stack.Stack) -> None:
     assert output(minimal, "api_endpoint") == "https://203.0.113.50:6443"
     assert output(minimal, "ca_certificate") == "trust_sign_control_0 ca_kubernetes"
     assert output(minimal, "admin_certificate") == "trust_sign_control_0 admin_certificate"
+    assert output(minimal, "authority_generations") == (
+        "trust_sign_control_0 authority_generations"
+    )
     assert output(minimal, "nodes") == {
         "demo-control-0": node("10.0.0.10", "control"),
         "demo-worker-0": node("10.0.0.30", "worker"),

@@ -194,7 +194,12 @@ def test_names_put_together() -> None:
             "SHARES",
             "GENERATION",
             "AUTHORITIES",
-            outputs=("ca_kubernetes", "admin_certificate"),
+            outputs=(
+                "ca_kubernetes",
+                "admin_certificate",
+                "certificates_generation",
+                "authority_generations",
+            ),
         )
         + b'cat "$(input_file "REQ$x")" "$(input_file NAMES.d)"\necho "$(input_file ADDRESSES.d)"\n'
     )

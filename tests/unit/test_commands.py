@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from heatgen import keys, kubeconfig, stack
-from heatgen.commands import rotate
 from heatgen.commands.main import main
 
 CASE = Path(__file__).resolve().parents[1] / "golden" / "cases" / "minimal"
@@ -141,33 +140,27 @@ def test_kubeconfig_that_does_not_fit(
 
 
 class Stack:
-    """A stack's parameters and its authorities' certificates, in the place of the cloud's."""
+    """What a stack's cluster agreed on, in the place of the cloud."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.parameters = {"certificates_generation": "1", "authority_generations": "1"}
+        self.agreed = {"certificates_generation": "1", "authority_generations": "1"}
         self.updates: list[dict[str, str]] = []
         self.deaf = False
-        self.bundle = "1"
-        monkeypatch.setattr(stack, "parameters", lambda *_: dict(self.parameters))
-        monkeypatch.setattr(stack, "outputs", lambda *_: {"ca_certificate": self.bundle})
+        monkeypatch.setattr(stack, "outputs", lambda *_: dict(self.agreed))
         monkeypatch.setattr(stack, "update", self.update)
-        monkeypatch.setattr(rotate, "authorities", lambda bundle: bundle.split(","))
 
     def update(self, name: str, changes: dict[str, str], *_: object) -> None:
         """Take an update."""
         self.updates.append(changes)
-        self.parameters |= changes
         if not self.deaf:
-            self.bundle = self.parameters["authority_generations"]
+            self.agreed |= changes
 
 
 def test_rotate_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
     """One update with a larger generation."""
     cluster = Stack(monkeypatch)
     assert main(["rotate", "certificates", "demo"]) == 0
-    (changes,) = cluster.updates
-    assert changes.keys() == {"certificates_generation"}
-    assert int(changes["certificates_generation"]) > 1
+    assert cluster.updates == [{"certificates_generation": "2"}]
 
 
 def test_rotate_authorities(
@@ -185,21 +178,23 @@ def test_rotate_authorities(
     assert sent == ["1,2", "2,1", "2"]
 
 
+@pytest.mark.parametrize("what", ["certificates", "authorities"])
 def test_rotation_without_effect(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An update that leaves the authorities as they were is no success."""
+    """An update that leaves the cluster as it was is no success, and nothing follows it."""
     cluster = Stack(monkeypatch)
     cluster.deaf = True
-    assert main(["rotate", "authorities", "demo"]) == 1
-    assert "--existing" in capsys.readouterr().err
+    assert main(["rotate", what, "demo"]) == 1
+    assert "is '1', not '" in capsys.readouterr().err
+    assert len(cluster.updates) == 1
 
 
 def test_rotation_of_an_older_stack(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A stack of a template without the parameters is told what it needs."""
-    Stack(monkeypatch).parameters.clear()
+    """A stack of a template that cannot rotate is told what it needs."""
+    Stack(monkeypatch).agreed.clear()
     assert main(["rotate", "certificates", "demo"]) == 1
     assert "with a template of this heatgen" in capsys.readouterr().err
 

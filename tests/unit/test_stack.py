@@ -148,4 +148,4 @@ def test_busy_or_missing_stack(heat: Heat) -> None:
     with pytest.raises(stack.CloudFailed, match="is UPDATE_IN_PROGRESS"):
         stack.update("demo", {"admin_request": "b"}, lambda _: None, 60)
     with pytest.raises(stack.CloudFailed, match="no stack 'other'"):
-        stack.parameters("other")
+        stack.outputs("other")

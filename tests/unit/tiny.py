@@ -181,7 +181,8 @@ steps:
   - {name: sign, script: 20-sign.sh, only: first, requires: ['requests@all', 'shares@control'],
      provides: [signed],
      inputs: [REQUESTS, NAMES, ADDRESSES, EXTERNAL, ADMIN, SHARES, GENERATION, AUTHORITIES],
-     outputs: {ca_kubernetes: the authority, admin_certificate: of the administrator}, timeout: 60}
+     outputs: {ca_kubernetes: the authority, admin_certificate: of the administrator,
+               certificates_generation: agreed, authority_generations: agreed}, timeout: 60}
   - {name: install, script: 30-install.sh, requires: [signed], provides: [trust],
      inputs: [CA], timeout: 60}
 """
@@ -226,7 +227,8 @@ def tree() -> dict[str, bytes]:
         "trust/20-sign.sh": script(
             "REQUESTS", "NAMES", "ADDRESSES", "EXTERNAL", "ADMIN", "SHARES", "GENERATION",
             "AUTHORITIES",
-            outputs=("ca_kubernetes", "admin_certificate"),
+            outputs=("ca_kubernetes", "admin_certificate", "certificates_generation",
+                     "authority_generations"),
         ),
         "trust/30-install.sh": script("CA"),
     }  # fmt: skip
