@@ -5,11 +5,9 @@ set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
 
-# What a node is and had from earlier runs: name|taints|registration.
-# shellcheck disable=SC2016
-NODES='{{range .items}}{{.metadata.name}}|'\
-'{{range .spec.taints}}{{.key}}={{with .value}}{{.}}{{end}}:{{.effect}},{{end}}|'\
-'{{with .metadata.annotations}}{{with index . "heatgen/registration"}}{{.}}{{end}}{{end}}{{"\n"}}{{end}}'
+# What a node has, and had from earlier runs: name|taints|labels|taints.
+NODES='{range .items[*]}{.metadata.name}|{range .spec.taints[*]}{.key}={.value}:{.effect},{end}|'
+NODES+='{.metadata.annotations.heatgen/registration}{"\n"}{end}'
 CONTROL_TAINT='node-role.kubernetes.io/control-plane=:NoSchedule'
 
 kubectl() {
@@ -63,7 +61,7 @@ dns_ready() {
     local free
     kubectl --namespace kube-system rollout status deployment/coredns --timeout 2s && return 0
     # Two never run on one node; if no other would have it, one must do.
-    free=$(kubectl get nodes --output "go-template=$NODES" | cut -d'|' -f2 | sed "s|$CONTROL_TAINT,||" |
+    free=$(kubectl get nodes --output "jsonpath=$NODES" | cut -d'|' -f2 | sed "s|$CONTROL_TAINT,||" |
         grep -vcE ':No(Schedule|Execute),') || true
     [ "$free" != 1 ] || [ -z "$(kubectl --namespace kube-system get deployment coredns \
         --output 'jsonpath={.status.availableReplicas}')" ] || return 0
@@ -92,7 +90,7 @@ for folder in "$(input_file NAMES.d)"/*/; do
         count=$((count + 1))
     done
 done
-nodes=$(kubectl get nodes --output "go-template=$NODES")
+nodes=$(kubectl get nodes --output "jsonpath=$NODES")
 for node in "${!registrations[@]}"; do
     adjust "$node" "${registrations[$node]}"
 done

@@ -9,9 +9,8 @@ NODES=/var/lib/heatgen/nodes # lines "NAME GROUP ADDRESS"
 PAUSE=20                     # seconds; kubelets wait a quarter of an hour
 SIGNER=kubernetes.io/kubelet-serving
 EXTENSIONS=' Attributes: Requested Extensions: X509v3 Subject Alternative Name:'
-# shellcheck disable=SC2016
-REQUESTS='{{range .items}}{{if not .status.conditions}}{{.metadata.name}}|{{.spec.username}}|'\
-'{{range .spec.groups}}{{.}},{{end}}|{{range .spec.usages}}{{.}},{{end}}|{{.spec.request}}{{"\n"}}{{end}}{{end}}'
+REQUESTS='{range .items[*]}{.metadata.name}|{.status.conditions[*].type}|{.spec.username}|'
+REQUESTS+='{range .spec.groups[*]}{@},{end}|{range .spec.usages[*]}{@},{end}|{.spec.request}{"\n"}{end}'
 
 kubectl() {
     /opt/heatgen/bin/kubectl --kubeconfig /etc/kubernetes/kubelet-approver.kubeconfig \
@@ -27,7 +26,9 @@ refusal() {
     [[ ,$2 == *,system:nodes,* ]] || { echo "the requester is not of the group system:nodes" && return; }
     [ "$3" = 'digital signature,server auth,' ] ||
         { echo "the usages are '${3%,}', not those of a server" && return; }
-    request=$(base64 --decode <<<"$4" 2>/dev/null | openssl req -verify 2>/dev/null) ||
+    request=$(base64 --decode <<<"$4")
+    # Its exit status is 0 for a bad signature, too.
+    [[ $(openssl req -noout -verify <<<"$request" 2>&1) == *"verify OK" ]] ||
         { echo "the request is not signed by its own key" && return; }
     subject=$(openssl req -noout -subject -nameopt RFC2253 <<<"$request")
     [ "$subject" = "subject=CN=system:node:$node,O=system:nodes" ] ||
@@ -41,9 +42,9 @@ refusal() {
 
 # settle: look at every request that nobody has decided on.
 settle() {
-    local name user groups usages request problem
-    while IFS='|' read -r name user groups usages request; do
-        [ -n "$name" ] || continue
+    local name decided user groups usages request problem
+    while IFS='|' read -r name decided user groups usages request; do
+        [ -n "$name" ] && [ -z "$decided" ] || continue
         problem=$(refusal "$user" "$groups" "$usages" "$request")
         if [ -n "$problem" ]; then
             [ -n "${told[$name]:-}" ] || echo "Not approved: $name of $user: $problem" >&2
@@ -58,7 +59,7 @@ declare -A told=()
 while true; do
     # While this server's apiserver is away, the approvers of the others do the work.
     if waiting=$(kubectl get certificatesigningrequests --field-selector "spec.signerName=$SIGNER" \
-        --output "go-template=$REQUESTS" 2>/dev/null); then
+        --output "jsonpath=$REQUESTS" 2>/dev/null); then
         settle "$waiting"
     fi
     sleep $PAUSE
