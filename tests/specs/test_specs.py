@@ -55,6 +55,16 @@ def test_good(name: str, catalog: Catalog) -> None:
     compare(HERE / "good" / f"{name}.json", json.dumps(data, indent=1, default=str) + "\n")
 
 
+def test_api_at_one_node_is_noticed(catalog: Catalog) -> None:
+    """Several control-plane nodes of which one alone is the endpoint are allowed, and told."""
+    text = (HERE / "good" / "three.yaml").read_text().replace("3}", "3, load_balancer: none}")
+    wish = spec.read(document.parse("c", text.encode()), catalog, library.schema("cluster"))
+    assert any("without the first control-plane node" in note for note in spec.notices(wish))
+    assert not any(
+        "first" in note for note in spec.notices(read(HERE / "good" / "three.yaml", catalog))
+    )
+
+
 def test_no_case_is_forgotten() -> None:
     """Every expectation has its case."""
     assert {path.stem for path in HERE.glob("bad/*.txt")} == set(BAD)

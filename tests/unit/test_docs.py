@@ -40,8 +40,8 @@ def test_make_targets_exist(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_heatgen_commands_exist(path: Path) -> None:
     """Every `heatgen COMMAND` that a document shows is one."""
-    named = re.findall(
-        r"(?:^  |\$ |``)heatgen ((?:block |rotate )?[a-z]+)", path.read_text(), re.MULTILINE
-    )
-    for command in named:
-        Heatgen().command_manager.find_command(command.split())
+    pattern = r"(?:^  |\$ |``)heatgen ((?:block |rotate )?[a-z]+)"
+    named = set(re.findall(pattern, path.read_text(), re.MULTILINE))
+    commands = {name for name, _ in Heatgen().command_manager}
+    # Several may be meant by their first word.
+    assert named <= commands | {name.partition(" ")[0] for name in commands}

@@ -187,3 +187,11 @@ def test_broken_lock_file() -> None:
     assert problem.message == "artefacts.https://a/ must be a SHA-256 in hex, not 'abc'"
     assert problem.position is not None
     assert problem.position.line == 3
+
+
+def test_all_groups_are_locked() -> None:
+    """What the runtime of any group fetches is pinned, too."""
+    blocks = tiny.house()
+    found = lock.wanted(tiny.wish(tiny.GROUPS, blocks), blocks)
+    assert [item.url for item in found.artefacts] == [tiny.TOOL, tiny.ENGINE]
+    assert found.images == (tiny.PAUSE,)
