@@ -14,18 +14,24 @@ from urllib.parse import parse_qs, urlsplit
 Json = dict[str, Any]
 COLLECTIONS = {
     "configmaps", "daemonsets", "deployments", "events", "leases", "namespaces", "nodes", "pods",
-    "services", "serviceaccounts",
+    "secrets", "services", "serviceaccounts",
 }  # fmt: skip
 
 
 @dataclass
 class FakeApi:
-    """Objects by path; kinds it refuses to make; namespaces it never lets go; calls it got."""
+    """Objects by path; kinds it refuses; namespaces it never lets go; calls and their credentials.
+
+    With `pod_security` it refuses pods that ask for more than their own, but in namespaces that say
+    that they may; what it is only to try (dry run), it does not keep.
+    """
 
     objects: dict[str, Json] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     stuck: set[str] = field(default_factory=set)
+    pod_security: bool = False
     calls: list[str] = field(default_factory=list)
+    authorizations: list[str] = field(default_factory=list)
     server: str = ""
 
     def namespaces(self) -> list[str]:
@@ -61,7 +67,7 @@ class FakeApi:
         if path == "/version":
             return 200, {"gitVersion": "v1.37.2"}
         if method == "POST":
-            return self._post(path, body)
+            return self._post(path, query, body)
         if method == "GET" and path.rpartition("/")[2] in COLLECTIONS:
             return 200, {"items": self._list(path, query.get("labelSelector", [""])[0])}
         if path not in self.objects and not path.endswith("/pods"):
@@ -70,10 +76,22 @@ class FakeApi:
             self._delete(path)
         return 200, self.objects.get(path, {})
 
-    def _post(self, path: str, body: Json) -> tuple[int, Json]:
+    def _post(self, path: str, query: Json, body: Json) -> tuple[int, Json]:
         if body["kind"] in self.refused:
             return 403, {"message": f"{body['kind']}s are forbidden"}
+        if self.pod_security and body["kind"] == "Pod" and self._asks_too_much(path, body["spec"]):
+            return 403, {"message": "violates PodSecurity"}
+        if "dryRun" in query:
+            return 201, body
         return 201, self._keep(path, body, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    def _asks_too_much(self, path: str, spec: Json) -> bool:
+        labels = self.objects[path.removesuffix("/pods")]["metadata"].get("labels", {})
+        if labels.get("pod-security.kubernetes.io/enforce") == "privileged":
+            return False
+        host = any("hostPath" in volume for volume in spec["volumes"])
+        security = [container.get("securityContext") for container in spec["containers"]]
+        return host or any(security) or bool({"hostNetwork", "hostPID"} & set(spec))
 
     def _keep(self, collection: str, body: Json, created: str) -> Json:
         metadata = body["metadata"] | {"creationTimestamp": created}
@@ -111,6 +129,7 @@ def serving(api: FakeApi) -> Iterator[FakeApi]:
             url = urlsplit(self.path)
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length) or "{}")
+            api.authorizations.append(self.headers.get("Authorization", ""))
             code, answer = api.answer(self.command, url.path, parse_qs(url.query), body)
             data = json.dumps(answer).encode()
             self.send_response(code)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from conformance import pods, stage
-from conformance.cluster import Cluster
-from conformance.collect import IDENTITIES, Inquiry, await_probes, probes_of
+from conformance.cluster import Cluster, RefusedError
+from conformance.collect import IDENTITIES, Inquiry, asked, await_probes, probes_of
 from conformance.expectation import NOTHING, Expectation, understand
 from conformance.facts import NodeStatus, Services, from_plain
 from conformance.stage import Run
-from conformance.verdict import CouldNotAskError
+from conformance.verdict import CouldNotAskError, Unasked
 from tests.conformance import healthy
 
 Json = dict[str, Any]
@@ -137,6 +137,53 @@ def test_etcd_is_asked_as_expected_and_else_in_the_usual_way() -> None:
     usual = inquiry(StandStill([]), run())
     assert usual.endpoint(CONTROL) == "https://192.0.2.10:2379"
     assert usual.identities() == list(IDENTITIES)
+
+
+def house() -> Inquiry:
+    """A round of asking in the house of three control planes."""
+    plain = healthy.facts(healthy.HOUSE)["nodes"]
+    nodes = list(from_plain(dict[str, NodeStatus], plain).values())
+    expected = understand(healthy.expected(healthy.HOUSE), "test")
+    return inquiry(StandStill([]), Run("0badcafe", "image", nodes), expected)
+
+
+def test_every_way_to_the_api_is_asked() -> None:
+    """Each server on its own, the endpoint, and the service of pods."""
+    servers = healthy.servers(healthy.HOUSE)
+    assert house().apis() == [*servers, f"https://{healthy.VIP}:6443", "https://10.96.0.1"]
+
+
+def test_nodes_are_asked_for_their_own_doors_only() -> None:
+    """Etcd and the API server where they should be, the kubelet everywhere."""
+    own = house()
+    assert own.tls_ports("demo-docker-0") == {"kubelet": "192.0.2.21:10250"}
+    assert own.tls_ports("demo-control-1") == {
+        "kubelet": "192.0.2.11:10250",
+        "api": "192.0.2.11:6443",
+        "etcd": "192.0.2.11:2379",
+        "peer": "192.0.2.11:2380",
+    }
+    assert "own_api=https://192.0.2.11:6443" in own.arguments("demo-control-1")
+    assert not any(word.startswith("own_api=") for word in own.arguments("demo-docker-0"))
+
+
+def test_without_expectation_api_servers_are_where_the_control_plane_is() -> None:
+    """The usual port on each node that bears the role."""
+    of = run()
+    assert inquiry(StandStill([]), of).servers() == ["https://192.0.2.10:6443"]
+
+
+def test_what_the_api_refuses_is_unasked() -> None:
+    """No right to look is no fault of the cluster: a skip; a silent API is an error."""
+
+    def refuse() -> None:
+        raise RefusedError(403, "leases are forbidden")
+
+    def fail() -> None:
+        raise CouldNotAskError("no route")
+
+    assert asked(refuse) == Unasked("leases are forbidden", permanent=True)
+    assert asked(fail) == Unasked("no route")
 
 
 @pytest.mark.parametrize(

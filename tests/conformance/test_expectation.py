@@ -64,3 +64,31 @@ def test_parts_may_be_missing_and_unknown_ones_ignored() -> None:
     plain: dict[str, Any] = {"nodes": {}, "moons": 2}
     understood = expectation.understand(plain, "file")
     assert understood == expectation.NOTHING
+    node = {"role": "worker", "address": "192.0.2.20", "mood": "good"}
+    understood = expectation.understand({"nodes": {"a": node}}, "file")
+    assert understood.nodes["a"] == expectation.ExpectedNode("worker", "192.0.2.20")
+
+
+def test_runtime_is_the_nodes_own_or_the_main_one() -> None:
+    """A group may have a runtime of its own; who says nothing has the cluster's."""
+    house = expectation.understand(healthy.expected(healthy.HOUSE), "test")
+    assert house.runtime("demo-docker-0") == "docker"
+    assert house.runtime("demo-worker-0") == "containerd"
+    assert house.runtime("a-stranger") == "containerd"
+    assert expectation.NOTHING.runtime("demo-worker-0") == ""
+
+
+@pytest.mark.parametrize(
+    ("api", "address"),
+    [
+        ({"endpoint": "https://192.0.2.9:6443"}, "192.0.2.9"),
+        ({"endpoint": "https://203.0.113.70:6443"}, ""),
+        ({"endpoint": "https://203.0.113.70:6443", "address": "192.0.2.9"}, "192.0.2.9"),
+        ({}, ""),
+    ],
+    ids=["among the nodes", "floating IP", "floating IP and its own", "unknown"],
+)
+def test_floating_ip_is_no_nodes_address(api: dict[str, Any], address: str) -> None:
+    """The address that moves between nodes is not the one by which users come from outside."""
+    plain = healthy.expected(healthy.HOUSE) | {"api": api}
+    assert expectation.understand(plain, "test").api_address() == address

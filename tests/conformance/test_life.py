@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of a run on a fake API: it leaves nothing behind, whatever happens, or says so."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from conformance.cluster import Cluster
 from conformance.stage import RUN_LABEL
 from tests.conformance.conftest import Verdicts, kubeconfig, run_suite
 from tests.conformance.fake_api import FakeApi, serving
 
+Json = dict[str, Any]
 Run = Callable[..., Verdicts]
 READY = "-k=test_node_is_ready"  # needs no probe: quick
 
@@ -113,4 +117,61 @@ def test_parallel_run_leaves_nothing_behind(api: FakeApi, run: Run) -> None:
     """With workers, the controller makes and removes everything, once."""
     run(READY, "-n", "2")
     assert len([call for call in api.calls if call == "POST /api/v1/namespaces"]) == 1
+    assert api.namespaces() == []
+
+
+# ---- active tests that need no node ----
+
+
+def test_refused_pods_are_good_and_leave_nothing_behind(api: FakeApi, run: Run) -> None:
+    """Where pod security holds the suite is content, and its namespaces go, the plain one too."""
+    api.pod_security = True
+    verdicts = run("-k=test_unwelcome_pods")
+    assert verdicts.passed == ["test_unwelcome_pods_are_refused"], verdicts.printed
+    made = [path for path in api.calls if path == "POST /api/v1/namespaces"]
+    assert len(made) == 2
+    assert api.namespaces() == []
+
+
+def test_admitted_pods_are_a_failure(api: FakeApi, run: Run) -> None:
+    """Where nothing holds pods back, each that was let in is named; none was really made."""
+    verdicts = run("-k=test_unwelcome_pods")
+    (said,) = verdicts.failed.values()
+    for what in ("privileged", "host-path", "host-network", "host-processes", "capability"):
+        assert what in said
+    assert api.namespaces() == []
+
+
+def test_refused_namespace_is_no_verdict(api: FakeApi, run: Run) -> None:
+    """If not even an ordinary pod may be tried, that is an error, no verdict."""
+    plain = api.answer
+
+    def refuse(method: str, path: str, query: Json, body: Json) -> tuple[int, Json]:
+        if method == "POST" and path.endswith("-plain/pods"):
+            return 403, {"message": "quota"}
+        return plain(method, path, query, body)
+
+    api.answer = refuse  # type: ignore[method-assign]
+    verdicts = run("-k=test_unwelcome_pods")
+    assert "not even an ordinary pod" in verdicts.errors["test_unwelcome_pods_are_refused"]
+    assert api.namespaces() == []
+
+
+def test_stranger_sends_no_credentials(api: FakeApi, tmp_path: Path) -> None:
+    """Asking as a stranger shows neither token nor certificate, whatever the kubeconfig has."""
+    file = kubeconfig(tmp_path, api.server)
+    plain = json.loads(file.read_text())
+    plain["users"][0]["user"] = {"token": "tell-nobody"}
+    file.write_text(json.dumps(plain))
+    assert Cluster(file).stranger("/version") == 200
+    Cluster(file).get("/version")
+    assert api.authorizations == ["", "Bearer tell-nobody"]
+
+
+def test_plain_namespace_of_a_killed_run_is_swept(api: FakeApi, run: Run) -> None:
+    """It has no lease; its age tells."""
+    then = datetime.now(UTC) - timedelta(minutes=5)
+    api.add_namespace("conformance-dead-plain", {RUN_LABEL: "dead"}, then)
+    verdicts = run(READY)
+    assert "swept namespace conformance-dead-plain" in verdicts.printed
     assert api.namespaces() == []

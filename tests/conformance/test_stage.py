@@ -34,6 +34,7 @@ def pod_specs(manifests: list[Json]) -> Iterator[Json]:
 def test_nothing_lies_outside_the_namespace(run: Run) -> None:
     """Everything but the namespace is in it, and all bear the run's id: deleting it tidies up."""
     made = [*stage.base(run), *stage.scene(run), stage.lease(run, "me", "now")]
+    assert stage.plain_namespace(run)["metadata"]["labels"] == {stage.RUN_LABEL: run.id}
     assert {manifest["metadata"]["namespace"] for manifest in made} == {run.namespace}
     for manifest in [*made, stage.namespace(run)]:
         assert manifest["metadata"]["labels"][stage.RUN_LABEL] == run.id
@@ -52,6 +53,28 @@ def test_every_pod_uses_the_one_image_and_leaves_quickly(run: Run) -> None:
         assert [container["image"] for container in spec["containers"]] == [run.image]
         assert spec["automountServiceAccountToken"] is False
         assert spec["terminationGracePeriodSeconds"] == 1
+
+
+def test_only_the_host_probe_has_a_token(run: Run) -> None:
+    """A token without rights, for ten minutes, to ask each API server; no other pod has any."""
+    holders = [spec for spec in pod_specs(stage.scene(run)) if "serviceAccountToken" in str(spec)]
+    (spec,) = holders
+    assert spec["hostPID"] is True
+    assert "'expirationSeconds': 600" in str(spec["volumes"])
+
+
+def test_scripts_are_all_given_to_the_probes(run: Run) -> None:
+    """What collect.sh sources lies beside it."""
+    (config,) = [each for each in stage.base(run) if each["kind"] == "ConfigMap"]
+    assert set(config["data"]) == {"collect.sh", "hardening.sh"}
+    assert ". /probe/hardening.sh" in config["data"]["collect.sh"]
+
+
+def test_only_the_run_s_own_namespace_may_hold_privileged_pods(run: Run) -> None:
+    """The probes' namespace says so itself; the plain one leaves it to the cluster."""
+    enforce = "pod-security.kubernetes.io/enforce"
+    assert stage.namespace(run)["metadata"]["labels"][enforce] == "privileged"
+    assert enforce not in stage.plain_namespace(run)["metadata"]["labels"]
 
 
 def test_host_is_mounted_read_only(run: Run) -> None:

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules as data: each kind of words means what it says, defaults count where nothing is given."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from conformance import roster, rules
+from conformance.cluster import Cluster, RefusedError
+from conformance.facts import Leader
+from conformance.hardening import FileMode
+from conformance.rules import FileRule, FlagRule
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("must", "given", "obeyed"),
+    [
+        ("is false", "false", True),
+        ("is false", None, False),
+        ("is set", "x", True),
+        ("is set", None, False),
+        ("is not set", None, True),
+        ("is not set", "x", False),
+        ("is not true", None, True),
+        ("is not true", "true", False),
+        ("is one of a,b", "b", True),
+        ("is one of a,b", "a,b", False),
+        ("has RBAC", "Node,RBAC", True),
+        ("has RBAC", "NodeRBAC", False),
+        ("lacks AlwaysAllow", "Node,AlwaysAllow", False),
+        ("lacks AlwaysAllow", None, True),
+        ("at least 1", "30", True),
+        ("at least 1", "0", False),
+        ("at least 1", None, False),
+    ],
+)
+def test_words_of_a_rule(must: str, given: str | None, obeyed: bool) -> None:
+    """What each form of words allows and refuses."""
+    assert FlagRule("flag", must, "why").obeyed(given) is obeyed
+
+
+def test_default_counts_where_nothing_is_given() -> None:
+    """A flag that is right by default need not be given, one that is wrong by default must."""
+    assert FlagRule("flag", "is true", "why", "true").obeyed(None)
+    assert not FlagRule("profiling", "is false", "why", "true").obeyed(None)
+
+
+def test_every_rule_can_be_read() -> None:
+    """No rule in the tables has words that mean nothing."""
+    for each in (*rules.KUBELET, *(rule for own in rules.PROGRAMS.values() for rule in own)):
+        each.obeyed(None)
+        each.obeyed("1")
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "obeyed"),
+    [
+        ("600", "root", True),
+        ("400", "root", True),
+        ("640", "root", False),
+        ("1600", "root", False),
+        ("600", "nobody", False),
+    ],
+)
+def test_mode_may_allow_less_and_not_more(mode: str, owner: str, obeyed: bool) -> None:
+    """A bit that the rule does not have is one too many, set-user bits included."""
+    rule = FileRule("keys", ("/etc/*.key",), 0o600, "why")
+    file = FileMode("/etc/a/b.key", mode, owner, "f")
+    assert rule.applies(file)
+    assert rule.obeyed(file) is obeyed
+
+
+def test_links_are_judged_by_what_they_lead_to() -> None:
+    """A symbolic link has mode 777 always; a rule about files is not about it."""
+    rule = FileRule("keys", ("/etc/*.key",), 0o600, "why")
+    assert not rule.applies(FileMode("/etc/b.key", "777", "root", "l"))
+
+
+# ---- what the API is asked for them ----
+
+
+class Told(Cluster):
+    """A cluster that answers from a table."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self.answers = answers
+
+    def now(self) -> datetime:
+        """A fixed time."""
+        return NOW
+
+    def get(self, path: str, **_: str) -> Any:
+        """The answer, or 404."""
+        if path not in self.answers:
+            raise RefusedError(404, f"{path} not found")
+        return self.answers[path]
+
+
+def test_kubelets_configuration_holds_what_rules_ask_for_only() -> None:
+    """Nested keys are joined, lists too; anything else the kubelet tells is not kept."""
+    config = {
+        "authentication": {"anonymous": {"enabled": False}, "x509": {"clientCAFile": "/ca"}},
+        "readOnlyPort": 10255,
+        "staticPodURLHeader": {"Authorization": ["Bearer x"]},
+    }
+    cluster = Told({"/api/v1/nodes/a/proxy/configz": {"kubeletconfig": config}})
+    told = roster.kubelet_config(cluster, "a")
+    assert told == {
+        "authentication.anonymous.enabled": "false",
+        "authentication.x509.clientCAFile": "/ca",
+        "readOnlyPort": "10255",
+    }
+    assert "Bearer" not in json.dumps(told)
+
+
+def test_leaders_are_told_by_their_age() -> None:
+    """By the API's clock; a lease that is not there is left out, one never renewed is very old."""
+    renewed = (NOW - timedelta(seconds=4)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    spec = {"holderIdentity": "a_1", "renewTime": renewed, "leaseDurationSeconds": 15}
+    at = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+    told = roster.leaders(Told({f"{at}/kube-scheduler": {"spec": spec}}))
+    assert told == {"kube-scheduler": Leader("a_1", 4.0, 15.0)}
+    told = roster.leaders(Told({f"{at}/kube-scheduler": {"spec": {}}}))
+    assert told["kube-scheduler"].age > 1e9
