@@ -27,18 +27,20 @@ if ! command -v keepalived >/dev/null; then
     done
 fi
 
-peers=''
+peers=()
 priority=0
 IFS=, read -ra members <<<"$CONTROL_PLANE_ADDRESSES"
 for place in "${!members[@]}"; do
     if [ "${members[place]}" = "$address" ]; then
         priority=$((200 - place))
     else
-        peers+=" ${members[place]}"
+        peers+=("        ${members[place]}")
     fi
 done
 [ $priority != 0 ] || fail "this server's address $address is not planned ($CONTROL_PLANE_ADDRESSES)"
 
+check="/usr/bin/curl --silent --fail --max-time 2 --output /dev/null --cacert $pki/ca.crt"
+check+=" --cert $pki/health.crt --key $pki/health.key https://127.0.0.1:6443/readyz"
 # A dead apiserver is noticed after two checks, a dead server after three advertisements. Nobody takes
 # the address back from a server that has it and serves.
 lines=(
@@ -48,8 +50,7 @@ lines=(
     '    vrrp_garp_master_refresh 10'
     '}'
     'vrrp_script apiserver {'
-    "    script \"/usr/bin/curl --silent --fail --max-time 2 --output /dev/null --cacert $pki/ca.crt"
-    "        --cert $pki/health.crt --key $pki/health.key https://127.0.0.1:6443/readyz\""
+    "    script \"$check\""
     '    interval 1'
     '    timeout 3'
     '    fall 2'
@@ -64,9 +65,9 @@ lines=(
     "    priority $priority"
     '    advert_int 1'
     "    unicast_src_ip $address"
-    "    unicast_peer {$peers }"
-    "    virtual_ipaddress { $API_HOST/32 dev $interface }"
-    '    track_script { apiserver }'
+    '    unicast_peer {' "${peers[@]}" '    }'
+    '    virtual_ipaddress {' "        $API_HOST/32 dev $interface" '    }'
+    '    track_script {' '        apiserver' '    }'
     '}'
 )
 text=$(printf '%s\n' "${lines[@]}")
