@@ -181,5 +181,6 @@ output certificates_control "${signed[control]}"
 output certificates_worker "${signed[worker]}"
 output admin_certificate "$(<$issued/admin.crt)"
 tell_state
+output joining "$(joining "$(input_file SHARES.d)")"
 
 echo "Signed $new certificates, kept $((count - new)) of earlier runs."

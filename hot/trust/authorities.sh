@@ -140,11 +140,24 @@ agree() {
     agree_accounts "$3"
     [ ! -s "$next/certificates" ] || generation=$(<"$next/certificates")
     # A stack update without its parameters asks for an old generation: it never goes back.
-    [ "$generation" -ge "$2" ] || generation=$2
+    [ "$generation" -ge "${2%.*}" ] || generation=${2%.*}
     printf '%s\n' "$generation" >"$next/certificates"
     [ -s "$next/encryption.key" ] || openssl rand -base64 32 >"$next/encryption.key"
     if [ ! -e "$state/current" ] || [ "$(digest "$next")" != "$(digest "$state/current/")" ]; then
         echo "$(($(version_of "$next") + 1)) $(openssl rand -hex 8)" >"$next/version"
         adopt "$next"
     fi
+}
+
+# joining FOLDER: which control-plane servers came later than the cluster: those without authorities when
+# so many have them that the cluster may have had a majority. By index, each between commas.
+joining() {
+    local file with=0 without=,
+    for file in "$1"/*; do
+        [ -e "$file" ] || continue
+        if [ "$(<"$file")" = none ]; then without+=${file##*/}, && continue; fi
+        with=$((with + 1))
+    done
+    [ $with -gt $(($(find "$1" -type f | wc -l) / 2)) ] || without=,
+    printf '%s' "$without"
 }

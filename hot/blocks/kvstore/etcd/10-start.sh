@@ -1,23 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Start this server's etcd member and wait until the cluster answers.
+# Start this server's etcd member, in a new cluster or as a new member, and wait until it answers.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
+# shellcheck source=hot/blocks/kvstore/etcd/members.sh
+source "$(input_file MEMBERS)"
+# shellcheck source=hot/blocks/kvstore/etcd/users.sh
+source "$(input_file USERS)"
+
+# TLS 1.2 with forward secrecy and authenticated encryption; TLS 1.3 has no others.
+CIPHERS=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+CIPHERS+=,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
 
 address=$(node_address)
 pki=/etc/etcd/pki
+home=/var/lib/heatgen
+root_home=$(mktemp -d /run/heatgen-etcd.XXXXXX)
+trap 'rm -rf "$root_home"' EXIT
 
 # Members are called by their place in the plan, control-0 and so on.
-name='' cluster=''
-index=0
+name='' index='' cluster='' others=''
 IFS=, read -ra members <<<"$CONTROL_PLANE_ADDRESSES"
-for member in "${members[@]}"; do
-    cluster+=,control-$index=https://$member:2380
-    [ "$member" != "$address" ] || name=control-$index
-    index=$((index + 1))
+for place in "${!members[@]}"; do
+    member=${members[place]}
+    cluster+=,control-$place=https://$member:2380
+    if [ "$member" = "$address" ]; then index=$place; else others+=,https://$member:2379; fi
 done
-[ -n "$name" ] || fail "this server's address $address is not planned ($CONTROL_PLANE_ADDRESSES)"
+[ -n "$index" ] || fail "this server's address $address is not planned ($CONTROL_PLANE_ADDRESSES)"
+name=control-$index cluster=${cluster#,} others=${others#,}
 
 folder=$(unpack "$ETCD_ARTEFACT" etcd "$ETCD_VERSION" 1)
 link_program "$folder"/{etcd,etcdctl,etcdutl}
@@ -26,12 +37,9 @@ install -d -m 0700 -o etcd -g etcd /var/lib/etcd
 
 # Heartbeat and election suit virtual disks of a shared cloud, within etcd's tuning guide (1:10).
 settings=(
+    "# The authorities it trusts, which it reads once: $TRUST_REVISION"
     ETCD_NAME="$name"
     ETCD_DATA_DIR=/var/lib/etcd
-    ETCD_INITIAL_CLUSTER="${cluster#,}"
-    ETCD_INITIAL_CLUSTER_TOKEN="$CLUSTER_NAME"
-    ETCD_INITIAL_CLUSTER_STATE=new
-    ETCD_INITIAL_ADVERTISE_PEER_URLS="https://$address:2380"
     ETCD_LISTEN_PEER_URLS="https://$address:2380"
     ETCD_ADVERTISE_CLIENT_URLS="https://$address:2379"
     ETCD_LISTEN_CLIENT_URLS="https://127.0.0.1:2379,https://$address:2379"
@@ -45,6 +53,8 @@ settings=(
     ETCD_PEER_TRUSTED_CA_FILE="$pki/ca.crt"
     ETCD_PEER_CERT_FILE="$pki/peer.crt"
     ETCD_PEER_KEY_FILE="$pki/peer.key"
+    ETCD_TLS_MIN_VERSION=TLS1.2
+    ETCD_CIPHER_SUITES="$CIPHERS"
     ETCD_AUTO_COMPACTION_MODE=periodic
     ETCD_AUTO_COMPACTION_RETENTION=5m
     ETCD_HEARTBEAT_INTERVAL=250
@@ -52,15 +62,32 @@ settings=(
     ETCD_LOGGER=zap
     ETCD_LOG_LEVEL=warn
 )
-install_text "$(printf '%s\n' "${settings[@]}")" /etc/etcd/etcd.env
+install_text "$(printf '%s\n' "${settings[@]}")" /etc/etcd/etcd.env 0600
 install_text "$ETCD_UNIT" /etc/systemd/system/etcd.service
-start_unit etcd /etc/etcd/etcd.env $pki/ca.crt "$heatgen_bin/etcd"
+if [ ! -e /var/lib/etcd/member/wal ]; then
+    joins=''
+    # It came later, or it was a member before and has lost its data.
+    if [[ $ETCD_JOINING == *,$index,* ]] || [ -e $home/etcd-member ]; then joins=joins; fi
+    find_cluster "$joins"
+    install_text "ETCD_INITIAL_CLUSTER=$cluster
+ETCD_INITIAL_CLUSTER_TOKEN=$CLUSTER_NAME
+ETCD_INITIAL_CLUSTER_STATE=$cluster_state
+ETCD_INITIAL_ADVERTISE_PEER_URLS=https://$address:2380" /etc/etcd/cluster.env 0600
+fi
 
-etcdctl() {
-    "$heatgen_bin/etcdctl" --endpoints https://127.0.0.1:2379 --command-timeout 3s \
-        --cacert $pki/ca.crt --cert $pki/health.crt --key $pki/health.key "$@"
+healthy() {
+    client $pki/health https://127.0.0.1:2379 endpoint health 2>&1
 }
-wait_unit 90 etcd "etcd is healthy" etcdctl endpoint health
-output health "$(etcdctl endpoint health 2>&1)"
+roll_unit etcd healthy /etc/etcd/etcd.env "$heatgen_bin/etcd"
+promote
+wait_unit 90 etcd "etcd is healthy" healthy
+touch $home/etcd-member
+
+# Once for the cluster, by the first server, before anybody else's step that requires etcd.
+if [ "$index" = 0 ] && [ "$(cat $home/etcd-users 2>/dev/null)" != "$etcd_users" ]; then
+    agree_users
+    install_text "$etcd_users" $home/etcd-users
+fi
+output health "$(healthy)"
 
 echo "etcd $ETCD_VERSION runs as member $name of ${#members[@]}."
