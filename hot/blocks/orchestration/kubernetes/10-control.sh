@@ -16,8 +16,7 @@ units=/etc/systemd/system
 
 # kubeconfig_of OWNER SERVER CERTIFICATE: for a component under a user of its own.
 kubeconfig_of() {
-    install_text "$(kubeconfig "$2" "$3")" "$etc/$3.kubeconfig" 0600
-    chown "$1:$1" "$etc/$3.kubeconfig"
+    install_text "$(kubeconfig "$2" "$3")" "$etc/$3.kubeconfig" 0600 "$1"
 }
 
 # answers URL: ask with the steps' certificate.
