@@ -209,11 +209,8 @@ class Inquiry:
         return self.expected.api_servers() or usual
 
     def apis(self) -> list[str]:
-        """Every way to the API: each server on its own, the endpoint, the service of pods."""
-        service = f"https://{self.services.kubernetes}"
-        address = self.expected.api_address()
-        endpoint = [f"https://{address}:{API_PORT}"] if address else []
-        return list(dict.fromkeys([*self.servers(), *endpoint, service]))
+        """Ways to the API, beside the kubelet's own: each server by itself, the service of pods."""
+        return [*self.servers(), f"https://{self.services.kubernetes}"]
 
     def tls_ports(self, node: str) -> dict[str, str]:
         """ADDRESS:PORT by label of what speaks TLS on the node."""

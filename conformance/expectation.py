@@ -7,7 +7,6 @@ Everything in it is optional: what is not expected is judged by what the cluster
 import ast
 import json
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ class Expectation:
     nodes: by name. versions: by component. networks: `nodes`, `pods`, `services` as CIDR, `dns` an
     address. blocks: the layers' building blocks. etcd: `endpoints`, `ca`, `certificate`, `key`
     (paths on the nodes). flannel: `backend`, `prefix`, `port`, `vni`. api: `endpoint` and `servers`
-    as URL, `address` (the endpoint's own, among the nodes), `load_balancer`.
+    as URL, `load_balancer`; a floating IP in `endpoint` is for users, and no node has it.
     """
 
     cluster: str
@@ -56,16 +55,6 @@ class Expectation:
     def api_servers(self) -> list[str]:
         """URL of each API server."""
         return [str(url).rstrip("/") for url in self.api.get("servers", [])]
-
-    def api_address(self) -> str:
-        """The address by which the nodes themselves reach the API; '' if nobody says.
-
-        A floating IP in `endpoint` is for users outside, and no node has it.
-        """
-        host = str(self.api.get("endpoint", "")).partition("//")[2].rpartition(":")[0]
-        nodes = self.networks.get("nodes")
-        inside = host and nodes and ip_address(host) in ip_network(nodes)
-        return str(self.api.get("address") or (host if inside else ""))
 
 
 NOTHING = Expectation("", {}, {}, {}, {}, {}, {}, {})

@@ -255,8 +255,9 @@ class Lookup:
 class NodeView:
     """What a node's own probes saw. Maps are keyed by node name, `lookups` by the name asked.
 
-    api: by URL of an API server. programs: by name. ports: by `api`, `kubelet`, `etcd`, `peer`.
-    certificates: by path of the file. kubelet: its live configuration, nested keys joined by dots.
+    api: by URL of an API server. endpoint: the URL in the kubelet's kubeconfig. programs: by name.
+    ports: by `api`, `kubelet`, `etcd`, `peer`. certificates: by path of the file. kubelet: its live
+    configuration, nested keys joined by dots.
     """
 
     subnet_env: SubnetEnv | Unasked | None
@@ -277,6 +278,7 @@ class NodeView:
     nameservers: list[str] | Unasked
     lookups: dict[str, Lookup] | Unasked
     api: dict[str, ApiAnswer] | Unasked = UNRECORDED
+    endpoint: str | Unasked = UNRECORDED
     programs: dict[str, Program] | Unasked = UNRECORDED
     listeners: list[Listener] | Unasked = UNRECORDED
     files: list[FileMode] | Unasked = UNRECORDED

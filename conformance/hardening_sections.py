@@ -122,6 +122,17 @@ def parse_api(text: str) -> dict[str, ApiAnswer]:
     return answers
 
 
+def parse_endpoint(text: str) -> str:
+    """The one URL.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if "//" not in text:
+        raise ValueError("no URL in the kubelet's kubeconfig")
+    return text.strip().rstrip("/")
+
+
 def parse_kubelet_doors(text: str) -> KubeletDoors:
     """Lines of `anonymous` and `read_only`, each with CODE MILLISECONDS REASON."""
     codes = {label: int(code.split(" ")[0]) for label, _, code in _parted(text, " ")}

@@ -70,7 +70,9 @@ def pods(cluster: Cluster, path: str = "/api/v1/pods", **query: str) -> list[Pod
                 pod["status"]["podIP"],
             )
             for pod in cluster.items(path, **query)
-            if not pod["spec"].get("hostNetwork") and pod["status"].get("podIP")
+            if not pod["spec"].get("hostNetwork")
+            and pod["status"].get("podIP")
+            and not pod["metadata"].get("deletionTimestamp")
         ),
         key=lambda pod: (pod.node, pod.namespace, pod.name),
     )

@@ -117,7 +117,8 @@ UNPRIVILEGED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-sched
 
 # ---- files ----
 
-SERVICES = ("root", *UNPRIVILEGED, "flannel", "kube-proxy", "kubelet", "keepalived")
+# Root, and users of services: the last are of this project.
+SERVICES = ("root", "etcd", "kube-*", "kubelet*", "flannel*", "keepalived*", "heatgen-*")
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,18 @@ class FileRule:
 
     def obeyed(self, file: FileMode) -> bool:
         """Is it closed enough, and the right one's?"""
-        return not int(file.mode, 8) & ~self.most and file.owner in self.owners
+        return not int(file.mode, 8) & ~self.most and self._may_own(file.owner)
+
+    def _may_own(self, owner: str) -> bool:
+        return any(fnmatchcase(owner, glob) for glob in self.owners)
 
 
 FILES = (
     FileRule(
-        "keys", ("/etc/*.key", "/var/lib/kubelet/pki/*.key", "/var/lib/kubelet/pki/*.pem"), 0o600,
+        "keys",
+        ("/etc/*.key", "/var/lib/heatgen/*.key", "/var/lib/kubelet/pki/*.key",
+         "/var/lib/kubelet/pki/*.pem"),
+        0o600,
         "a private key is its owner's alone",
     ),
     FileRule(
@@ -179,7 +186,7 @@ FILES = (
 )  # fmt: skip
 TREES = (
     "/etc/kubernetes", "/etc/etcd", "/etc/front-proxy", "/etc/containerd", "/etc/docker",
-    "/var/lib/etcd", "/var/lib/kubelet/pki", "/var/lib/kubelet/config.yaml",
+    "/var/lib/etcd", "/var/lib/heatgen", "/var/lib/kubelet/pki", "/var/lib/kubelet/config.yaml",
     "/run/containerd/containerd.sock", "/run/docker.sock", "/run/cri-dockerd.sock",
 )  # fmt: skip
 

@@ -126,6 +126,7 @@ def node_view(node: str, run: str, printed: str, endpoint: str, web: str) -> Nod
         nameservers=at.answers("nameserver", str.split),
         lookups=at.answers("lookup", parse_lookups),
         api=at.read("api", hardening.parse_api),
+        endpoint=at.read("endpoint", hardening.parse_endpoint),
         programs=at.read("programs", hardening.parse_programs),
         listeners=at.read("listeners", hardening.parse_listeners),
         files=at.read("files", hardening.parse_files),

@@ -26,10 +26,10 @@ def test_api_server_answers(facts: Facts, host: str, api_server: str) -> None:
     require_ready(facts, host, api_server, "kube-apiserver of that server")
 
 
-def test_api_endpoint_answers(facts: Facts, expected: Expectation, node: str) -> None:
-    """The address by which all components reach the API answers on every node."""
-    url = endpoint_url(expected)
-    require_ready(facts, node, url, "no control-plane node holds the address, or it leads to none")
+def test_api_endpoint_answers(facts: Facts, node: str) -> None:
+    """The address by which the node's own components reach the API answers there."""
+    url = known(facts.view(node).endpoint)
+    require_ready(facts, node, url, "no control-plane node holds the address, or what it leads to")
 
 
 def test_api_service_answers(facts: Facts, node: str) -> None:
@@ -61,7 +61,7 @@ def test_one_node_holds_the_endpoint(facts: Facts, expected: Expectation) -> Non
     """The virtual address is on exactly one node, and that is one of the control plane."""
     if expected.api.get("load_balancer") != "vip":
         pytest.skip("no --expect names a virtual address that moves between nodes")
-    address = endpoint_address(expected)
+    address = endpoint_address(facts)
     holders = [name for name in facts.views if address in addresses_of(facts, name)]
     control = [name for name, node in expected.nodes.items() if node.role == "control"]
     require(
@@ -151,17 +151,24 @@ def cause(answer: ApiAnswer, blamed: str) -> str:
     return f"{blamed} is not ready: etcd, or a part that has not started"
 
 
-def endpoint_address(expected: Expectation) -> str:
-    """The endpoint's own address; without it the test is skipped."""
-    address = expected.api_address()
-    return address or pytest.skip("no --expect names the endpoint's address among the nodes")
-
-
-def endpoint_url(expected: Expectation) -> str:
-    """The endpoint as the nodes reach it; the port is that of the servers."""
-    address = endpoint_address(expected)
-    ports = [urlsplit(url).port for url in expected.api_servers()]
-    return f"https://{address}:{ports[0] if ports else 6443}"
+def endpoint_address(facts: Facts) -> str:
+    """The address by which all nodes reach the API; if they name different ones, the test fails."""
+    told = {
+        name: urlsplit(view.endpoint).hostname or ""
+        for name, view in facts.views.items()
+        if not isinstance(view.endpoint, Unasked)
+    }
+    if not told:
+        known(next(iter(facts.views.values())).endpoint)
+    require(
+        len(set(told.values())) == 1,
+        at="the API's address in the kubeconfigs of kubelets",
+        expected="one for all",
+        seen=", ".join(f"{address} on {name}" for name, address in told.items()),
+        likely="a node that was made, or updated, under another load balancer",
+        look="on each node: grep server: /etc/kubernetes/kubelet.kubeconfig",
+    )
+    return next(iter(told.values()))
 
 
 def addresses_of(facts: Facts, node: str) -> set[str]:

@@ -31,12 +31,24 @@ ask_api() {
     printf '%s anonymous %s\n' "$1" "$(curl_line --insecure "$1/readyz")"
 }
 
+# The API as the node's own kubelet reaches it.
+endpoint() {
+    file=$(flag_of kubelet kubeconfig)
+    sed -n "s/.*server\"\{0,1\}: *[\"']\{0,1\}\(https:[^\"', }]*\).*/\1/p" "/host${file:-/etc/kubernetes/kubelet.kubeconfig}" 2>/dev/null |
+        head -n 1
+}
+
 ask_apis() {
-    for url in $apis; do ask_api "$url" & done
+    for url in $(echo "$apis $(endpoint)" | tr ' ' '\n' | sort -u); do ask_api "$url" & done
     wait
 }
 
 collect_api() {
+    if [ -n "$(endpoint)" ]; then
+        section endpoint endpoint
+    else
+        absent endpoint "the kubelet's flags lead to no kubeconfig with a server in it"
+    fi
     if ! has curl; then
         absent api "the node has no curl"
     elif [ ! -s /access/token ] || [ ! -s /access/ca.crt ]; then
@@ -69,7 +81,7 @@ tell_files() {
     done
     [ -n "$there" ] || return 0
     # shellcheck disable=SC2086 # the trees are words
-    host find $there -maxdepth 4 -printf '%m %u %y %p\n' 2>/dev/null | head -n 800
+    host find $there -maxdepth 5 -printf '%m %u %y %p\n' 2>/dev/null | head -n 800
 }
 
 # ---- TLS ----

@@ -190,6 +190,7 @@ def _view(name: str, nodes: Nodes) -> Json:
             for name, address in names.items()
         },
         "api": _api(nodes),
+        "endpoint": f"https://{VIP if len(control(nodes)) > 1 else '192.0.2.10'}:6443",
         "programs": _programs(node),
         "listeners": _listeners(node),
         "files": _files(node),

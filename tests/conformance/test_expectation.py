@@ -76,19 +76,3 @@ def test_runtime_is_the_nodes_own_or_the_main_one() -> None:
     assert house.runtime("demo-worker-0") == "containerd"
     assert house.runtime("a-stranger") == "containerd"
     assert expectation.NOTHING.runtime("demo-worker-0") == ""
-
-
-@pytest.mark.parametrize(
-    ("api", "address"),
-    [
-        ({"endpoint": "https://192.0.2.9:6443"}, "192.0.2.9"),
-        ({"endpoint": "https://203.0.113.70:6443"}, ""),
-        ({"endpoint": "https://203.0.113.70:6443", "address": "192.0.2.9"}, "192.0.2.9"),
-        ({}, ""),
-    ],
-    ids=["among the nodes", "floating IP", "floating IP and its own", "unknown"],
-)
-def test_floating_ip_is_no_nodes_address(api: dict[str, Any], address: str) -> None:
-    """The address that moves between nodes is not the one by which users come from outside."""
-    plain = healthy.expected(healthy.HOUSE) | {"api": api}
-    assert expectation.understand(plain, "test").api_address() == address

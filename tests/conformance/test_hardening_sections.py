@@ -104,6 +104,14 @@ def test_answers_of_api_servers() -> None:
     }
 
 
+def test_endpoint_is_a_url_or_unasked() -> None:
+    """An empty answer is no address."""
+    assert (
+        view(framed("endpoint", "https://192.0.2.9:6443/\n")).endpoint == "https://192.0.2.9:6443"
+    )
+    assert isinstance(view(framed("endpoint", "")).endpoint, Unasked)
+
+
 def test_doors_of_the_kubelet() -> None:
     """Codes; a shut port has none."""
     text = "anonymous 401 9 \nread_only 000 3 curl: (7) Failed to connect to 192.0.2.10 port 10255"
