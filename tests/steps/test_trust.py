@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import stat
 from pathlib import Path
 
@@ -317,6 +319,21 @@ def test_the_signer_refuses_another_nodes_name(cluster: Cluster) -> None:
         "kubernetes/kubelet of demo-worker-0: asks for the subject"
         " 'CN=system:node:demo-control-0,O=system:nodes',"
         " the plan foresees 'CN=system:node:demo-worker-0,O=system:nodes'"
+    )
+
+
+def test_the_signer_refuses_a_request_that_its_own_key_did_not_sign(cluster: Cluster) -> None:
+    """Whoever cannot sign with a key gets no certificate for it, even for the right name."""
+    worker = cluster.nodes[-1]
+    requests = cluster.output(worker, "request", "requests")
+    *others, last = re.split(r"(?=-----BEGIN)", requests)
+    label = "CERTIFICATE REQUEST"
+    der = bytearray(base64.b64decode("".join(last.splitlines()[1:-1])))
+    der[-1] ^= 1
+    forged = f"-----BEGIN {label}-----\n{base64.encodebytes(der).decode()}-----END {label}-----\n"
+    ran = sign_with(cluster, worker, "".join(others) + forged)
+    assert ran.problem == (
+        "kubernetes/kubelet of demo-worker-0: the request is not signed by its own key"
     )
 
 
