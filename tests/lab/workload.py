@@ -108,7 +108,8 @@ def daemon_set() -> Json:
         "image": IMAGE,
         "args": ["netexec", f"--http-port={PORT}", "--udp-port=-1"],
         "securityContext": restricted,
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 2},
+        # Not /healthz: that is well only once the UDP server runs, which the pod has not.
+        "readinessProbe": {"httpGet": {"path": "/hostname", "port": PORT}, "periodSeconds": 2},
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
     }
     pod = {"containers": [container], "terminationGracePeriodSeconds": 1}
