@@ -224,9 +224,9 @@ hold_lock() {
     local end=$((SECONDS + 400))
     heatgen_lock=/run/heatgen-lock.$BASHPID
     # shellcheck disable=SC2016
-    lock_etcdctl lock /heatgen/restart bash -c \
+    (trap - ERR && lock_etcdctl lock -- /heatgen/restart bash -c \
         ': >"$1"; while [ -e "$1" ] && kill -0 "$2" 2>/dev/null; do sleep 0.2; done' \
-        lock "$heatgen_lock" $$ >"$heatgen_lock.log" 2>&1 &
+        lock "$heatgen_lock" $$) >"$heatgen_lock.log" 2>&1 &
     heatgen_holder=$!
     until [ -e "$heatgen_lock" ]; do
         kill -0 $heatgen_holder 2>/dev/null ||

@@ -64,7 +64,17 @@ settings=(
 )
 install_text "$(printf '%s\n' "${settings[@]}")" /etc/etcd/etcd.env 0600
 install_text "$ETCD_UNIT" /etc/systemd/system/etcd.service
-if [ ! -e /var/lib/etcd/member/wal ]; then
+healthy() {
+    client $pki/health https://127.0.0.1:2379 endpoint health 2>&1
+}
+# A learner answers nobody else's questions.
+answers() {
+    learner || healthy
+}
+files=(/etc/etcd/etcd.env "$heatgen_bin/etcd")
+if [ -e /var/lib/etcd/member/wal ]; then
+    roll_unit etcd answers "${files[@]}"
+else
     joins=''
     # It came later, or it was a member before and has lost its data.
     if [[ $ETCD_JOINING == *,$index,* ]] || [ -e $home/etcd-member ]; then joins=joins; fi
@@ -73,12 +83,8 @@ if [ ! -e /var/lib/etcd/member/wal ]; then
 ETCD_INITIAL_CLUSTER_TOKEN=$CLUSTER_NAME
 ETCD_INITIAL_CLUSTER_STATE=$cluster_state
 ETCD_INITIAL_ADVERTISE_PEER_URLS=https://$address:2380" /etc/etcd/cluster.env 0600
+    start_unit etcd "${files[@]}"
 fi
-
-healthy() {
-    client $pki/health https://127.0.0.1:2379 endpoint health 2>&1
-}
-roll_unit etcd healthy /etc/etcd/etcd.env "$heatgen_bin/etcd"
 promote
 wait_unit 90 etcd "etcd is healthy" healthy
 touch $home/etcd-member

@@ -47,7 +47,8 @@ own() {
 look() {
     local url pki=/etc/etcd/pki
     for url in ${others//,/ }; do
-        curl --fail --silent --show-error --max-time 3 --cacert $pki/ca.crt --cert $pki/peer.crt \
+        # Offered HTTP/2, the peers' port takes it and then hangs up: it is for gRPC only.
+        curl --http1.1 --fail --silent --show-error --max-time 3 --cacert $pki/ca.crt --cert $pki/peer.crt \
             --key $pki/peer.key "${url%:*}:2380/members" && return
     done
     return 1
@@ -92,14 +93,19 @@ replace_member() {
 # own_cluster: the list on stdin as etcd wants it at the start of a new member.
 own_cluster() {
     awk -F ', ' -v url="https://$address:2380" -v name="$name" \
-        '{printf "%s%s=%s", NR > 1 ? "," : "", $4 == url ? name : $3, $4}'
+        '{printf "%s%s=%s", (NR > 1 ? "," : ""), ($4 == url ? name : $3), $4}'
+}
+
+# learner: is this server's member one without a vote?
+learner() {
+    local said
+    said=$(client /etc/etcd/pki/health https://127.0.0.1:2379 endpoint status --write-out json 2>&1) &&
+        [[ $said == *'"isLearner":true'* ]]
 }
 
 # promote: from learner to a member that votes, as soon as it knows what the others know.
 promote() {
-    local list
-    list=$(client /etc/etcd/pki/health https://127.0.0.1:2379 endpoint status --write-out json) || return 0
-    [[ $list == *'"isLearner":true'* ]] || return 0
+    learner || return 0
     wait_for 300 "etcd's new member $name is in step with the others" \
         as_root "$others" member promote "$(members | own 1)"
     echo "$name votes in etcd now."
