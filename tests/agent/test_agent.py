@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import stat
 import subprocess
@@ -345,3 +346,18 @@ def test_wrong_arguments_are_a_usage_error() -> None:
     done = subprocess.run([sys.executable, str(AGENT), "help"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("usage:")
+
+
+@pytest.mark.parametrize(
+    ("quiet", "seconds"), [(0, 1), (5.9, 1), (6, 2), (60, 2), (150, 5), (300, 10), (9999, 15)]
+)
+def test_a_quiet_node_asks_ever_more_rarely(quiet: float, seconds: float) -> None:
+    """Polls are close while something goes on, then rare: a thirtieth of the quiet, 15 s at most."""
+    interval = runpy.run_path(str(AGENT))["interval"]
+    assert interval({}, quiet) == pytest.approx(seconds)
+
+
+def test_a_longer_interval_of_the_server_is_kept() -> None:
+    """Whoever asks for 60 s in the server's metadata gets no more polls when it is quiet."""
+    interval = runpy.run_path(str(AGENT))["interval"]
+    assert interval({"os-collect-config": {"polling_interval": 60}}, 9999) == 60
