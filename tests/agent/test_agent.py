@@ -352,7 +352,7 @@ def test_wrong_arguments_are_a_usage_error() -> None:
     ("quiet", "seconds"), [(0, 1), (5.9, 1), (6, 2), (60, 2), (150, 5), (300, 10), (9999, 15)]
 )
 def test_a_quiet_node_asks_ever_more_rarely(quiet: float, seconds: float) -> None:
-    """Polls are close while something goes on, then rare: a thirtieth of the quiet, 15 s at most."""
+    """Polls are close while something goes on, then rarer and rarer, 15 s apart at most."""
     interval = runpy.run_path(str(AGENT))["interval"]
     assert interval({}, quiet) == pytest.approx(seconds)
 
