@@ -38,4 +38,11 @@ while IFS='= ' read -r key value; do
         fail "kernel setting $key is $(cat "$file"), not $value, and cannot be set"
 done </etc/sysctl.d/90-heatgen.conf
 
+# LLMNR and multicast DNS ask, and answer, whoever is on the same link: pods are, too.
+resolved=$'[Resolve]\nLLMNR=no\nMulticastDNS=no' drop_in=/etc/systemd/resolved.conf.d/90-heatgen.conf
+if systemctl is-active --quiet systemd-resolved.service && [ "$(cat "$drop_in" 2>/dev/null)" != "$resolved" ]; then
+    install_text "$resolved" "$drop_in"
+    systemctl restart systemd-resolved.service
+fi
+
 echo "Kernel settings are as Kubernetes needs them (Linux $(uname -r))."
