@@ -86,6 +86,14 @@ def from_pod(node: Node, pod: str, addresses: list[str]) -> Seen:
     return dict(json.loads(node.run(script)))
 
 
+def one_of_each_role(nodes: list[Node], asking: Node) -> list[str]:
+    """Return the addresses of a node of each role but the one that asks.
+
+    Nodes of a role have one security group, and the world's scan proves that it is on all of them.
+    """
+    return list({node.role: node.address for node in nodes if node != asking}.values())
+
+
 @pytest.fixture(scope="module")
 def scans(cluster: Cluster, work: Workload, figure_once: Figure) -> Reached:
     """What each place reached of each node and of the API's address outside."""
@@ -97,11 +105,13 @@ def scans(cluster: Cluster, work: Workload, figure_once: Figure) -> Reached:
         "outside": lambda: from_router(cluster, everything),
     }
     for node in (cluster.control[0], cluster.workers[0]):
-        others = [address for address in everything if address != node.address]
+        others = one_of_each_role(nodes, node)
         places[node.name] = lambda node=node, others=others: from_node(node, others)
     for node in {worker.runtime: worker for worker in cluster.workers}.values():
-        pod = work.pod_on(node)
-        places[f"a pod on {node.name}"] = lambda node=node, pod=pod: from_pod(node, pod, everything)
+        pod, others = work.pod_on(node), [*one_of_each_role(nodes, node), node.address]
+        places[f"a pod on {node.name}"] = lambda node=node, pod=pod, others=others: from_pod(
+            node, pod, others
+        )
     with ThreadPoolExecutor(max_workers=len(places)) as pool:
         running = {place: pool.submit(scan) for place, scan in places.items()}
         seen = {place: scan.result() for place, scan in running.items()}
@@ -116,13 +126,12 @@ def scans(cluster: Cluster, work: Workload, figure_once: Figure) -> Reached:
 
 def through(ports: set[int], nodes_between: bool) -> list[list[int]]:
     """Return the ports that may come through as ranges: those open, and what NodePorts use."""
-    found = [[port, port] for port in sorted(ports)]
-    return [*found, NODE_PORTS] if nodes_between else found
+    return closed_up({"open": ports, "refused": [NODE_PORTS] if nodes_between else []})
 
 
 def closed_up(found: dict[str, Any]) -> list[list[int]]:
     """Return what came through, open or refused, as ranges."""
-    ranges = sorted([*([port, port] for port in found["open"]), *found["refused"]])
+    ranges = sorted([*([port, port] for port in found["open"]), *map(list, found["refused"])])
     joined: list[list[int]] = []
     for begin, end in ranges:
         if joined and joined[-1][1] == begin - 1:
