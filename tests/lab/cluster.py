@@ -2,6 +2,7 @@
 """The cluster that the ring is about: its nodes, its API, what the stack tells of it."""
 
 import base64
+import functools
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -68,10 +69,11 @@ class Cluster:
         found = [node for node in self.nodes if node.role == "worker"]
         return sorted(found, key=lambda node: (node.runtime, node.name))
 
-    @property
+    @functools.cached_property
     def endpoint(self) -> str:
-        """The API's URL within the cluster."""
-        return str(self.told["api"]["endpoint"])
+        """The API's URL within the cluster, as kubelets go by; the stack tells that for users."""
+        config = yaml.safe_load(self.workers[0].run("cat /etc/kubernetes/kubelet.kubeconfig"))
+        return str(config["clusters"][0]["cluster"]["server"])
 
     @property
     def kubeconfig(self) -> dict[str, Any]:
