@@ -170,18 +170,20 @@ start_unit() {
 # roll_unit NAME CHECK FILE...: as start_unit, for services of which one control-plane server after the
 # other may restart. A restart holds the cluster's lock until the function CHECK succeeds.
 roll_unit() {
-    local unit=$1 check=$2
+    local unit=$1 check=$2 rolling=/run/heatgen-$1.rolling
     shift 2
-    if unit_current "$unit" "$@" ||
-        { [ ! -e "/run/heatgen-$unit.state" ] && ! systemctl is-active --quiet "$unit.service"; }; then
+    if [ ! -e "$rolling" ] && { unit_current "$unit" "$@" ||
+        { [ ! -e "/run/heatgen-$unit.state" ] && ! systemctl is-active --quiet "$unit.service"; }; }; then
         start_unit "$unit" "$@"
         return
     fi
     lock_cluster "$unit"
+    touch "$rolling" # until it answers: a step that fails here goes on here
     start_unit "$unit" "$@"
     wait_unit 120 "$unit" "$unit answers after its restart" "$check"
     [ -z "$heatgen_lock" ] || lock_etcdctl del "/heatgen/restarting/$(node_name)" >/dev/null ||
         fail "cannot tell etcd that $unit is back"
+    rm -f "$rolling"
     unlock_cluster
 }
 
