@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -146,16 +147,18 @@ class Cluster:
         """
         ran = self.sign(**parameters)
         assert ran.status == 0, ran.problem or ran.stderr
-        for node in self.nodes:
-            self.install(node)
+        self.everywhere(self.install)
         return ran
 
     def sign(self, **parameters: str) -> Ran:
         """Run all steps before install whose inputs have changed; return what sign did."""
         self.parameters |= parameters
         certificates = self.parameters["CERTIFICATES"]
-        for node in self.nodes:
-            done(self.step(node, "request", "10-request.sh", CERTIFICATES=certificates))
+        self.everywhere(
+            lambda node: done(
+                self.step(node, "request", "10-request.sh", CERTIFICATES=certificates)
+            )
+        )
         shared = self.file("shared.sh")
         envelopes = self.outputs("request", "envelope")
         if len(self.control) > 1:
@@ -199,6 +202,11 @@ class Cluster:
                 "VERSION": signed["version"],
             }
         return done(self.step(node, "install", "40-install.sh", **inputs))
+
+    def everywhere(self, action: Callable[[Node], object]) -> None:
+        """Do something on all servers, side by side as Heat does."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(action, self.nodes))
 
     def step(self, node: Node, name: str, script: str, **inputs: Input) -> Ran:
         """Run a step on a server unless it ran well with these very inputs before."""
