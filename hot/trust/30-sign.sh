@@ -162,6 +162,7 @@ tell_state() {
     output version "$(<"$state/current/version")"
     output authority_generations "$(<"$state/current/authorities")"
     output certificates_generation "$(<"$state/current/certificates")"
+    output generations "$(<"$state/current/certificates")/$(<"$state/current/authorities")"
     output revision "$(revision "$sorted")"
     output control_revision "$(revision "$bundles$accounts")"
 }
