@@ -181,7 +181,7 @@ roll_unit() {
     touch "$rolling" # until it answers: a step that fails here goes on here
     start_unit "$unit" "$@"
     wait_unit 120 "$unit" "$unit answers after its restart" "$check"
-    [ -z "$heatgen_lock" ] || lock_etcdctl del "/heatgen/restarting/$(node_name)" >/dev/null ||
+    [ -z "$heatgen_lock" ] || lock_etcdctl del "/heatgen/restarting/$(node_name)/$unit" >/dev/null ||
         fail "cannot tell etcd that $unit is back"
     rm -f "$rolling"
     unlock_cluster
@@ -208,7 +208,7 @@ lock_cluster() {
     fi
     hold_lock "$1"
     while broken=$(lock_etcdctl get /heatgen/restarting/ --prefix --keys-only 2>/dev/null |
-        sed -n 's|^/heatgen/restarting/||p' | grep -vFx "$(node_name)"); do
+        sed -n 's|^/heatgen/restarting/||p' | grep -v "^$(node_name)/"); do
         unlock_cluster
         [ $SECONDS -lt $end ] || fail "${broken//$'\n'/, } did not come back from a restart, so $1 is not restarted here." \
             "Look at the services there (journalctl --unit etcd --unit kube-apiserver), then update the stack"
@@ -217,7 +217,7 @@ lock_cluster() {
     done
     # The mark goes when this server is back, or by itself after a while.
     lease=$(lock_etcdctl lease grant 600 | awk '{print $2}') || fail "etcd grants no lease: $lease"
-    lock_etcdctl put --lease "$lease" "/heatgen/restarting/$(node_name)" "$1" >/dev/null ||
+    lock_etcdctl put --lease "$lease" "/heatgen/restarting/$(node_name)/$1" now >/dev/null ||
         fail "cannot mark the restart of $1 in etcd"
 }
 
