@@ -31,7 +31,10 @@ settings=(
 install_text "$(printf '%s\n' "${settings[@]}")" /etc/flannel/flanneld.env
 install_text "$CNI_PROGRAM" "$heatgen_home/lib/flannel-cni" 0755
 install_text "$FLANNEL_UNIT" /etc/systemd/system/flanneld.service
+install_text "$RESYNC_PROGRAM" "$heatgen_home/lib/flannel-resync" 0755
+install_text "$RESYNC_UNIT" /etc/systemd/system/flannel-resync.service
 start_unit flanneld /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-cni" "$heatgen_bin/flanneld"
+start_unit flannel-resync "$heatgen_home/lib/flannel-resync"
 
 wait_unit 60 flanneld "flannel's interface is up" ip link show flannel.1
 wait_unit 30 flanneld "the CNI configuration is written" test -s /etc/cni/net.d/10-flannel.conflist
