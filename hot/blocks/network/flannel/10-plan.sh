@@ -12,6 +12,8 @@ etcdctl() {
         --cacert $pki/ca.crt --cert $pki/flannel.crt --key $pki/flannel.key "$@"
 }
 
+# Without the newline at its end, which `$(...)` takes from what etcd tells.
+FLANNEL_NETWORK=$(printf '%s' "$FLANNEL_NETWORK")
 wait_for 30 "etcd answers flannel's certificate" etcdctl get $KEY
 planned=$(etcdctl get $KEY --print-value-only)
 if [ -n "$planned" ] && [ "$planned" != "$FLANNEL_NETWORK" ]; then
