@@ -18,6 +18,7 @@ for plugin in bridge host-local loopback portmap; do
 done
 
 settings=(
+    "# Certificates and authorities, which it reads once: $TRUST_GENERATIONS"
     FLANNELD_ETCD_ENDPOINTS="https://${CONTROL_PLANE_ADDRESSES//,/:2379,https://}:2379"
     FLANNELD_ETCD_PREFIX=/coreos.com/network
     FLANNELD_ETCD_CAFILE="$pki/ca.crt"

@@ -41,7 +41,8 @@ program "$APISERVER_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-apiserver
 program "$CONTROLLER_MANAGER_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-controller-manager
 program "$SCHEDULER_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-scheduler
 program "$KUBECTL_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kubectl
-install_text "NODE_ADDRESS=$(node_address)
+install_text "# Authorities and keys, which they read once: $CONTROL_TRUST_REVISION
+NODE_ADDRESS=$(node_address)
 SERVICES_CIDR=$SERVICES_CIDR
 TLS_CIPHERS=$CIPHERS" $etc/control.env 0600
 install_text "$ADMISSION_CONFIG" $etc/admission.json

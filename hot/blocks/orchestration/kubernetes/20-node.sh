@@ -12,7 +12,8 @@ units=/etc/systemd/system
 program "$KUBELET_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kubelet
 program "$KUBE_PROXY_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy
 
-install_text "NODE_ADDRESS=$(node_address)
+install_text "# Authorities that are trusted: $TRUST_REVISION
+NODE_ADDRESS=$(node_address)
 NODE_LABELS=$GROUP_LABELS
 NODE_TAINTS=$GROUP_TAINTS" $etc/kubelet.env 0600
 # The kubelet changes its certificate itself, and must ask for the next one with the one it has.

@@ -110,5 +110,6 @@ fi
 wait_for 180 "the cluster's DNS is available" dns_ready
 [ "$known" = "$authorities" ] || kubectl --namespace kube-system annotate deployment coredns \
     "heatgen/authorities=$authorities" --overwrite >/dev/null
+output trust "$CONTROL_TRUST_REVISION"
 
 echo "$count nodes are Ready, the cluster's DNS is available."
