@@ -15,8 +15,8 @@ for file in /etc/*/pki/*.crt; do
     echo "$file ${serial#serial=} $issuer ${key%% *}"
 done
 """
-# Services that must not restart because a certificate was renewed.
-SERVICES = ("etcd", "kube-apiserver", "kubelet", "kube-proxy", "flanneld")
+# Services that must not restart because a certificate was renewed; flanneld reads its own but once.
+SERVICES = ("etcd", "kube-apiserver", "kubelet", "kube-proxy")
 PIDS = "systemctl show --property MainPID --value " + " ".join(SERVICES) + " 2>/dev/null || true"
 # The serial number of what a local port serves.
 SERVED = (
