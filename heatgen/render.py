@@ -4,7 +4,7 @@
 Names of resources, see :mod:`heatgen.names`, are for ever.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from heatgen import VERSION, endpoint, names, outputs, userdata
@@ -43,6 +43,12 @@ POLLING = {"os-collect-config": {"polling_interval": 2}}
 STEP_LIBRARY = "step_library"
 """The resource that holds the library of all steps once."""
 
+TEXTS = "texts"
+"""The resource that holds once what several deployments get: units, manifests, configurations."""
+
+SHARED_FROM = 400
+"""Characters from which a text is worth holding apart."""
+
 MAX_WORKERS = 1000
 
 
@@ -61,7 +67,9 @@ def render(plan: Plan) -> Template:
         resources[names.workers(group.name)] = _workers(plan, group)
     resources |= endpoint.resources(spec)
     resources |= {config.name: _config(config) for config in plan.configs}
-    resources |= {item.name: _deployment(plan, item) for item in plan.deployments}
+    texts = _shared_texts(plan)
+    resources[TEXTS] = Resource("OS::Heat::Value", {"type": "json", "value": _by_key(texts)})
+    resources |= {item.name: _deployment(plan, item, texts) for item in plan.deployments}
     layers = ", ".join(f"{layer} {spec.layers[layer].use}" for layer in LAYERS)
     return Template(
         description=f"Kubernetes cluster {spec.name}: {layers}. Made by heatgen {VERSION}.",
@@ -291,12 +299,41 @@ def _config(config: StepConfig) -> Resource:
     return Resource("OS::Heat::SoftwareConfig", properties)
 
 
-def _deployment(plan: Plan, item: Deployment) -> Resource:
+def _shared_texts(plan: Plan) -> dict[tuple[str, str], str]:
+    """Keys of the texts that several deployments get, by name of the input and text.
+
+    A key is layer and input; where groups get different texts, with the group's name behind it.
+    """
+    users: dict[tuple[str, str], list[Deployment]] = {}
+    for item in plan.deployments:
+        for name, value in item.inputs.items():
+            if isinstance(value, str) and len(value) >= SHARED_FROM:
+                users.setdefault((name, value), []).append(item)
+    keys: dict[tuple[str, str], str] = {}
+    for (name, text), items in users.items():
+        if len(items) > 1:
+            key = f"{items[0].layer}_{name.lower()}"
+            taken = key in keys.values()
+            keys[name, text] = f"{key}_{items[0].group}" if taken else key
+    return keys
+
+
+def _by_key(texts: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    return {key: text for (_, text), key in sorted(texts.items(), key=lambda item: item[1])}
+
+
+def _deployment(plan: Plan, item: Deployment, texts: Mapping[tuple[str, str], str]) -> Resource:
+    values = {
+        name: get_attr(TEXTS, "value", texts[name, value])
+        if isinstance(value, str) and (name, value) in texts
+        else _expression(plan, value)
+        for name, value in item.inputs.items()
+    }
     properties: dict[str, Any] = {
         "name": item.name,
         "config": get_resource(item.config),
         "signal_transport": "HEAT_SIGNAL",
-        "input_values": {name: _expression(plan, value) for name, value in item.inputs.items()},
+        "input_values": values,
     }
     if item.index is None:
         properties["servers"] = get_attr(names.workers(item.group), "refs_map")

@@ -26,7 +26,10 @@ def complete(made: stack.Stack, workers: int = 2) -> stack.Stack:
         elif kind == "OS::Neutron::FloatingIP":
             created(made, name, "fip", {"floating_ip_address": "203.0.113.50"})
         elif kind == "OS::Heat::Value":
-            created(made, name, name, {"value": properties["value"]})
+            value = properties["value"]
+            parts = value.items() if isinstance(value, dict) else ()
+            paths = {("value", key): text for key, text in parts}
+            created(made, name, name, {"value": value, **paths})
         elif kind.startswith("OS::Heat::SoftwareDeployment"):
             config = resources[properties["config"]["get_resource"]]["properties"]
             said = {output["name"]: f"{name} {output['name']}" for output in config["outputs"]}
@@ -213,3 +216,16 @@ def test_order(ha: stack.Stack) -> None:
     assert "runtime_start_workers" not in needs("kvstore_start_control_0")
     assert "kvstore_start_control_0" not in needs("runtime_start_workers")
     assert "runtime_start_workers" not in needs("runtime_start_workers_docker")
+
+
+def test_texts_stand_once_and_reach_the_groups_they_are_for(
+    ha: stack.Stack, goldens: dict[str, dict[str, Any]]
+) -> None:
+    """Large texts are held apart; a group with another runtime still gets its own."""
+    worker = inputs_of(ha, "orchestration_node_workers")["KUBELET_CONFIG"]
+    docker = inputs_of(ha, "orchestration_node_workers_docker")["KUBELET_CONFIG"]
+    control = inputs_of(ha, "orchestration_node_control_2")["KUBELET_CONFIG"]
+    assert "containerd.sock" in worker
+    assert "cri-dockerd.sock" in docker
+    assert control == worker
+    assert str(goldens["ha"]).count("Description=etcd key-value store") == 1
