@@ -3,6 +3,7 @@
 
 import json
 from datetime import datetime
+from pathlib import Path
 
 from tests.lab import controller, etcd
 from tests.lab.cluster import Cluster, Node
@@ -80,9 +81,14 @@ def await_return(cluster: Cluster, node: Node, since: float, seconds: float) -> 
 
 def suite(cluster: Cluster) -> None:
     """Have the conformance suite judge the cluster as its stack describes it now."""
-    told = cluster.directory / "expect.json"
-    words = ["openstack", "stack", "output", "show", "-f", "json", cluster.name, "conformance"]
+    judge(cluster.name, cluster.directory)
+
+
+def judge(stack: str, directory: Path) -> None:
+    """Have the suite judge a stack's cluster, whose kubeconfig is in the directory."""
+    told = directory / "expect.json"
+    words = ["openstack", "stack", "output", "show", "-f", "json", stack, "conformance"]
     told.write_bytes(controller.inside(*words))
     suite = ["pytest", "conformance/", "-n", "auto", "-q", "-p", "no:cacheprovider"]
-    options = ["--kubeconfig", str(cluster.directory / "kubeconfig"), "--expect", str(told)]
+    options = ["--kubeconfig", str(directory / "kubeconfig"), "--expect", str(told)]
     controller.inside(*suite, *options)
