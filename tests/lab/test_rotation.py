@@ -160,9 +160,8 @@ def test_the_administrator_gets_a_new_key(whole: Cluster, figure: Figure) -> Non
 
 
 def test_workloads_outlive_it_all(whole: Cluster, work: Workload) -> None:
-    """The suite is green; what was encrypted at rest before is read."""
+    """What was encrypted at rest before is read; the suite judges later, after the losses."""
     assert work.read_secret() == work.secret
-    health.suite(whole)
 
 
 def test_nothing_secret_was_written_down(whole: Cluster, treasury: Treasury) -> None:
