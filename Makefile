@@ -5,7 +5,7 @@
 TOX := .tox/runner/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint demo demo-ha lab-up lab-down
+.PHONY: help test lint demo demo-ha ring lab-up lab-down
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo:  ## from a bare Debian 12 to a proven cluster, in a lab on this machine; r
 
 demo-ha:  ## the same with three control plane servers and workers of both runtimes; root
 	lab/demo ha
+
+ring:  ## the whole lab ring on the cluster that stands, losses and rotation included; an hour; root
+	$${HEATGEN_LAB_STATE:-/var/lib/heatgen-lab}/venv/bin/pytest -p no:cacheprovider -s tests/lab
 
 lab-up:  ## the lab alone: a real OpenStack in a namespace; root
 	lab/lab up

@@ -16,6 +16,8 @@ from tests.lab.figures import Figure
 from tests.lab.watch import Watch, from_node, from_outside, watching
 from tests.lab.workload import NAMESPACE, Workload
 
+pytestmark = pytest.mark.long
+
 # The most that a client may wait for an answer (issue 4), whatever it asks.
 OUTAGE_SECONDS = 10.0
 # Pods on workers lose nothing: one slow answer of a busy machine.

@@ -4,12 +4,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.lab import certificates, controller, etcd, health, power
 from tests.lab import cluster as clusters
 from tests.lab.cluster import Cluster, Node, fingerprints
 from tests.lab.figures import Figure
 from tests.lab.watch import from_node, from_outside, watching
 from tests.lab.workload import NAMESPACE, Workload
+
+pytestmark = pytest.mark.long
 
 OUTAGE_SECONDS = 10.0
 SERVICE_SECONDS = 3.0

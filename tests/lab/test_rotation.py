@@ -25,6 +25,8 @@ from tests.lab.secrets import Treasury
 from tests.lab.watch import Target, Watch, from_node, from_outside, watching
 from tests.lab.workload import NAMESPACE, Workload
 
+pytestmark = pytest.mark.long
+
 OUTAGE_SECONDS = 3.0
 RESTART_OUTAGE_SECONDS = 10.0
 API, ETCD = 6443, 2379
