@@ -172,6 +172,10 @@ FILES = (
         0o755, "who can change a component's configuration has its rights", kinds="fd",
     ),
     FileRule(
+        "cni", ("/etc/cni/net.d/*.conflist", "/etc/cni/net.d/*.conf"), 0o644,
+        "who can change a node's CNI configuration joins pods to any network", ("root",),
+    ),
+    FileRule(
         "encryption", ("/etc/kubernetes/*encryption*",), 0o600,
         "the key to all secrets at rest", kinds="f", control=True,
     ),
@@ -186,6 +190,7 @@ FILES = (
 )  # fmt: skip
 TREES = (
     "/etc/kubernetes", "/etc/etcd", "/etc/front-proxy", "/etc/containerd", "/etc/docker",
+    "/etc/cni/net.d",
     "/var/lib/etcd", "/var/lib/heatgen", "/var/lib/kubelet/pki", "/var/lib/kubelet/config.yaml",
     "/run/containerd/containerd.sock", "/run/docker.sock", "/run/cri-dockerd.sock",
 )  # fmt: skip

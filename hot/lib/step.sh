@@ -33,13 +33,17 @@ input_file() {
 
 # wait_for SECONDS WHAT COMMAND...: poll until the command succeeds, else fail with what it said last.
 wait_for() {
-    local limit=$1 what=$2 said end
+    local limit=$1 what=$2 said began=$SECONDS
     shift 2
-    end=$((SECONDS + limit))
     until said=$("$@" 2>&1); do
-        [ $SECONDS -lt $end ] || fail "$what: not within $limit s: $(tail -n 3 <<<"$said")"
-        sleep 0.3
+        [ $((SECONDS - began)) -lt "$limit" ] ||
+            fail "$what: not within $limit s: $(tail -n 3 <<<"$said")"
+        pause_since $began
     done
+}
+# pause_since BEGAN: what takes longer is asked for less often; asking costs what others wait for.
+pause_since() {
+    if [ $((SECONDS - $1)) -lt 3 ]; then sleep 0.3; else sleep 1; fi
 }
 
 # node_name, node_address: what the server is called in Nova, and its fixed IPv4 address.
@@ -132,6 +136,29 @@ system_user() {
         id "$1" >/dev/null 2>&1 ||
             useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$1"
     ) 9>/run/heatgen-users.lock
+}
+
+# install_packages PACKAGE...: by apt-get. A new server may be busy with its own updates: wait for them.
+install_packages() {
+    local said
+    export DEBIAN_FRONTEND=noninteractive
+    until said=$( (apt-get -qq update &&
+        apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@") 2>&1); do
+        [[ $said == *"Could not get lock"* ]] && [ $SECONDS -lt 240 ] ||
+            fail "the image lacks $* and apt-get cannot install them: $(tail -n 2 <<<"$said")." \
+                "Give the nodes a way to a Debian mirror, or use an image that has them"
+        sleep 2
+    done
+}
+
+# registry_mirror URL FOLDER: have containerd's host files there send every pull to the mirror first, if any.
+registry_mirror() {
+    local file=$2/_default/hosts.toml # "_default" stands for every registry; the image's own comes after it
+    if [ -n "$1" ]; then
+        install_text "[host.\"${1%/}\"]"$'\n''  capabilities = ["pull", "resolve"]' "$file"
+    else
+        rm -f "$file"
+    fi
 }
 
 # fingerprint FILE...: changes when a file does; programs (links) are told apart without reading them.
@@ -256,13 +283,12 @@ unit_failed() {
 
 # wait_unit SECONDS NAME WHAT COMMAND...: as wait_for, but with the service's last lines.
 wait_unit() {
-    local limit=$1 unit=$2 what=$3 said end
+    local limit=$1 unit=$2 what=$3 said began=$SECONDS
     shift 3
-    end=$((SECONDS + limit))
     until said=$("$@" 2>&1); do
-        [ $SECONDS -lt $end ] || fail "$what: not within $limit s: $(tail -n 2 <<<"$said");" \
+        [ $((SECONDS - began)) -lt "$limit" ] || fail "$what: not within $limit s: $(tail -n 2 <<<"$said");" \
             "$unit says: $(journalctl --unit "$unit.service" --no-pager --output cat --lines 4)"
-        sleep 0.3
+        pause_since $began
     done
 }
 

@@ -63,7 +63,7 @@ settings=(
     ETCD_LOG_LEVEL=warn
 )
 install_text "$(printf '%s\n' "${settings[@]}")" /etc/etcd/etcd.env 0600
-install_text "$ETCD_UNIT" /etc/systemd/system/etcd.service
+install_text "$ETCD_UNIT" /etc/systemd/system/etcd.service 0600
 healthy() {
     client $pki/health https://127.0.0.1:2379 endpoint health 2>&1
 }

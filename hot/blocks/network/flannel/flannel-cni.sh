@@ -12,7 +12,7 @@ flock 9
 
 # put TEXT FILE: the file is never half there.
 put() {
-    printf '%s\n' "$1" >"$2.new"
+    (umask 077 && printf '%s\n' "$1" >"$2.new")
     mv "$2.new" "$2"
 }
 

@@ -15,16 +15,7 @@ interface=$(ip -4 -oneline address show | awk -v own="$address/" 'index($4, own)
 install_text "$KEEPALIVED_UNIT" /etc/systemd/system/keepalived.service 0600
 if ! command -v keepalived >/dev/null; then
     systemctl daemon-reload
-    export DEBIAN_FRONTEND=noninteractive
-    until said=$( (apt-get -qq update &&
-        apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=120 keepalived) 2>&1); do
-        # A new server may be busy with its own updates.
-        [[ $said == *"Could not get lock"* ]] && [ $SECONDS -lt 240 ] ||
-            fail "the image lacks keepalived and apt-get cannot install it: $(tail -n 2 <<<"$said")." \
-                "Give the nodes a way to a Debian mirror, use an image that has the package, or choose" \
-                "load_balancer: octavia under control_plane"
-        sleep 2
-    done
+    install_packages keepalived
 fi
 
 peers=()
@@ -39,27 +30,42 @@ for place in "${!members[@]}"; do
 done
 [ $priority != 0 ] || fail "this server's address $address is not planned ($CONTROL_PLANE_ADDRESSES)"
 
-check="/usr/bin/curl --silent --fail --max-time 2 --output /dev/null --cacert $pki/ca.crt"
-check+=" --cert $pki/health.crt --key $pki/health.key https://127.0.0.1:6443/readyz"
-# A dead apiserver is noticed after two checks, a dead server after three advertisements. Nobody takes
-# the address back from a server that has it and serves.
+# Dead (nothing listens, or it stops): the server gives the address away, noticed after two checks. Slow
+# or without storage: only to one that is better, so that of three slow ones one keeps it. Whoever has
+# it is preferred, else it would go back to the first server. A dead server is noticed after three
+# advertisements.
+check=$heatgen_home/lib/endpoint-check
 lines=(
     'global_defs {'
     '    enable_script_security'
     '    script_user heatgen-health'
     '    vrrp_garp_master_refresh 10'
     '}'
-    'vrrp_script apiserver {'
-    "    script \"$check\""
+    'vrrp_script alive {'
+    "    script \"$check alive $API_HOST\""
     '    interval 1'
-    '    timeout 3'
+    '    timeout 4'
     '    fall 2'
     '    rise 1'
     '    init_fail'
     '}'
+    'vrrp_script ready {'
+    "    script \"$check ready $API_HOST\""
+    '    interval 2'
+    '    timeout 4'
+    '    fall 3'
+    '    rise 1'
+    '    weight -50'
+    '    init_fail'
+    '}'
+    'vrrp_script holder {'
+    "    script \"$check holder $API_HOST\""
+    '    interval 1'
+    '    weight 10'
+    '    init_fail'
+    '}'
     'vrrp_instance api {'
     '    state BACKUP'
-    '    nopreempt'
     "    interface $interface"
     '    virtual_router_id 64'
     "    priority $priority"
@@ -67,15 +73,16 @@ lines=(
     "    unicast_src_ip $address"
     '    unicast_peer {' "${peers[@]}" '    }'
     '    virtual_ipaddress {' "        $API_HOST/32 dev $interface" '    }'
-    '    track_script {' '        apiserver' '    }'
+    '    track_script {' '        alive' '        ready' '        holder' '    }'
     '}'
 )
 text=$(printf '%s\n' "${lines[@]}")
 install_text "$text" $conf 0600
+install_text "$ENDPOINT_CHECK" "$check" 0755
 # Debian's 2.2.7 ends the test of a good configuration by SIGTERM to itself.
 status=0
 said=$(exec keepalived --config-test --use-file $conf 2>&1) || status=$?
 [ $status = 0 ] || [ $status = 143 ] || fail "keepalived refuses $conf: $(tail -n 2 <<<"$said")"
-start_unit keepalived $conf
+start_unit keepalived $conf "$check"
 
 echo "keepalived holds $API_HOST on $interface of whichever of ${#members[@]} servers is ready."

@@ -12,7 +12,9 @@ units=/etc/systemd/system
 program "$KUBELET_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kubelet
 program "$KUBE_PROXY_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy
 
-install_text "# Authorities that are trusted: $TRUST_REVISION
+# When another authority signs, the kubelet starts anew for the stack's certificates, long before the old
+# authority is gone: the API would refuse the kubelet's own ones from that moment.
+install_text "# Authorities that are trusted: $TRUST_REVISION, their generations: $SIGNING
 NODE_ADDRESS=$(node_address)
 NODE_LABELS=$GROUP_LABELS
 NODE_TAINTS=$GROUP_TAINTS" $etc/kubelet.env 0600

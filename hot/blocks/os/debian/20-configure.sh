@@ -11,16 +11,7 @@ missing=()
 for needed in "${!package_of[@]}"; do
     command -v "$needed" >/dev/null || missing+=("${package_of[$needed]}")
 done
-if [ ${#missing[@]} -gt 0 ]; then
-    export DEBIAN_FRONTEND=noninteractive
-    until said=$( (apt-get -qq update &&
-        apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "${missing[@]}") 2>&1); do
-        # A new server may be busy with its own updates.
-        [[ $said == *"Could not get lock"* ]] && [ $SECONDS -lt 240 ] ||
-            fail "the image lacks ${missing[*]} and apt-get cannot install them: $(tail -n 2 <<<"$said")"
-        sleep 2
-    done
-fi
+[ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
 
 install_text $'overlay\nbr_netfilter' /etc/modules-load.d/heatgen.conf
 for module in overlay br_netfilter; do

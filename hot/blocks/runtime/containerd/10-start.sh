@@ -9,13 +9,7 @@ folder=$(unpack "$CONTAINERD_ARTEFACT" containerd "$CONTAINERD_VERSION")
 link_program "$folder"/bin/{containerd,containerd-shim-runc-v2,ctr}
 program "$RUNC_ARTEFACT" runc "$RUNC_VERSION" runc
 
-if [ -n "$ARTIFACTS_REGISTRY" ]; then
-    # "_default" stands for every registry; the image's own registry is tried after the mirror.
-    install_text "[host.\"${ARTIFACTS_REGISTRY%/}\"]
-  capabilities = [\"pull\", \"resolve\"]" /etc/containerd/certs.d/_default/hosts.toml
-else
-    rm -f /etc/containerd/certs.d/_default/hosts.toml
-fi
+registry_mirror "$ARTIFACTS_REGISTRY" /etc/containerd/certs.d
 install_text "$CONTAINERD_CONFIG" /etc/containerd/config.toml
 install_text "$CONTAINERD_UNIT" /etc/systemd/system/containerd.service
 start_unit containerd /etc/containerd/config.toml "$heatgen_bin/containerd"

@@ -10,14 +10,8 @@ link_program "$folder"/{containerd,containerd-shim-runc-v2,ctr,docker,docker-pro
 folder=$(unpack "$CRI_DOCKERD_ARTEFACT" cri-dockerd "$CRI_DOCKERD_VERSION" 1)
 link_program "$folder/cri-dockerd"
 
-# daemon.json's registry-mirrors serve docker.io alone. With containerd's image store Docker reads
-# containerd's host files, where "_default" stands for every registry; the image's own comes after it.
-if [ -n "$ARTIFACTS_REGISTRY" ]; then
-    install_text "[host.\"${ARTIFACTS_REGISTRY%/}\"]
-  capabilities = [\"pull\", \"resolve\"]" /etc/docker/certs.d/_default/hosts.toml
-else
-    rm -f /etc/docker/certs.d/_default/hosts.toml
-fi
+# daemon.json's registry-mirrors serve docker.io alone; with containerd's image store Docker reads these.
+registry_mirror "$ARTIFACTS_REGISTRY" /etc/docker/certs.d
 install_text "$CONTAINERD_CONFIG" /etc/docker/containerd.toml
 install_text "$CONTAINERD_UNIT" /etc/systemd/system/containerd.service
 start_unit containerd /etc/docker/containerd.toml "$heatgen_bin/containerd"
