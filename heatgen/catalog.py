@@ -22,6 +22,7 @@ Condition = Mapping[str, tuple[str | int | bool, ...]]
 
 BLOCK_FILE = "block.yaml"
 STEP_LIBRARY = "lib/step.sh"
+LIBRARY_INSTALL = "lib/install.sh"
 AGENT = "agent/heatgen-agent"
 AGENT_UNIT = "agent/heatgen-agent.service"
 
@@ -137,6 +138,7 @@ class Catalog:
     blocks: Mapping[tuple[str, str], Block]
     trust: Block
     step_library: str
+    library_install: str
     agent: str
     agent_unit: str
 
@@ -166,13 +168,13 @@ def build(tree: Tree, block_schema: schema.Schema) -> Catalog:
             sources |= found.sources
         else:
             blocks[block.layer, block.name] = block
-    for path in (STEP_LIBRARY, AGENT, AGENT_UNIT, f"{TRUST}/{BLOCK_FILE}"):
+    texts = (STEP_LIBRARY, LIBRARY_INSTALL, AGENT, AGENT_UNIT)
+    for path in (*texts, f"{TRUST}/{BLOCK_FILE}"):
         if path not in tree:
             problems.append(Problem(f"hot/{path}", None, "is missing", "reinstall heatgen"))
     if problems:
         raise ProblemsFound(problems, sources)
-    texts = [tree[path].decode() for path in (STEP_LIBRARY, AGENT, AGENT_UNIT)]
-    return Catalog(blocks, blocks.pop((TRUST, TRUST)), *texts)
+    return Catalog(blocks, blocks.pop((TRUST, TRUST)), *(tree[path].decode() for path in texts))
 
 
 def read_block(tree: Tree, folder: str, block_schema: schema.Schema) -> Block:

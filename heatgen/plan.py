@@ -18,8 +18,11 @@ from heatgen.pins import Pins
 from heatgen.problems import Problem, ProblemsFound
 from heatgen.spec import Spec, group_blocks
 
-LIBRARY_LINE = 'source "$HEATGEN_LIB/step.sh"'
-"""The line of a step's script in whose place Heat puts the library: a template has it once."""
+LIBRARY_LINE = '# shellcheck source=hot/lib/step.sh\nsource "$HEATGEN_LIB/step.sh"\n'
+"""The lines by which a step's script reads the library; before them the first steps install it."""
+
+LIBRARY_FOLDER = "/opt/heatgen/lib"
+"""Where on a node the library lies."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,11 @@ class ControlServer:
 
 @dataclass(frozen=True)
 class StepConfig:
-    """A step's script around the library, with the inputs and outputs that it declares to Heat."""
+    """A step's script, with the inputs and outputs that it declares to Heat."""
 
     name: str
-    head: str
-    body: str
+    script: tuple[str, ...]
+    """Its text; of a step that installs the library in two pieces, between which the library stands."""
     inputs: Mapping[str, str]
     """Name to Heat's type: String or Json."""
     outputs: Mapping[str, str]
@@ -71,7 +74,7 @@ class Plan:
     deployments: tuple[Deployment, ...]
     """In an order in which each comes after those it requires."""
     library: str
-    """What all steps share, between head and body of each script."""
+    """What all steps share; the first steps of a node install it."""
     agent: str
     agent_unit: str
     admin_request: str
@@ -124,12 +127,12 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
         control=tuple(ControlServer(index, address) for index, address in enumerate(planned)),
         pool=addresses.pool(spec.cloud.nodes),
         rules=firewall.rules(house),
-        configs=tuple(_configs(slots, values)),
+        configs=tuple(_configs(slots, values, _first(slots, needs), catalog.library_install)),
         deployments=tuple(
             _deployment(slot, needs[slot.name], values[slot.name])
             for slot in _ordered(slots, needs)
         ),
-        library=f"{catalog.step_library.strip()}\n\n",
+        library=catalog.step_library.strip(),
         agent=catalog.agent,
         agent_unit=catalog.agent_unit,
         admin_request=admin_request,
@@ -138,18 +141,18 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
     )
 
 
-def split_script(text: str) -> tuple[str, str]:
-    """What stands before and after the line of a step's script that sources the library.
+def around_library(script: str, install: str) -> tuple[str, str]:
+    """What stands before and after the library in the script of a step that installs it first.
 
-    Raises:
-        ValueError: the line is not there exactly once.
+    Args:
+        script: the step's own.
+        install: ``hot/lib/install.sh``, in which the library takes the place of the word LIBRARY.
     """
-    if text.count(f"\n{LIBRARY_LINE}\n") != 1:
-        raise ValueError(f"must hold the line {LIBRARY_LINE} once")
-    head, body = text.split(f"\n{LIBRARY_LINE}\n")
-    # The line that tells shellcheck where the library lies has no meaning any more.
-    head = head.removesuffix("# shellcheck source=hot/lib/step.sh")
-    return f"{head.rstrip()}\n\n", body.lstrip()
+    head, body = script.split(LIBRARY_LINE)
+    before, after = install.split("\nLIBRARY\n")
+    # Its first lines are for people and shellcheck.
+    before = "\n".join(line for line in before.split("\n") if not line.startswith("#"))
+    return f"{head}{before}\n", f"\n{after}{LIBRARY_LINE}{body}"
 
 
 def _slots(house: House) -> tuple[list[_Slot], list[_Slot]]:
@@ -247,6 +250,7 @@ def _resolved_inputs(house: House, slots: list[_Slot]) -> dict[str, dict[str, Va
     for slot in slots:
         place = Place(house, slot.block, slot.group)
         values[slot.name] = {
+            "HEATGEN_LIB": LIBRARY_FOLDER,
             "HEATGEN_STEP": f"{slot.block.layer}/{slot.step.name}",
             "HEATGEN_ROLE": slot.role,
             "HEATGEN_GROUP": slot.group,
@@ -271,7 +275,25 @@ def _resolved_inputs(house: House, slots: list[_Slot]) -> dict[str, dict[str, Va
     return values
 
 
-def _configs(slots: list[_Slot], values: Mapping[str, Mapping[str, Value]]) -> Iterator[StepConfig]:
+def _first(slots: list[_Slot], needs: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """Configurations of the steps that run on a node before any other has ended there."""
+    by_name = {slot.name: slot for slot in slots}
+    before: dict[str, set[str]] = {}
+    for slot in _ordered(slots, needs):
+        before[slot.name] = set().union(*({need} | before[need] for need in needs[slot.name]))
+    return {
+        slot.config
+        for slot in slots
+        if not any(
+            (by_name[name].group, by_name[name].index) == (slot.group, slot.index)
+            for name in before[slot.name]
+        )
+    }
+
+
+def _configs(
+    slots: list[_Slot], values: Mapping[str, Mapping[str, Value]], first: set[str], install: str
+) -> Iterator[StepConfig]:
     """One configuration for each step of a block, shared by all its deployments."""
     # Inputs may be given on one role only: the configuration declares them all.
     kinds: dict[str, dict[str, str]] = {}
@@ -282,14 +304,13 @@ def _configs(slots: list[_Slot], values: Mapping[str, Mapping[str, Value]]) -> I
         )
     for slot in {slot.config: slot for slot in slots}.values():
         text = slot.block.files.get(slot.step.script)
-        try:
-            if text is None:
-                raise ValueError("is missing")
-            head, body = split_script(text)
-        except ValueError as error:
+        if text is None or text.count(LIBRARY_LINE) != 1:
             file = slot.block.document.name.removesuffix("block.yaml") + slot.step.script
-            raise ProblemsFound([Problem(file, None, str(error))]) from None
-        yield StepConfig(slot.config, head, body, kinds[slot.config], slot.step.outputs)
+            lines = " and ".join(LIBRARY_LINE.splitlines())
+            message = "is missing" if text is None else f"must hold the lines {lines} once"
+            raise ProblemsFound([Problem(file, None, message)])
+        script = around_library(text, install) if slot.config in first else (text,)
+        yield StepConfig(slot.config, script, kinds[slot.config], slot.step.outputs)
 
 
 def _deployment(slot: _Slot, needs: tuple[str, ...], values: Mapping[str, Value]) -> Deployment:

@@ -41,7 +41,7 @@ POLLING = {"os-collect-config": {"polling_interval": 2}}
 """Server metadata: seconds between an agent's looks for new deployments."""
 
 STEP_LIBRARY = "step_library"
-"""The resource that holds the library of all steps once."""
+"""The resource that holds once the library of all steps, which first steps install."""
 
 TEXTS = "texts"
 """The resource that holds once what several deployments get: units, manifests, configurations."""
@@ -294,7 +294,9 @@ def _config(config: StepConfig) -> Resource:
         "group": "script",
         "inputs": [{"name": name, "type": kind} for name, kind in config.inputs.items()],
         "outputs": outputs,
-        "config": list_join("", [config.head, get_attr(STEP_LIBRARY, "value"), config.body]),
+        "config": config.script[0]
+        if len(config.script) == 1
+        else list_join("", [config.script[0], get_attr(STEP_LIBRARY, "value"), config.script[1]]),
     }
     return Resource("OS::Heat::SoftwareConfig", properties)
 

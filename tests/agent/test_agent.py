@@ -21,6 +21,7 @@ import pytest
 
 AGENT = Path(__file__).parents[2] / "hot" / "agent" / "heatgen-agent"
 PATIENCE = 20.0  # seconds
+SERVER = "0b2f6e6c-server"
 
 
 class Cloud(ThreadingHTTPServer):
@@ -36,6 +37,8 @@ class Cloud(ThreadingHTTPServer):
         self.refused_tokens: set[str] = set()
         self.tokens = 0
         self.failures = 0
+        self.polls = self.lists = 0
+        self.closed_lists = False
 
     def deploy(self, name: str, script: str, **inputs: Any) -> None:
         """Show one more deployment in the server's metadata, as Heat does."""
@@ -89,7 +92,13 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(503, {})
         elif self.headers["X-Auth-Token"] in self.server.refused_tokens:
             self.reply(401, {})
+        elif self.path.startswith("/v1/p/software_deployments/metadata/"):
+            self.server.lists += 1
+            known = self.path.endswith(f"/{SERVER}")
+            status = 403 if self.server.closed_lists else 200
+            self.reply(status, {"metadata": self.server.deployments if known else []})
         else:
+            self.server.polls += 1
             collect = {"os-collect-config": {"polling_interval": 1}}
             self.reply(200, {"metadata": {**collect, "deployments": self.server.deployments}})
 
@@ -127,7 +136,10 @@ class Node:
         }
         metadata = folder / "cfn-init-data"
         metadata.write_text(json.dumps({"os-collect-config": {"heat": heat}, "deployments": []}))
+        self.server_id = folder / "instance-id"
+        self.server_id.write_text(f"{SERVER}\n")
         text = AGENT.read_text().replace("/var/lib/heat-cfntools/cfn-init-data", str(metadata))
+        text = text.replace("/var/lib/cloud/data/instance-id", str(self.server_id))
         self.program = folder / "heatgen-agent"
         self.program.write_text(text)
         self.process: subprocess.Popen[bytes] | None = None
@@ -349,7 +361,7 @@ def test_wrong_arguments_are_a_usage_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quiet", "seconds"), [(0, 1), (5.9, 1), (6, 2), (60, 2), (150, 5), (300, 10), (9999, 15)]
+    ("quiet", "seconds"), [(0, 1), (5.9, 1), (6, 2), (40, 2), (100, 5), (200, 10), (9999, 15)]
 )
 def test_a_quiet_node_asks_ever_more_rarely(quiet: float, seconds: float) -> None:
     """Polls are close while something goes on, then rarer and rarer, 15 s apart at most."""
@@ -361,3 +373,34 @@ def test_a_longer_interval_of_the_server_is_kept() -> None:
     """Whoever asks for 60 s in the server's metadata gets no more polls when it is quiet."""
     interval = runpy.run_path(str(AGENT))["interval"]
     assert interval({"os-collect-config": {"polling_interval": 60}}, 9999) == 60
+
+
+def test_the_cheap_list_takes_the_place_of_the_metadata(cloud: Cloud, node: Node) -> None:
+    """Once it has told what the metadata told, the agent asks nothing else."""
+    cloud.deploy("a", "#!/bin/sh\ntrue")
+    cloud.signal_of("a")
+    polls, lists = cloud.polls, cloud.lists
+    cloud.deploy("b", "#!/bin/sh\ntrue")
+    assert cloud.signal_of("b")["deploy_status_code"] == 0
+    assert cloud.polls == polls
+    assert cloud.lists > lists
+
+
+@pytest.mark.parametrize("way", ["other id", "refused", "refused later"])
+def test_without_the_cheap_list_the_metadata_serve(cloud: Cloud, tmp_path: Path, way: str) -> None:
+    """A stale server id or a cloud's policy costs no deployment."""
+    node = Node(tmp_path, cloud)
+    if way == "other id":
+        node.server_id.write_text("of-the-image\n")
+    cloud.closed_lists = way == "refused"
+    node.boot()
+    try:
+        cloud.deploy("a", "#!/bin/sh\ntrue")
+        cloud.signal_of("a")
+        cloud.closed_lists = cloud.closed_lists or way == "refused later"
+        polls = cloud.polls
+        cloud.deploy("b", "#!/bin/sh\ntrue")
+        assert cloud.signal_of("b")["deploy_status_code"] == 0
+        assert cloud.polls > polls
+    finally:
+        node.kill()

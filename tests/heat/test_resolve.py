@@ -170,11 +170,10 @@ def test_server_names(ha: stack.Stack) -> None:
 
 
 def test_scripts_are_complete(ha: stack.Stack) -> None:
-    """Heat puts the library between the head and the body of each script."""
-    script = ha["runtime_start_docker_config"].properties["config"]
+    """Heat puts the library into the scripts that install it."""
+    script = ha["os_preflight_config"].properties["config"]
     assert script.startswith("#!/bin/bash\n")
-    assert "\nfail() {\n" in script
-    assert "HEATGEN_LIB" not in script
+    assert script.index("\nfail() {\n") < script.index('\nsource "$HEATGEN_LIB/step.sh"\n')
 
 
 @pytest.mark.parametrize("cluster", ["minimal", "ha"])

@@ -78,6 +78,7 @@ def test_inputs() -> None:
     by_name = {item.name: item for item in tiny.planned(control=3).deployments}
     start = by_name["kvstore_start_control_1"].inputs
     assert start == {
+        "HEATGEN_LIB": "/opt/heatgen/lib",
         "HEATGEN_STEP": "kvstore/start", "HEATGEN_ROLE": "control", "HEATGEN_GROUP": "control",
         "HEATGEN_TIMEOUT": "60",
         "MEMBERS": ["10.0.0.10", "10.0.0.11", "10.0.0.12"],
@@ -109,13 +110,17 @@ def test_missing_pins() -> None:
 
 
 def test_scripts_are_complete() -> None:
-    """The library stands in place of the line that sources it; nothing else is changed."""
+    """A node's first steps install the library that all source; nothing else is changed."""
     planned = tiny.planned()
-    config = next(item for item in planned.configs if item.name == "kvstore_start_config")
-    script = config.head + planned.library + config.body
+    scripts = {item.name: planned.library.join(item.script) for item in planned.configs}
+    with_library = {name for name, text in scripts.items() if "# the library" in text}
+    assert with_library == {"os_preflight_config"}
+    source = f"\n{plan.LIBRARY_LINE}"
+    install = "\ncat >library <<'END'\n# the library\nfail() { exit 1; }\nEND\n"
+    assert scripts["os_preflight_config"].count(f"{install[:-1]}{source}") == 1
+    script = scripts["kvstore_start_config"]
     assert script.startswith("#!/bin/bash\n")
-    assert "\n\n# the library\nfail() { exit 1; }\n\necho" in script
-    assert "HEATGEN_LIB" not in script
+    assert script.count(source) == 1
     assert script.endswith('echo "$MEMBERS"\noutput health x\necho "Done."\n')
 
 

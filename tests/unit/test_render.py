@@ -119,16 +119,19 @@ def test_every_deployment_says_its_transport(small: dict[str, Any]) -> None:
 
 
 def test_the_library_is_there_once(small: dict[str, Any]) -> None:
-    """Every script has the library, and the template has it once: Heat limits its size."""
+    """First steps have the library, and the template has it once: Heat limits its size."""
     library = small["resources"]["step_library"]["properties"]
-    assert library == {"type": "string", "value": "# the library\nfail() { exit 1; }\n\n"}
+    assert library == {"type": "string", "value": "# the library\nfail() { exit 1; }"}
     assert str(small).count("# the library") == 1
     for name, item in of_kind(small, "OS::Heat::SoftwareConfig").items():
-        if name != "agent":
-            head, middle, body = item["properties"]["config"]["list_join"][1]
+        script = item["properties"]["config"]
+        if name == "os_preflight_config":
+            head, middle, body = script["list_join"][1]
             assert middle == {"get_attr": ["step_library", "value"]}
             assert head.startswith("#!/bin/bash\n")
-            assert body.startswith(("echo", "output"))
+            assert 'source "$HEATGEN_LIB/step.sh"\n' in body
+        elif name != "agent":
+            assert 'source "$HEATGEN_LIB/step.sh"\n' in script
 
 
 def test_every_step_can_tell_its_problem(small: dict[str, Any]) -> None:

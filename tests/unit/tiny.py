@@ -198,6 +198,7 @@ def tree() -> dict[str, bytes]:
     """The files of the tiny house."""
     return {
         "lib/step.sh": b"# the library\nfail() { exit 1; }\n",
+        "lib/install.sh": b"# at the head\ncat >library <<'END'\nLIBRARY\nEND\n",
         "agent/heatgen-agent": b"#!/usr/bin/env python3\nprint('agent')\n",
         "agent/heatgen-agent.service": b"[Service]\nExecStart=/agent\n",
         "blocks/os/debian/block.yaml": _OS.encode(),
