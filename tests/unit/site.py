@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A web server on loopback in the place of upstream, a mirror, a registry or a proxy."""
+
+import hashlib
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from heatgen import lock
+from heatgen.catalog import Catalog
+from heatgen.spec import Spec
+
+MANIFEST = b'{"schemaVersion": 2}'
+DIGEST = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
+
+
+@dataclass
+class Site:
+    """What the server serves, how it misbehaves, and what it was asked."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    token: str = ""
+    statuses: dict[str, list[int]] = field(default_factory=dict)
+    """Statuses to give first, by path."""
+    broken: dict[str, int] = field(default_factory=dict)
+    """How often a path's answers end in the middle."""
+    meeting: threading.Barrier | None = None
+    """Where all questions wait for each other."""
+    asked: list[str] = field(default_factory=list)
+
+    def serve_all(self, spec: Spec, blocks: Catalog) -> None:
+        """Be a mirror and registry with all that a cluster wants, as upstream lays it out."""
+        for item in lock.wanted(spec, blocks):
+            if item.image:
+                repository, _, tag = item.name.partition("/")[2].rpartition(":")
+                self.files[f"/v2/{repository}/manifests/{tag}"] = MANIFEST
+                continue
+            body = f"the bytes of {item.name}".encode()
+            self.files[path_of(item.name)] = body
+            if item.checksums:
+                line = f"{hashlib.sha256(body).hexdigest()}  {item.file}\n".encode()
+                sums = path_of(item.checksums)
+                self.files[sums] = self.files.get(sums, b"") + line
+
+
+def path_of(url: str) -> str:
+    """Where a mirror has upstream's file."""
+    return f"/{url.removeprefix('https://')}"
+
+
+@contextmanager
+def serving(site: Site, tls: ssl.SSLContext | None = None) -> Iterator[Site]:
+    """The server, as long as it is needed."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            site.asked.append(self.path)
+            if site.meeting is not None:
+                site.meeting.wait(5)
+            headers = dict(site.headers.get(self.path, {}))
+            if site.statuses.get(self.path):
+                self.reply(site.statuses[self.path].pop(0), b"", headers)
+            elif self.path.startswith("/token?"):
+                self.reply(200, b'{"token": "let-me-in"}', {})
+            elif (
+                site.token
+                and self.path.startswith("/v2/")
+                and (self.headers.get("Authorization") != f"Bearer {site.token}")
+            ):
+                challenge = f'Bearer realm="{site.url}/token",service="s",scope="pull"'
+                self.reply(401, b"", {"WWW-Authenticate": challenge})
+            elif self.path in site.files:
+                self.reply(200, site.files[self.path], headers)
+            else:
+                self.reply(404, b"", {})
+
+        def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if site.broken.get(self.path, 0) > 0:
+                site.broken[self.path] -= 1
+                body = body[: len(body) // 2]
+                self.close_connection = True
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """Say nothing of clients that hang up."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    scheme = "https" if tls else "http"
+    site.url = f"{scheme}://localhost:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield site
+    finally:
+        server.shutdown()
+        server.server_close()
