@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: questions to web servers, bounded in time, tries and bytes, their failures in plain words.
+"""Edge: questions to web servers, bounded in time, tries and bytes; failures in plain words.
 
-Proxies and authorities are those of the environment, as everywhere: ``HTTPS_PROXY``, ``HTTP_PROXY``,
-``NO_PROXY``, ``REQUESTS_CA_BUNDLE``.
+Proxies and authorities are those of the environment, as everywhere: ``HTTPS_PROXY``,
+``HTTP_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 
 
 class Unavailable(Exception):
-    """A source gave no answer that can be used; the text says which and why, the hint what to do."""
+    """A source gave no usable answer; the text says which and why, the hint what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -20,7 +20,7 @@ from heatgen.catalog import Catalog
 from heatgen.fetch import Unavailable
 from heatgen.pins import Pins
 from heatgen.problems import Problem
-from heatgen.spec import Spec, group_blocks, used_blocks
+from heatgen.spec import Artifacts, Spec, group_blocks, used_blocks
 
 PARALLEL = 8
 """Questions at the same time."""
@@ -53,6 +53,15 @@ class Wanted:
     def file(self) -> str:
         """What people call it: the last part of its name."""
         return self.name.rpartition("/")[2]
+
+    def source(self, artifacts: Artifacts) -> str:
+        """URL that tells its sum: of the checksum file, the manifest, or the artefact itself."""
+        if not self.image:
+            return inputs.artefact_url(self.checksums or self.name, artifacts.mirror)
+        host, _, rest = self.name.partition("/")
+        repository, _, tag = rest.rpartition(":")
+        base = artifacts.registry or f"https://{_DOCKER_HUB.get(host, host)}"
+        return f"{base}/v2/{repository}/manifests/{tag}"
 
 
 @dataclass(frozen=True)
@@ -91,10 +100,15 @@ def ask(spec: Spec, items: Iterable[Wanted], notice: Callable[[str], None]) -> A
     session = fetch.session()
 
     def answer(item: Wanted) -> str | Problem:
+        source = item.source(spec.artifacts)
         try:
             if item.image:
-                return _digest(session, item, spec.artifacts.registry)
-            return _sum(session, item, spec.artifacts.mirror, notice)
+                return _digest(session, source)
+            if item.checksums:
+                return _published_sum(session, source, item.file)
+            found = fetch.sha256(session, source)
+            notice(f"{item.file}: upstream publishes no checksum; hashed what {source} gave")
+            return found
         except Unavailable as error:
             return Problem(item.name, None, str(error), error.hint)
 
@@ -114,13 +128,16 @@ def ask(spec: Spec, items: Iterable[Wanted], notice: Callable[[str], None]) -> A
     )
 
 
-def changed(pinned: Pins, now: Pins, items: Iterable[Wanted], update: str) -> list[Problem]:
+def changed(
+    pinned: Pins, now: Pins, items: Iterable[Wanted], artifacts: Artifacts, update: str
+) -> list[Problem]:
     """What has other bytes at its source than the lock says.
 
     Args:
         pinned: the lock.
         now: what the sources say.
         items: what was asked for.
+        artifacts: where it was asked for.
         update: the command that takes the new bytes.
     """
     hint = (
@@ -131,7 +148,7 @@ def changed(pinned: Pins, now: Pins, items: Iterable[Wanted], update: str) -> li
         pinned.problem(
             item.name,
             f"{item.file} ({item.owner}) has changed: the lock has {pinned.every[item.name]}, "
-            f"{item.checksums or item.name} says {now.every[item.name]}",
+            f"{item.source(artifacts)} says {now.every[item.name]}",
             hint,
         )
         for item in items
@@ -181,31 +198,19 @@ def _sums(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _sum(
-    session: requests.Session, item: Wanted, mirror: str, notice: Callable[[str], None]
-) -> str:
-    if item.checksums:
-        url = inputs.artefact_url(item.checksums, mirror)
-        text = fetch.get(session, url).body.decode("utf-8", "replace")
-        found = checksum(text, item.file)
-        if found is None:
-            names = [name for _, name in _sums(text)]
-            listed = ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
-            hint = f"it has those of {listed}" if listed else "it is not a checksum file"
-            raise Unavailable(f"{url} has no SHA-256 of {item.file}", hint)
-        return found
-    url = inputs.artefact_url(item.name, mirror)
-    found = fetch.sha256(session, url)
-    notice(f"{item.file}: upstream publishes no checksum; hashed what {url} gave")
+def _published_sum(session: requests.Session, url: str, file: str) -> str:
+    text = fetch.get(session, url).body.decode("utf-8", "replace")
+    found = checksum(text, file)
+    if found is None:
+        names = [name for _, name in _sums(text)]
+        listed = ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
+        hint = f"it has those of {listed}" if listed else "it is not a checksum file"
+        raise Unavailable(f"{url} has no SHA-256 of {file}", hint)
     return found
 
 
-def _digest(session: requests.Session, item: Wanted, registry: str) -> str:
-    """The digest of a tag, by the registry's API (OCI distribution specification)."""
-    host, _, rest = item.name.partition("/")
-    repository, _, tag = rest.rpartition(":")
-    base = registry or f"https://{_DOCKER_HUB.get(host, host)}"
-    url = f"{base}/v2/{repository}/manifests/{tag}"
+def _digest(session: requests.Session, url: str) -> str:
+    """The digest of a manifest, by the registry's API (OCI distribution specification)."""
     headers = {"Accept": ", ".join(MANIFESTS)}
     try:
         answer = fetch.get(session, url, headers)

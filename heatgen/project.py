@@ -12,7 +12,7 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,8 +85,7 @@ def make_lock(
     answers = lock.ask(project.spec, wanted, notice)
     problems = list(answers.problems)
     if before is not None and not update:
-        command = f"heatgen lock --update {project.path}"
-        problems += lock.changed(before, answers.pins, wanted, command)
+        problems += _changed(project, before, answers.pins, wanted)
     if problems:
         raise Failed(problems, _lock_text(before))
     if before is not None:
@@ -112,7 +111,7 @@ def check_lock(project: Project, notice: Callable[[str], None]) -> pins.Pins:
     answers = lock.ask(project.spec, wanted, notice)
     problems = [
         *lock.stale(pinned, wanted, make),
-        *lock.changed(pinned, answers.pins, wanted, f"heatgen lock --update {project.path}"),
+        *_changed(project, pinned, answers.pins, wanted),
         *answers.problems,
     ]
     if problems:
@@ -196,6 +195,13 @@ def write_file(path: Path, text: str, mode: int = 0o644) -> None:
 
 def _read_lock(path: Path) -> pins.Pins:
     return pins.read(str(path), read_file(path))
+
+
+def _changed(
+    project: Project, before: pins.Pins, now: pins.Pins, wanted: Iterable[lock.Wanted]
+) -> list[Problem]:
+    update = f"heatgen lock --update {project.path}"
+    return lock.changed(before, now, wanted, project.spec.artifacts, update)
 
 
 def _lock_text(pinned: pins.Pins | None) -> dict[str, str]:

@@ -53,55 +53,69 @@ def path_of(url: str) -> str:
     return f"/{url.removeprefix('https://')}"
 
 
+class _Server(ThreadingHTTPServer):
+    """The server of a site."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.site = site
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that hang up."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Answer, or misbehave as told."""
+        site = self.server.site
+        site.asked.append(self.path)
+        if site.meeting is not None:
+            site.meeting.wait(5)
+        headers = site.headers.get(self.path, {})
+        if site.statuses.get(self.path):
+            self._reply(site.statuses[self.path].pop(0), b"", headers)
+        elif self.path.startswith("/token?"):
+            self._reply(200, b'{"token": "let-me-in"}', {})
+        elif not self._known():
+            challenge = f'Bearer realm="{site.url}/token",service="s",scope="pull"'
+            self._reply(401, b"", {"WWW-Authenticate": challenge})
+        elif self.path in site.files:
+            self._reply(200, site.files[self.path], headers)
+        else:
+            self._reply(404, b"", {})
+
+    def _known(self) -> bool:
+        """Whether who asks the registry has its token, if it wants one."""
+        token = self.server.site.token
+        if not token or not self.path.startswith("/v2/"):
+            return True
+        return self.headers.get("Authorization") == f"Bearer {token}"
+
+    def _reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        broken = self.server.site.broken
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if broken.get(self.path, 0) > 0:
+            broken[self.path] -= 1
+            body = body[: len(body) // 2]
+            self.close_connection = True
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def serving(site: Site, tls: ssl.SSLContext | None = None) -> Iterator[Site]:
-    """The server, as long as it is needed."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            site.asked.append(self.path)
-            if site.meeting is not None:
-                site.meeting.wait(5)
-            headers = dict(site.headers.get(self.path, {}))
-            if site.statuses.get(self.path):
-                self.reply(site.statuses[self.path].pop(0), b"", headers)
-            elif self.path.startswith("/token?"):
-                self.reply(200, b'{"token": "let-me-in"}', {})
-            elif (
-                site.token
-                and self.path.startswith("/v2/")
-                and (self.headers.get("Authorization") != f"Bearer {site.token}")
-            ):
-                challenge = f'Bearer realm="{site.url}/token",service="s",scope="pull"'
-                self.reply(401, b"", {"WWW-Authenticate": challenge})
-            elif self.path in site.files:
-                self.reply(200, site.files[self.path], headers)
-            else:
-                self.reply(404, b"", {})
-
-        def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if site.broken.get(self.path, 0) > 0:
-                site.broken[self.path] -= 1
-                body = body[: len(body) // 2]
-                self.close_connection = True
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            """Say nothing of clients that hang up."""
-
-    server = Server(("127.0.0.1", 0), Handler)
+    """The site's server, as long as it is needed."""
+    server = _Server(site)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    scheme = "https" if tls else "http"
-    site.url = f"{scheme}://localhost:{server.server_address[1]}"
+    site.url = f"{'https' if tls else 'http'}://localhost:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield site

@@ -55,7 +55,7 @@ def tool_sum(site: Site) -> str:
 def asked(
     site: Site, files: dict[str, bytes] | None = None, url: str = ""
 ) -> tuple[lock.Answers, list[str]]:
-    """What the site answers for a tiny cluster that has it as mirror and registry; what was said."""
+    """What a tiny cluster's mirror and registry answer, and what was said."""
     blocks = tiny.house(files)
     address = url or site.url
     text = f"{tiny.CLUSTER}artifacts: {{mirror: '{address}', registry: '{address}'}}\n"

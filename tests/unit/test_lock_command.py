@@ -3,8 +3,8 @@
 
 import os
 import re
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -78,7 +78,7 @@ def test_changed_upstream(
         assert said.count("error:") == 1
         assert f"{locked}:" in said
         assert "kubelet (artefact 'kubelet' of orchestration/kubernetes) has changed" in said
-        assert f"the lock has {old}, {KUBELET}.sha256 says {new}" in said
+        assert f"the lock has {old}, {site.url}{path_of(KUBELET)}.sha256 says {new}" in said
         assert f"| {'  '}{KUBELET}: {old}" in said
         assert f"heatgen lock --update {cluster}" in said
         assert locked.read_text() == before
@@ -101,7 +101,7 @@ def test_changed_image(
 def test_stale_lock(
     cluster: Path, locked: Path, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a changed cluster.yaml --check says what lacks and what is too much; lock puts it right."""
+    """When cluster.yaml has changed, --check says what lacks and what is too much."""
     with cluster.open("a") as file:
         file.write("kvstore: {version: 3.6.99}\n")
     assert main(["lock", "--check", str(cluster)]) == 1
@@ -204,24 +204,16 @@ def test_render_without_lock_and_sources(
 def test_locks_at_once(cluster: Path, site: Site) -> None:
     """Whoever locks at the same time: one whole lock, and nothing beside it."""
     wish = project.load(cluster)
-    failures: list[BaseException] = []
 
-    def work() -> None:
-        try:
-            for number in range(5):
-                # Each time other bytes, so that each time the lock is written.
-                site.files["/v2/pause/manifests/3.10.1"] = f"{{{number}}}".encode()
-                project.make_lock(wish, lambda _: None, update=True)
-                project.pinned(wish, lambda _: None)
-        except BaseException as error:
-            failures.append(error)
+    def work(number: int) -> None:
+        for turn in range(5):
+            # Each time other bytes, so that each time the lock is written.
+            site.files["/v2/pause/manifests/3.10.1"] = f"{{{number}{turn}}}".encode()
+            project.make_lock(wish, lambda _: None, update=True)
+            project.pinned(wish, lambda _: None)
 
-    workers = [threading.Thread(target=work) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert failures == []
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(work, range(3))) == [None] * 3
     names = {path.name for path in cluster.parent.iterdir()}
     assert names == {"cluster.yaml", "cluster.lock.yaml"}
 
