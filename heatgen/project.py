@@ -169,6 +169,18 @@ def read_file(path: Path) -> bytes:
         raise ProblemsFound([_os_problem(path, error)]) from None
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, if they are not there.
+
+    Raises:
+        ProblemsFound: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProblemsFound([_os_problem(path, error)]) from None
+
+
 def write_file(path: Path, text: str, mode: int = 0o644) -> None:
     """Write a file as a whole or not at all, however many write it at the same time.
 
