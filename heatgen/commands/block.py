@@ -14,7 +14,7 @@ from cliff.show import ShowOne
 
 from heatgen import blockcheck, library, project, scaffold
 from heatgen.catalog import MAX_NAME, OWN, Block, Catalog, Condition, valid_name
-from heatgen.names import LAYERS
+from heatgen.names import LAYERS, TRUST
 from heatgen.problems import Problem, ProblemsFound, did_you_mean
 from heatgen.systems import STATES, System
 
@@ -61,12 +61,11 @@ class BlockShow(ShowOne):
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Show."""
         catalog = library.catalog()
-        layer, _, name = parsed_args.block.partition("/")
+        layer, name = _layer_and_name(parsed_args.block)
         every = {(block.layer, block.name): block for block in catalog.all_blocks()}
         if (layer, name) in every:
             shown = _block(every[layer, name])
         else:
-            _refuse_unknown_layer(parsed_args.block, layer)
             system = catalog.systems.find(layer, name)
             if system is None:
                 message, hint = catalog.missing(layer, name)
@@ -123,13 +122,14 @@ class BlockNew(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Write the files."""
-        layer, _, name = parsed_args.block.partition("/")
+        layer, name = _layer_and_name(parsed_args.block)
         folder = parsed_args.path / layer / name
         # Without HEATGEN_PATH: it may name a folder that is made only now.
         catalog = library.installed()
-        _refuse_unknown_layer(parsed_args.block, layer)
         problem = ""
-        if not valid_name(name):
+        if layer not in LAYERS:
+            problem = "blocks are made for layers, there is one mortar"
+        elif not valid_name(name):
             problem = f"a name has at most {MAX_NAME} lower-case letters, digits and hyphens"
         elif (layer, name) in catalog.blocks:
             problem = "heatgen has a block of that name: choose another"
@@ -174,10 +174,24 @@ def _under(paths: Iterable[Path], catalog: Catalog) -> list[Block]:
     ]
 
 
-def _refuse_unknown_layer(text: str, layer: str) -> None:
-    if layer not in LAYERS:
-        hint = did_you_mean(layer, LAYERS)
-        raise ProblemsFound([Problem(text, None, f"{layer!r} is not a layer", hint)])
+def _layer_and_name(text: str) -> tuple[str, str]:
+    """The two words of ``LAYER/NAME``.
+
+    Raises:
+        ProblemsFound: there are not two, or the first is no layer.
+    """
+    layer, _, name = text.partition("/")
+    message, hint = "", ""
+    if layer not in (*LAYERS, TRUST):
+        message, hint = f"{layer!r} is not a layer", did_you_mean(layer, LAYERS)
+    elif not name:
+        message, hint = (
+            "is a layer alone",
+            f"write LAYER/NAME; see 'heatgen block list --layer {layer}'",
+        )
+    if message:
+        raise ProblemsFound([Problem(text, None, message, hint)])
+    return layer, name
 
 
 class _Many(FormattableColumn[Any]):
