@@ -6,9 +6,12 @@ Proxies and authorities are those of the environment, as everywhere: ``HTTPS_PRO
 """
 
 import hashlib
+import queue
 import re
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,6 +21,8 @@ import urllib3
 
 from heatgen import VERSION
 
+PARALLEL = 8
+"""Questions at the same time."""
 TIMEOUT = (10, 30)
 """Seconds to connect, and between two bytes."""
 LONGEST = 1800
@@ -31,6 +36,7 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses that may be better the next time."""
 _CHUNK = 1024 * 1024
 _T = TypeVar("_T")
+_Item = TypeVar("_Item")
 
 
 class Unavailable(Exception):
@@ -109,6 +115,34 @@ def sha256(session: requests.Session, url: str) -> str:
         return digest.hexdigest()
 
     return _tried(ask)
+
+
+def side_by_side(ask: Callable[[_Item], _T], items: Iterable[_Item]) -> list[_T]:
+    """The answers for all items, in their order, a few asked for at the same time.
+
+    Whoever interrupts does not wait for a server that says nothing: the threads are daemons, which
+    those of :mod:`concurrent.futures` are not.
+    """
+    waiting: queue.SimpleQueue[tuple[_Item, Future[_T]]] = queue.SimpleQueue()
+    answers: list[Future[_T]] = []
+    for item in items:
+        answers.append(Future())
+        waiting.put((item, answers[-1]))
+
+    def work() -> None:
+        while not waiting.empty():
+            try:
+                item, answer = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                answer.set_result(ask(item))
+            except BaseException as error:  # noqa: BLE001 - raised where the answer is taken
+                answer.set_exception(error)
+
+    for _ in range(min(PARALLEL, len(answers))):
+        threading.Thread(target=work, daemon=True).start()
+    return [answer.result() for answer in answers]
 
 
 def _tried(ask: Callable[[], _T]) -> _T:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import requests
@@ -22,8 +21,6 @@ from heatgen.pins import Pins
 from heatgen.problems import Problem
 from heatgen.spec import Artifacts, Spec, group_blocks, used_blocks
 
-PARALLEL = 8
-"""Questions at the same time."""
 MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -112,12 +109,7 @@ def ask(spec: Spec, items: Iterable[Wanted], notice: Callable[[str], None]) -> A
         except Unavailable as error:
             return Problem(item.name, None, str(error), error.hint)
 
-    pool = ThreadPoolExecutor(PARALLEL)
-    try:
-        answers = list(zip(items, pool.map(answer, items), strict=True))
-    finally:
-        # Whoever interrupts does not wait for questions that were not asked yet.
-        pool.shutdown(wait=False, cancel_futures=True)
+    answers = list(zip(items, fetch.side_by_side(answer, items), strict=True))
     good = [(item, value) for item, value in answers if isinstance(value, str)]
     return Answers(
         Pins(

@@ -119,7 +119,7 @@ def check_lock(project: Project, notice: Callable[[str], None]) -> pins.Pins:
     return pinned
 
 
-def pinned(project: Project, notice: Callable[[str], None]) -> pins.Pins:
+def lock_or_make(project: Project, notice: Callable[[str], None]) -> pins.Pins:
     """The pins of the lock; without one it is made, as package managers do, and that is said.
 
     A lock that is there is never changed here, nor is any source asked.
@@ -141,12 +141,12 @@ def make_template(project: Project, notice: Callable[[str], None] = lambda _: No
         Failed: there was no lock, and a source gave no answer.
         ProblemsFound: the lock lacks something, or a limit of Heat is exceeded.
     """
-    pins_ = pinned(project, notice)
+    pinned = lock_or_make(project, notice)
     try:
         request = keys.admin_request(project.key_file, project.request_file, project.spec.name)
     except OSError as error:
         raise ProblemsFound([_os_problem(project.key_file, error)]) from None
-    planned = plan.build(project.spec, project.catalog, pins_, request)
+    planned = plan.build(project.spec, project.catalog, pinned, request)
     template = render.render(planned).as_dict()
     usage = tuple(limits.usage(planned, template))
     _refuse_excess(project.path, usage)

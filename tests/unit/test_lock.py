@@ -19,7 +19,7 @@ from heatgen import fetch, lock, pins
 from heatgen.problems import Problem, ProblemsFound, report
 
 from . import tiny
-from .site import DIGEST, Site, serving
+from .website import DIGEST, Site, alone, serving
 
 TOOL_PATH = "/example.org/v1.0/tool.tar.gz"
 SUMS_PATH = "/example.org/sums"
@@ -29,11 +29,8 @@ UNPUBLISHED = b", checksums: 'https://example.org/sums'"
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Failures that may pass are tried again without a pause, and nobody's proxy is asked."""
-    monkeypatch.setattr(fetch, "PAUSES", (0, 0))
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    """Failures that may pass are tried again without a pause."""
+    alone(monkeypatch)
 
 
 @pytest.fixture

@@ -3,16 +3,21 @@
 
 import os
 import re
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from heatgen import document, fetch, library, project, spec
+from heatgen import document, library, project, spec
 from heatgen.commands.main import main
 
-from .site import DIGEST, Site, path_of, serving
+from .website import DIGEST, Site, alone, path_of, serving
 
 CLUSTER = """\
 name: demo
@@ -24,7 +29,7 @@ KUBELET = "https://dl.k8s.io/release/v1.37.2/bin/linux/amd64/kubelet"
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A mirror with all that a cluster of defaults wants."""
-    monkeypatch.setattr(fetch, "PAUSES", (0, 0))
+    alone(monkeypatch)
     blocks = library.catalog()
     text = document.parse("cluster.yaml", CLUSTER.encode())
     with serving(Site()) as served:
@@ -210,12 +215,29 @@ def test_locks_at_once(cluster: Path, site: Site) -> None:
             # Each time other bytes, so that each time the lock is written.
             site.files["/v2/pause/manifests/3.10.1"] = f"{{{number}{turn}}}".encode()
             project.make_lock(wish, lambda _: None, update=True)
-            project.pinned(wish, lambda _: None)
+            project.lock_or_make(wish, lambda _: None)
 
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(work, range(3))) == [None] * 3
     names = {path.name for path in cluster.parent.iterdir()}
     assert names == {"cluster.yaml", "cluster.lock.yaml"}
+
+
+def test_interrupted(cluster: Path, site: Site) -> None:
+    """Ctrl-C ends at once, whatever servers do: exit code 130, no lock and no traceback."""
+    site.meeting = threading.Barrier(99)
+    words = [sys.executable, "-m", "heatgen", "lock", str(cluster)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
+        while not site.asked:
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        # Long before the time-outs of the silent server.
+        _, said = running.communicate(timeout=20)
+    site.meeting.abort()
+    assert running.returncode == 130
+    assert "Traceback" not in said
+    assert [path.name for path in cluster.parent.iterdir()] == ["cluster.yaml"]
 
 
 def test_write_that_is_cut_off(tmp_path: Path) -> None:

@@ -9,12 +9,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from heatgen import lock
+import pytest
+
+from heatgen import fetch, lock
 from heatgen.catalog import Catalog
 from heatgen.spec import Spec
 
 MANIFEST = b'{"schemaVersion": 2}'
 DIGEST = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
+
+
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy of the machine's user is asked, and nobody waits before asking again."""
+    monkeypatch.setattr(fetch, "PAUSES", (0, 0))
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @dataclass
