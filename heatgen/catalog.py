@@ -206,7 +206,6 @@ def build(
             first = blocks.setdefault((block.layer, block.name), block)
             if first is not block:
                 problems.append(_clash(first, block))
-                sources[block.document.name] = block.document.text
     for path in (STEP_LIBRARY, AGENT, AGENT_UNIT, f"{TRUST}/{BLOCK_FILE}"):
         if path not in tree:
             problems.append(Problem(f"hot/{path}", None, "is missing", "reinstall heatgen"))

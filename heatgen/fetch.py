@@ -169,8 +169,11 @@ def _opened(
     with _plain_words(url):
         reply = session.get(url, headers=headers, params=params, timeout=TIMEOUT, stream=True)
     with reply:
-        if url.startswith("https:") and not reply.url.startswith("https:"):
-            raise Unavailable(f"cannot use {url}: it leads to {reply.url}, which anybody can forge")
+        insecure = [hop.url for hop in (*reply.history, reply) if not hop.url.startswith("https:")]
+        if url.startswith("https:") and insecure:
+            raise Unavailable(
+                f"cannot use {url}: it leads to {insecure[0]}, which anybody can forge"
+            )
         if reply.status_code == requests.codes.unauthorized:
             raise Denied(url, reply.headers.get("WWW-Authenticate", ""))
         if not reply.ok:
@@ -184,7 +187,8 @@ def _chunks(url: str, reply: requests.Response) -> Iterator[bytes]:
     """The body in parts, as it was sent."""
     end = time.monotonic() + LONGEST
     with _plain_words(url):
-        for chunk in reply.raw.stream(_CHUNK, decode_content=False):
+        # What has come so far: waiting for full chunks could take for ever, byte by byte.
+        while chunk := reply.raw.read1(_CHUNK, decode_content=False):
             yield chunk
             if time.monotonic() > end:
                 raise Unavailable(f"cannot fetch {url}: it is not complete after {LONGEST} s")

@@ -184,6 +184,16 @@ def test_silence(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.meeting.abort()
 
 
+def test_endless_drip(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that keeps the line alive byte by byte is left long before the end."""
+    monkeypatch.setattr(fetch, "LONGEST", 0.05)
+    site.files[SUMS_PATH] = b"0" * 3000
+    site.dripping[SUMS_PATH] = 0
+    (problem,) = problems(site)
+    assert problem.message.endswith("it is not complete after 0.05 s")
+    assert 0 < site.dripping[SUMS_PATH] < 3000
+
+
 def test_questions_side_by_side(site: Site) -> None:
     """All are asked at the same time: here each is answered only when the other was asked, too."""
     site.meeting = threading.Barrier(2)

@@ -4,6 +4,7 @@
 import hashlib
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class Site:
     """Statuses to give first, by path."""
     broken: dict[str, int] = field(default_factory=dict)
     """How often a path's answers end in the middle."""
+    dripping: dict[str, int] = field(default_factory=dict)
+    """Paths that come byte by byte, with what was sent so far."""
     meeting: threading.Barrier | None = None
     """Where all questions wait for each other."""
     asked: list[str] = field(default_factory=list)
@@ -113,7 +116,13 @@ class _Handler(BaseHTTPRequestHandler):
             broken[self.path] -= 1
             body = body[: len(body) // 2]
             self.close_connection = True
-        self.wfile.write(body)
+        if self.path not in self.server.site.dripping:
+            self.wfile.write(body)
+            return
+        for number in range(len(body)):
+            self.wfile.write(body[number : number + 1])
+            self.server.site.dripping[self.path] += 1
+            time.sleep(0.01)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
