@@ -208,7 +208,7 @@ def test_show_to_people(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("os/debia", "did you mean 'debian'?"),
+        ("os/debianx", "did you mean 'debian'?"),
         ("oss/debian", "did you mean 'os'?"),
         ("os/etcd", "it belongs to the layer kvstore"),
         ("os", "write LAYER/NAME"),
