@@ -10,40 +10,81 @@ from collections.abc import Iterable, Iterator
 import jsonschema
 
 from heatgen import configs, document, inputs, plan, schema, scripts, spec
-from heatgen.catalog import BLOCK_FILE, Block, Catalog, Step
+from heatgen.catalog import BLOCK_FILE, OWN, Block, Catalog, Step
 from heatgen.names import RUNTIME, TRUST
 from heatgen.pins import Pins
 from heatgen.problems import Position, Problem, ProblemsFound, did_you_mean
+from heatgen.systems import SUCCESSOR
 
 _TRIAL = "name: trial\ncloud: {external_network: n, image: i, flavor: f}\n"
 _CONTROL_PLANES = ("count: 1", "count: 3", "count: 3, load_balancer: octavia")
 """Enough for all ways of the plan."""
-_FREE_FILES = ("README.rst", "example.yaml", BLOCK_FILE)
+EXAMPLE = "example.yaml"
+"""A ``cluster.yaml`` that shows a block."""
+_FREE_FILES = ("README.rst", EXAMPLE, BLOCK_FILE)
 
 
 def check(
-    catalog: Catalog, executables: frozenset[str], cluster_schema: schema.Schema
+    catalog: Catalog,
+    executables: frozenset[str],
+    cluster_schema: schema.Schema,
+    chosen: Iterable[Block] | None = None,
 ) -> tuple[list[Problem], dict[str, str]]:
     """Everything that is wrong with the blocks of a catalog, and the texts to quote from.
 
     Args:
         catalog: the blocks.
-        executables: files under ``hot/`` that may be executed.
+        executables: files of blocks that may be executed, as problems name them.
         cluster_schema: the schema of ``cluster.yaml``.
+        chosen: the blocks to check; without them all, and the systems that are no blocks.
     """
     problems: list[Problem] = []
     sources: dict[str, str] = {}
-    for block in catalog.all_blocks():
+    blocks = catalog.all_blocks() if chosen is None else list(chosen)
+    for block in blocks:
         problems += check_block(block, executables)
         folder = block.document.name.removesuffix(BLOCK_FILE)
         sources |= {f"{folder}{name}": text for name, text in block.files.items()}
-    problems += _unused_options(catalog)
-    problems += _unknown_patches(catalog)
+    problems += _unused_options(catalog, blocks)
+    problems += _unknown_patches(catalog, blocks)
+    if chosen is None:
+        problems += check_systems(catalog)
+        if catalog.systems.document is not None:
+            sources[catalog.systems.document.name] = catalog.systems.document.text
     if not problems:
-        for block in catalog.blocks.values():
-            for control_plane in _CONTROL_PLANES:
-                problems += _trial(block, control_plane, catalog, cluster_schema)
+        for block in blocks:
+            if block.layer != TRUST:
+                for control_plane in _CONTROL_PLANES:
+                    problems += _trial(block, control_plane, catalog, cluster_schema)
+                problems += _check_example(block, catalog, cluster_schema)
     return problems, sources
+
+
+def check_systems(catalog: Catalog) -> Iterator[Problem]:
+    """What is called no block is none, and what is offered instead is there."""
+    text = catalog.systems.document
+    if text is None:
+        return
+    words: set[tuple[str, str]] = set()
+    for system in catalog.systems.known:
+        layer, path = system.layer, (system.layer, system.name)
+        own = [name for name in catalog.names(layer) if catalog.blocks[layer, name].origin == OWN]
+        for word in (system.name, *system.also):
+            if word in own:
+                yield text.problem(path, f"there is a block {layer}/{word}", "remove it here")
+            if (layer, word) in words:
+                yield text.problem(path, f"{word!r} is there twice in the layer {layer}")
+            words.add((layer, word))
+        if system.use not in own:
+            message = f"there is no block {layer}/{system.use} to use"
+            yield text.problem((*path, "use"), message, did_you_mean(system.use, own))
+        if (system.state == SUCCESSOR) != bool(system.successor):
+            message = "'state: successor' and 'successor' belong together"
+            yield text.problem((*path, "state"), message)
+        known = {*own, *(item.name for item in catalog.systems.known if item.layer == layer)}
+        if system.successor and system.successor not in known - {system.name}:
+            message = f"the successor {system.successor!r} is neither a block nor told of here"
+            yield text.problem((*path, "successor"), message)
 
 
 def check_block(block: Block, executables: frozenset[str]) -> list[Problem]:
@@ -98,7 +139,7 @@ def _check_inputs(block: Block) -> Iterator[Problem]:
     for name in block.inputs:
         if name not in taken:
             yield block.document.problem(("inputs", name), f"no step takes the input {name}")
-    sources = _sources_used(block)
+    sources = sources_used(block)
     for family, section in (
         ("artefact", block.artefacts), ("image", block.images), ("config", block.configs),
     ):  # fmt: skip
@@ -126,7 +167,7 @@ def _check_files(block: Block) -> Iterator[Problem]:
     """Files that are named are there, files that are there are named."""
     named = {step.script: ("steps",) for step in block.steps}
     named |= {config.file: ("configs",) for config in block.configs.values()}
-    named |= {source.removeprefix("file:"): ("inputs",) for source in _sources_used(block)
+    named |= {source.removeprefix("file:"): ("inputs",) for source in sources_used(block)
               if source.startswith("file:")}  # fmt: skip
     for name, path in named.items():
         if name not in block.files:
@@ -168,7 +209,7 @@ def _check_scripts(block: Block, executables: frozenset[str]) -> Iterator[Proble
         if text is None:
             continue
         path = f"{folder}{step.script}"
-        if path.removeprefix("hot/") not in executables:
+        if path not in executables:
             yield Problem(path, None, "is not executable", f"chmod +x {path}")
         if not scripts.has_head(text):
             hint = "begin with:\n" + "".join(f"    {line}\n" for line in scripts.HEAD.splitlines())
@@ -201,7 +242,7 @@ def _in_script(
     return Problem(f"{folder}{step.script}", position, message, hint)
 
 
-def _sources_used(block: Block) -> set[str]:
+def sources_used(block: Block) -> set[str]:
     """Every reference that a block makes."""
     sources = {item.source for item in block.inputs.values()}
     for config in block.configs.values():
@@ -215,22 +256,22 @@ def _sources_used(block: Block) -> set[str]:
     return sources
 
 
-def _unknown_patches(catalog: Catalog) -> Iterator[Problem]:
+def _unknown_patches(catalog: Catalog, blocks: Iterable[Block]) -> Iterator[Problem]:
     """Patches of configurations that no block has."""
     known = {name for block in catalog.all_blocks() for name in block.overrides}
-    for block in catalog.all_blocks():
+    for block in blocks:
         for name in set(block.patches) - known:
             message = f"no configuration has the override {name!r}"
             yield block.document.problem(("patches", name), message, did_you_mean(name, known))
 
 
-def _unused_options(catalog: Catalog) -> Iterator[Problem]:
+def _unused_options(catalog: Catalog, blocks: Iterable[Block]) -> Iterator[Problem]:
     """Options that change nothing."""
-    everywhere = {source for block in catalog.all_blocks() for source in _sources_used(block)}
-    for block in catalog.all_blocks():
+    everywhere = {source for block in catalog.all_blocks() for source in sources_used(block)}
+    for block in blocks:
         texts = _formatted_texts(block)
         for name in block.options:
-            named = {f"options.{name}"} & _sources_used(block)
+            named = {f"options.{name}"} & sources_used(block)
             named |= {f"{block.layer}.{name}"} & everywhere
             computed = name == "services" and block.layer == "orchestration"
             if not named and not computed and not any(f"{{{name}}}" in text for text in texts):
@@ -255,16 +296,32 @@ def _trial(
     trials = [f"{text}{block.layer}: {{use: {block.name}}}\n"]
     if block.layer == RUNTIME:
         trials.append(f"{text}workers: [{{name: a}}, {{name: b, runtime: {block.name}}}]\n")
-    return [problem for trial in trials for problem in _plan(trial, block, catalog, cluster_schema)]
+    return [
+        problem
+        for trial in trials
+        for problem in _plan("trial.yaml", trial, block, catalog, cluster_schema)
+    ]
+
+
+def _check_example(block: Block, catalog: Catalog, cluster_schema: schema.Schema) -> list[Problem]:
+    """The block's example is a ``cluster.yaml`` that uses it."""
+    text = block.files.get(EXAMPLE)
+    if text is None:
+        return []
+    name = block.document.name.removesuffix(BLOCK_FILE) + EXAMPLE
+    return _plan(name, text, block, catalog, cluster_schema)
 
 
 def _plan(
-    text: str, block: Block, catalog: Catalog, cluster_schema: schema.Schema
+    name: str, text: str, block: Block, catalog: Catalog, cluster_schema: schema.Schema
 ) -> list[Problem]:
-    """What hinders the plan of a ``cluster.yaml``."""
+    """What hinders the plan of a ``cluster.yaml`` that is to use a block."""
     try:
-        wish = spec.read(document.parse("trial.yaml", text.encode()), catalog, cluster_schema)
+        wish = spec.read(document.parse(name, text.encode()), catalog, cluster_schema)
         used = spec.used_blocks(spec.group_blocks(wish, catalog))
+        if block not in used:
+            hint = f"write {block.layer}: {{use: {block.name}}}"
+            return [Problem(name, None, "does not use its block", hint)]
         plan.build(wish, catalog, _any_pins(used, wish), "")
     except ProblemsFound as found:
         return list(found.problems)

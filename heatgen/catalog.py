@@ -5,14 +5,16 @@ Pure: :mod:`heatgen.library` reads the files. What a block means as a whole (tha
 its description) is judged by :mod:`heatgen.blockcheck`.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from heatgen import document, schema
+from heatgen import document, schema, systems
 from heatgen.document import Document
-from heatgen.names import CONTROL, ROLES, TRUST
-from heatgen.problems import Problem, ProblemsFound
+from heatgen.names import CONTROL, LAYERS, ROLES, TRUST
+from heatgen.problems import Problem, ProblemsFound, did_you_mean
+from heatgen.systems import System, Systems
 
 Tree = Mapping[str, bytes]
 """Files under ``hot/`` by their path there, such as ``blocks/os/debian/block.yaml``."""
@@ -21,10 +23,18 @@ Condition = Mapping[str, tuple[str | int | bool, ...]]
 """Sources of inputs to values: all must have one of theirs. Nothing: always."""
 
 BLOCK_FILE = "block.yaml"
+SYSTEMS_FILE = "systems.yaml"
+OWN = "heatgen"
+"""The origin of blocks that are installed with heatgen."""
 STEP_LIBRARY = "lib/step.sh"
 LIBRARY_INSTALL = "lib/install.sh"
+MAX_NAME = 30
+"""Characters of a block's name: it is part of resources' names."""
 AGENT = "agent/heatgen-agent"
 AGENT_UNIT = "agent/heatgen-agent.service"
+
+
+_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{MAX_NAME - 1}}}\Z")
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,8 @@ class Block:
     conformance: tuple[str, ...]
     files: Mapping[str, str]
     """Texts of the folder's files by name."""
+    origin: str
+    """:data:`OWN`, or the folder of blocks that it comes from."""
     document: Document
     """``block.yaml`` with places, for problems."""
 
@@ -141,6 +153,8 @@ class Catalog:
     library_install: str
     agent: str
     agent_unit: str
+    systems: Systems
+    """What is no block; a block of the same name stands before it."""
 
     def names(self, layer: str) -> list[str]:
         """Blocks of a layer, sorted."""
@@ -150,52 +164,125 @@ class Catalog:
         """Every block, the mortar last."""
         return [*(self.blocks[key] for key in sorted(self.blocks)), self.trust]
 
+    def other_systems(self) -> list[System]:
+        """What is no block, in the order of the layers."""
+        return [item for item in self.systems.known if (item.layer, item.name) not in self.blocks]
 
-def build(tree: Tree, block_schema: schema.Schema) -> Catalog:
-    """The catalog of a tree.
+    def missing(self, layer: str, word: str) -> tuple[str, str]:
+        """Why there is no block of a name in a layer, and what to do."""
+        system = self.systems.find(layer, word)
+        if system is not None:
+            hint = f"see 'heatgen block list --layer {layer}'"
+            return system.explained(self.names(layer)), hint
+        for other in LAYERS:
+            if (other, word) in self.blocks or self.systems.find(other, word):
+                return f"there is no block {word!r}", f"it belongs to the layer {other}"
+        return f"there is no block {word!r}", did_you_mean(word, self.names(layer))
+
+
+def build(
+    tree: Tree, block_schema: schema.Schema, others: Mapping[str, Tree] | None = None
+) -> Catalog:
+    """The catalog of a tree, and of other folders of blocks.
+
+    Args:
+        tree: files under ``hot/``.
+        block_schema: of a ``block.yaml``.
+        others: for each folder laid out like ``hot/blocks``, its files by their path there.
 
     Raises:
-        ProblemsFound: when files are missing or a ``block.yaml`` is not as its schema says.
+        ProblemsFound: when files are missing, a ``block.yaml`` is not as its schema says, or there
+            are two blocks of one name.
     """
     problems: list[Problem] = []
     sources: dict[str, str] = {}
     blocks: dict[tuple[str, str], Block] = {}
-    for folder in _block_folders(tree):
+    for origin, place, files in _collections(tree, others or {}):
+        for folder in _block_folders(files):
+            try:
+                block = _read_block(files, folder, place, origin, block_schema)
+            except ProblemsFound as found:
+                problems += found.problems
+                sources |= found.sources
+                continue
+            first = blocks.setdefault((block.layer, block.name), block)
+            if first is not block:
+                problems.append(_clash(first, block))
+    for path in (STEP_LIBRARY, LIBRARY_INSTALL, AGENT, AGENT_UNIT, f"{TRUST}/{BLOCK_FILE}"):
+        if path not in tree:
+            problems.append(Problem(f"hot/{path}", None, "is missing", "reinstall heatgen"))
+    known = systems.NONE
+    if SYSTEMS_FILE in tree:
         try:
-            block = read_block(tree, folder, block_schema)
+            known = systems.read(f"hot/{SYSTEMS_FILE}", tree[SYSTEMS_FILE])
         except ProblemsFound as found:
             problems += found.problems
             sources |= found.sources
-        else:
-            blocks[block.layer, block.name] = block
-    texts = (STEP_LIBRARY, LIBRARY_INSTALL, AGENT, AGENT_UNIT)
-    for path in (*texts, f"{TRUST}/{BLOCK_FILE}"):
-        if path not in tree:
-            problems.append(Problem(f"hot/{path}", None, "is missing", "reinstall heatgen"))
     if problems:
         raise ProblemsFound(problems, sources)
-    return Catalog(blocks, blocks.pop((TRUST, TRUST)), *(tree[path].decode() for path in texts))
+    return Catalog(
+        trust=blocks.pop((TRUST, TRUST)),
+        blocks=blocks,
+        step_library=tree[STEP_LIBRARY].decode(),
+        library_install=tree[LIBRARY_INSTALL].decode(),
+        agent=tree[AGENT].decode(),
+        agent_unit=tree[AGENT_UNIT].decode(),
+        systems=known,
+    )
 
 
-def read_block(tree: Tree, folder: str, block_schema: schema.Schema) -> Block:
+def valid_name(name: str) -> bool:
+    """Whether a block may be called so."""
+    return _NAME.match(name) is not None
+
+
+def _collections(tree: Tree, others: Mapping[str, Tree]) -> Iterator[tuple[str, str, Tree]]:
+    """Where blocks come from: the origin, what stands before paths in messages, and the files."""
+    yield OWN, "hot", tree
+    for folder, files in others.items():
+        yield folder, folder, files
+
+
+def _read_block(
+    tree: Tree, folder: str, place: str, origin: str, block_schema: schema.Schema
+) -> Block:
     """The block of a folder such as ``blocks/os/debian``.
 
     Raises:
-        ProblemsFound: when ``block.yaml`` is not as its schema says.
+        ProblemsFound: when ``block.yaml`` is not as its schema says, or the folder cannot be one.
     """
-    description = document.parse(f"hot/{folder}/{BLOCK_FILE}", tree[f"{folder}/{BLOCK_FILE}"])
+    description = document.parse(f"{place}/{folder}/{BLOCK_FILE}", tree[f"{folder}/{BLOCK_FILE}"])
     problems = schema.check(description, block_schema)
-    layer = folder.split("/")[-2] if folder != TRUST else TRUST
-    if not problems and description.data["layer"] != layer:
+    own_trust = origin == OWN and folder == TRUST
+    layer, name = (TRUST, TRUST) if own_trust else folder.split("/")[-2:]
+    if not own_trust and layer not in LAYERS:
+        hint = did_you_mean(layer, LAYERS)
+        problems.append(Problem(f"{place}/{folder}", None, f"{layer!r} is not a layer", hint))
+    elif not problems and description.data["layer"] != layer:
         message = f"layer is {description.data['layer']!r}, but the folder is {layer!r}"
         problems.append(description.problem(("layer",), message))
+    if not valid_name(name):
+        message = f"a block cannot be called {name!r}"
+        hint = f"use at most {MAX_NAME} lower-case letters, digits and hyphens"
+        problems.append(Problem(f"{place}/{folder}", None, message, hint))
+    prefix = f"{folder}/"
+    files: dict[str, str] = {}
+    for path in sorted(path for path in tree if path.startswith(prefix)):
+        try:
+            files[path.removeprefix(prefix)] = tree[path].decode()
+        except UnicodeDecodeError:
+            hint = "what nodes need in bytes is an artefact"
+            problems.append(Problem(f"{place}/{path}", None, "is not UTF-8 text", hint))
     if problems:
         raise ProblemsFound(problems, {description.name: description.text})
-    prefix = f"{folder}/"
-    files = {path.removeprefix(prefix): tree[path].decode() for path in sorted(tree)
-             if path.startswith(prefix)}  # fmt: skip
     data = schema.filled(description.data, block_schema)
-    return _block(layer, folder.rpartition("/")[2], data, files, description)
+    return _block(layer, name, data, files, origin, description)
+
+
+def _clash(first: Block, second: Block) -> Problem:
+    where = first.document.name.removesuffix(f"/{BLOCK_FILE}")
+    message = f"there are two blocks {second.layer}/{second.name}, the other is {where}"
+    return Problem(second.document.name, None, message, "rename the folder of this one")
 
 
 def _block_folders(tree: Tree) -> list[str]:
@@ -205,7 +292,12 @@ def _block_folders(tree: Tree) -> list[str]:
 
 
 def _block(
-    layer: str, name: str, data: dict[str, Any], files: dict[str, str], description: Document
+    layer: str,
+    name: str,
+    data: dict[str, Any],
+    files: dict[str, str],
+    origin: str,
+    description: Document,
 ) -> Block:
     roles = _roles(data["roles"])
     return Block(
@@ -235,6 +327,7 @@ def _block(
         facts=data["facts"],
         conformance=tuple(data["conformance"]),
         files=files,
+        origin=origin,
         document=description,
     )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: finds out which bytes upstream's names stand for.
+"""Edge: finds out which bytes upstream's names stand for, and where a lock no longer agrees.
 
 Checksums come from upstream's published checksum files. Where upstream publishes none, the file
 itself is fetched and hashed, and that is said. Digests of images come from the registry. With a
@@ -7,200 +7,224 @@ mirror or registry in ``cluster.yaml`` these are asked instead of upstream. Noth
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import requests
 
-from heatgen import inputs
-from heatgen.catalog import Artefact, Catalog
+from heatgen import fetch, inputs
+from heatgen.catalog import Catalog
+from heatgen.fetch import Unavailable
 from heatgen.pins import Pins
-from heatgen.problems import Problem, ProblemsFound
-from heatgen.spec import Spec, group_blocks, used_blocks
+from heatgen.problems import Problem
+from heatgen.spec import Artifacts, Spec, group_blocks, used_blocks
 
-TIMEOUT = (10, 60)
-"""Seconds to connect, and between two bytes."""
-PARALLEL = 8
 MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+_DOCKER_HUB = {"docker.io": "registry-1.docker.io"}
+"""The one registry whose API is not where its images' names say."""
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
-_CHUNK = 1024 * 1024
-_T = TypeVar("_T")
-
-
-class Unavailable(Exception):
-    """A source gave no answer that can be used; the text says which and why."""
+_SHOWN = 5
+"""Names of a checksum file that a message shows."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a spec needs pinned."""
+    """Something that a spec needs pinned."""
 
-    artefacts: tuple[Artefact, ...]
-    """With options filled in."""
-    images: tuple[str, ...]
+    name: str
+    """Upstream's URL of an artefact, or an image's reference."""
+    image: bool
+    checksums: str
+    """URL of upstream's checksum file; '' if there is none."""
+    owner: str
+    """For people: ``artefact 'kubelet' of orchestration/kubernetes``."""
+
+    @property
+    def file(self) -> str:
+        """What people call it: the last part of its name."""
+        return self.name.rpartition("/")[2]
+
+    def source(self, artifacts: Artifacts) -> str:
+        """URL that tells its sum: of the checksum file, the manifest, or the artefact itself."""
+        if not self.image:
+            return inputs.artefact_url(self.checksums or self.name, artifacts.mirror)
+        host, _, rest = self.name.partition("/")
+        repository, _, tag = rest.rpartition(":")
+        base = artifacts.registry or f"https://{_DOCKER_HUB.get(host, host)}"
+        return f"{base}/v2/{repository}/manifests/{tag}"
 
 
-def wanted(spec: Spec, catalog: Catalog) -> Wanted:
-    """Artefacts and images of all blocks that a spec uses, those of all groups among them."""
-    artefacts: dict[str, Artefact] = {}
-    images: set[str] = set()
+@dataclass(frozen=True)
+class Answers:
+    """What the sources say now, and what they do not."""
+
+    pins: Pins
+    problems: tuple[Problem, ...]
+    """One for each source that gave no answer."""
+
+
+def wanted(spec: Spec, catalog: Catalog) -> tuple[Wanted, ...]:
+    """What all blocks that a spec uses want, those of all groups among them; sorted by name."""
+    found: dict[str, Wanted] = {}
     for block in used_blocks(group_blocks(spec, catalog)):
         options = inputs.options_of(spec, block)
-        images.update(inputs.image_references(block, options).values())
+        for name, reference in inputs.image_references(block, options).items():
+            owner = f"image {name!r} of {block.layer}/{block.name}"
+            found.setdefault(reference, Wanted(reference, True, "", owner))
         for name, url in inputs.artefact_urls(block, options).items():
             checksums = inputs.option_text(block.artefacts[name].checksums, options)
-            artefacts[url] = Artefact(url, checksums)
-    return Wanted(tuple(artefacts[url] for url in sorted(artefacts)), tuple(sorted(images)))
+            owner = f"artefact {name!r} of {block.layer}/{block.name}"
+            found.setdefault(url, Wanted(url, False, checksums, owner))
+    return tuple(found[name] for name in sorted(found))
 
 
-def resolve(spec: Spec, catalog: Catalog, notice: Callable[[str], None]) -> Pins:
-    """Ask upstream, or the mirror, for all sums and digests.
+def ask(spec: Spec, items: Iterable[Wanted], notice: Callable[[str], None]) -> Answers:
+    """Ask upstream, or the mirror and the registry, for sums and digests; all at the same time.
 
     Args:
         spec: names the mirror and the registry, if any.
-        catalog: the blocks.
+        items: what to ask for.
         notice: is told, in one sentence, of each file that had to be hashed here.
-
-    Raises:
-        ProblemsFound: with every source that gave no answer.
     """
-    needed = wanted(spec, catalog)
-    session = requests.Session()
+    items = tuple(items)
+    session = fetch.session()
 
-    def artefact(item: Artefact) -> str:
-        return _artefact_sum(session, item, spec.artifacts.mirror, notice)
+    def answer(item: Wanted) -> str | Problem:
+        source = item.source(spec.artifacts)
+        try:
+            if item.image:
+                return _digest(session, source)
+            if item.checksums:
+                return _published_sum(session, source, item.file)
+            found = fetch.sha256(session, source)
+            notice(f"{item.file}: upstream publishes no checksum; hashed what {source} gave")
+            return found
+        except Unavailable as error:
+            return Problem(item.name, None, str(error), error.hint)
 
-    def image(reference: str) -> str:
-        return _image_digest(session, reference, spec.artifacts.registry)
-
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        sums = pool.map(_answer(artefact), needed.artefacts)
-        digests = pool.map(_answer(image), needed.images)
-        artefacts = dict(zip((item.url for item in needed.artefacts), sums, strict=True))
-        images = dict(zip(needed.images, digests, strict=True))
-    _refuse_missing([*artefacts.items(), *images.items()])
-    return Pins(
-        {url: answer.value for url, answer in artefacts.items()},
-        {reference: answer.value for reference, answer in images.items()},
+    answers = list(zip(items, fetch.side_by_side(answer, items), strict=True))
+    good = [(item, value) for item, value in answers if isinstance(value, str)]
+    return Answers(
+        Pins(
+            {item.name: value for item, value in good if not item.image},
+            {item.name: value for item, value in good if item.image},
+        ),
+        tuple(value for _, value in answers if isinstance(value, Problem)),
     )
+
+
+def changed(
+    pinned: Pins, now: Pins, items: Iterable[Wanted], artifacts: Artifacts, update: str
+) -> list[Problem]:
+    """What has other bytes at its source than the lock says.
+
+    Args:
+        pinned: the lock.
+        now: what the sources say.
+        items: what was asked for.
+        artifacts: where it was asked for.
+        update: the command that takes the new bytes.
+    """
+    hint = (
+        "a released file should never change: find out why before you trust it, "
+        f"then take it with '{update}'"
+    )
+    return [
+        pinned.problem(
+            item.name,
+            f"{item.file} ({item.owner}) has changed: the lock has {pinned.every[item.name]}, "
+            f"{item.source(artifacts)} says {now.every[item.name]}",
+            hint,
+        )
+        for item in items
+        if item.name in now.every
+        and pinned.every.get(item.name, now.every[item.name]) != now.every[item.name]
+    ]
+
+
+def stale(pinned: Pins, items: Iterable[Wanted], make: str) -> list[Problem]:
+    """What a lock lacks for its cluster, and what it holds in vain.
+
+    Args:
+        pinned: the lock.
+        items: what the cluster wants.
+        make: the command that makes it good.
+    """
+    names = {item.name: item for item in items}
+    lacking = [
+        pinned.problem(name, f"lacks {name} ({item.owner})", f"run '{make}'")
+        for name, item in names.items()
+        if name not in pinned.every
+    ]
+    in_vain = [
+        pinned.problem(name, f"{name} is not wanted by this cluster", f"run '{make}'")
+        for name in pinned.every
+        if name not in names
+    ]
+    return lacking + in_vain
 
 
 def checksum(text: str, name: str) -> str | None:
     """The SHA-256 of a file in a checksum file: bare hex, or lines "hex  name"."""
-    for line in text.splitlines():
-        words = line.split()
-        if not words or not _SHA256.match(words[0].lower()):
-            continue
-        if len(words) == 1 or words[1].lstrip("*").rpartition("/")[2] == name:
-            return words[0].lower()
+    for found, file in _sums(text):
+        if file in ("", name):
+            return found
     return None
 
 
-@dataclass(frozen=True)
-class _Answer:
-    value: str
-    error: str
+def _sums(text: str) -> list[tuple[str, str]]:
+    """Sums of a checksum file with the names beside them, '' for a bare sum."""
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if words and _SHA256.match(words[0].lower()):
+            name = words[1].lstrip("*").rpartition("/")[2] if len(words) > 1 else ""
+            found.append((words[0].lower(), name))
+    return found
 
 
-def _answer(ask: Callable[[_T], str]) -> Callable[[_T], _Answer]:
-    """The same question, with its failure as an answer, so that all are told at once."""
-
-    def asked(item: _T) -> _Answer:
-        try:
-            return _Answer(ask(item), "")
-        except Unavailable as error:
-            return _Answer("", str(error))
-
-    return asked
-
-
-def _refuse_missing(answers: Iterable[tuple[str, _Answer]]) -> None:
-    problems = [Problem(name, None, answer.error) for name, answer in answers if answer.error]
-    if problems:
-        raise ProblemsFound(problems)
+def _published_sum(session: requests.Session, url: str, file: str) -> str:
+    text = fetch.get(session, url).body.decode("utf-8", "replace")
+    found = checksum(text, file)
+    if found is None:
+        names = [name for _, name in _sums(text)]
+        listed = ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
+        hint = f"it has those of {listed}" if listed else "it is not a checksum file"
+        raise Unavailable(f"{url} has no SHA-256 of {file}", hint)
+    return found
 
 
-def _artefact_sum(
-    session: requests.Session, item: Artefact, mirror: str, notice: Callable[[str], None]
-) -> str:
-    name = item.url.rpartition("/")[2]
-    if item.checksums:
-        url = inputs.artefact_url(item.checksums, mirror)
-        found = checksum(_get(session, url).text, name)
-        if found is None:
-            raise Unavailable(f"{url} has no SHA-256 of {name}")
-        return found
-    url = inputs.artefact_url(item.url, mirror)
-    digest = hashlib.sha256()
-    for chunk in _get(session, url, stream=True).iter_content(_CHUNK):
-        digest.update(chunk)
-    notice(f"{name}: upstream publishes no checksum; hashed what {url} gave")
-    return digest.hexdigest()
-
-
-def _image_digest(session: requests.Session, reference: str, registry: str) -> str:
-    """The digest of a tag, by the registry's API (OCI distribution specification)."""
-    host, _, rest = reference.partition("/")
-    repository, _, tag = rest.rpartition(":")
-    base = registry or f"https://{host}"
-    url = f"{base}/v2/{repository}/manifests/{tag}"
-    reply = _get(session, url, headers={"Accept": ", ".join(MANIFESTS)})
-    found = "sha256:" + hashlib.sha256(reply.content).hexdigest()
-    told = reply.headers.get("Docker-Content-Digest", found)
+def _digest(session: requests.Session, url: str) -> str:
+    """The digest of a manifest, by the registry's API (OCI distribution specification)."""
+    headers = {"Accept": ", ".join(MANIFESTS)}
+    try:
+        answer = fetch.get(session, url, headers)
+    except fetch.Denied as denied:
+        token = _token(session, denied)
+        answer = fetch.get(session, url, {**headers, "Authorization": f"Bearer {token}"})
+    found = "sha256:" + hashlib.sha256(answer.body).hexdigest()
+    told = answer.headers.get("Docker-Content-Digest", found)
     if told != found:
         raise Unavailable(f"{url}: the registry says {told}, but its manifest is {found}")
     return found
 
 
-def _get(
-    session: requests.Session,
-    url: str,
-    headers: dict[str, str] | None = None,
-    *,
-    stream: bool = False,
-) -> requests.Response:
-    try:
-        reply = session.get(url, headers=headers, timeout=TIMEOUT, stream=stream)
-    except requests.RequestException as error:
-        raise Unavailable(f"cannot fetch {url}: {_reason(error)}") from None
-    if reply.status_code == requests.codes.unauthorized and "WWW-Authenticate" in reply.headers:
-        return _get_with_token(session, url, headers or {}, reply.headers["WWW-Authenticate"])
-    if not reply.ok:
-        raise Unavailable(f"cannot fetch {url}: HTTP {reply.status_code} {reply.reason}")
-    return reply
-
-
-def _get_with_token(
-    session: requests.Session, url: str, headers: dict[str, str], challenge: str
-) -> requests.Response:
-    """The same with an anonymous token, as public registries want it (Bearer challenge)."""
-    fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+def _token(session: requests.Session, denied: fetch.Denied) -> str:
+    """An anonymous token, as public registries want it (Bearer challenge)."""
+    fields = dict(re.findall(r'(\w+)="([^"]*)"', denied.challenge))
     realm = fields.pop("realm", "")
-    if not challenge.lower().startswith("bearer ") or not realm:
-        raise Unavailable(f"cannot fetch {url}: it wants a login")
+    if not denied.challenge.lower().startswith("bearer ") or not realm:
+        raise denied
+    body = fetch.get(session, realm, params=fields).body
     try:
-        answer = session.get(realm, params=fields, timeout=TIMEOUT)
-        answer.raise_for_status()
-        token = answer.json().get("token") or answer.json().get("access_token")
-        reply = session.get(
-            url, headers={**headers, "Authorization": f"Bearer {token}"}, timeout=TIMEOUT
-        )
-        reply.raise_for_status()
-    except (requests.RequestException, ValueError) as error:
-        raise Unavailable(f"cannot fetch {url}: {_reason(error)}") from None
-    return reply
-
-
-def _reason(error: Exception) -> str:
-    """The innermost reason of a requests error, without its chain of wrappers."""
-    text = str(error)
-    found = re.search(r"(\[Errno[^\]]*\][^'\")]*|Read timed out|timed out)", text)
-    return found.group(1).strip() if found else text
+        data = json.loads(body)
+        return str(data.get("token") or data["access_token"])
+    except (ValueError, KeyError, AttributeError):
+        raise Unavailable(f"{realm} gave no token") from None

@@ -39,7 +39,7 @@ class StepConfig:
 
     name: str
     script: tuple[str, ...]
-    """Its text; of a step that installs the library in two pieces, between which the library stands."""
+    """Its text; of a step that installs the library two pieces, the library belongs between."""
     inputs: Mapping[str, str]
     """Name to Heat's type: String or Json."""
     outputs: Mapping[str, str]

@@ -50,6 +50,10 @@ class ProblemsFound(Exception):
         super().__init__("\n".join(problem.message for problem in self.problems))
 
 
+class Failed(ProblemsFound):
+    """The input is good, but what was asked for cannot be done: no source answers, for example."""
+
+
 def report(problems: Iterable[Problem], sources: Mapping[str, str]) -> str:
     """The problems as text for a terminal, one block each, in order of file and place."""
     return "\n".join(

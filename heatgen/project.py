@@ -11,13 +11,14 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from heatgen import VERSION, document, hot, keys, library, limits, lock, pins, plan, render, spec
 from heatgen.catalog import Catalog
-from heatgen.problems import Problem, ProblemsFound
+from heatgen.problems import Failed, Problem, ProblemsFound
 from heatgen.spec import Spec
 
 
@@ -64,28 +65,83 @@ def load(path: Path) -> Project:
     return Project(path, catalog, spec.read(text, catalog, library.schema("cluster")))
 
 
-def make_lock(project: Project, notice: Callable[[str], None]) -> pins.Pins:
+def make_lock(
+    project: Project, notice: Callable[[str], None], *, update: bool = False
+) -> pins.Pins:
     """Find all checksums and digests and write the lock beside the cluster's file.
 
+    Args:
+        project: the cluster.
+        notice: is told, in one sentence, of each pin that comes, goes or changes in a lock that was
+            there before, and of each file that had to be hashed here.
+        update: take what has other bytes than the lock says.
+
     Raises:
-        ProblemsFound: a source gave no answer, or the file cannot be written.
+        Failed: a source gave no answer, or without ``update``, other bytes than before.
+        ProblemsFound: a lock is there but cannot be used, or it cannot be written.
     """
-    found = lock.resolve(project.spec, project.catalog, notice)
-    write_file(project.lock_file, pins.write(found))
-    return found
+    before = _read_lock(project.lock_file) if project.lock_file.exists() else None
+    wanted = lock.wanted(project.spec, project.catalog)
+    answers = lock.ask(project.spec, wanted, notice)
+    problems = list(answers.problems)
+    if before is not None and not update:
+        problems += _changed(project, before, answers.pins, wanted)
+    if problems:
+        raise Failed(problems, _lock_text(before))
+    if before is not None:
+        _tell_changes(before.every, answers.pins.every, notice)
+    text = pins.write(answers.pins)
+    if _lock_text(before).get(str(project.lock_file)) != text:
+        write_file(project.lock_file, text)
+    return answers.pins
 
 
-def make_template(project: Project) -> Rendered:
-    """The template; the administrator's key and request are made if missing.
+def check_lock(project: Project, notice: Callable[[str], None]) -> pins.Pins:
+    """The lock, if it is all that the cluster wants and all sources still agree with it.
 
     Raises:
-        ProblemsFound: the lock is missing or lacks something, or a limit of Heat is exceeded.
+        Failed: with everything that it lacks, holds in vain, or that has changed at its source.
+        ProblemsFound: it cannot be read.
+    """
+    make = f"heatgen lock {project.path}"
+    if not project.lock_file.exists():
+        raise Failed([Problem(str(project.lock_file), None, "is missing", f"run '{make}'")])
+    pinned = _read_lock(project.lock_file)
+    wanted = lock.wanted(project.spec, project.catalog)
+    answers = lock.ask(project.spec, wanted, notice)
+    problems = [
+        *lock.stale(pinned, wanted, make),
+        *_changed(project, pinned, answers.pins, wanted),
+        *answers.problems,
+    ]
+    if problems:
+        raise Failed(problems, _lock_text(pinned))
+    return pinned
+
+
+def lock_or_make(project: Project, notice: Callable[[str], None]) -> pins.Pins:
+    """The pins of the lock; without one it is made, as package managers do, and that is said.
+
+    A lock that is there is never changed here, nor is any source asked.
+
+    Raises:
+        Failed: there was no lock, and a source gave no answer.
+        ProblemsFound: the lock cannot be read or written.
     """
     if not project.lock_file.exists():
-        hint = f"run 'heatgen lock {project.path}'"
-        raise ProblemsFound([Problem(str(project.lock_file), None, "is missing", hint)])
-    raw_lock = read_file(project.lock_file)
-    pinned = pins.read(str(project.lock_file), raw_lock)
+        notice(f"{project.lock_file}: is missing and made now; keep it under version control")
+        make_lock(project, notice)
+    return _read_lock(project.lock_file)
+
+
+def make_template(project: Project, notice: Callable[[str], None] = lambda _: None) -> Rendered:
+    """The template; the lock and the administrator's key and request are made if missing.
+
+    Raises:
+        Failed: there was no lock, and a source gave no answer.
+        ProblemsFound: the lock lacks something, or a limit of Heat is exceeded.
+    """
+    pinned = lock_or_make(project, notice)
     try:
         request = keys.admin_request(project.key_file, project.request_file, project.spec.name)
     except OSError as error:
@@ -96,7 +152,7 @@ def make_template(project: Project) -> Rendered:
     _refuse_excess(project.path, usage)
     digests = {
         project.path: hashlib.sha256(read_file(project.path)).hexdigest(),
-        project.lock_file: hashlib.sha256(raw_lock).hexdigest(),
+        project.lock_file: hashlib.sha256(read_file(project.lock_file)).hexdigest(),
     }
     return Rendered(hot.text(template, _header(digests)), usage)
 
@@ -113,21 +169,70 @@ def read_file(path: Path) -> bytes:
         raise ProblemsFound([_os_problem(path, error)]) from None
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, if they are not there.
+
+    Raises:
+        ProblemsFound: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProblemsFound([_os_problem(path, error)]) from None
+
+
 def write_file(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file as a whole or not at all.
+    """Write a file as a whole or not at all, however many write it at the same time.
 
     Raises:
         ProblemsFound: it cannot be written.
     """
-    new = path.with_name(f"{path.name}.new")
+    # Where a link leads to; and straight into what is no file, a pipe or /dev/null.
+    target = path.resolve()
+    new = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
     try:
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        new.replace(path)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_text(text, "utf-8")
+            return
+        try:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            new.replace(target)
+        finally:
+            new.unlink(missing_ok=True)
     except OSError as error:
         raise ProblemsFound([_os_problem(path, error)]) from None
+
+
+def _read_lock(path: Path) -> pins.Pins:
+    return pins.read(str(path), read_file(path))
+
+
+def _changed(
+    project: Project, before: pins.Pins, now: pins.Pins, wanted: Iterable[lock.Wanted]
+) -> list[Problem]:
+    update = f"heatgen lock --update {project.path}"
+    return lock.changed(before, now, wanted, project.spec.artifacts, update)
+
+
+def _lock_text(pinned: pins.Pins | None) -> dict[str, str]:
+    """The text of a lock file by its name."""
+    if pinned is None or pinned.document is None:
+        return {}
+    return {pinned.name: pinned.document.text}
+
+
+def _tell_changes(
+    before: Mapping[str, str], after: Mapping[str, str], notice: Callable[[str], None]
+) -> None:
+    for name in sorted({**before, **after}):
+        if name not in before:
+            notice(f"{name}: new")
+        elif name not in after:
+            notice(f"{name}: not wanted any more")
+        elif before[name] != after[name]:
+            notice(f"{name}: was {before[name]}, is {after[name]}")
 
 
 def _header(digests: dict[Path, str]) -> str:

@@ -13,7 +13,7 @@ from heatgen.catalog import Block, Catalog
 from heatgen.document import Document, Path, dotted
 from heatgen.groups import Layer, WorkerGroup
 from heatgen.names import CONTROL, LAYERS, RUNTIME
-from heatgen.problems import Problem, ProblemsFound, did_you_mean
+from heatgen.problems import Problem, ProblemsFound
 
 CONTROL_COUNTS = (1, 3, 5)
 VIP, OCTAVIA, NO_BALANCER = "vip", "octavia", "none"
@@ -188,14 +188,12 @@ def _unknown_blocks(document: Document, catalog: Catalog) -> list[Problem]:
     for layer in LAYERS:
         use = _used(document.data, layer, "")
         if use and (layer, use) not in catalog.blocks:
-            hint = did_you_mean(use, catalog.names(layer))
-            message = f"{layer}.use: there is no block {use!r}"
-            problems.append(document.problem((layer, "use"), message, hint))
+            reason, hint = catalog.missing(layer, use)
+            problems.append(document.problem((layer, "use"), f"{layer}.use: {reason}", hint))
     for path, use in groups.runtimes(document.data).items():
         if use and (RUNTIME, use) not in catalog.blocks:
-            hint = did_you_mean(use, catalog.names(RUNTIME))
-            message = f"{dotted(path)}: there is no block {use!r}"
-            problems.append(document.problem(path, message, hint))
+            reason, hint = catalog.missing(RUNTIME, use)
+            problems.append(document.problem(path, f"{dotted(path)}: {reason}", hint))
     return problems
 
 

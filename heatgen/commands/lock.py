@@ -8,6 +8,7 @@ from pathlib import Path
 from cliff.command import Command
 
 from heatgen import project
+from heatgen.pins import Pins
 
 
 class Lock(Command):
@@ -17,13 +18,32 @@ class Lock(Command):
         """The command's arguments."""
         parser = super().get_parser(prog_name)
         parser.add_argument("cluster", type=Path, metavar="CLUSTER.YAML", help="the cluster's file")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument(
+            "--check",
+            action="store_true",
+            help="change nothing; fail if the lock does not fit the cluster or its sources",
+        )
+        what.add_argument(
+            "--update",
+            action="store_true",
+            help="take files that have changed at their source (without it they are errors)",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Lock."""
+        """Lock, or check the lock."""
         cluster = project.load(parsed_args.cluster)
-        pins = project.make_lock(cluster, lambda text: print(text, file=sys.stderr))
-        print(
-            f"{cluster.lock_file}: {len(pins.artefacts)} artefacts, {len(pins.images)} images",
-            file=sys.stderr,
-        )
+        if parsed_args.check:
+            found, verdict = project.check_lock(cluster, _tell), "good, "
+        else:
+            found, verdict = project.make_lock(cluster, _tell, update=parsed_args.update), ""
+        _tell(f"{cluster.lock_file}: {verdict}{_counts(found)}")
+
+
+def _counts(pins: Pins) -> str:
+    return f"{len(pins.artefacts)} artefacts, {len(pins.images)} images"
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -19,7 +19,7 @@ from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from heatgen import VERSION
-from heatgen.problems import ProblemsFound, report
+from heatgen.problems import Failed, ProblemsFound, report
 from heatgen.stack import CloudFailed
 
 DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -42,7 +42,7 @@ class Heatgen(App):
             return self._run(argv)
         except ProblemsFound as found:
             self.tell(report(found.problems, found.sources))
-            return INVALID
+            return FAILED if isinstance(found, Failed) else INVALID
         except CloudFailed as error:
             self.tell(f"error: {error}\n  hint: {error.hint}")
             return FAILED

@@ -11,7 +11,7 @@ from heatgen import project, spec
 
 
 class Render(Command):
-    """Write the Heat template of a cluster (makes the administrator's key if there is none)."""
+    """Write the Heat template of a cluster; lock and administrator's key are made if missing."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """The command's arguments."""
@@ -25,7 +25,7 @@ class Render(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Render."""
         cluster = project.load(parsed_args.cluster)
-        rendered = project.make_template(cluster)
+        rendered = project.make_template(cluster, lambda text: print(text, file=sys.stderr))
         for notice in spec.notices(cluster.spec):
             print(f"note: {notice}", file=sys.stderr)
         if parsed_args.output is None:

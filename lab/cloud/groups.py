@@ -3,9 +3,9 @@
 
 libvirt gives an LXC domain one group in some hierarchies and shows it all of them whole, so the
 systemd and the kubelet of each server would keep house in the machine's root group, side by side
-with those of all other servers. `bin/libvirt_lxc` moves a domain into `/<lab>/<domain>/life-<pid>` of
-each hierarchy, as the root of a cgroup namespace, before libvirt sees it, and ends all that is left in
-there when the domain ends.
+with those of all other servers. `bin/libvirt_lxc` moves a domain into a group of its own of each
+hierarchy, `/<lab>/<domain>/life-<pid>`, as the root of a cgroup namespace, before libvirt sees it,
+and ends all that is left in there when the domain ends.
 """
 
 import os

@@ -30,7 +30,8 @@ def lock(demo: Demo) -> str | None:
     locked = (demo.directory / "cluster.lock.yaml").exists()
     if locked and record.stamped(demo.directory, "lock", stamp):
         return "done already"
-    inside.run(["heatgen", "lock", str(demo.cluster)], demo.directory)
+    # What it serves was built here: it may well have changed.
+    inside.run(["heatgen", "lock", "--update", str(demo.cluster)], demo.directory)
     record.stamp(demo.directory, "lock", stamp)
     return None
 

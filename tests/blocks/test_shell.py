@@ -4,6 +4,8 @@
 import subprocess
 from pathlib import Path
 
+from heatgen import library, scaffold
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -42,6 +44,14 @@ def test_scripts_pass_shellcheck() -> None:
     files = shell_files()
     assert "hot/lib/step.sh" in files
     done = shellcheck(*files)
+    assert done.returncode == 0, done.stdout
+
+
+def test_new_blocks_pass_shellcheck(tmp_path: Path) -> None:
+    """The step that a new block begins with is as good as those that are here."""
+    new = tmp_path / scaffold.SCRIPT
+    new.write_text(scaffold.files(library.installed(), "runtime", "mine")[scaffold.SCRIPT])
+    done = shellcheck(str(new))
     assert done.returncode == 0, done.stdout
 
 

@@ -157,7 +157,7 @@ def test_script_that_cannot_run() -> None:
     """A script's mode is told with the command that sets it."""
     files = tiny.tree()
     assert "chmod +x hot/trust/30-install.sh" in lint(files, tiny.executables(files) - {
-        "trust/30-install.sh"
+        "hot/trust/30-install.sh"
     })  # fmt: skip
 
 

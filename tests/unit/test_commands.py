@@ -57,13 +57,6 @@ def test_render_makes_the_key(cluster: Path) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-def test_render_without_lock(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The missing lock is told with the command that makes it."""
-    cluster.with_name("cluster.lock.yaml").unlink()
-    assert main(["render", str(cluster)]) == 2
-    assert f"run 'heatgen lock {cluster}'" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("make", "reason"),
     [

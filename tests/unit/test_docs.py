@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the documents show is true: examples load, commands exist. The lab ring runs them."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +48,39 @@ def test_heatgen_commands_exist(path: Path) -> None:
     commands = {name for name, _ in Heatgen().command_manager}
     # Several may be meant by their first word.
     assert named <= commands | {name.partition(" ")[0] for name in commands}
+
+
+def consoles(path: Path, section: str) -> list[tuple[str, str]]:
+    """Commands of a section's console blocks, each with the output that is shown."""
+    _, _, text = path.read_text().partition(f"\n{section}\n{'=' * len(section)}\n")
+    text = re.split(r"\n\S[^\n]*\n===", text)[0]
+    shown: list[tuple[str, str]] = []
+    for block in text.split(".. code-block:: console\n\n")[1:]:
+        for line in re.split(r"\n(?=\S)", block)[0].splitlines():
+            if line.startswith("  $ "):
+                shown.append((line.removeprefix("  $ "), ""))
+            elif line.strip():
+                command, output = shown[-1]
+                shown[-1] = (command, f"{output}{line.removeprefix('  ')}\n")
+    return shown
+
+
+def test_add_a_block_in_ten_minutes(tmp_path: Path) -> None:
+    """The commands of the document do, in one shell, what it says; only a shown error is one."""
+    # With a lock nobody is asked for checksums.
+    case = ROOT / "tests" / "golden" / "cases" / "minimal" / "cluster.lock.yaml"
+    (tmp_path / case.name).write_text(case.read_text())
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    environment.pop("HEATGEN_PATH", None)
+    shown = consoles(ROOT / "doc" / "blocks.rst", "Add a block in ten minutes")
+    script = "\n".join(f'{command} 2>&1\necho "== $?"' for command, _ in shown)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    answers = re.split(r"== (\d+)\n", done.stdout)
+    assert len(shown) > 10
+    for number, (command, output) in enumerate(shown):
+        said, status = answers[2 * number : 2 * number + 2]
+        assert status == ("2" if "error:" in output else "0"), f"{command}\n{said}"
+        assert output in said.replace(str(tmp_path), "/home/me"), command

@@ -1,96 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lock against a mirror and a registry on loopback."""
 
+import datetime
+import gzip
 import hashlib
+import ipaddress
+import ssl
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from heatgen import lock, pins
-from heatgen.problems import ProblemsFound
+from heatgen import fetch, lock, pins
+from heatgen.problems import Problem, ProblemsFound, report
 
 from . import tiny
+from .website import DIGEST, Site, alone, serving
 
 TOOL_PATH = "/example.org/v1.0/tool.tar.gz"
 SUMS_PATH = "/example.org/sums"
 MANIFEST_PATH = "/v2/pause/manifests/3"
-TOOL = b"a tool"
-TOOL_SUM = hashlib.sha256(TOOL).hexdigest()
-MANIFEST = b'{"schemaVersion": 2}'
-DIGEST = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
+UNPUBLISHED = b", checksums: 'https://example.org/sums'"
 
 
-@dataclass
-class Site:
-    """What the server on loopback serves, and what it was asked."""
-
-    url: str = ""
-    files: dict[str, bytes] = field(default_factory=dict)
-    headers: dict[str, dict[str, str]] = field(default_factory=dict)
-    token: str = ""
-    asked: list[str] = field(default_factory=list)
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures that may pass are tried again without a pause."""
+    alone(monkeypatch)
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     """A mirror and registry with all that the tiny house wants."""
-    served = Site(files={
-        TOOL_PATH: TOOL,
-        SUMS_PATH: f"{'0' * 64}  other\n{TOOL_SUM}  tool.tar.gz\n".encode(),
-        MANIFEST_PATH: MANIFEST,
-    })  # fmt: skip
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            served.asked.append(self.path)
-            if self.path.startswith("/token?"):
-                self.reply(200, b'{"token": "let-me-in"}', {})
-            elif (
-                served.token
-                and self.path.startswith("/v2/")
-                and (self.headers.get("Authorization") != f"Bearer {served.token}")
-            ):
-                challenge = f'Bearer realm="{served.url}/token",service="s",scope="pull"'
-                self.reply(401, b"", {"WWW-Authenticate": challenge})
-            elif self.path in served.files:
-                self.reply(200, served.files[self.path], served.headers.get(self.path, {}))
-            else:
-                self.reply(404, b"", {})
-
-        def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield served
-    server.shutdown()
-    server.server_close()
+    served = Site()
+    blocks = tiny.house()
+    served.serve_all(tiny.wish(tiny.CLUSTER, blocks), blocks)
+    served.files[SUMS_PATH] = f"{'0' * 64}  other\n".encode() + served.files[SUMS_PATH]
+    with serving(served):
+        yield served
 
 
-def locked(site: Site, files: dict[str, bytes] | None = None) -> tuple[pins.Pins, list[str]]:
-    """The lock of a tiny cluster with the site as mirror and registry, and what was said."""
+def tool_sum(site: Site) -> str:
+    """The sum of the tiny tool."""
+    return hashlib.sha256(site.files[TOOL_PATH]).hexdigest()
+
+
+def asked(
+    site: Site, files: dict[str, bytes] | None = None, url: str = ""
+) -> tuple[lock.Answers, list[str]]:
+    """What a tiny cluster's mirror and registry answer, and what was said."""
     blocks = tiny.house(files)
-    text = f"{tiny.CLUSTER}artifacts: {{mirror: '{site.url}', registry: '{site.url}'}}\n"
+    address = url or site.url
+    text = f"{tiny.CLUSTER}artifacts: {{mirror: '{address}', registry: '{address}'}}\n"
+    wish = tiny.wish(text, blocks)
     said: list[str] = []
-    return lock.resolve(tiny.wish(text, blocks), blocks, said.append), said
+    return lock.ask(wish, lock.wanted(wish, blocks), said.append), said
+
+
+def problems(site: Site, url: str = "") -> list[Problem]:
+    """What the site does not answer, by the name of what was asked for."""
+    found = asked(site, url=url)[0].problems
+    return sorted(found, key=lambda problem: problem.file)
 
 
 def test_published_sums(site: Site) -> None:
     """The sum is upstream's, from its checksum file; the artefact itself is not fetched."""
-    found, said = locked(site)
-    assert found.artefacts == {tiny.TOOL: TOOL_SUM}
-    assert found.images == {tiny.PAUSE: DIGEST}
+    answers, said = asked(site)
+    assert answers == lock.Answers(pins.Pins({tiny.TOOL: tool_sum(site)}, {tiny.PAUSE: DIGEST}), ())
     assert TOOL_PATH not in site.asked
     assert not said
 
@@ -99,57 +79,189 @@ def without_sums() -> dict[str, bytes]:
     """The tiny house with an artefact for which no checksum file is published."""
     files = tiny.tree()
     path = "blocks/runtime/containerd/block.yaml"
-    files[path] = files[path].replace(b", checksums: 'https://example.org/sums'", b"")
+    assert UNPUBLISHED in files[path]
+    files[path] = files[path].replace(UNPUBLISHED, b"")
     return files
 
 
 def test_unpublished_sums(site: Site) -> None:
     """Where upstream publishes nothing the file is hashed, and that is said."""
-    found, said = locked(site, without_sums())
-    assert found.artefacts == {tiny.TOOL: TOOL_SUM}
+    answers, said = asked(site, without_sums())
+    assert answers.pins.artefacts == {tiny.TOOL: tool_sum(site)}
     source = f"{site.url}{TOOL_PATH}"
     assert said == [f"tool.tar.gz: upstream publishes no checksum; hashed what {source} gave"]
+
+
+def test_bytes_as_they_lie_there(site: Site) -> None:
+    """A server that calls its archives encoded does not change their sum: nodes get the same."""
+    site.files[TOOL_PATH] = gzip.compress(b"a tool")
+    site.headers[TOOL_PATH] = {"Content-Encoding": "gzip"}
+    assert asked(site, without_sums())[0].pins.artefacts == {tiny.TOOL: tool_sum(site)}
 
 
 def test_anonymous_token(site: Site) -> None:
     """A registry that wants a token gets an anonymous one, as public registries do."""
     site.token = "let-me-in"
-    assert locked(site)[0].images == {tiny.PAUSE: DIGEST}
+    assert asked(site)[0].pins.images == {tiny.PAUSE: DIGEST}
 
 
-def refused(site: Site) -> list[str]:
-    """Messages of the problems, in order."""
-    with pytest.raises(ProblemsFound) as found:
-        locked(site)
-    return [problem.message for problem in found.value.problems]
+def test_refused_token(site: Site) -> None:
+    """A registry that wants more than an anonymous token is told as one that wants a login."""
+    site.token = "secret"
+    (problem,) = problems(site)
+    assert problem.message == f"cannot fetch {site.url}{MANIFEST_PATH}: it wants a login"
 
 
 def test_all_that_is_missing_is_told(site: Site) -> None:
-    """Two sources that do not answer are two problems with their URLs."""
+    """Two sources that do not answer are two problems with their URLs, each asked once."""
     site.files.clear()
-    assert refused(site) == [
-        f"cannot fetch {site.url}{SUMS_PATH}: HTTP 404 Not Found",
-        f"cannot fetch {site.url}{MANIFEST_PATH}: HTTP 404 Not Found",
-    ]
+    one, other = problems(site)
+    assert one.message == f"cannot fetch {site.url}{SUMS_PATH}: HTTP 404 Not Found"
+    assert other.message == f"cannot fetch {site.url}{MANIFEST_PATH}: HTTP 404 Not Found"
+    assert "MIRROR/HOST/PATH" in one.hint
+    assert sorted(site.asked) == [SUMS_PATH, MANIFEST_PATH]
 
 
 def test_sum_of_another_file(site: Site) -> None:
-    """A checksum file that does not know the artefact is no checksum."""
-    site.files[SUMS_PATH] = f"{TOOL_SUM}  other.tar.gz\n".encode()
-    assert refused(site) == [f"{site.url}{SUMS_PATH} has no SHA-256 of tool.tar.gz"]
+    """A checksum file that does not know the artefact is no checksum; what it knows is told."""
+    site.files[SUMS_PATH] = f"{'0' * 64}  other.tar.gz\n".encode()
+    (problem,) = problems(site)
+    assert problem.message == f"{site.url}{SUMS_PATH} has no SHA-256 of tool.tar.gz"
+    assert problem.hint == "it has those of other.tar.gz"
+
+
+def test_page_in_place_of_sums(site: Site) -> None:
+    """A portal's page is no checksum file."""
+    site.files[SUMS_PATH] = b"<html>Please log in</html>"
+    assert problems(site)[0].hint == "it is not a checksum file"
+
+
+def test_endless_sums(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too large for a checksum file is not read to its end."""
+    monkeypatch.setattr(fetch, "MAX_BODY", 10)
+    assert all("has more than 10 bytes" in problem.message for problem in problems(site))
 
 
 def test_registry_that_contradicts_itself(site: Site) -> None:
     """A digest that is not that of the manifest is not believed."""
     site.headers[MANIFEST_PATH] = {"Docker-Content-Digest": "sha256:" + "0" * 64}
-    assert "but its manifest is" in refused(site)[0]
+    assert "but its manifest is" in problems(site)[0].message
 
 
-def test_nobody_answers() -> None:
+def test_nobody_answers(site: Site) -> None:
     """A mirror that is not there is told in one line, without a traceback of wrappers."""
-    message = refused(Site(url="http://127.0.0.1:1"))[0]
-    assert "Connection refused" in message
-    assert "HTTPConnectionPool" not in message
+    problem = problems(site, url="http://127.0.0.1:1")[0]
+    assert problem.message.endswith("/sums: Connection refused (tried 3 times)")
+
+
+@pytest.mark.parametrize(
+    "files", [tiny.tree(), without_sums()], ids=["checksum file", "whole file"]
+)
+def test_failures_that_pass(site: Site, files: dict[str, bytes]) -> None:
+    """A server that is busy, and one that hangs up in the middle, are asked again."""
+    for path in (SUMS_PATH, TOOL_PATH, MANIFEST_PATH):
+        site.statuses[path] = [503]
+        site.broken[path] = 1
+    assert asked(site, files)[0].problems == ()
+
+
+def test_failures_that_stay(site: Site) -> None:
+    """After a few tries a failure is one, with what it is."""
+    site.statuses[SUMS_PATH] = [502] * 9
+    site.broken[MANIFEST_PATH] = 9
+    one, other = problems(site)
+    assert one.message.endswith("HTTP 502 Bad Gateway (tried 3 times)")
+    assert "bytes read" in other.message
+    assert site.asked.count(SUMS_PATH) == 3
+
+
+def test_silence(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes a question and says nothing is left after the time-out."""
+    monkeypatch.setattr(fetch, "TIMEOUT", (1, 0.05))
+    site.meeting = threading.Barrier(99)
+    for problem in problems(site):
+        assert problem.message.endswith("timed out (tried 3 times)")
+    site.meeting.abort()
+
+
+def test_endless_drip(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that keeps the line alive byte by byte is left long before the end."""
+    monkeypatch.setattr(fetch, "LONGEST", 0.05)
+    site.files[SUMS_PATH] = b"0" * 3000
+    site.dripping[SUMS_PATH] = 0
+    (problem,) = problems(site)
+    assert problem.message.endswith("it is not complete after 0.05 s")
+    assert 0 < site.dripping[SUMS_PATH] < 3000
+
+
+def test_questions_side_by_side(site: Site) -> None:
+    """All are asked at the same time: here each is answered only when the other was asked, too."""
+    site.meeting = threading.Barrier(2)
+    assert asked(site)[0].problems == ()
+
+
+def test_proxy_of_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY is asked for what lies elsewhere, but not for what NO_PROXY names."""
+    monkeypatch.setenv("http_proxy", site.url)
+    monkeypatch.setenv("no_proxy", "near.invalid")
+    there = "http://far.invalid"
+    for path in list(site.files):
+        site.files[f"{there}{path}"] = site.files[path]
+    assert asked(site, url=there)[0].problems == ()
+    assert f"{there}{SUMS_PATH}" in site.asked
+    assert "tried 3 times" in problems(site, url="http://near.invalid")[0].message
+
+
+def test_proxy_that_is_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the proxy that is blamed."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    problem = problems(site, url="http://far.invalid")[0]
+    assert "the proxy failed" in problem.message
+    assert "NO_PROXY" in problem.hint
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate for localhost that nobody knows, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+def test_tls(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown authority is an error with the way out; a known one is believed."""
+    path = certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(path)
+    with serving(Site(files=site.files, headers=site.headers), tls) as secure:
+        problem = problems(secure)[0]
+        assert "TLS failed: self-signed certificate" in problem.message
+        assert "REQUESTS_CA_BUNDLE" in problem.hint
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+        assert asked(secure)[0].problems == ()
+        # What was asked for in safety is not taken from anywhere else.
+        secure.statuses[SUMS_PATH] = [302]
+        secure.headers[SUMS_PATH] = {"Location": f"{site.url}{SUMS_PATH}"}
+        (problem,) = problems(secure)
+        assert "which anybody can forge" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -179,19 +291,45 @@ def test_lock_file_round_trip() -> None:
     assert text.index("https://a/") < text.index("https://b/")
 
 
-def test_broken_lock_file() -> None:
-    """A sum that is none is told with its place."""
+def unreadable(raw: bytes) -> str:
+    """The report of a lock that cannot be used."""
     with pytest.raises(ProblemsFound) as found:
-        pins.read("lock", b"version: 1\nartefacts:\n  https://a/: abc\n")
-    problem = found.value.problems[0]
-    assert problem.message == "artefacts.https://a/ must be a SHA-256 in hex, not 'abc'"
-    assert problem.position is not None
-    assert problem.position.line == 3
+        pins.read("lock", raw)
+    return report(found.value.problems, found.value.sources)
+
+
+def test_broken_lock_file() -> None:
+    """A sum that is none is told with its place and the way out."""
+    said = unreadable(b"version: 1\nartefacts:\n  https://a/: abc\n")
+    assert "lock:3:15: error: artefacts.https://a/ must be a SHA-256 in hex, not 'abc'" in said
+    assert "hint: locks are made: remove it and run 'heatgen lock'" in said
+
+
+def test_lock_of_a_newer_form() -> None:
+    """Of a lock from the future nothing is said but that, whatever else it holds."""
+    assert unreadable(b"version: 2\nsignatures: []\n") == (
+        "lock:1:10: error: the lock is of version 2, this heatgen knows 1\n"
+        "   1 | version: 2\n"
+        "     |          ^\n"
+        "  hint: use the heatgen that made it, or a newer one"
+    )
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"- a\n", b"version: x\n", b"{}", b"version: 0\n", b"artefacts: {}\n"]
+)
+def test_files_that_are_no_locks(raw: bytes) -> None:
+    """Whatever lies there: a report."""
+    assert "lock" in unreadable(raw)
 
 
 def test_all_groups_are_locked() -> None:
     """What the runtime of any group fetches is pinned, too."""
     blocks = tiny.house()
     found = lock.wanted(tiny.wish(tiny.GROUPS, blocks), blocks)
-    assert [item.url for item in found.artefacts] == [tiny.TOOL, tiny.ENGINE]
-    assert found.images == (tiny.PAUSE,)
+    assert [item.name for item in found] == [tiny.TOOL, tiny.ENGINE, tiny.PAUSE]
+    assert [item.owner for item in found] == [
+        "artefact 'tool' of runtime/containerd",
+        "artefact 'engine' of runtime/docker",
+        "image 'pause' of runtime/containerd",
+    ]

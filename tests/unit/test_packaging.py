@@ -59,7 +59,8 @@ def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
         "from heatgen import library\n"
         f"assert str(library.HOT).startswith({str(tmp_path)!r}), library.HOT\n"
         "from heatgen.commands.block import blockcheck\n"
-        "found = blockcheck.check(library.catalog(), library.executables(library.HOT),\n"
+        "blocks = library.catalog()\n"
+        "found = blockcheck.check(blocks, library.executables(blocks.all_blocks()),\n"
         "                         library.schema('cluster'))\n"
         "assert not found[0], found[0]\n"
     )

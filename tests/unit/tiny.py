@@ -237,7 +237,7 @@ def tree() -> dict[str, bytes]:
 
 def executables(files: dict[str, bytes]) -> frozenset[str]:
     """All scripts, as if their mode were right."""
-    return frozenset(path for path in files if path.endswith(".sh"))
+    return frozenset(f"hot/{path}" for path in files if path.endswith(".sh"))
 
 
 def house(files: dict[str, bytes] | None = None) -> Catalog:
