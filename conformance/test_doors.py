@@ -8,7 +8,7 @@ import pytest
 
 from conformance import rules
 from conformance.facts import Facts
-from conformance.hardening import Certificate, TlsPort
+from conformance.hardening import Certificate, Handshake, TlsPort
 from conformance.verdict import CouldNotAskError, Unasked, known, require
 
 pytestmark = pytest.mark.hardening
@@ -104,28 +104,28 @@ def test_port_speaks_tls(facts: Facts, tls_port: tuple[str, str]) -> None:
 def test_old_tls_is_refused(facts: Facts, tls_port: tuple[str, str]) -> None:
     """TLS 1.1 and older are refused."""
     port = speaking(facts, tls_port)
-    require(
-        not port.old.agreed,
-        at=f"{tls_port[0]}: TLS 1.1 at {port.address} ({tls_port[1]})",
+    require_refused(
+        tls_port,
+        port.address,
+        port.old,
+        what="TLS 1.1",
         expected="a refusal",
-        seen=f"agreed: {port.old.agreed}",
         likely="the component's least version of TLS is too low (tls-min-version, tlsMinVersion)",
-        look=f"on {tls_port[0]}: openssl s_client -tls1_1 -cipher ALL:@SECLEVEL=0 "
-        f"-connect {port.address}",
+        options="-tls1_1 -cipher ALL:@SECLEVEL=0",
     )
 
 
 def test_weak_ciphers_are_refused(facts: Facts, tls_port: tuple[str, str]) -> None:
     """Ciphers without forward secrecy or without authenticated encryption are refused."""
     port = speaking(facts, tls_port)
-    require(
-        not port.weak.agreed,
-        at=f"{tls_port[0]}: weak ciphers of TLS 1.2 at {port.address} ({tls_port[1]})",
+    require_refused(
+        tls_port,
+        port.address,
+        port.weak,
+        what="weak ciphers of TLS 1.2",
         expected="a refusal: only ECDHE with AES-GCM or ChaCha20-Poly1305",
-        seen=f"agreed: {port.weak.agreed}",
         likely="no list of ciphers: tls-cipher-suites, tlsCipherSuites, etcd's cipher-suites",
-        look=f"on {tls_port[0]}: openssl s_client -tls1_2 -cipher ECDHE-RSA-AES128-SHA:AES128-SHA "
-        f"-connect {port.address}",
+        options="-tls1_2 -cipher ECDHE-RSA-AES128-SHA:AES128-SHA",
     )
 
 
@@ -206,6 +206,28 @@ def speaking(facts: Facts, tls_port: tuple[str, str]) -> TlsPort:
         where = f"{tls_port[0]}: {tls_port[1]}"
         raise CouldNotAskError(f"{where} speaks no TLS: {port.today.refused}")
     return port
+
+
+def require_refused(
+    tls_port: tuple[str, str],
+    address: str,
+    handshake: Handshake,
+    *,
+    what: str,
+    expected: str,
+    likely: str,
+    options: str,
+) -> None:
+    """The port does not agree to what was offered; `options` of openssl offer it again."""
+    node, name = tls_port
+    require(
+        not handshake.agreed,
+        at=f"{node}: {what} at {address} ({name})",
+        expected=expected,
+        seen=f"agreed: {handshake.agreed}",
+        likely=likely,
+        look=f"on {node}: openssl s_client {options} -connect {address}",
+    )
 
 
 def shown(facts: Facts, tls_port: tuple[str, str]) -> Certificate:

@@ -4,7 +4,7 @@
 import pytest
 
 from conformance.expectation import Expectation
-from conformance.facts import Etcd, Facts, Member
+from conformance.facts import Etcd, Facts, Member, MemberStatus
 from conformance.verdict import CouldNotAskError, Unasked, known, require
 
 pytestmark = pytest.mark.kvstore
@@ -32,11 +32,7 @@ def test_member_knows_the_common_leader(
     """There is a leader, it is a listed member, and all members name the same one."""
     etcd = member_on(facts, expected, etcd_node)
     leader = known(etcd.status).leader
-    others = {
-        node: other.status.leader
-        for node, other in all_members(facts).items()
-        if not isinstance(other.status, Unasked)
-    }
+    others = {node: status.leader for node, status in statuses(facts).items()}
     listed = {member.id for member in known(etcd.members)}
     require(
         leader in listed and set(others.values()) == {leader},
@@ -54,11 +50,7 @@ def test_members_count_the_same_elections(
     """All members are in the same term of raft: none is left behind or holds elections alone."""
     etcd = member_on(facts, expected, etcd_node)
     term = known(etcd.status).term
-    others = {
-        node: other.status.term
-        for node, other in all_members(facts).items()
-        if not isinstance(other.status, Unasked)
-    }
+    others = {node: status.term for node, status in statuses(facts).items()}
     require(
         set(others.values()) == {term},
         at=f"{etcd_node}: etcd's raft term",
@@ -195,6 +187,12 @@ def member_on(facts: Facts, expected: Expectation, node: str) -> Etcd:
 def all_members(facts: Facts) -> dict[str, Etcd]:
     """The members that run, by node."""
     return {node: view.etcd for node, view in facts.views.items() if isinstance(view.etcd, Etcd)}
+
+
+def statuses(facts: Facts) -> dict[str, MemberStatus]:
+    """What each member says of itself, by node; those that say nothing are judged apart."""
+    found = {node: etcd.status for node, etcd in all_members(facts).items()}
+    return {node: status for node, status in found.items() if not isinstance(status, Unasked)}
 
 
 def urls(members: list[Member]) -> set[str]:

@@ -88,22 +88,28 @@ def _parameters(plan: Plan) -> dict[str, Parameter]:
         ),
     }
     for group in spec.workers:
-        what = "workers" if group.name == WORKER else f"workers of group {group.name}"
-        parameters |= _group_parameters(group.name, what, group.flavor, group.image)
+        parameters |= _group_parameters(group.name, _members(group), group.flavor, group.image)
     parameters["external_network"] = _named(
         "Network that the router and floating IPs hang on",
         spec.cloud.external_network,
         "neutron.network",
     )
     for group in spec.workers:
-        what = "workers" if group.name == WORKER else f"workers of group {group.name}"
         parameters[names.group_parameter(group.name, "count")] = Parameter(
-            "number", f"How many {what}", group.count, ({"range": {"min": 0, "max": MAX_WORKERS}},)
+            "number",
+            f"How many {_members(group)}",
+            group.count,
+            ({"range": {"min": 0, "max": MAX_WORKERS}},),
         )
     parameters |= _trust_parameters(plan.admin_request)
     if spec.access.ssh_key:
         parameters["key_name"] = _named("Key pair for SSH", spec.access.ssh_key, "nova.keypair")
     return parameters
+
+
+def _members(group: WorkerGroup) -> str:
+    """What people call the servers of a group."""
+    return "workers" if group.name == WORKER else f"workers of group {group.name}"
 
 
 def _named(description: str, default: str, constraint: str) -> Parameter:
