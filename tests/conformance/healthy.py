@@ -356,6 +356,7 @@ def _files(node: Node) -> list[Json]:
         ("600", "root", "f", "/etc/kubernetes/kubelet.kubeconfig"),
         ("644", "root", "f", "/etc/kubernetes/pki/ca.crt"),
         ("600", "root", "f", "/etc/kubernetes/pki/kubelet-client.key"),
+        ("600", "root", "f", "/etc/cni/net.d/10-flannel.conflist"),
         ("777", "root", "l", "/var/lib/kubelet/pki/kubelet-client-current.pem"),
         ("600", "root", "s", socket),
     ]

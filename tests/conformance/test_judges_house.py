@@ -335,6 +335,11 @@ def _configuration_is_for_all_to_change(facts: Json) -> None:
     set_file(facts, PLAIN, "/etc/kubernetes/kubelet.json", mode="666")
 
 
+@breaks(f"test_files_are_closed[{PLAIN}-cni]", says=("666 root", "/etc/cni/net.d"))
+def _cni_configuration_is_for_all_to_change(facts: Json) -> None:
+    set_file(facts, PLAIN, "/etc/cni/net.d/10-flannel.conflist", mode="666")
+
+
 @breaks(f"test_files_are_closed[{FIRST}-etcd-data]", says=("700 nobody /var/lib/etcd",))
 def _etcd_data_is_anothers(facts: Json) -> None:
     set_file(facts, FIRST, "/var/lib/etcd", owner="nobody")
