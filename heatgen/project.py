@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from heatgen import VERSION, document, hot, keys, library, limits, lock, pins, plan, render, spec
 from heatgen.catalog import Catalog
@@ -50,6 +51,8 @@ class Rendered:
     """What a rendering gave."""
 
     text: str
+    template: dict[str, Any]
+    """As Heat gets it."""
     usage: tuple[limits.Usage, ...]
 
 
@@ -75,8 +78,12 @@ def make_lock(project: Project, notice: Callable[[str], None]) -> pins.Pins:
     return found
 
 
-def make_template(project: Project) -> Rendered:
+def make_template(project: Project, *, request: str = "") -> Rendered:
     """The template; the administrator's key and request are made if missing.
+
+    Args:
+        project: the cluster.
+        request: to be taken instead of the administrator's that lies here, and none is made.
 
     Raises:
         ProblemsFound: the lock is missing or lacks something, or a limit of Heat is exceeded.
@@ -87,7 +94,9 @@ def make_template(project: Project) -> Rendered:
     raw_lock = read_file(project.lock_file)
     pinned = pins.read(str(project.lock_file), raw_lock)
     try:
-        request = keys.admin_request(project.key_file, project.request_file, project.spec.name)
+        request = request or keys.admin_request(
+            project.key_file, project.request_file, project.spec.name
+        )
     except OSError as error:
         raise ProblemsFound([_os_problem(project.key_file, error)]) from None
     planned = plan.build(project.spec, project.catalog, pinned, request)
@@ -98,7 +107,7 @@ def make_template(project: Project) -> Rendered:
         project.path: hashlib.sha256(read_file(project.path)).hexdigest(),
         project.lock_file: hashlib.sha256(raw_lock).hexdigest(),
     }
-    return Rendered(hot.text(template, _header(digests)), usage)
+    return Rendered(hot.text(template, _header(digests)), template, usage)
 
 
 def read_file(path: Path) -> bytes:

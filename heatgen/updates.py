@@ -18,6 +18,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from heatgen import resolve
+from heatgen.house import (
+    CONFIG,
+    DEPLOYMENT_GROUP,
+    DEPLOYMENTS,
+    GROUP,
+    SERVER,
+    TEXTS,
+    members_of,
+    nodes_of,
+)
 
 REPLACE, REBUILD, REMOVE = "REPLACE", "REBUILD", "REMOVE"
 RESIZE, UPDATE, ADD = "resize", "update", "add"
@@ -25,15 +35,7 @@ RUN, MAY_RUN = "run again", "may run again"
 ACTIONS = (REPLACE, REBUILD, REMOVE, RESIZE, UPDATE, ADD, RUN, MAY_RUN)
 """What may happen to a resource, the worst first."""
 
-SERVER = "OS::Nova::Server"
-CONFIG = "OS::Heat::SoftwareConfig"
-DEPLOYMENT = "OS::Heat::SoftwareDeployment"
-DEPLOYMENT_GROUP = "OS::Heat::SoftwareDeploymentGroup"
-GROUP = "OS::Heat::ResourceGroup"
-_DEPLOYMENTS = (DEPLOYMENT, DEPLOYMENT_GROUP)
-_TEXTS = (CONFIG, resolve.VALUE)
-"""What is only text: a change of it shows in the deployments and servers that get it."""
-_STATELESS = (*_DEPLOYMENTS, *_TEXTS, "OS::Neutron::SecurityGroupRule")
+_STATELESS = (*DEPLOYMENTS, *TEXTS, "OS::Neutron::SecurityGroupRule")
 """Types whose resources can be made anew or go without the loss of anything."""
 
 Rules = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -78,11 +80,12 @@ def compare(before: Side, after: Side, rules: Rules) -> list[Change]:
     old = resolve.resources(before.template, before.values)
     new = resolve.resources(after.template, after.values)
     update = _Update(old, new, rules)
-    changes = [change for name in new for change in update.of(name) if change.kind not in _TEXTS]
+    # A change of a text shows in the deployments and servers that get it.
+    changes = [change for name in new for change in update.of(name) if change.kind not in TEXTS]
     changes += [
-        Change(REMOVE, item["type"], name, _nodes(name, item, old), ("not in the template",))
+        Change(REMOVE, item["type"], name, nodes_of(name, item, old), ("not in the template",))
         for name, item in old.items()
-        if name not in new and item["type"] not in _TEXTS
+        if name not in new and item["type"] not in TEXTS
     ]
     return sorted(changes, key=lambda change: ACTIONS.index(change.action))
 
@@ -125,15 +128,15 @@ class _Update:
     def _changes(self, name: str) -> Iterator[Change]:
         new, old = self._new[name], self._old.get(name)
         if old is None:
-            yield Change(ADD, new["type"], name, _nodes(name, new, self._new), ())
+            yield Change(ADD, new["type"], name, nodes_of(name, new, self._new), ())
         elif old["type"] != new["type"]:
-            yield Change(REPLACE, old["type"], name, _nodes(name, old, self._old), ("type",))
+            yield Change(REPLACE, old["type"], name, nodes_of(name, old, self._old), ("type",))
         elif new["type"] == GROUP:
             yield from self._group(name, old, new)
         else:
             difference = self._difference(old, new)
             if difference:
-                nodes = _nodes(name, new, self._new)
+                nodes = nodes_of(name, new, self._new)
                 yield from self._one(name, new, nodes, difference)
 
     def _one(
@@ -147,11 +150,11 @@ class _Update:
             difference = replace(difference, certain=())
             if nodes:
                 yield Change(RUN, kind, name, nodes, ("new servers",))
-            nodes = tuple(node for node in _nodes(name, new, self._new) if node not in nodes)
+            nodes = tuple(node for node in nodes_of(name, new, self._new) if node not in nodes)
             if not difference:
                 return
         fixed = tuple(key for key in difference.certain if not self._in_place(kind, key))
-        if kind in _DEPLOYMENTS:
+        if kind in DEPLOYMENTS:
             # Replaced or not, it runs again, and its server knows no difference.
             sure = (*difference.certain, *difference.definition)
             why = self._told(name, sure or difference.possible)
@@ -166,7 +169,7 @@ class _Update:
 
     def _group(self, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
         """The changes of a group: members that come, go, and change."""
-        were, are = members(name, self._old), members(name, self._new)
+        were, are = members_of(name, self._old), members_of(name, self._new)
         kept = tuple(node for node in are if node in were)
         member, before = new["properties"]["resource_def"], old["properties"]["resource_def"]
         difference = self._difference(before, member)
@@ -219,7 +222,7 @@ class _Update:
         if change.kind == CONFIG or change.action in (REPLACE, ADD, REMOVE):
             # Whatever was said of a configuration, Heat makes a new one.
             return RUN
-        if function == "get_attr" and change.kind in _DEPLOYMENTS:
+        if function == "get_attr" and change.kind in DEPLOYMENTS:
             return MAY_RUN
         return ""
 
@@ -253,17 +256,6 @@ class _Update:
         return (*others, *inputs)
 
 
-def members(name: str, resources: Mapping[str, dict[str, Any]]) -> tuple[str, ...]:
-    """Names of the servers of a group."""
-    properties = resources[name]["properties"]
-    pattern = properties["resource_def"].get("properties", {}).get("name")
-    if not isinstance(pattern, str):
-        pattern = f"{name}-%index%"
-    return tuple(
-        pattern.replace("%index%", str(index)) for index in range(int(properties.get("count", 1)))
-    )
-
-
 def _server(
     name: str, new: Mapping[str, Any], nodes: tuple[str, ...], difference: _Difference
 ) -> Iterator[Change]:
@@ -288,23 +280,3 @@ def _server(
         for key in (*keys, *difference.possible, *difference.definition)
     )
     yield Change(UPDATE, SERVER, name, nodes, why)
-
-
-def _nodes(
-    name: str, item: Mapping[str, Any], resources: Mapping[str, dict[str, Any]]
-) -> tuple[str, ...]:
-    """Names of the servers that a resource is, holds or runs on."""
-    kind, properties = item["type"], item.get("properties") or {}
-    if kind == SERVER:
-        return (str(properties["name"]) if isinstance(properties.get("name"), str) else name,)
-    if kind == GROUP:
-        return members(name, resources)
-    if kind in _DEPLOYMENTS:
-        servers = properties.get("server" if kind == DEPLOYMENT else "servers")
-        return tuple(
-            node
-            for _, server in resolve.references(servers)
-            if server in resources
-            for node in _nodes(server, resources[server], resources)
-        )
-    return ()

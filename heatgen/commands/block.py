@@ -5,10 +5,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from cliff.command import Command
-
 from heatgen import blockcheck, library
 from heatgen.catalog import build
+from heatgen.commands.base import Command
 from heatgen.problems import ProblemsFound
 
 

@@ -5,21 +5,21 @@ import argparse
 import sys
 from pathlib import Path
 
-from cliff.command import Command
-
 from heatgen import keys, kubeconfig, project, stack
-from heatgen.commands.rotate import add_waiting, tell
+from heatgen.cloud import Cloud
+from heatgen.commands.base import CloudCommand, add_stack, add_timeout, tell
+from heatgen.commands.rotate import watching
 from heatgen.inputs import ADMIN_REQUEST
 from heatgen.problems import Problem, ProblemsFound
 
 
-class Kubeconfig(Command):
+class Kubeconfig(CloudCommand):
     """Write the administrator's kubeconfig of a stack, joined with the key that lies here."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """The command's arguments."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("stack", metavar="STACK", help="name or id of the stack")
+        add_stack(parser)
         parser.add_argument(
             "-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)"
         )
@@ -35,7 +35,7 @@ class Kubeconfig(Command):
             action="store_true",
             help="have a new key certified; the old one stays until the new certificate is here",
         )
-        add_waiting(parser)
+        add_timeout(parser, 30, "the renewal")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -46,13 +46,18 @@ class Kubeconfig(Command):
             return
         # It holds the key.
         project.write_file(parsed_args.output, text, mode=0o600)
-        print(f"{parsed_args.output}: kubeconfig of {parsed_args.stack}", file=sys.stderr)
+        tell(f"{parsed_args.output}: kubeconfig of {parsed_args.stack}")
 
-    def _joined(self, parsed_args: argparse.Namespace, key_file: Path | None = None) -> str:
+    def _joined(
+        self,
+        parsed_args: argparse.Namespace,
+        key_file: Path | None = None,
+        cloud: Cloud | None = None,
+    ) -> str:
         """The kubeconfig with the key in a file."""
         path = key_file or parsed_args.key
         key = project.read_file(path)
-        outputs = stack.outputs(parsed_args.stack, parsed_args.os_cloud)
+        outputs = stack.outputs(parsed_args.stack, cloud or self.cloud(parsed_args))
         try:
             return kubeconfig.build(parsed_args.stack, outputs, key)
         except kubeconfig.Mismatch as error:
@@ -60,12 +65,12 @@ class Kubeconfig(Command):
 
     def _renewed(self, parsed_args: argparse.Namespace) -> str:
         """The kubeconfig with a new key, which then takes the place of the old one."""
-        name, cloud = parsed_args.stack, parsed_args.os_cloud
+        name, cloud = parsed_args.stack, self.cloud(parsed_args)
         cluster = (stack.outputs(name, cloud).get("conformance") or {}).get("cluster", name)
         renewal = keys.Renewal(parsed_args.key)
         changes = {ADMIN_REQUEST.name: renewal.request(cluster)}
-        stack.update(name, changes, tell, parsed_args.timeout * 60, cloud)
-        text = self._joined(parsed_args, renewal.key_file)
+        stack.update(name, changes, watching(cloud), parsed_args.timeout * 60, cloud)
+        text = self._joined(parsed_args, renewal.key_file, cloud)
         renewal.finish()
         tell(f"{parsed_args.key}: new key")
         return text

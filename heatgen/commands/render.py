@@ -5,9 +5,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from cliff.command import Command
-
 from heatgen import project, spec
+from heatgen.commands.base import Command
 
 
 class Render(Command):
