@@ -139,6 +139,18 @@ def write_file(path: Path, text: str, mode: int = 0o644) -> None:
         raise ProblemsFound([_os_problem(path, error)]) from None
 
 
+def make_folder(path: Path) -> None:
+    """A folder to write to, if it is not there.
+
+    Raises:
+        ProblemsFound: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProblemsFound([_os_problem(path, error)]) from None
+
+
 def _header(digests: dict[Path, str]) -> str:
     lines = [f"Made by heatgen {VERSION}; change its sources instead, and render again."]
     lines += [f"{path.name} sha256:{digest}" for path, digest in digests.items()]

@@ -8,7 +8,7 @@ from typing import Any
 
 from heatgen import resolve
 from heatgen.cloud import Cloud, CloudFailed, Missing, asked
-from heatgen.house import DEPLOYMENT
+from heatgen.house import DEPLOYMENT, SERVER
 from heatgen.progress import COMPLETE, FAILED, IN_PROGRESS, Event, Item, Progress
 from heatgen.updates import Side
 
@@ -40,6 +40,16 @@ class Stack:
     def path(self) -> str:
         """What Heat wants to be asked with: name and id."""
         return f"{self.name}/{self.identity}"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server as Nova tells it."""
+
+    name: str
+    identity: str
+    address: str
+    """The first fixed one; '' if it has none yet."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,21 @@ def look(stack: Stack, into: Progress, cloud: Cloud) -> None:
         action, _, status = str(resource.resource_status).partition("_")
         if item is not None:
             into.states[item] = "" if action == "INIT" else status
+
+
+def servers(stack: Stack, cloud: Cloud) -> list[Server]:
+    """The servers of a stack that Nova has."""
+    heat, compute = cloud.heat(), cloud.connection.compute
+    ids = {
+        resource.physical_resource_id
+        for resource in asked(heat.resources.list, stack.path, nested_depth=DEPTH)
+        if resource.resource_type == SERVER
+    }
+    return [
+        Server(item.name, item.id, _address(item.addresses or {}))
+        for item in asked(lambda: list(compute.servers()))
+        if item.id in ids
+    ]
 
 
 def given_parameters(stack: Stack, cloud: Cloud) -> dict[str, Any]:
@@ -330,6 +355,18 @@ def _event(item: Any) -> Event:
         action=action,
         status=status,
         reason=str(item.resource_status_reason or ""),
+    )
+
+
+def _address(networks: Mapping[str, list[dict[str, Any]]]) -> str:
+    return next(
+        (
+            str(entry["addr"])
+            for entries in networks.values()
+            for entry in entries
+            if entry.get("OS-EXT-IPS:type", "fixed") == "fixed"
+        ),
+        "",
     )
 
 

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``heatgen graph``."""
+
+import argparse
+import sys
+
+from heatgen import graph, project, resolve
+from heatgen.commands.base import Command, add_cluster
+from heatgen.house import tasks
+
+FORMATS = {"svg": graph.svg, "dot": graph.dot}
+
+
+class Graph(Command):
+    """Draw the house: the steps of each layer, and which waits for which."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """The command's arguments."""
+        parser = super().get_parser(prog_name)
+        add_cluster(parser)
+        parser.add_argument(
+            "-f", "--format", choices=FORMATS, default="svg", help="default: %(default)s"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Draw."""
+        cluster = project.load(parsed_args.cluster)
+        # The picture needs no administrator: none is made for it.
+        template = project.make_template(cluster, request="-").template
+        values = resolve.parameters(template, {"OS::stack_name": cluster.spec.name})
+        house = graph.house(tasks(resolve.resources(template, values)))
+        sys.stdout.write(FORMATS[parsed_args.format](house))
