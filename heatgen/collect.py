@@ -78,7 +78,7 @@ def from_nodes(servers: Iterable[Server], ssh: Sequence[str], folder: Path) -> l
     """
     places = [(server, layer) for server in servers for layer in SERVICES]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        entries = pool.map(lambda place: _journal(*place, ssh, folder), places)
+        entries = pool.map(lambda place: _journal(place[0], place[1], ssh, folder), places)
         return [entry for entry in entries if entry]
 
 

@@ -61,7 +61,7 @@ def dot(drawn: House) -> str:
 def svg(drawn: House) -> str:
     """The house as a picture."""
     places, rows = _layout(drawn)
-    right = max(x for x, _ in places.values()) + WIDTH + MARGIN
+    right = max(x for x, _ in places.values()) + WIDTH + 2 * MARGIN
     bottom = max(top + height for _, top, height in rows) + MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{right}" height="{bottom}" '

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ``cluster.yaml`` that one begins with: what must be said, and the rest as comments."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from heatgen import yamltext
 
@@ -44,29 +44,15 @@ access:
 """
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What must be known to begin."""
+def text(answers: Mapping[str, str]) -> str:
+    """The file's text.
 
-    name: str
-    external_network: str
-    image: str
-    flavor: str
-    control: int
-    workers: int
-    api: tuple[str, ...]
-
-
-def text(answers: Answers) -> str:
-    """The file's text."""
-    words = (answers.name, answers.external_network, answers.image, answers.flavor)
-    name, network, image, flavor = (yamltext.dump(word).strip() for word in words)
-    return _TEXT.format(
-        name=name,
-        external_network=network,
-        image=image,
-        flavor=flavor,
-        control=answers.control,
-        workers=answers.workers,
-        api=f"[{', '.join(answers.api)}]",
-    )
+    Args:
+        answers: ``name``, ``external_network``, ``image``, ``flavor``; ``control`` and ``workers``
+            (numbers); ``api`` (networks with commas between them, or '').
+    """
+    plain = ("name", "external_network", "image", "flavor")
+    quoted = {key: yamltext.dump(answers[key]).strip() for key in plain}
+    networks = [part.strip() for part in answers["api"].split(",") if part.strip()]
+    api = ", ".join(yamltext.dump(part).strip() for part in networks)
+    return _TEXT.format(**{**answers, **quoted, "api": f"[{api}]"})

@@ -5,8 +5,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from heatgen import blockcheck, library
-from heatgen.catalog import build
 from heatgen.commands.base import Command
 from heatgen.problems import ProblemsFound
 
@@ -21,7 +19,6 @@ class BlockLint(Command):
             "folder",
             type=Path,
             nargs="?",
-            default=library.HOT,
             metavar="FOLDER",
             help="folder with blocks/, trust/, lib/ and agent/ (default: the installed one)",
         )
@@ -29,8 +26,13 @@ class BlockLint(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Lint."""
-        catalog = build(library.tree(parsed_args.folder), library.schema("block"))
-        executables = library.executables(parsed_args.folder)
+        # Imported here: the start of every command stays quick.
+        from heatgen import blockcheck, library
+        from heatgen.catalog import build
+
+        folder = parsed_args.folder or library.HOT
+        catalog = build(library.tree(folder), library.schema("block"))
+        executables = library.executables(folder)
         problems, sources = blockcheck.check(catalog, executables, library.schema("cluster"))
         if problems:
             raise ProblemsFound(problems, sources)

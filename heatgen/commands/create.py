@@ -3,7 +3,7 @@
 
 import argparse
 
-from heatgen import project, spec, stack
+from heatgen import stack
 from heatgen.cloud import Cloud, CloudFailed, Missing
 from heatgen.commands.base import CloudCommand, add_cluster, add_timeout, tell
 from heatgen.commands.watching import attend
@@ -30,6 +30,9 @@ class Create(CloudCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Render, create, watch."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import project, spec
+
         cluster = project.load(parsed_args.cluster)
         name = parsed_args.stack or cluster.spec.name
         cloud = self.cloud(parsed_args)

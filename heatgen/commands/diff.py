@@ -16,10 +16,9 @@ and with the codes of all commands (1, 2, 3, 130) if it could not tell. ``diff(1
 import argparse
 from collections.abc import Iterable
 
-from heatgen import library, project, resolve, stack, updates
+from heatgen import resolve, stack, updates
 from heatgen.commands.base import CloudLister, add_cluster, add_stack, tell
 from heatgen.house import DEPLOYMENTS, tasks
-from heatgen.inputs import ADMIN_REQUEST
 from heatgen.updates import Change, Side
 
 CHANGES, LOSSES = 4, 5
@@ -43,6 +42,10 @@ class Diff(CloudLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Row]]:
         """Render, ask, compare."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import library, project
+        from heatgen.inputs import ADMIN_REQUEST
+
         cluster = project.load(parsed_args.cluster)
         cloud = self.cloud(parsed_args)
         running = stack.get(parsed_args.stack, cloud, with_outputs=False)

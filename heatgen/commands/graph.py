@@ -4,11 +4,9 @@
 import argparse
 import sys
 
-from heatgen import graph, project, resolve
 from heatgen.commands.base import Command, add_cluster
-from heatgen.house import tasks
 
-FORMATS = {"svg": graph.svg, "dot": graph.dot}
+FORMATS = ("svg", "dot")
 
 
 class Graph(Command):
@@ -25,9 +23,12 @@ class Graph(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Draw."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import graph, house, project, resolve
+
         cluster = project.load(parsed_args.cluster)
         # The picture needs no administrator: none is made for it.
         template = project.make_template(cluster, request="-").template
         values = resolve.parameters(template, {"OS::stack_name": cluster.spec.name})
-        house = graph.house(tasks(resolve.resources(template, values)))
-        sys.stdout.write(FORMATS[parsed_args.format](house))
+        drawn = graph.house(house.tasks(resolve.resources(template, values)))
+        sys.stdout.write(graph.svg(drawn) if parsed_args.format == "svg" else graph.dot(drawn))

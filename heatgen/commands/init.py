@@ -5,7 +5,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from heatgen import document, library, project, spec, starter
 from heatgen.commands.base import Command, tell
 from heatgen.problems import Problem, ProblemsFound
 
@@ -43,13 +42,17 @@ class Init(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Ask, write, check."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import document, library, project, spec, starter
+
         path = parsed_args.cluster
         if path.exists():
             hint = "give another name, or move it away"
             raise ProblemsFound([Problem(str(path), None, "is there already", hint)])
         asking = sys.stdin.isatty() and not parsed_args.yes
         words = {name: _answer(name, getattr(parsed_args, name), asking) for name in QUESTIONS}
-        text = starter.text(_answers(words))
+        _check_numbers(words)
+        text = starter.text(words)
         # What was answered may be wrong: better told now than written.
         parsed = document.parse(str(path), text.encode())
         spec.read(parsed, library.catalog(), library.schema("cluster"))
@@ -72,7 +75,7 @@ def _answer(name: str, given: str | None, asking: bool) -> str:
     return line.strip() or usual
 
 
-def _answers(words: dict[str, str]) -> starter.Answers:
+def _check_numbers(words: dict[str, str]) -> None:
     problems = [
         Problem(f"--{name}", None, f"must be a number, not {words[name]!r}")
         for name in ("control", "workers")
@@ -80,12 +83,3 @@ def _answers(words: dict[str, str]) -> starter.Answers:
     ]
     if problems:
         raise ProblemsFound(problems)
-    return starter.Answers(
-        name=words["name"],
-        external_network=words["external_network"],
-        image=words["image"],
-        flavor=words["flavor"],
-        control=int(words["control"]),
-        workers=int(words["workers"]),
-        api=tuple(part.strip() for part in words["api"].split(",") if part.strip()),
-    )

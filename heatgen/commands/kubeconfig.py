@@ -5,11 +5,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from heatgen import keys, kubeconfig, project, stack
+from heatgen import stack
 from heatgen.cloud import Cloud
 from heatgen.commands.base import CloudCommand, add_stack, add_timeout, tell
 from heatgen.commands.rotate import watching
-from heatgen.inputs import ADMIN_REQUEST
 from heatgen.problems import Problem, ProblemsFound
 
 
@@ -40,6 +39,9 @@ class Kubeconfig(CloudCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Fetch the outputs, join them with the key."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import project
+
         text = self._renewed(parsed_args) if parsed_args.renew else self._joined(parsed_args)
         if parsed_args.output is None:
             sys.stdout.write(text)
@@ -55,6 +57,8 @@ class Kubeconfig(CloudCommand):
         cloud: Cloud | None = None,
     ) -> str:
         """The kubeconfig with the key in a file."""
+        from heatgen import kubeconfig, project
+
         path = key_file or parsed_args.key
         key = project.read_file(path)
         outputs = stack.outputs(parsed_args.stack, cloud or self.cloud(parsed_args))
@@ -65,6 +69,9 @@ class Kubeconfig(CloudCommand):
 
     def _renewed(self, parsed_args: argparse.Namespace) -> str:
         """The kubeconfig with a new key, which then takes the place of the old one."""
+        from heatgen import keys
+        from heatgen.inputs import ADMIN_REQUEST
+
         name, cloud = parsed_args.stack, self.cloud(parsed_args)
         cluster = (stack.outputs(name, cloud).get("conformance") or {}).get("cluster", name)
         renewal = keys.Renewal(parsed_args.key)

@@ -5,7 +5,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from heatgen import project
 from heatgen.commands.base import Command
 
 
@@ -20,6 +19,9 @@ class Lock(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Lock."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import project
+
         cluster = project.load(parsed_args.cluster)
         pins = project.make_lock(cluster, lambda text: print(text, file=sys.stderr))
         print(

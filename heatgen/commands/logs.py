@@ -5,7 +5,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from heatgen import collect, project, stack
+from heatgen import collect, stack
 from heatgen.cloud import CloudFailed
 from heatgen.commands.base import CloudLister, add_stack, tell
 
@@ -37,6 +37,9 @@ class Logs(CloudLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Row]]:
         """Collect."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import project
+
         cloud = self.cloud(parsed_args)
         of = stack.get(parsed_args.stack, cloud, with_outputs=False)
         folder = parsed_args.output or Path(f"{of.name}-logs")

@@ -5,7 +5,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from heatgen import project, spec
 from heatgen.commands.base import Command
 
 
@@ -23,6 +22,9 @@ class Render(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Render."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import project, spec
+
         cluster = project.load(parsed_args.cluster)
         rendered = project.make_template(cluster)
         for notice in spec.notices(cluster.spec):

@@ -4,7 +4,7 @@
 import argparse
 from collections.abc import Callable
 
-from heatgen import rotation, stack
+from heatgen import stack
 from heatgen.cloud import Cloud, CloudFailed
 from heatgen.commands.base import CloudCommand, add_stack, add_timeout, tell
 from heatgen.commands.watching import watch
@@ -37,6 +37,9 @@ class RotateCertificates(_Rotate):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Rotate."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import rotation
+
         cloud = self.cloud(parsed_args)
         _ask_for(rotation.certificates(_agreed(parsed_args.stack, cloud)), parsed_args, cloud)
 
@@ -46,6 +49,8 @@ class RotateAuthorities(_Rotate):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Do the next of the two steps."""
+        from heatgen import rotation
+
         cloud = self.cloud(parsed_args)
         steps = rotation.authorities(_agreed(parsed_args.stack, cloud))
         for asked in steps:
@@ -76,6 +81,8 @@ def _ask_for(asked: dict[str, str], parsed_args: argparse.Namespace, cloud: Clou
 
 def _agreed(name: str, cloud: Cloud) -> dict[str, str]:
     """What the cluster has agreed on."""
+    from heatgen import rotation
+
     outputs = stack.outputs(name, cloud)
     missing = [name for name in rotation.OUTPUTS if not outputs.get(name)]
     if missing:

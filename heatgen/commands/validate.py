@@ -3,7 +3,6 @@
 
 import argparse
 
-from heatgen import project, spec
 from heatgen.commands.base import Command, add_cluster, tell
 
 
@@ -18,6 +17,9 @@ class Validate(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Check."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import project, spec
+
         cluster = project.load(parsed_args.cluster)
         for notice in spec.notices(cluster.spec):
             tell(f"note: {notice}")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from heatgen import keys, kubeconfig, stack
+from heatgen import cloud, keys, kubeconfig, stack
+from heatgen.cloud import Cloud
 from heatgen.commands.main import main
 
 CASE = Path(__file__).resolve().parents[1] / "golden" / "cases" / "minimal"
@@ -76,7 +77,7 @@ def test_render_without_lock(cluster: Path, capsys: pytest.CaptureFixture[str]) 
         (lambda path: path.write_text("nmae: x"), "nmae is not known here"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("command", ["render", "lock"])
+@pytest.mark.parametrize("command", ["render", "lock", "validate", "graph", "create"])
 def test_bad_files(command: str, make: object, reason: str, cluster: Path,
                    capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     """Whatever lies there instead of a cluster's file: exit code 2 and one reason, named."""
@@ -130,6 +131,7 @@ def test_kubeconfig_that_does_not_fit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outputs and a key that do not belong together are told, and no file is written."""
+    monkeypatch.setattr(cloud, "connect", lambda *_: Cloud(None))
     monkeypatch.setattr(stack, "outputs", lambda *_: {"api_endpoint": "https://x"})
     (tmp_path / "k").write_text("key")
     target = tmp_path / "kubeconfig"
@@ -146,6 +148,7 @@ class Stack:
         self.agreed = {"certificates_generation": "1", "authority_generations": "1"}
         self.updates: list[dict[str, str]] = []
         self.deaf = False
+        monkeypatch.setattr(cloud, "connect", lambda *_: Cloud(None))
         monkeypatch.setattr(stack, "outputs", lambda *_: dict(self.agreed))
         monkeypatch.setattr(stack, "update", self.update)
 
@@ -223,6 +226,7 @@ def test_renewed_kubeconfig(
     before = key.read_bytes()
     sent: list[str] = []
     kept: list[bytes] = []
+    monkeypatch.setattr(cloud, "connect", lambda *_: Cloud(None))
     monkeypatch.setattr(stack, "outputs", lambda *_: {"conformance": {"cluster": "minimal"}})
 
     def update(name: str, changes: dict[str, str], *_: object) -> None:
