@@ -36,6 +36,14 @@ class Cloud:
 
     connection: Any
 
+    def has(self, service: str) -> bool:
+        """Whether there is a service of an official type."""
+        # Not by the connection's has_service, which logs a warning for each that is not there.
+        config, session = self.connection.config, self.connection.session
+        interface, region = config.get_interface(service), config.get_region_name(service)
+        where = {"service_type": service, "interface": interface, "region_name": region}
+        return asked(session.get_endpoint, **where) is not None
+
     def heat(self) -> Any:
         """python-heatclient's client, with the same session."""
         from heatclient.v1.client import Client

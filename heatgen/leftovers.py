@@ -79,11 +79,11 @@ def find(stack: Stack, cluster: str, cloud: Cloud) -> Found:
     questions: dict[str, Callable[[], list[Leftover]]] = {
         "load-balancer": lambda: list(balancers(connection.load_balancer.load_balancers(), inside)),
         "network": lambda: list(_network(connection.network, inside)),
-        "volumev3": lambda: list(volumes(connection.block_storage.volumes(), inside)),
+        "block-storage": lambda: list(volumes(connection.block_storage.volumes(), inside)),
     }
     for service, question in questions.items():
         # A cloud without the service has nothing of it.
-        if not connection.has_service(service):
+        if not cloud.has(service):
             continue
         try:
             found += asked(question)

@@ -85,6 +85,12 @@ class Progress:
         """What has begun and not ended."""
         return [item for item, state in self.states.items() if state == IN_PROGRESS]
 
+    def failed(self, floor: str) -> list[Item]:
+        """What failed on a floor."""
+        return [
+            item for item, state in self.states.items() if item.floor == floor and state == FAILED
+        ]
+
     def floors(self) -> Iterator[tuple[str, int, int, list[Item]]]:
         """Each floor with how many things are done, how many there are, and what goes on."""
         for floor in FLOORS:

@@ -6,8 +6,8 @@ import argparse
 from heatgen import stack
 from heatgen.commands.base import FAILED, CloudLister, add_stack, add_timeout, tell
 from heatgen.commands.watching import attend
-from heatgen.progress import COMPLETE, IN_PROGRESS, shown
-from heatgen.progress import FAILED as STEP_FAILED
+from heatgen.progress import FAILED as STACK_FAILED
+from heatgen.progress import IN_PROGRESS, shown
 
 
 class Status(CloudLister):
@@ -38,7 +38,7 @@ class Status(CloudLister):
             of = stack.get(parsed_args.stack, cloud, with_outputs=False)
         stack.look(of, progress, cloud)
         tell(f"stack {of.name}: {of.action}_{of.status}")
-        if of.status == STEP_FAILED:
+        if of.status == STACK_FAILED:
             tell(f"{of.reason}")
             for text in stack.failures(of, progress, cloud):
                 tell(text)
@@ -46,11 +46,12 @@ class Status(CloudLister):
             self.code = FAILED
         rows: list[tuple[object, ...]] = []
         for floor, done, total, busy in progress.floors():
-            failed = [
-                item
-                for item, state in progress.states.items()
-                if item.floor == floor and state == STEP_FAILED
-            ]
-            state = STEP_FAILED if failed else COMPLETE if done == total else IN_PROGRESS
-            rows.append((floor, done, total, state.lower(), shown(failed or busy)))
+            failed = progress.failed(floor)
+            state = (
+                "failed" if failed
+                else "complete" if done == total
+                else "in progress" if busy or done
+                else "waiting"
+            )  # fmt: skip
+            rows.append((floor, done, total, state, shown(failed or busy)))
         return ("Layer", "Done", "Of", "State", "What"), rows

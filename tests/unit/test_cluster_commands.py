@@ -34,7 +34,7 @@ def heat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heat]:
     """The cloud that every command asks: one with a Heat and nothing else."""
     monkeypatch.setattr(stack, "PAUSE", 0)
     with serving() as (served, found):
-        found.connection.has_service = lambda _: False
+        monkeypatch.setattr(cloud.Cloud, "has", lambda *_: False)
         found.connection.compute = SimpleNamespace(servers=list)
         monkeypatch.setattr(cloud, "connect", lambda *_: found)
         yield served
@@ -200,7 +200,7 @@ def test_status(heat: Heat, capsys: Capture) -> None:
     assert main(["status", STACK, "-f", "json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)[0] == {
-        "Layer": "cloud", "Done": 1, "Of": 4, "State": "in_progress", "What": "",
+        "Layer": "cloud", "Done": 1, "Of": 4, "State": "in progress", "What": "",
     }  # fmt: skip
     assert "CREATE_COMPLETE" in said.err
     created(heat, well=False)
