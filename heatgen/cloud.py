@@ -38,11 +38,20 @@ class Cloud:
 
     def has(self, service: str) -> bool:
         """Whether there is a service of an official type."""
-        # Not by the connection's has_service, which logs a warning for each that is not there.
+        from keystoneauth1.exceptions import CatalogException
+
         config, session = self.connection.config, self.connection.session
         interface, region = config.get_interface(service), config.get_region_name(service)
-        where = {"service_type": service, "interface": interface, "region_name": region}
-        return asked(session.get_endpoint, **where) is not None
+
+        # Not the connection's has_service, which logs a warning for each that is not there.
+        def there() -> bool:
+            where = {"service_type": service, "interface": interface, "region_name": region}
+            try:
+                return session.get_endpoint(**where) is not None
+            except CatalogException:
+                return False
+
+        return asked(there)
 
     def heat(self) -> Any:
         """python-heatclient's client, with the same session."""
