@@ -52,8 +52,11 @@ def tasks(resources: Resources) -> dict[str, Task]:
     found = {}
     for name, item in resources.items():
         if item["type"] in DEPLOYMENTS:
-            properties = item["properties"]
-            layer, _, step = str(properties["input_values"]["HEATGEN_STEP"]).partition("/")
+            title = (item["properties"].get("input_values") or {}).get("HEATGEN_STEP")
+            if not isinstance(title, str):
+                # Of somebody else's.
+                continue
+            layer, _, step = title.partition("/")
             requires = tuple(
                 other
                 for other in item.get("depends_on") or ()

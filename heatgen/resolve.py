@@ -5,6 +5,7 @@ Parameters, texts held in ``OS::Heat::Value`` and joined lists are put in; what 
 stack knows (references, attributes) stays as the function it is.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ def parameters(template: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
     values = {name: value for name, value in given.items() if name.startswith("OS::")}
     for name, item in declared.items():
         value = given.get(name, item.get("default"))
-        values[name] = _number(value) if item.get("type") == "number" else value
+        values[name] = _typed(str(item.get("type")), value)
     return values
 
 
@@ -104,7 +105,16 @@ def _joined(argument: list[Any]) -> Any:
     return {"list_join": argument}
 
 
-def _number(value: Any) -> Any:
-    if isinstance(value, str):
+def _typed(kind: str, value: Any) -> Any:
+    """A parameter's value; Heat tells those of a stack as texts, whatever their type."""
+    if not isinstance(value, str):
+        return value
+    if kind == "number":
         return float(value) if "." in value else int(value)
+    if kind == "json":
+        return json.loads(value)
+    if kind == "comma_delimited_list":
+        return value.split(",") if value else []
+    if kind == "boolean":
+        return value.lower() in ("true", "t", "1", "on", "y", "yes")
     return value

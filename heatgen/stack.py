@@ -16,6 +16,8 @@ PAUSE = 2.0
 """Seconds between two looks at what goes on."""
 GRACE = 60.0
 """Seconds that Heat gets to say itself that a limit is over."""
+TRIES = 10
+"""How many looks in a row may go without an answer."""
 DEPTH = 2
 """How far down stacks in stacks are asked: a group's members are one below."""
 LAST_LINES = 10
@@ -200,22 +202,19 @@ def preview(name: str, template: Mapping[str, Any], cloud: Cloud) -> list[tuple[
     ]
 
 
-def update(
-    name: str, changes: Mapping[str, str], watch: Callable[[Stack], Watch], limit: float,
-    cloud: Cloud,
-) -> None:  # fmt: skip
-    """Update a stack with its own template, these parameters changed, and wait until it is done.
+def update(name: str, changes: Mapping[str, str], cloud: Cloud) -> tuple[Stack, str]:
+    """Have Heat begin to update a stack with its own template, these parameters changed.
 
     Args:
         name: or id of the stack.
         changes: parameters; the others stay as they are.
-        watch: gives what is told of events, for the stack.
-        limit: seconds to wait.
         cloud: where.
 
+    Returns:
+        The stack and the id of the last event before the update.
+
     Raises:
-        CloudFailed: no credentials, no answer, or an update that failed.
-        TimeoutError: it is not done in time; it goes on in the cloud.
+        CloudFailed: no credentials, no answer, or Heat refuses it.
     """
     stack = complete(get(name, cloud, with_outputs=False))
     missing = [key for key in changes if key not in stack.parameters]
@@ -226,7 +225,7 @@ def update(
     before = last_event(stack, cloud)
     # 'openstack stack update --existing'
     asked(heat.stacks.update, stack.path, existing=True, parameters=dict(changes))
-    follow(stack, watch(stack), limit, cloud, after=before)
+    return stack, before
 
 
 def delete(stack: Stack, cloud: Cloud) -> str:
@@ -257,13 +256,19 @@ def follow(stack: Stack, watch: Watch, limit: float, cloud: Cloud, after: str = 
         CloudFailed: it failed.
         TimeoutError: it is not done in time; it goes on in the cloud.
     """
-    heat, start, last = cloud.heat(), time.monotonic(), after
+    heat, start, last, lost = cloud.heat(), time.monotonic(), after, 0
     while True:
         try:
-            events = asked(_events, heat, stack, last)
+            events, lost = asked(_events, heat, stack, last), 0
         except Missing:
             # Who asks by name and id is told until the end; then the stack is gone.
             return
+        except CloudFailed:
+            # What goes on for an hour may outlive a restart of the API.
+            lost += 1
+            if lost == TRIES:
+                raise
+            events = []
         for event in events:
             last = event.identity
             watch(event)
@@ -272,7 +277,7 @@ def follow(stack: Stack, watch: Watch, limit: float, cloud: Cloud, after: str = 
                 _end(stack, event)
                 return
         watch(None)
-        if not events and _gone(heat, stack):
+        if not events and not lost and _gone(heat, stack):
             return
         if time.monotonic() - start > limit:
             message = f"stack {stack.name!r} is not done after {limit / 60:.0f} min"

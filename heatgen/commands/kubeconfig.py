@@ -7,8 +7,8 @@ from pathlib import Path
 
 from heatgen import stack
 from heatgen.cloud import Cloud
+from heatgen.commands import watching
 from heatgen.commands.base import CloudCommand, add_stack, add_timeout, tell
-from heatgen.commands.rotate import watching
 from heatgen.problems import Problem, ProblemsFound
 
 
@@ -76,7 +76,7 @@ class Kubeconfig(CloudCommand):
         cluster = (stack.outputs(name, cloud).get("conformance") or {}).get("cluster", name)
         renewal = keys.Renewal(parsed_args.key)
         changes = {ADMIN_REQUEST.name: renewal.request(cluster)}
-        stack.update(name, changes, watching(cloud), parsed_args.timeout * 60, cloud)
+        watching.update(name, changes, parsed_args.timeout, cloud)
         text = self._joined(parsed_args, renewal.key_file, cloud)
         renewal.finish()
         tell(f"{parsed_args.key}: new key")

@@ -2,13 +2,11 @@
 """``heatgen rotate``: certificates and authorities made anew, by an update of the stack."""
 
 import argparse
-from collections.abc import Callable
 
 from heatgen import stack
 from heatgen.cloud import Cloud, CloudFailed
+from heatgen.commands import watching
 from heatgen.commands.base import CloudCommand, add_stack, add_timeout, tell
-from heatgen.commands.watching import watch
-from heatgen.stack import Stack, Watch
 
 _BOTH = """\
 The new authorities sign, and both are trusted. Before the old ones go:
@@ -59,17 +57,11 @@ class RotateAuthorities(_Rotate):
         tell(message.format(stack=parsed_args.stack))
 
 
-def watching(cloud: Cloud) -> Callable[[Stack], Watch]:
-    """What shows the update of a stack."""
-    return lambda of: watch(stack.progress(of, cloud))
-
-
 def _ask_for(asked: dict[str, str], parsed_args: argparse.Namespace, cloud: Cloud) -> None:
     """Update the stack's parameters, wait, and see that the cluster agrees."""
     for name, value in asked.items():
         tell(f"{name}: {value}")
-    seconds = parsed_args.timeout * 60
-    stack.update(parsed_args.stack, asked, watching(cloud), seconds, cloud)
+    watching.update(parsed_args.stack, asked, parsed_args.timeout, cloud)
     agreed = _agreed(parsed_args.stack, cloud)
     for name, value in asked.items():
         if agreed[name] != value:

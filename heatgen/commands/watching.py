@@ -8,6 +8,7 @@ place; elsewhere (pipes, CI) one line for each event.
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from typing import TextIO
 
 from heatgen import stack
@@ -76,6 +77,18 @@ class Board:
 def watch(progress: Progress) -> Lines | Board:
     """What suits standard error."""
     return Board(progress, sys.stderr) if sys.stderr.isatty() else Lines(progress)
+
+
+def update(name: str, changes: Mapping[str, str], minutes: int, cloud: Cloud) -> None:
+    """Change parameters of a stack and wait until it is done, shown.
+
+    Raises:
+        CloudFailed: no credentials, no answer, or an update that failed.
+        TimeoutError: it is not done in time; it goes on in the cloud.
+    """
+    of, before = stack.update(name, changes, cloud)
+    attend(of, stack.progress(of, cloud), minutes * 60, cloud, before)
+    tell(f"stack {of.name}: updated")
 
 
 def attend(of: Stack, progress: Progress, limit: float, cloud: Cloud, after: str = "") -> None:

@@ -64,6 +64,8 @@ class Heat:
         self.resources: list[dict[str, Any]] = []
         self.deployments: dict[str, dict[str, Any]] = {}
         self.refusal: tuple[int, str] | None = None
+        self.away = 0
+        """How many questions get no answer."""
         self.sent: list[tuple[str, str, Any]] = []
         self.then: list[Callable[[], None]] = []
         """What happens at each look at the events, one after the other."""
@@ -92,6 +94,9 @@ class Heat:
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
         """Status and body of the answer."""
+        if self.away:
+            self.away -= 1
+            return 503, {"error": {"message": "restarting"}}
         if method != "GET":
             self.sent.append((method, path, body))
             if self.refusal:

@@ -9,6 +9,7 @@ import pytest
 
 from heatgen import cloud, keys, kubeconfig, stack
 from heatgen.cloud import Cloud
+from heatgen.commands import watching
 from heatgen.commands.main import main
 
 CASE = Path(__file__).resolve().parents[1] / "golden" / "cases" / "minimal"
@@ -150,7 +151,7 @@ class Stack:
         self.deaf = False
         monkeypatch.setattr(cloud, "connect", lambda *_: Cloud(None))
         monkeypatch.setattr(stack, "outputs", lambda *_: dict(self.agreed))
-        monkeypatch.setattr(stack, "update", self.update)
+        monkeypatch.setattr(watching, "update", self.update)
 
     def update(self, name: str, changes: dict[str, str], *_: object) -> None:
         """Take an update."""
@@ -211,7 +212,7 @@ def test_rotation_that_takes_too_long(
     def late(*_: object) -> None:
         raise TimeoutError("stack 'demo' is UPDATE_IN_PROGRESS after 60 s")
 
-    monkeypatch.setattr(stack, "update", late)
+    monkeypatch.setattr(watching, "update", late)
     assert main(["rotate", "certificates", "demo", "--timeout", "1"]) == 3
     assert "timed out: stack 'demo'" in capsys.readouterr().err
     assert cluster.updates == []
@@ -233,7 +234,7 @@ def test_renewed_kubeconfig(
         sent.append(changes["admin_request"])
         kept.append(key.read_bytes())
 
-    monkeypatch.setattr(stack, "update", update)
+    monkeypatch.setattr(watching, "update", update)
     arguments = ["kubeconfig", "demo", "--renew", "--key", str(key), "-o", str(target)]
     assert main(arguments) == 2
     assert "is it complete?" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from heatgen import stack
 from heatgen.cloud import Cloud, CloudFailed, Missing
 from heatgen.progress import Event
-from heatgen.stack import Stack, Watch
+from heatgen.stack import Stack
 
 from .fake_heat import IDENTITY, STACK, Heat, cloud_at, serving
 
@@ -45,10 +45,6 @@ class Seen:
         if event:
             self.events.append(f"{event.resource} {event.action}_{event.status}")
 
-    def of(self, _: Stack) -> Watch:
-        """What watches a stack: this."""
-        return self
-
 
 def test_outputs(heat: Heat, cloud: Cloud) -> None:
     """Outputs of a whole stack are told; of another they are not asked for."""
@@ -80,7 +76,8 @@ def test_update_sends_parameters_only(heat: Heat, cloud: Cloud) -> None:
         lambda: heat.event(STACK, "UPDATE_COMPLETE"),
     ]
     seen = Seen()
-    stack.update(STACK, {"admin_request": "b"}, seen.of, 60, cloud)
+    of, before = stack.update(STACK, {"admin_request": "b"}, cloud)
+    stack.follow(of, seen, 60, cloud, before)
     [(method, path, body)] = heat.sent
     assert (method, path) == ("PATCH", f"/stacks/{STACK}/{IDENTITY}")
     assert body["parameters"] == {"admin_request": "b"}
@@ -96,7 +93,7 @@ def test_update_sends_parameters_only(heat: Heat, cloud: Cloud) -> None:
 def test_update_of_another_generators_stack(heat: Heat, cloud: Cloud) -> None:
     """A parameter that the stack has not got is told before anything is sent."""
     with pytest.raises(CloudFailed, match="has no parameter certificates_generation"):
-        stack.update(STACK, {"certificates_generation": "2"}, Seen().of, 60, cloud)
+        stack.update(STACK, {"certificates_generation": "2"}, cloud)
     assert heat.sent == []
 
 
@@ -104,7 +101,7 @@ def test_update_that_is_refused(heat: Heat, cloud: Cloud) -> None:
     """Heat's refusal is told in its words and not taken for missing credentials."""
     heat.refusal = (400, "no such flavor")
     with pytest.raises(CloudFailed, match="no such flavor") as found:
-        stack.update(STACK, {"admin_request": "b"}, Seen().of, 60, cloud)
+        stack.update(STACK, {"admin_request": "b"}, cloud)
     assert "event list" in found.value.hint
 
 
@@ -146,6 +143,19 @@ def test_deletion_ends_with_the_stack(heat: Heat, cloud: Cloud) -> None:
     stack.follow(of, seen, 60, cloud, before)
     assert seen.events == ["demo DELETE_IN_PROGRESS"]
     assert heat.sent[0][0] == "DELETE"
+
+
+def test_answers_that_are_missing(heat: Heat, cloud: Cloud) -> None:
+    """An API that is away for a moment ends no watch; one that stays away does."""
+    heat.event(STACK, "CREATE_IN_PROGRESS")
+    heat.away = 3
+    heat.then = [lambda: heat.event(STACK, "CREATE_COMPLETE")]
+    of, seen = Stack(STACK, IDENTITY, "CREATE", "IN_PROGRESS", "", {}, {}), Seen()
+    stack.follow(of, seen, 60, cloud)
+    assert seen.events == ["demo CREATE_IN_PROGRESS", "demo CREATE_COMPLETE"]
+    heat.away = 1000
+    with pytest.raises(CloudFailed, match="restarting"):
+        stack.follow(of, seen, 60, cloud)
 
 
 def test_begun(heat: Heat, cloud: Cloud) -> None:
