@@ -186,20 +186,13 @@ def create(
     return get(made["stack"]["id"], cloud, with_outputs=False)
 
 
-def preview(name: str, template: Mapping[str, Any], cloud: Cloud) -> list[tuple[str, str]]:
-    """Name and type of what Heat would create; it checks the template against the cloud.
+def preview(name: str, template: Mapping[str, Any], cloud: Cloud) -> None:
+    """Have Heat check a template against the cloud as if it were to create it.
 
     Raises:
         CloudFailed: Heat refuses it.
     """
-    heat = cloud.heat()
-    found = asked(heat.stacks.preview, stack_name=name, template=template)
-    return [
-        (item["resource_name"], item["resource_type"])
-        # A group's members come as a list.
-        for part in found.resources
-        for item in (part if isinstance(part, list) else [part])
-    ]
+    asked(cloud.heat().stacks.preview, stack_name=name, template=template)
 
 
 def update(name: str, changes: Mapping[str, str], cloud: Cloud) -> tuple[Stack, str]:

@@ -41,8 +41,8 @@ class Create(CloudCommand):
         for notice in spec.notices(cluster.spec):
             tell(f"note: {notice}")
         if parsed_args.dry_run:
-            found = stack.preview(name, rendered.template, cloud)
-            tell(f"stack {name}: the cloud would create {len(found)} resources; nothing is created")
+            stack.preview(name, rendered.template, cloud)
+            tell(f"stack {name}: the cloud would take it; nothing is created there")
             return
         made = stack.create(name, rendered.template, parsed_args.timeout, cloud, parsed_args.tags)
         limit = parsed_args.timeout * 60 + stack.GRACE

@@ -51,8 +51,10 @@ class Heatgen(App):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return Heatgen().run(list(sys.argv[1:] if argv is None else argv))
+        # Without a word cliff would open a shell of its own.
+        return Heatgen().run(words or ["--help"])
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -101,6 +101,8 @@ class Heat:
             self.sent.append((method, path, body))
             if self.refusal:
                 return self.refusal[0], {"error": {"message": self.refusal[1]}}
+        if path == "/stacks/preview":
+            return 200, {"stack": {"resources": []}}
         if path == "/stacks" and method == "POST":
             self.there = True
             return 201, {"stack": {"id": IDENTITY}}

@@ -111,6 +111,16 @@ def test_create_that_fails(heat: Heat, cluster: Path, capsys: Capture) -> None:
     assert said.rstrip().endswith("hint: see 'heatgen logs demo'")
 
 
+def test_dry_run(heat: Heat, cluster: Path, capsys: Capture) -> None:
+    """The cloud is only asked what it would do; what it refuses is exit code 1."""
+    heat.there = False
+    assert main(["create", str(cluster), "--stack", STACK, "--dry-run"]) == 0
+    assert [path for _, path, _ in heat.sent] == ["/stacks/preview"]
+    heat.refusal = (400, "The Image (debian-12) could not be found.")
+    assert main(["create", str(cluster), "--stack", STACK, "--dry-run"]) == 1
+    assert "The Image (debian-12) could not be found." in capsys.readouterr().err
+
+
 def test_create_twice(heat: Heat, cluster: Path, capsys: Capture) -> None:
     """A name that is taken is told before anything is rendered or sent."""
     assert main(["create", str(cluster), "--stack", STACK]) == 1

@@ -221,3 +221,13 @@ def test_unknown_type_is_not_counted_on() -> None:
     values = resolve.parameters(before, {"OS::stack_name": "demo"})
     [change] = updates.compare(Side(before, values), Side(after, values), RULES)
     assert change.action == "REPLACE"
+
+
+def test_parameters_as_heat_tells_them() -> None:
+    """Heat tells every value as text; as the type has it, it equals the template's default."""
+    defaults = {"number": 2, "json": {"a": 1}, "comma_delimited_list": ["x", "y"], "boolean": True}
+    template = {
+        "parameters": {kind: {"type": kind, "default": value} for kind, value in defaults.items()}
+    }
+    told = {"number": "2", "json": '{"a": 1}', "comma_delimited_list": "x,y", "boolean": "True"}
+    assert resolve.parameters(template, told) == resolve.parameters(template, {}) == defaults
