@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from heatgen import VERSION, document, hot, keys, library, limits, lock, pins, plan, render, spec
 from heatgen.catalog import Catalog
@@ -51,6 +52,8 @@ class Rendered:
     """What a rendering gave."""
 
     text: str
+    template: dict[str, Any]
+    """As Heat gets it."""
     usage: tuple[limits.Usage, ...]
 
 
@@ -134,8 +137,15 @@ def lock_or_make(project: Project, notice: Callable[[str], None]) -> pins.Pins:
     return _read_lock(project.lock_file)
 
 
-def make_template(project: Project, notice: Callable[[str], None] = lambda _: None) -> Rendered:
+def make_template(
+    project: Project, notice: Callable[[str], None] = lambda _: None, *, request: str = ""
+) -> Rendered:
     """The template; the lock and the administrator's key and request are made if missing.
+
+    Args:
+        project: the cluster.
+        notice: is told when a lock is made.
+        request: to be taken instead of the administrator's that lies here, and none is made.
 
     Raises:
         Failed: there was no lock, and a source gave no answer.
@@ -143,7 +153,9 @@ def make_template(project: Project, notice: Callable[[str], None] = lambda _: No
     """
     pinned = lock_or_make(project, notice)
     try:
-        request = keys.admin_request(project.key_file, project.request_file, project.spec.name)
+        request = request or keys.admin_request(
+            project.key_file, project.request_file, project.spec.name
+        )
     except OSError as error:
         raise ProblemsFound([_os_problem(project.key_file, error)]) from None
     planned = plan.build(project.spec, project.catalog, pinned, request)
@@ -154,7 +166,7 @@ def make_template(project: Project, notice: Callable[[str], None] = lambda _: No
         project.path: hashlib.sha256(read_file(project.path)).hexdigest(),
         project.lock_file: hashlib.sha256(read_file(project.lock_file)).hexdigest(),
     }
-    return Rendered(hot.text(template, _header(digests)), usage)
+    return Rendered(hot.text(template, _header(digests)), template, usage)
 
 
 def read_file(path: Path) -> bytes:

@@ -2,24 +2,18 @@
 """``heatgen block``: the building blocks, and what the field has beside them."""
 
 import argparse
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cliff.columns import FormattableColumn
-from cliff.command import Command
-from cliff.lister import Lister
-from cliff.show import ShowOne
-
-from heatgen import blockcheck, library, project, scaffold
-from heatgen.catalog import MAX_NAME, OWN, Block, Catalog, Condition, valid_name
+from heatgen.commands.base import Command, Lister, ShowOne, tell
 from heatgen.names import LAYERS, TRUST
 from heatgen.problems import Problem, ProblemsFound, did_you_mean
-from heatgen.systems import STATES, System
 
-WORKS, ADDED = "works", "added"
-"""A block that is tested with heatgen; one that others have added."""
+if TYPE_CHECKING:
+    from heatgen.catalog import Block, Catalog
+
+# What is slow to import is imported where it is used: the start of every command stays quick.
 _NEXT = """\
 Next:
   export {variable}={path}
@@ -41,9 +35,12 @@ class BlockList(Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """List, layer by layer from the ground up; what works first."""
+        from heatgen import library
+        from heatgen.commands import blocktext
+
         catalog = library.catalog()
         layers = [parsed_args.layer] if parsed_args.layer else LAYERS
-        rows = [row for layer in layers for row in _rows(catalog, layer)]
+        rows = [row for layer in layers for row in blocktext.rows(catalog, layer)]
         return ("Layer", "Name", "State", "Summary", "Origin"), rows
 
 
@@ -60,17 +57,20 @@ class BlockShow(ShowOne):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Show."""
+        from heatgen import library
+        from heatgen.commands import blocktext
+
         catalog = library.catalog()
         layer, name = _layer_and_name(parsed_args.block)
         every = {(block.layer, block.name): block for block in catalog.all_blocks()}
         if (layer, name) in every:
-            shown = _block(every[layer, name])
+            shown = blocktext.of_block(every[layer, name])
         else:
             system = catalog.systems.find(layer, name)
             if system is None:
                 message, hint = catalog.missing(layer, name)
                 raise ProblemsFound([Problem(parsed_args.block, None, message, hint)])
-            shown = _system(system, catalog)
+            shown = blocktext.of_system(system, catalog)
         return tuple(shown), tuple(shown.values())
 
 
@@ -86,12 +86,14 @@ class BlockLint(Command):
             nargs="*",
             metavar="PATH",
             help="a block's folder, or a folder of blocks LAYER/NAME "
-            f"(default: all installed ones and those under {library.PATH_VARIABLE})",
+            "(default: all installed ones and those under HEATGEN_PATH)",
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Lint."""
+        from heatgen import blockcheck, library
+
         catalog = library.catalog(parsed_args.paths)
         chosen = _under(parsed_args.paths, catalog) if parsed_args.paths else None
         blocks = catalog.all_blocks() if chosen is None else chosen
@@ -101,7 +103,7 @@ class BlockLint(Command):
         if problems:
             raise ProblemsFound(problems, sources)
         count = "1 block is" if len(blocks) == 1 else f"{len(blocks)} blocks are"
-        print(f"{count} good", file=sys.stderr)
+        tell(f"{count} good")
 
 
 class BlockNew(Command):
@@ -122,6 +124,9 @@ class BlockNew(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Write the files."""
+        from heatgen import library, project, scaffold
+        from heatgen.catalog import MAX_NAME, valid_name
+
         layer, name = _layer_and_name(parsed_args.block)
         folder = parsed_args.path / layer / name
         # Without HEATGEN_PATH: it may name a folder that is made only now.
@@ -142,30 +147,13 @@ class BlockNew(Command):
             project.write_file(folder / file, text, 0o755 if file.endswith(".sh") else 0o644)
             print(folder / file)
         words = {"path": parsed_args.path.resolve(), "variable": library.PATH_VARIABLE}
-        print(_NEXT.format(folder=folder, layer=layer, name=name, **words), file=sys.stderr)
+        tell(_NEXT.format(folder=folder, layer=layer, name=name, **words))
 
 
-def _rows(catalog: Catalog, layer: str) -> list[tuple[str, ...]]:
-    """Rows of a layer: its blocks, then what is none, by state."""
-    names = catalog.names(layer)
-    blocks = [catalog.blocks[layer, name] for name in names]
-    systems = [item for item in catalog.other_systems() if item.layer == layer]
-    systems.sort(key=lambda item: (STATES.index(item.state), item.name))
-    return [
-        *((layer, block.name, _state(block), block.summary, block.origin) for block in blocks),
-        *(
-            (layer, item.name, item.state, f"{item.title}: {item.reason(names)}", "")
-            for item in systems
-        ),
-    ]
-
-
-def _state(block: Block) -> str:
-    return WORKS if block.origin == OWN else ADDED
-
-
-def _under(paths: Iterable[Path], catalog: Catalog) -> list[Block]:
+def _under(paths: Iterable[Path], catalog: "Catalog") -> "list[Block]":
     """The blocks that lie under paths."""
+    from heatgen import library
+
     roots = [path.resolve() for path in paths]
     return [
         block
@@ -192,137 +180,3 @@ def _layer_and_name(text: str) -> tuple[str, str]:
     if message:
         raise ProblemsFound([Problem(text, None, message, hint)])
     return layer, name
-
-
-class _Many(FormattableColumn[Any]):
-    """Several things: a line each for people, as they are for programs."""
-
-    def __init__(self, value: Any, lines: Iterable[str]) -> None:
-        super().__init__(value)
-        self._lines = tuple(lines)
-
-    def human_readable(self) -> str:
-        """One line each."""
-        return "\n".join(self._lines)
-
-
-def _block(block: Block) -> dict[str, Any]:
-    """A block's properties, as they are shown."""
-    requires = sorted({item for step in block.steps for item in step.requires})
-    provides = sorted({item for step in block.steps for item in step.provides})
-    return {
-        "layer": block.layer,
-        "name": block.name,
-        "state": _state(block),
-        "origin": block.origin,
-        "summary": block.summary,
-        "description": block.description,
-        "roles": _words(block.roles),
-        "requires": _words(requires),
-        "provides": _words(provides),
-        "options": _Many(
-            {name: dict(option) for name, option in block.options.items()},
-            (
-                f"{name} = {option['default']}: {option['description']}"
-                for name, option in block.options.items()
-            ),
-        ),
-        "inputs": _Many(
-            {
-                item.name: {"from": item.source, "description": item.description}
-                for item in block.inputs.values()
-            },
-            (
-                f"{item.name} from {item.source}: {item.description}"
-                for item in block.inputs.values()
-            ),
-        ),
-        "steps": _steps(block),
-        "ports": _ports(block),
-        "artefacts": _Many(
-            {
-                name: {"url": item.url, "checksums": item.checksums}
-                for name, item in block.artefacts.items()
-            },
-            (f"{name}: {item.url}" for name, item in block.artefacts.items()),
-        ),
-        "images": _Many(
-            dict(block.images), (f"{name}: {text}" for name, text in block.images.items())
-        ),
-        "conformance": _words(block.conformance),
-    }
-
-
-def _steps(block: Block) -> _Many:
-    return _Many(
-        [
-            {
-                "name": step.name,
-                "script": step.script,
-                "roles": list(step.roles),
-                "first_only": step.first_only,
-                "requires": list(step.requires),
-                "provides": list(step.provides),
-                "outputs": dict(step.outputs),
-                "timeout": step.timeout,
-                "when": _plain(step.when),
-            }
-            for step in block.steps
-        ],
-        (
-            f"{step.name} on "
-            f"{'the first control' if step.first_only else ', '.join(step.roles)}: "
-            f"{', '.join(step.requires) or 'nothing'} -> {', '.join(step.provides) or 'nothing'}, "
-            f"{step.timeout} s{_if(step.when)}"
-            for step in block.steps
-        ),
-    )
-
-
-def _ports(block: Block) -> _Many:
-    return _Many(
-        [
-            {
-                "protocol": port.protocol,
-                "port": port.port,
-                "to": list(port.to),
-                "from": list(port.origins),
-                "why": port.why,
-                "when": _plain(port.when),
-            }
-            for port in block.ports
-        ],
-        (
-            f"{' '.join(filter(None, (port.protocol, port.port)))} to {', '.join(port.to)} "
-            f"from {', '.join(port.origins)}: {port.why}{_if(port.when)}"
-            for port in block.ports
-        ),
-    )
-
-
-def _system(system: System, catalog: Catalog) -> dict[str, Any]:
-    """The properties of what is no block."""
-    return {
-        "layer": system.layer,
-        "name": system.name,
-        "state": system.state,
-        "summary": system.explained(catalog.names(system.layer)),
-        "also": _words(system.also),
-        "successor": system.successor,
-        "use": system.use,
-    }
-
-
-def _words(items: Iterable[str]) -> _Many:
-    words = list(items)
-    return _Many(words, [", ".join(words)])
-
-
-def _if(condition: Condition) -> str:
-    """A condition for people."""
-    tests = (f"{key} is {' or '.join(map(str, values))}" for key, values in condition.items())
-    return f", if {' and '.join(tests)}" if condition else ""
-
-
-def _plain(condition: Condition) -> Mapping[str, list[str | int | bool]]:
-    return {source: list(values) for source, values in condition.items()}

@@ -5,21 +5,20 @@ import argparse
 import sys
 from pathlib import Path
 
-from cliff.command import Command
-
-from heatgen import keys, kubeconfig, project, stack
-from heatgen.commands.rotate import add_waiting, tell
-from heatgen.inputs import ADMIN_REQUEST
+from heatgen import stack
+from heatgen.cloud import Cloud
+from heatgen.commands import watching
+from heatgen.commands.base import CloudCommand, add_stack, add_timeout, tell
 from heatgen.problems import Problem, ProblemsFound
 
 
-class Kubeconfig(Command):
+class Kubeconfig(CloudCommand):
     """Write the administrator's kubeconfig of a stack, joined with the key that lies here."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """The command's arguments."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("stack", metavar="STACK", help="name or id of the stack")
+        add_stack(parser)
         parser.add_argument(
             "-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)"
         )
@@ -35,24 +34,34 @@ class Kubeconfig(Command):
             action="store_true",
             help="have a new key certified; the old one stays until the new certificate is here",
         )
-        add_waiting(parser)
+        add_timeout(parser, 30, "the renewal")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Fetch the outputs, join them with the key."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import project
+
         text = self._renewed(parsed_args) if parsed_args.renew else self._joined(parsed_args)
         if parsed_args.output is None:
             sys.stdout.write(text)
             return
         # It holds the key.
         project.write_file(parsed_args.output, text, mode=0o600)
-        print(f"{parsed_args.output}: kubeconfig of {parsed_args.stack}", file=sys.stderr)
+        tell(f"{parsed_args.output}: kubeconfig of {parsed_args.stack}")
 
-    def _joined(self, parsed_args: argparse.Namespace, key_file: Path | None = None) -> str:
+    def _joined(
+        self,
+        parsed_args: argparse.Namespace,
+        key_file: Path | None = None,
+        cloud: Cloud | None = None,
+    ) -> str:
         """The kubeconfig with the key in a file."""
+        from heatgen import kubeconfig, project
+
         path = key_file or parsed_args.key
         key = project.read_file(path)
-        outputs = stack.outputs(parsed_args.stack, parsed_args.os_cloud)
+        outputs = stack.outputs(parsed_args.stack, cloud or self.cloud(parsed_args))
         try:
             return kubeconfig.build(parsed_args.stack, outputs, key)
         except kubeconfig.Mismatch as error:
@@ -60,12 +69,15 @@ class Kubeconfig(Command):
 
     def _renewed(self, parsed_args: argparse.Namespace) -> str:
         """The kubeconfig with a new key, which then takes the place of the old one."""
-        name, cloud = parsed_args.stack, parsed_args.os_cloud
+        from heatgen import keys
+        from heatgen.inputs import ADMIN_REQUEST
+
+        name, cloud = parsed_args.stack, self.cloud(parsed_args)
         cluster = (stack.outputs(name, cloud).get("conformance") or {}).get("cluster", name)
         renewal = keys.Renewal(parsed_args.key)
         changes = {ADMIN_REQUEST.name: renewal.request(cluster)}
-        stack.update(name, changes, tell, parsed_args.timeout * 60, cloud)
-        text = self._joined(parsed_args, renewal.key_file)
+        watching.update(name, changes, parsed_args.timeout, cloud)
+        text = self._joined(parsed_args, renewal.key_file, cloud)
         renewal.finish()
         tell(f"{parsed_args.key}: new key")
         return text

@@ -2,13 +2,13 @@
 """``heatgen lock``."""
 
 import argparse
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cliff.command import Command
+from heatgen.commands.base import Command, tell
 
-from heatgen import project
-from heatgen.pins import Pins
+if TYPE_CHECKING:
+    from heatgen.pins import Pins
 
 
 class Lock(Command):
@@ -33,17 +33,16 @@ class Lock(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Lock, or check the lock."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import project
+
         cluster = project.load(parsed_args.cluster)
         if parsed_args.check:
-            found, verdict = project.check_lock(cluster, _tell), "good, "
+            found, verdict = project.check_lock(cluster, tell), "good, "
         else:
-            found, verdict = project.make_lock(cluster, _tell, update=parsed_args.update), ""
-        _tell(f"{cluster.lock_file}: {verdict}{_counts(found)}")
+            found, verdict = project.make_lock(cluster, tell, update=parsed_args.update), ""
+        tell(f"{cluster.lock_file}: {verdict}{_counts(found)}")
 
 
-def _counts(pins: Pins) -> str:
+def _counts(pins: "Pins") -> str:
     return f"{len(pins.artefacts)} artefacts, {len(pins.images)} images"
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -8,6 +8,8 @@
 3     timed out
 130   interrupted
 ====  =======================================
+
+``heatgen diff`` has two more, see :mod:`heatgen.commands.diff`.
 """
 
 import argparse
@@ -19,10 +21,7 @@ from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from heatgen import VERSION
-from heatgen.problems import Failed, ProblemsFound, report
-from heatgen.stack import CloudFailed
-
-DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
+from heatgen.commands.base import INTERRUPTED, INVALID, guarded, tell
 
 
 class Heatgen(App):
@@ -37,36 +36,14 @@ class Heatgen(App):
         )
 
     def run_subcommand(self, argv: list[str]) -> int:
-        """Run one command; every failure becomes a report and an exit code, never a traceback."""
-        try:
-            return self._run(argv)
-        except ProblemsFound as found:
-            self.tell(report(found.problems, found.sources))
-            return FAILED if isinstance(found, Failed) else INVALID
-        except CloudFailed as error:
-            self.tell(f"error: {error}\n  hint: {error.hint}")
-            return FAILED
-        except TimeoutError as error:
-            self.tell(f"error: timed out: {error}")
-            return TIMED_OUT
-        except BrokenPipeError:
-            return FAILED
-        except Exception as error:
-            if self.options.debug:
-                raise
-            self.tell(f"error: {type(error).__name__}: {error}")
-            self.tell("  hint: this is a fault of heatgen; run it with --debug and report it")
-            return FAILED
-
-    def tell(self, text: str) -> None:
-        """Say something to the user that is not the result."""
-        print(text, file=sys.stderr)
+        """Run one command; what it does not catch itself is caught here."""
+        return guarded(lambda: self._run(argv), debug=self.options.debug)
 
     def _run(self, argv: list[str]) -> int:
         try:
             factory, name, rest = self.command_manager.find_command(argv)
         except ValueError as error:
-            self.tell(f"error: {error}; see 'heatgen help'")
+            tell(f"error: {error}; see 'heatgen help'")
             return INVALID
         command: Command = factory(self, argparse.Namespace(), cmd_name=name)
         return int(command.run(command.get_parser(f"heatgen {name}").parse_args(rest)) or 0)
@@ -74,8 +51,10 @@ class Heatgen(App):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return Heatgen().run(list(sys.argv[1:] if argv is None else argv))
+        # Without a word cliff would open a shell of its own.
+        return Heatgen().run(words or ["--help"])
     except KeyboardInterrupt:
         return INTERRUPTED
 

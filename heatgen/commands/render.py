@@ -5,9 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cliff.command import Command
-
-from heatgen import project, spec
+from heatgen.commands.base import Command, tell
 
 
 class Render(Command):
@@ -24,17 +22,19 @@ class Render(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Render."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import project, spec
+
         cluster = project.load(parsed_args.cluster)
-        rendered = project.make_template(cluster, lambda text: print(text, file=sys.stderr))
+        rendered = project.make_template(cluster, tell)
         for notice in spec.notices(cluster.spec):
-            print(f"note: {notice}", file=sys.stderr)
+            tell(f"note: {notice}")
         if parsed_args.output is None:
             sys.stdout.write(rendered.text)
             return
         project.write_file(parsed_args.output, rendered.text)
         size = rendered.usage[0]
-        print(
+        tell(
             f"{parsed_args.output}: {len(rendered.text.encode())} bytes, "
-            f"{size.used * 100 // size.limit} % of what Heat takes",
-            file=sys.stderr,
+            f"{size.used * 100 // size.limit} % of what Heat takes"
         )

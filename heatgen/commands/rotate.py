@@ -2,11 +2,11 @@
 """``heatgen rotate``: certificates and authorities made anew, by an update of the stack."""
 
 import argparse
-import sys
 
-from cliff.command import Command
-
-from heatgen import rotation, stack
+from heatgen import stack
+from heatgen.cloud import Cloud, CloudFailed
+from heatgen.commands import watching
+from heatgen.commands.base import CloudCommand, add_stack, add_timeout, tell
 
 _BOTH = """\
 The new authorities sign, and both are trusted. Before the old ones go:
@@ -19,14 +19,14 @@ worthless:
   heatgen kubeconfig {stack} -o FILE"""
 
 
-class _Rotate(Command):
+class _Rotate(CloudCommand):
     """What both have in common."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """The command's arguments."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("stack", metavar="STACK", help="name or id of the stack")
-        add_waiting(parser)
+        add_stack(parser)
+        add_timeout(parser, 30, "an update of the stack")
         return parser
 
 
@@ -35,7 +35,11 @@ class RotateCertificates(_Rotate):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Rotate."""
-        _ask_for(rotation.certificates(_agreed(parsed_args)), parsed_args)
+        # Imported here: the start of every command stays quick.
+        from heatgen import rotation
+
+        cloud = self.cloud(parsed_args)
+        _ask_for(rotation.certificates(_agreed(parsed_args.stack, cloud)), parsed_args, cloud)
 
 
 class RotateAuthorities(_Rotate):
@@ -43,50 +47,37 @@ class RotateAuthorities(_Rotate):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Do the next of the two steps."""
-        steps = rotation.authorities(_agreed(parsed_args))
+        from heatgen import rotation
+
+        cloud = self.cloud(parsed_args)
+        steps = rotation.authorities(_agreed(parsed_args.stack, cloud))
         for asked in steps:
-            _ask_for(asked, parsed_args)
+            _ask_for(asked, parsed_args, cloud)
         message = _BOTH if rotation.both_trusted(steps[-1]) else _ALONE
         tell(message.format(stack=parsed_args.stack))
 
 
-def add_waiting(parser: argparse.ArgumentParser) -> None:
-    """The arguments of commands that update a stack and wait."""
-    parser.add_argument(
-        "--timeout",
-        type=int,
-        default=30,
-        metavar="MINUTES",
-        help="how long to wait for an update of the stack (default: %(default)s)",
-    )
-    parser.add_argument("--os-cloud", metavar="NAME", help="entry of clouds.yaml")
-
-
-def tell(text: str) -> None:
-    """Progress, for people."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def _ask_for(asked: dict[str, str], parsed_args: argparse.Namespace) -> None:
+def _ask_for(asked: dict[str, str], parsed_args: argparse.Namespace, cloud: Cloud) -> None:
     """Update the stack's parameters, wait, and see that the cluster agrees."""
     for name, value in asked.items():
         tell(f"{name}: {value}")
-    seconds = parsed_args.timeout * 60
-    stack.update(parsed_args.stack, asked, tell, seconds, parsed_args.os_cloud)
-    agreed = _agreed(parsed_args)
+    watching.update(parsed_args.stack, asked, parsed_args.timeout, cloud)
+    agreed = _agreed(parsed_args.stack, cloud)
     for name, value in asked.items():
         if agreed[name] != value:
-            raise stack.CloudFailed(
+            raise CloudFailed(
                 f"the stack was updated, but its {name} is {agreed[name]!r}, not {value!r}",
                 f"see 'openstack stack resource show {parsed_args.stack} trust_sign_control_0'",
             )
 
 
-def _agreed(parsed_args: argparse.Namespace) -> dict[str, str]:
+def _agreed(name: str, cloud: Cloud) -> dict[str, str]:
     """What the cluster has agreed on."""
-    outputs = stack.outputs(parsed_args.stack, parsed_args.os_cloud)
+    from heatgen import rotation
+
+    outputs = stack.outputs(name, cloud)
     missing = [name for name in rotation.OUTPUTS if not outputs.get(name)]
     if missing:
         hint = "update the stack with a template of this heatgen first"
-        raise stack.CloudFailed(f"the stack has no output {', '.join(missing)}", hint)
+        raise CloudFailed(f"the stack has no output {', '.join(missing)}", hint)
     return {name: str(outputs[name]) for name in rotation.OUTPUTS}

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from heatgen import keys, kubeconfig, stack
+from heatgen import cloud, keys, kubeconfig, stack
+from heatgen.cloud import Cloud
+from heatgen.commands import watching
 from heatgen.commands.main import main
 
 CASE = Path(__file__).resolve().parents[1] / "golden" / "cases" / "minimal"
@@ -69,7 +71,7 @@ def test_render_makes_the_key(cluster: Path) -> None:
         (lambda path: path.write_text("nmae: x"), "nmae is not known here"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("command", ["render", "lock"])
+@pytest.mark.parametrize("command", ["render", "lock", "validate", "graph", "create"])
 def test_bad_files(command: str, make: object, reason: str, cluster: Path,
                    capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     """Whatever lies there instead of a cluster's file: exit code 2 and one reason, named."""
@@ -123,6 +125,7 @@ def test_kubeconfig_that_does_not_fit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outputs and a key that do not belong together are told, and no file is written."""
+    monkeypatch.setattr(cloud, "connect", lambda *_: Cloud(None))
     monkeypatch.setattr(stack, "outputs", lambda *_: {"api_endpoint": "https://x"})
     (tmp_path / "k").write_text("key")
     target = tmp_path / "kubeconfig"
@@ -139,8 +142,9 @@ class Stack:
         self.agreed = {"certificates_generation": "1", "authority_generations": "1"}
         self.updates: list[dict[str, str]] = []
         self.deaf = False
+        monkeypatch.setattr(cloud, "connect", lambda *_: Cloud(None))
         monkeypatch.setattr(stack, "outputs", lambda *_: dict(self.agreed))
-        monkeypatch.setattr(stack, "update", self.update)
+        monkeypatch.setattr(watching, "update", self.update)
 
     def update(self, name: str, changes: dict[str, str], *_: object) -> None:
         """Take an update."""
@@ -201,7 +205,7 @@ def test_rotation_that_takes_too_long(
     def late(*_: object) -> None:
         raise TimeoutError("stack 'demo' is UPDATE_IN_PROGRESS after 60 s")
 
-    monkeypatch.setattr(stack, "update", late)
+    monkeypatch.setattr(watching, "update", late)
     assert main(["rotate", "certificates", "demo", "--timeout", "1"]) == 3
     assert "timed out: stack 'demo'" in capsys.readouterr().err
     assert cluster.updates == []
@@ -216,13 +220,14 @@ def test_renewed_kubeconfig(
     before = key.read_bytes()
     sent: list[str] = []
     kept: list[bytes] = []
+    monkeypatch.setattr(cloud, "connect", lambda *_: Cloud(None))
     monkeypatch.setattr(stack, "outputs", lambda *_: {"conformance": {"cluster": "minimal"}})
 
     def update(name: str, changes: dict[str, str], *_: object) -> None:
         sent.append(changes["admin_request"])
         kept.append(key.read_bytes())
 
-    monkeypatch.setattr(stack, "update", update)
+    monkeypatch.setattr(watching, "update", update)
     arguments = ["kubeconfig", "demo", "--renew", "--key", str(key), "-o", str(target)]
     assert main(arguments) == 2
     assert "is it complete?" in capsys.readouterr().err

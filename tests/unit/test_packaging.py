@@ -58,7 +58,7 @@ def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "from heatgen import library\n"
         f"assert str(library.HOT).startswith({str(tmp_path)!r}), library.HOT\n"
-        "from heatgen.commands.block import blockcheck\n"
+        "from heatgen import blockcheck\n"
         "blocks = library.catalog()\n"
         "found = blockcheck.check(blocks, library.executables(blocks.all_blocks()),\n"
         "                         library.schema('cluster'))\n"

@@ -1,151 +1,213 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Updates of a stack: what is sent, and how long and for what is waited."""
+"""Stacks asked, made, changed, followed and deleted, through the real client."""
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import requests
 
 from heatgen import stack
-from heatgen.stack import State
+from heatgen.cloud import Cloud, CloudFailed, Missing
+from heatgen.progress import Event
+from heatgen.stack import Stack
 
-BEFORE, AFTER = "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z"
-OLD = State("CREATE_COMPLETE", "", BEFORE, ())
-DONE = State("UPDATE_COMPLETE", "", AFTER, ())
-
-
-def busy(*names: str) -> State:
-    """An update that goes on."""
-    return State("UPDATE_IN_PROGRESS", "", AFTER, names)
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that only sleeping moves; its one item is the time."""
-    now = [0.0]
-    monkeypatch.setattr("heatgen.stack.time.monotonic", lambda: now[0])
-    monkeypatch.setattr(
-        "heatgen.stack.time.sleep", lambda pause: now.__setitem__(0, now[0] + pause)
-    )
-    return now
-
-
-def waited(*states: State, limit: float = 60) -> list[str]:
-    """What is told while a stack goes through these states, the last for ever."""
-    told: list[str] = []
-
-    def each() -> Iterator[State]:
-        yield from states
-        while True:
-            yield states[-1]
-
-    looks = each()
-    stack.wait(lambda: next(looks), BEFORE, "demo", told.append, limit)
-    return told
-
-
-def test_update_is_waited_for() -> None:
-    """Each change of what goes on is told once; an update that has not begun is not complete."""
-    assert waited(OLD, busy("a"), busy("a"), busy("a", "b"), DONE) == [
-        "   4 s  a", "   8 s  a, b", "  10 s  stack demo: update complete",
-    ]  # fmt: skip
-
-
-def test_many_at_once() -> None:
-    """Of many only a few are named."""
-    assert waited(busy(*"abcdefg"), DONE)[0].endswith("a, b, c, d and 3 more")
-
-
-def test_earlier_update() -> None:
-    """A stack that was updated before is not taken for one that is updated now."""
-    earlier = State("UPDATE_COMPLETE", "", BEFORE, ())
-    with pytest.raises(TimeoutError, match="is UPDATE_COMPLETE after 60 s: nothing goes on"):
-        waited(earlier)
-
-
-def test_update_that_fails() -> None:
-    """A failure has Heat's reason and the command that shows more."""
-    failed = State("UPDATE_FAILED", "trust/sign on demo-control-0: no", AFTER, ())
-    with pytest.raises(stack.CloudFailed, match="trust/sign on demo-control-0: no") as found:
-        waited(busy("a"), failed)
-    assert "failures list demo" in found.value.hint
-
-
-def test_update_that_hangs() -> None:
-    """After the limit it is told what hangs."""
-    with pytest.raises(TimeoutError, match="after 20 s: trust_sign_control_0"):
-        waited(busy("trust_sign_control_0"), limit=20)
-
-
-class Heat:
-    """The little of the SDK's orchestration proxy that is used."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, Any]] = []
-        self.stack = SimpleNamespace(
-            name="demo", id="1-2", status="CREATE_COMPLETE", status_reason="", updated_at=None,
-            parameters={"admin_request": "a", "authority_generations": "1"}, outputs=[],
-        )  # fmt: skip
-        self.status_code = 202
-
-    def find_stack(self, name: str, ignore_missing: bool) -> Any:
-        """The stack, if it has this name."""
-        return self.stack if name == "demo" else None
-
-    def get_stack(self, identity: str, resolve_outputs: bool) -> Any:
-        """The stack."""
-        return self.stack
-
-    def resources(self, identity: str) -> list[Any]:
-        """Two resources."""
-        return [SimpleNamespace(name="a", status="UPDATE_IN_PROGRESS"),
-                SimpleNamespace(name="b", status="UPDATE_COMPLETE")]  # fmt: skip
-
-    def patch(self, path: str, json: Any) -> Any:
-        """Take an update."""
-        self.sent.append((path, json))
-        self.stack.status, self.stack.updated_at = "UPDATE_COMPLETE", AFTER
-        reply = requests.Response()
-        reply.status_code, reply.url = self.status_code, path
-        reply.request = requests.Request("PATCH", f"http://heat.invalid{path}").prepare()
-        return reply
+from .fake_heat import IDENTITY, STACK, Heat, cloud_at, serving
 
 
 @pytest.fixture
-def heat(monkeypatch: pytest.MonkeyPatch) -> Heat:
-    """A cloud with one stack."""
-    cloud = Heat()
-    monkeypatch.setattr(stack, "_connect", lambda _: SimpleNamespace(orchestration=cloud))
-    return cloud
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Heat, Cloud]]:
+    """A Heat with one complete stack; nobody sleeps between two looks."""
+    monkeypatch.setattr(stack, "PAUSE", 0)
+    with serving() as found:
+        yield found
 
 
-def test_update_sends_parameters_only(heat: Heat) -> None:
-    """PATCH keeps template and other parameters."""
-    stack.update("demo", {"admin_request": "b"}, lambda _: None, 60)
-    assert heat.sent == [("/stacks/demo/1-2", {"parameters": {"admin_request": "b"}})]
+@pytest.fixture
+def heat(served: tuple[Heat, Cloud]) -> Heat:
+    """The Heat."""
+    return served[0]
 
 
-def test_update_of_another_generators_stack(heat: Heat) -> None:
+@pytest.fixture
+def cloud(served: tuple[Heat, Cloud]) -> Cloud:
+    """The cloud it is in."""
+    return served[1]
+
+
+class Seen:
+    """What is told of events."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def __call__(self, event: Event | None) -> None:
+        """Note it."""
+        if event:
+            self.events.append(f"{event.resource} {event.action}_{event.status}")
+
+
+def test_outputs(heat: Heat, cloud: Cloud) -> None:
+    """Outputs of a whole stack are told; of another they are not asked for."""
+    heat.outputs = {"api_endpoint": "https://x"}
+    assert stack.outputs(STACK, cloud) == {"api_endpoint": "https://x"}
+    heat.status = "UPDATE_IN_PROGRESS"
+    with pytest.raises(CloudFailed, match="'demo' is UPDATE_IN_PROGRESS"):
+        stack.outputs(STACK, cloud)
+    heat.there = False
+    with pytest.raises(Missing, match="no stack 'demo'"):
+        stack.outputs(STACK, cloud)
+
+
+def test_no_cloud() -> None:
+    """A Heat that does not answer is told with what to set."""
+    with pytest.raises(CloudFailed) as found:
+        stack.outputs(STACK, cloud_at("http://127.0.0.1:1"))
+    assert "clouds.yaml" in found.value.hint
+
+
+def test_update_sends_parameters_only(heat: Heat, cloud: Cloud) -> None:
+    """PATCH keeps template and other parameters; it is done when its own end is told."""
+    heat.event(STACK, "UPDATE_IN_PROGRESS")
+    heat.event(STACK, "UPDATE_COMPLETE")
+    heat.then = [
+        lambda: None,
+        lambda: heat.event(STACK, "UPDATE_IN_PROGRESS"),
+        lambda: heat.event("kvstore_start_control_0", "UPDATE_IN_PROGRESS"),
+        lambda: heat.event(STACK, "UPDATE_COMPLETE"),
+    ]
+    seen = Seen()
+    of, before = stack.update(STACK, {"admin_request": "b"}, cloud)
+    stack.follow(of, seen, 60, cloud, before)
+    [(method, path, body)] = heat.sent
+    assert (method, path) == ("PATCH", f"/stacks/{STACK}/{IDENTITY}")
+    assert body["parameters"] == {"admin_request": "b"}
+    assert "template" not in body
+    # What was before the update is not taken for it.
+    assert seen.events == [
+        "demo UPDATE_IN_PROGRESS",
+        "kvstore_start_control_0 UPDATE_IN_PROGRESS",
+        "demo UPDATE_COMPLETE",
+    ]
+
+
+def test_update_of_another_generators_stack(heat: Heat, cloud: Cloud) -> None:
     """A parameter that the stack has not got is told before anything is sent."""
-    with pytest.raises(stack.CloudFailed, match="has no parameter certificates_generation"):
-        stack.update("demo", {"certificates_generation": "2"}, lambda _: None, 60)
+    with pytest.raises(CloudFailed, match="has no parameter certificates_generation"):
+        stack.update(STACK, {"certificates_generation": "2"}, cloud)
     assert heat.sent == []
 
 
-def test_update_that_is_refused(heat: Heat) -> None:
-    """Heat's refusal is not taken for missing credentials."""
-    heat.status_code = 400
-    with pytest.raises(stack.CloudFailed) as found:
-        stack.update("demo", {"admin_request": "b"}, lambda _: None, 60)
+def test_update_that_is_refused(heat: Heat, cloud: Cloud) -> None:
+    """Heat's refusal is told in its words and not taken for missing credentials."""
+    heat.refusal = (400, "no such flavor")
+    with pytest.raises(CloudFailed, match="no such flavor") as found:
+        stack.update(STACK, {"admin_request": "b"}, cloud)
     assert "event list" in found.value.hint
 
 
-def test_busy_or_missing_stack(heat: Heat) -> None:
-    """Nothing is begun while something else goes on."""
-    heat.stack.status = "UPDATE_IN_PROGRESS"
-    with pytest.raises(stack.CloudFailed, match="is UPDATE_IN_PROGRESS"):
-        stack.update("demo", {"admin_request": "b"}, lambda _: None, 60)
-    with pytest.raises(stack.CloudFailed, match="no stack 'other'"):
-        stack.outputs("other")
+def test_creation_that_fails(heat: Heat, cloud: Cloud) -> None:
+    """A failure is raised with Heat's reason and the command that tells more."""
+    heat.there = False
+    made = stack.create("demo", {"resources": {}}, 20, cloud, "ci,short")
+    fields = heat.sent[0][2]
+    assert (fields["timeout_mins"], fields["tags"], fields["disable_rollback"]) == (
+        20, "ci,short", True,
+    )  # fmt: skip
+    heat.event(STACK, "CREATE_IN_PROGRESS")
+    heat.event(STACK, "CREATE_FAILED", reason="kvstore/start on demo-control-0: disk full")
+    with pytest.raises(CloudFailed, match="disk full") as found:
+        stack.follow(made, Seen(), 60, cloud)
+    assert "heatgen logs demo" in found.value.hint
+
+
+def test_creation_that_takes_too_long(heat: Heat, cloud: Cloud) -> None:
+    """Heat's own limit and ours are both time-outs."""
+    made = stack.get(STACK, cloud)
+    with pytest.raises(TimeoutError, match="not done after 0 min"):
+        stack.follow(made, Seen(), 0, cloud)
+    heat.event(STACK, "CREATE_FAILED", reason="Create timed out")
+    with pytest.raises(TimeoutError, match="Create timed out"):
+        stack.follow(made, Seen(), 60, cloud)
+
+
+def test_deletion_ends_with_the_stack(heat: Heat, cloud: Cloud) -> None:
+    """A stack that is gone while it is deleted is deleted."""
+    heat.event(STACK, "CREATE_COMPLETE")
+    before = stack.delete(stack.get(STACK, cloud), cloud)
+    heat.then = [
+        lambda: heat.event(STACK, "DELETE_IN_PROGRESS"),
+        lambda: setattr(heat, "there", False),
+    ]
+    seen = Seen()
+    of = Stack(STACK, IDENTITY, "DELETE", "IN_PROGRESS", "", {}, {})
+    stack.follow(of, seen, 60, cloud, before)
+    assert seen.events == ["demo DELETE_IN_PROGRESS"]
+    assert heat.sent[0][0] == "DELETE"
+
+
+def test_answers_that_are_missing(heat: Heat, cloud: Cloud) -> None:
+    """An API that is away for a moment ends no watch; one that stays away does."""
+    heat.event(STACK, "CREATE_IN_PROGRESS")
+    heat.away = 3
+    heat.then = [lambda: heat.event(STACK, "CREATE_COMPLETE")]
+    of, seen = Stack(STACK, IDENTITY, "CREATE", "IN_PROGRESS", "", {}, {}), Seen()
+    stack.follow(of, seen, 60, cloud)
+    assert seen.events == ["demo CREATE_IN_PROGRESS", "demo CREATE_COMPLETE"]
+    heat.away = 1000
+    with pytest.raises(CloudFailed, match="restarting"):
+        stack.follow(of, seen, 60, cloud)
+
+
+def test_begun(heat: Heat, cloud: Cloud) -> None:
+    """Who comes back to a stack sees what goes on now, from its beginning."""
+    for name in (STACK, "network", STACK):
+        heat.event(name, "CREATE_IN_PROGRESS" if name == STACK else "CREATE_COMPLETE")
+    heat.event("network", "CREATE_COMPLETE")
+    assert stack.begun(stack.get(STACK, cloud), cloud) == "1"
+
+
+def failed_step() -> dict[str, Any]:
+    """What Heat keeps of a step that failed."""
+    lines = "\n".join(f"line {number}" for number in range(30))
+    said = {"deploy_stdout": "", "deploy_stderr": lines, "deploy_status_code": 1}
+    return {"status": "FAILED", "status_reason": "problem : disk full", "output_values": said}
+
+
+def test_failures(heat: Heat, cloud: Cloud) -> None:
+    """A failure names layer, step and node, the reason, and the last lines, not all of them."""
+    heat.resource("0", "OS::Heat::SoftwareDeployment", "CREATE_COMPLETE", "runtime_start_workers")
+    heat.resource("1", "OS::Heat::SoftwareDeployment", "CREATE_FAILED", "runtime_start_workers")
+    good = {**failed_step(), "status": "COMPLETE"}
+    heat.deployments = {
+        "runtime_start_workers0": good, "runtime_start_workers1": failed_step(),
+    }  # fmt: skip
+    of = stack.get(STACK, cloud)
+    [text] = stack.failures(of, stack.progress(of, cloud), cloud)
+    assert text.startswith("runtime/start on demo-worker-1: problem : disk full\n  | line 20\n")
+    assert text.endswith("  | line 29")
+
+
+def test_failures_below_the_layers(heat: Heat, cloud: Cloud) -> None:
+    """What is no step is told by its resource."""
+    heat.resource("control_0", "OS::Nova::Server", "CREATE_FAILED", reason="No valid host")
+    of = stack.get(STACK, cloud)
+    assert stack.failures(of, stack.progress(of, cloud), cloud) == ["control_0: No valid host"]
+
+
+def test_look(heat: Heat, cloud: Cloud) -> None:
+    """The state of everything by floor, members of groups by their nodes."""
+    heat.resource("network", "OS::Neutron::Net", "CREATE_COMPLETE")
+    heat.resource("kvstore_start_control_0", "OS::Heat::SoftwareDeployment", "INIT_COMPLETE")
+    heat.resource(
+        "1", "OS::Heat::SoftwareDeployment", "CREATE_IN_PROGRESS", "runtime_start_workers"
+    )
+    of = stack.get(STACK, cloud)
+    progress = stack.progress(of, cloud)
+    stack.look(of, progress, cloud)
+    floors = [(floor, done, total, list(map(str, busy)))
+              for floor, done, total, busy in progress.floors()]  # fmt: skip
+    assert floors == [
+        ("cloud", 1, 4, []),
+        ("runtime", 0, 2, ["runtime/start on demo-worker-1"]),
+        ("kvstore", 0, 1, []),
+    ]

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``heatgen diff`` says an update does is what the real Heat does."""
+
+import copy
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from heat.engine import resource, resources, stack
+
+from heatgen import resolve, updates
+
+from .test_resolve import complete
+
+MakeStack = Callable[[dict[str, Any]], stack.Stack]
+RULES = Path(__file__).resolve().parents[2] / "heatgen" / "schemas" / "heat.json"
+REGENERATE = "HEATGEN_REGENERATE=1 tox run -e heat -- tests/heat/test_updates.py"
+VOLUMES = {"OS::Cinder::Volume", "OS::Cinder::VolumeAttachment"}
+
+
+def rendered_types(goldens: dict[str, dict[str, Any]]) -> set[str]:
+    """Every resource type of every template, those of groups' members among them."""
+    kinds = set()
+    for data in goldens.values():
+        for item in data["resources"].values():
+            kinds.add(item["type"])
+            kinds.add(item.get("properties", {}).get("resource_def", item)["type"])
+    return kinds
+
+
+def heats_rules(kinds: set[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Heat's own schema of resource types, as far as updates ask."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for kind in sorted(kinds):
+        schemas = resources.global_env().get_class(kind).properties_schema
+        # Such a change is refused; nothing here would tell of it.
+        assert not any(item.immutable for item in schemas.values()), kind
+        found[kind] = {
+            name: {
+                "in_place": item.update_allowed,
+                **({} if item.default is None else {"default": item.default}),
+            }
+            for name, item in sorted(schemas.items())
+        }
+    return found
+
+
+def test_rules_are_heats_own(goldens: dict[str, dict[str, Any]]) -> None:
+    """Of each type that is rendered, each property can be updated or not as Heat's code has it."""
+    wanted = heats_rules(rendered_types(goldens) | VOLUMES)
+    if os.environ.get("HEATGEN_REGENERATE"):
+        lines = [f"  {json.dumps(kind)}: {json.dumps(rules)}" for kind, rules in wanted.items()]
+        text = ",\n".join(lines)
+        RULES.write_text(f"{{\n{text}\n}}\n", "utf-8")
+    assert json.loads(RULES.read_text("utf-8")) == wanted, f"is Heat another? Then: {REGENERATE}"
+
+
+def replaced_by_heat(make_stack: MakeStack, before: dict[str, Any], after: dict[str, Any],
+                     name: str) -> bool:  # fmt: skip
+    """Whether Heat would replace a resource, asked as its engine asks in an update."""
+    # Both held here: their resources hold them weakly.
+    was, will = make_stack(before), make_stack(after)
+    try:
+        was[name].update_template_diff_properties(will[name].properties, was[name].properties)
+    except resource.UpdateReplace:
+        return True
+    return False
+
+
+def set_property(name: str, key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """A change of one property."""
+    return lambda data: data["resources"][name]["properties"].update({key: value})
+
+
+def all_of(*edits: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    """Several changes."""
+    return lambda data: [edit(data) for edit in edits] and None
+
+
+def set_default(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """A change of a parameter."""
+    return lambda data: data["parameters"][name].update(default=value)
+
+
+EDITS: dict[str, tuple[str, Callable[[dict[str, Any]], None], str]] = {
+    "name of a server": ("control_0", set_property("control_0", "name", "x"), updates.UPDATE),
+    "zone of a server": (
+        "control_0", set_property("control_0", "availability_zone", "z"), updates.REPLACE,
+    ),
+    "key of a server": ("control_0", set_property("control_0", "key_name", "k"), updates.REPLACE),
+    "flavor": ("control_0", set_default("control_flavor", "m1.huge"), updates.RESIZE),
+    "flavor by replacing": (
+        "control_0",
+        all_of(
+            set_property("control_0", "flavor_update_policy", "REPLACE"),
+            set_default("control_flavor", "m1.huge"),
+        ),
+        updates.REPLACE,
+    ),
+    "image": ("control_0", set_default("image", "debian-99"), updates.REBUILD),
+    "image by replacing": (
+        "control_0",
+        all_of(
+            set_property("control_0", "image_update_policy", "REPLACE"),
+            set_default("image", "debian-99"),
+        ),
+        updates.REPLACE,
+    ),
+    "user data": ("control_0", set_property("control_0", "user_data", "x"), updates.UPDATE),
+    "user data by replacing": (
+        "control_0",
+        all_of(
+            set_property("control_0", "user_data_update_policy", "REPLACE"),
+            set_property("control_0", "user_data", "x"),
+        ),
+        updates.REPLACE,
+    ),
+    "address of a port": (
+        "control_0_port", set_property("control_0_port", "fixed_ips", []), updates.UPDATE,
+    ),
+    "network of a port": (
+        "control_0_port", set_property("control_0_port", "network", "other"), updates.REPLACE,
+    ),
+    "range of a subnet": (
+        "subnet", set_property("subnet", "cidr", "10.9.0.0/16"), updates.REPLACE,
+    ),
+    "DNS of a subnet": (
+        "subnet", set_property("subnet", "dns_nameservers", ["192.0.2.1"]), updates.UPDATE,
+    ),
+    "way out of the router": ("router", set_default("external_network", "x"), updates.UPDATE),
+    "a default spelled out": (
+        "control_0", set_property("control_0", "flavor_update_policy", "RESIZE"), updates.UPDATE,
+    ),
+    "inputs of a deployment": (
+        "os_preflight_control_0",
+        set_property("os_preflight_control_0", "input_values", {}),
+        updates.RUN,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(EDITS))
+def test_verdicts_are_heats(
+    name: str, goldens: dict[str, dict[str, Any]], make_stack: MakeStack
+) -> None:
+    """Heat replaces what we say it replaces, and nothing else."""
+    before = goldens["minimal"]
+    after = copy.deepcopy(before)
+    target, edit, action = EDITS[name]
+    edit(after)
+    assert replaced_by_heat(make_stack, before, after, target) == (action == updates.REPLACE)
+    was, will = (
+        updates.Side(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
+        for data in (before, after)
+    )
+    changes = updates.compare(was, will, json.loads(RULES.read_text("utf-8")))
+    assert [change.action for change in changes if change.resource == target] == [action]
+
+
+def test_resolved_values_are_heats(golden: dict[str, Any], make_stack: MakeStack) -> None:
+    """What is put in for parameters, held texts and joined lists is what Heat puts in."""
+    made = complete(make_stack(golden))
+    ours = resolve.resources(golden, resolve.parameters(golden, {"OS::stack_name": "demo"}))
+    compared = 0
+    for name, item in ours.items():
+        for key, value in (item.get("properties") or {}).items():
+            if isinstance(value, str) and item["type"] != "OS::Heat::Value":
+                assert made[name].properties[key] == value, (name, key)
+                compared += 1
+    assert compared > 50
