@@ -205,7 +205,7 @@ def as_text(value: Value) -> str:
 
 def control_addresses(spec: Spec) -> list[str]:
     """Planned addresses of the control-plane nodes."""
-    planned = addresses.control_addresses(spec.cloud.nodes, spec.control_plane.count)
+    planned = addresses.control_addresses(spec.cloud.first_address, spec.control_plane.count)
     return [str(address) for address in planned]
 
 
@@ -213,7 +213,7 @@ def api_host(spec: Spec) -> str:
     """Planned address by which the cluster's own components reach the API."""
     if spec.control_plane.load_balancer == NO_BALANCER:
         return control_addresses(spec)[0]
-    return str(addresses.api_address(spec.cloud.nodes))
+    return str(spec.cloud.first_address)
 
 
 def artefact_url(url: str, mirror: str) -> str:

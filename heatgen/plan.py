@@ -117,7 +117,7 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
     house = House(spec, group_blocks(spec, catalog), pins)
     slots, off = _slots(house)
     needs = _requirements(slots, off)
-    planned = addresses.control_addresses(spec.cloud.nodes, spec.control_plane.count)
+    planned = addresses.control_addresses(spec.cloud.first_address, spec.control_plane.count)
     values = _resolved_inputs(house, slots)
     return Plan(
         spec=spec,

@@ -7,7 +7,7 @@ Names of resources, see :mod:`heatgen.names`, are for ever.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from heatgen import VERSION, endpoint, names, outputs, userdata
+from heatgen import VERSION, endpoint, names, network, outputs, userdata
 from heatgen.firewall import Rule
 from heatgen.groups import WorkerGroup
 from heatgen.hot import (
@@ -34,8 +34,10 @@ from heatgen.inputs import (
     as_text,
     control_addresses,
 )
+from heatgen.machine import NO_GROUP, BootVolume, Machine
 from heatgen.names import CONTROL, LAYERS, WORKER
 from heatgen.plan import ControlServer, Deployment, Plan, StepConfig
+from heatgen.spec import Spec
 
 POLLING = {"os-collect-config": {"polling_interval": 2}}
 """Server metadata: seconds between an agent's looks for new deployments."""
@@ -55,12 +57,11 @@ MAX_WORKERS = 1000
 def render(plan: Plan) -> Template:
     """The template of a plan."""
     spec = plan.spec
-    resources = dict(_network(plan))
+    resources = dict(network.resources(spec.cloud, plan.pool))
     resources |= dict(_firewall(plan))
     resources["agent"] = _agent(plan)
     resources[STEP_LIBRARY] = Resource("OS::Heat::Value", {"type": "string", "value": plan.library})
-    if len(plan.control) > 1:
-        resources["control_group"] = _control_group()
+    resources |= dict(_server_groups(spec))
     for server in plan.control:
         resources |= dict(_control_server(plan, server))
     for group in spec.workers:
@@ -83,18 +84,12 @@ def _parameters(plan: Plan) -> dict[str, Parameter]:
     spec = plan.spec
     parameters = {
         "image": _named("Image of the nodes", spec.cloud.image, "glance.image"),
-        **_group_parameters(
-            CONTROL, "control-plane nodes", spec.control_plane.flavor, spec.control_plane.image
-        ),
+        **_group_parameters(CONTROL, "control-plane nodes", spec.control_plane.machine),
     }
     for group in spec.workers:
         what = "workers" if group.name == WORKER else f"workers of group {group.name}"
-        parameters |= _group_parameters(group.name, what, group.flavor, group.image)
-    parameters["external_network"] = _named(
-        "Network that the router and floating IPs hang on",
-        spec.cloud.external_network,
-        "neutron.network",
-    )
+        parameters |= _group_parameters(group.name, what, group.machine)
+    parameters |= network.parameters(spec.cloud)
     for group in spec.workers:
         what = "workers" if group.name == WORKER else f"workers of group {group.name}"
         parameters[names.group_parameter(group.name, "count")] = Parameter(
@@ -111,14 +106,16 @@ def _named(description: str, default: str, constraint: str) -> Parameter:
     return Parameter("string", description, default, ({"custom_constraint": constraint},))
 
 
-def _group_parameters(group: str, what: str, flavor: str, image: str) -> dict[str, Parameter]:
+def _group_parameters(group: str, what: str, machine: Machine) -> dict[str, Parameter]:
     """What the servers of a group are made of; an image only if it is not that of all."""
     parameters = {
-        names.group_parameter(group, "flavor"): _named(f"Flavor of {what}", flavor, "nova.flavor")
+        names.group_parameter(group, "flavor"): _named(
+            f"Flavor of {what}", machine.flavor, "nova.flavor"
+        )
     }
-    if image:
+    if machine.image:
         parameters[names.group_parameter(group, "image")] = _named(
-            f"Image of {what}", image, "glance.image"
+            f"Image of {what}", machine.image, "glance.image"
         )
     return parameters
 
@@ -144,30 +141,6 @@ def _trust_parameters(admin_request: str) -> dict[str, Parameter]:
             ({"allowed_pattern": "[1-9][0-9]*(,[1-9][0-9]*)?"},),
         ),
     }
-
-
-def _network(plan: Plan) -> Iterator[tuple[str, Resource]]:
-    """Network, subnet, and the router that leads out of it."""
-    spec = plan.spec
-    first, last = plan.pool
-    subnet: dict[str, Any] = {
-        "network": get_resource("network"),
-        "cidr": str(spec.cloud.nodes),
-        "allocation_pools": [{"start": str(first), "end": str(last)}],
-    }
-    if spec.cloud.dns:
-        subnet["dns_nameservers"] = list(spec.cloud.dns)
-    gateway = {"external_gateway_info": {"network": get_param("external_network")}}
-    yield "network", Resource("OS::Neutron::Net", {})
-    yield "subnet", Resource("OS::Neutron::Subnet", subnet)
-    yield "router", Resource("OS::Neutron::Router", gateway)
-    yield (
-        "router_interface",
-        Resource(
-            "OS::Neutron::RouterInterface",
-            {"router": get_resource("router"), "subnet": get_resource("subnet")},
-        ),
-    )
 
 
 def _firewall(plan: Plan) -> Iterator[tuple[str, Resource]]:
@@ -215,16 +188,36 @@ def _agent(plan: Plan) -> Resource:
     return Resource("OS::Heat::SoftwareConfig", {"group": "ungrouped", "config": text})
 
 
-def _server(plan: Plan, group: str, image: str, index: int | str) -> dict[str, Any]:
-    """What servers of all groups have in common; ``image`` is '' for that of all."""
+def _server_groups(spec: Spec) -> Iterator[tuple[str, Resource]]:
+    """What keeps servers on hosts apart (or together) as far as there are hosts."""
+    machines = {group.name: group.machine for group in spec.workers}
+    if spec.control_plane.count > 1:
+        machines = {CONTROL: spec.control_plane.machine, **machines}
+    for group, machine in machines.items():
+        if machine.server_group != NO_GROUP:
+            properties = {"policies": [machine.server_group]}
+            yield names.server_group(group), Resource("OS::Nova::ServerGroup", properties)
+
+
+def _server(plan: Plan, group: str, machine: Machine, index: int | str) -> dict[str, Any]:
+    """What servers of all groups have in common."""
     name = list_join("-", [get_param("OS::stack_name"), group, str(index)])
-    properties: dict[str, Any] = {
-        "name": name,
-        "image": get_param(names.group_parameter(group, "image") if image else "image"),
-        "flavor": get_param(names.group_parameter(group, "flavor")),
-    }
+    image = get_param(names.group_parameter(group, "image") if machine.image else "image")
+    flavor = get_param(names.group_parameter(group, "flavor"))
+    properties: dict[str, Any] = {"name": name}
+    if machine.boot_volume:
+        properties |= {
+            "flavor": flavor,
+            "block_device_mapping_v2": [_boot(machine.boot_volume, image)],
+        }
+    else:
+        properties |= {"image": image, "flavor": flavor}
     if plan.spec.access.ssh_key:
         properties["key_name"] = get_param("key_name")
+    if plan.spec.cloud.metadata:
+        properties["metadata"] = dict(plan.spec.cloud.metadata)
+    if plan.spec.cloud.tags:
+        properties["tags"] = list(plan.spec.cloud.tags)
     return properties | {
         "user_data": get_resource("agent"),
         "user_data_format": "SOFTWARE_CONFIG",
@@ -234,43 +227,67 @@ def _server(plan: Plan, group: str, image: str, index: int | str) -> dict[str, A
     }
 
 
-def _control_group() -> Resource:
-    """Keeps control-plane nodes on hosts apart where there are enough hosts."""
-    return Resource("OS::Nova::ServerGroup", {"policies": ["soft-anti-affinity"]})
+def _boot(volume: BootVolume, image: Expression) -> dict[str, Any]:
+    """The volume that a server boots from, made by Nova and gone with the server."""
+    return {
+        "boot_index": 0,
+        "image": image,
+        "volume_size": volume.size,
+        **({"volume_type": volume.type} if volume.type else {}),
+        "delete_on_termination": True,
+    }
+
+
+def _place(spec: Spec, group: str, machine: Machine, index: int) -> dict[str, Any]:
+    """Where a server stands: its zone and the hosts that its server group leaves."""
+    properties: dict[str, Any] = {}
+    if machine.zones:
+        properties["availability_zone"] = machine.zones[index % len(machine.zones)]
+    if names.server_group(group) in dict(_server_groups(spec)):
+        properties["scheduler_hints"] = {"group": get_resource(names.server_group(group))}
+    return properties
 
 
 def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Resource]]:
-    port = names.control_port(server.index)
-    fixed = {"subnet": get_resource("subnet"), "ip_address": str(server.address)}
+    port, cloud, machine = (
+        names.control_port(server.index),
+        plan.spec.cloud,
+        plan.spec.control_plane.machine,
+    )
     properties = {
-        "network": get_resource("network"),
-        "fixed_ips": [fixed],
         "security_groups": [get_resource(names.security_group(CONTROL))],
         **endpoint.port_properties(plan.spec),
     }
-    yield port, Resource("OS::Neutron::Port", properties)
-    own: dict[str, Any] = {"networks": [{"port": get_resource(port)}]}
-    if len(plan.control) > 1:
-        own["scheduler_hints"] = {"group": get_resource("control_group")}
+    yield port, network.port(cloud, str(server.address), properties)
+    own: dict[str, Any] = {
+        "networks": [{"port": get_resource(port)}],
+        **_place(plan.spec, CONTROL, machine, server.index),
+    }
     yield (
         names.control(server.index),
         Resource(
             "OS::Nova::Server",
-            _server(plan, CONTROL, plan.spec.control_plane.image, server.index) | own,
+            _server(plan, CONTROL, machine, server.index) | own,
             # The metadata service and the way out go through the router.
-            depends_on=("router_interface",),
+            depends_on=network.way_out(cloud),
             metadata=POLLING,
         ),
     )
 
 
 def _workers(plan: Plan, group: WorkerGroup) -> Resource:
+    cloud = plan.spec.cloud
+    nic = {"network": network.network(cloud)}
+    if cloud.subnet:
+        # A network that is there may have other subnets, too.
+        nic["subnet"] = network.subnet(cloud)
     member = Resource(
         "OS::Nova::Server",
-        _server(plan, group.name, group.image, "%index%")
+        _server(plan, group.name, group.machine, "%index%")
         | {
-            "networks": [{"network": get_resource("network")}],
+            "networks": [nic],
             "security_groups": [get_resource(names.security_group(WORKER))],
+            **_place(plan.spec, group.name, group.machine, 0),
         },
         metadata=POLLING,
     )
@@ -280,7 +297,7 @@ def _workers(plan: Plan, group: WorkerGroup) -> Resource:
             "count": get_param(names.group_parameter(group.name, "count")),
             "resource_def": member.as_dict(),
         },
-        depends_on=("router_interface",),
+        depends_on=network.way_out(cloud),
     )
 
 
