@@ -59,6 +59,14 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """A volume of its own for each control-plane server: the options that say size and type."""
+
+    size: str
+    type: str
+
+
+@dataclass(frozen=True)
 class Input:
     """An input of scripts: where its value comes from, and what it is."""
 
@@ -114,6 +122,7 @@ class Block:
     patches: Mapping[str, Mapping[str, Any]]
     """Parts of other configurations by the name of their override."""
     certificates: tuple[Certificate, ...]
+    volumes: Mapping[str, Volume]
     inputs: Mapping[str, Input]
     steps: tuple[Step, ...]
     ports: tuple[Port, ...]
@@ -224,6 +233,7 @@ def _block(
         },
         patches=data["patches"],
         certificates=tuple(_certificate(*item) for item in data["certificates"].items()),
+        volumes={key: Volume(item["size"], item["type"]) for key, item in data["volumes"].items()},
         inputs={
             key: Input(key, item["from"], item["description"])
             for key, item in data["inputs"].items()

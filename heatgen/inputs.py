@@ -24,6 +24,7 @@ function of HOT.
 ``config.X``                    text of a configuration
 ``file:NAME``                   text of a file of the block
 ``override.X``                  the user's override as JSON
+``volume.X``                    id of the server's own volume; ``volumes.X`` whether there is one
 ``artifacts.mirror``, ``.registry``  URLs, empty for upstream
 ``access.admin_request``        the administrator's certificate request (PEM)
 ``access.admin_days``           life of the administrator's certificate
@@ -96,6 +97,14 @@ class ApiExternal:
 
 
 @dataclass(frozen=True)
+class VolumeId:
+    """Id of the volume that a block wants on the control-plane server that asks."""
+
+    layer: str
+    name: str
+
+
+@dataclass(frozen=True)
 class StackParameter:
     """A parameter of the stack, by its name."""
 
@@ -106,7 +115,9 @@ ADMIN_REQUEST = StackParameter("admin_request")
 CERTIFICATES_GENERATION = StackParameter("certificates_generation")
 AUTHORITY_GENERATIONS = StackParameter("authority_generations")
 
-Reference = StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | StackParameter
+Reference = (
+    StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | VolumeId | StackParameter
+)
 Value = Any
 """A plain value (text, number, list, mapping) or a :data:`Reference`."""
 
@@ -365,6 +376,26 @@ def _find_steps(layer: str, name: str, place: Place) -> list[Step]:
     return steps
 
 
+def volume_size(spec: Spec, block: Block, name: str) -> int:
+    """GiB of a volume that a block wants; 0 for none.
+
+    Raises:
+        Unresolved: the block has no such volume, or the volume no such option.
+    """
+    if name not in block.volumes:
+        raise Unresolved(f"the block has no volume {name!r}")
+    return int(_option(options_of(spec, block), block.volumes[name].size, block.layer))
+
+
+def _volume_id(name: str, place: Place) -> Value:
+    there = volume_size(place.house.spec, place.block, name) > 0
+    return VolumeId(place.block.layer, name) if there else ""
+
+
+def _volume_wanted(name: str, place: Place) -> bool:
+    return volume_size(place.house.spec, place.block, name) > 0
+
+
 def _api_external(place: Place) -> Value:
     spec = place.house.spec
     return ApiExternal() if spec.access.floating_ip else api_host(spec)
@@ -426,4 +457,6 @@ _FAMILIES: dict[str, Callable[[str, Place], Value]] = {
     "options": _own_option,
     "override": _override,
     "step": _step_output,
+    "volume": _volume_id,
+    "volumes": _volume_wanted,
 }

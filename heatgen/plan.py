@@ -31,6 +31,21 @@ class ControlServer:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """A volume of its own for a control-plane node."""
+
+    layer: str
+    name: str
+    index: int
+    size: int
+    """GiB."""
+    type: str
+    """'' for the cloud's default."""
+    zone: str
+    """'' for Cinder's choice."""
+
+
+@dataclass(frozen=True)
 class StepConfig:
     """A step's script around the library, with the inputs and outputs that it declares to Heat."""
 
@@ -66,6 +81,7 @@ class Plan:
     control: tuple[ControlServer, ...]
     pool: tuple[IPv4Address, IPv4Address]
     """First and last address that Neutron hands out to workers."""
+    volumes: tuple[Volume, ...]
     rules: tuple[firewall.Rule, ...]
     configs: tuple[StepConfig, ...]
     deployments: tuple[Deployment, ...]
@@ -123,6 +139,7 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
         spec=spec,
         control=tuple(ControlServer(index, address) for index, address in enumerate(planned)),
         pool=addresses.pool(spec.cloud.nodes),
+        volumes=tuple(_volumes(house)),
         rules=firewall.rules(house),
         configs=tuple(_configs(slots, values)),
         deployments=tuple(
@@ -136,6 +153,18 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
         dns=_dns(house),
         facts={block.name: _facts(house, block) for block in house.blocks if block.facts},
     )
+
+
+def _volumes(house: House) -> Iterator[Volume]:
+    """The volumes that blocks of the control plane want, node by node."""
+    spec, zones = house.spec, house.spec.control_plane.machine.volume_zones
+    for block in house.groups[CONTROL].values():
+        for name, volume in block.volumes.items():
+            size = inputs.volume_size(spec, block, name)
+            kind = str(inputs.options_of(spec, block)[volume.type])
+            for index in range(spec.control_plane.count if size else 0):
+                zone = zones[index % len(zones)] if zones else ""
+                yield Volume(block.layer, name, index, size, kind, zone)
 
 
 def split_script(text: str) -> tuple[str, str]:

@@ -31,12 +31,13 @@ from heatgen.inputs import (
     StackParameter,
     StepOutput,
     Value,
+    VolumeId,
     as_text,
     control_addresses,
 )
 from heatgen.machine import NO_GROUP, BootVolume, Machine
 from heatgen.names import CONTROL, LAYERS, WORKER
-from heatgen.plan import ControlServer, Deployment, Plan, StepConfig
+from heatgen.plan import ControlServer, Deployment, Plan, StepConfig, Volume
 from heatgen.spec import Spec
 
 POLLING = {"os-collect-config": {"polling_interval": 2}}
@@ -66,6 +67,8 @@ def render(plan: Plan) -> Template:
         resources |= dict(_control_server(plan, server))
     for group in spec.workers:
         resources[names.workers(group.name)] = _workers(plan, group)
+    for volume in plan.volumes:
+        resources |= dict(_volume(plan, volume))
     resources |= endpoint.resources(spec)
     resources |= {config.name: _config(config) for config in plan.configs}
     texts = _shared_texts(plan)
@@ -275,6 +278,26 @@ def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Re
     )
 
 
+def _volume(plan: Plan, volume: Volume) -> Iterator[tuple[str, Resource]]:
+    """A volume of a control-plane node's own, and its attachment; it outlives the server."""
+    name = names.volume(volume.layer, volume.name, volume.index)
+    server = names.control(volume.index)
+    parts = [get_param("OS::stack_name"), CONTROL, str(volume.index), volume.layer, volume.name]
+    properties: dict[str, Any] = {"name": list_join("-", parts), "size": volume.size}
+    if volume.type:
+        properties["volume_type"] = volume.type
+    if volume.zone:
+        properties["availability_zone"] = volume.zone
+    if plan.spec.cloud.metadata:
+        properties["metadata"] = dict(plan.spec.cloud.metadata)
+    yield name, Resource("OS::Cinder::Volume", properties)
+    attachment = {"instance_uuid": get_resource(server), "volume_id": get_resource(name)}
+    yield (
+        names.volume_attachment(volume.layer, volume.name, volume.index),
+        Resource("OS::Cinder::VolumeAttachment", attachment),
+    )
+
+
 def _workers(plan: Plan, group: WorkerGroup) -> Resource:
     cloud = plan.spec.cloud
     nic = {"network": network.network(cloud)}
@@ -343,9 +366,15 @@ def _deployment(plan: Plan, item: Deployment, texts: Mapping[tuple[str, str], st
     values = {
         name: get_attr(TEXTS, "value", texts[name, value])
         if isinstance(value, str) and (name, value) in texts
-        else _expression(plan, value)
+        else _expression(plan, value, item.index)
         for name, value in item.inputs.items()
     }
+    attachments = [
+        names.volume_attachment(value.layer, value.name, item.index)
+        for value in item.inputs.values()
+        if isinstance(value, VolumeId) and item.index is not None
+    ]
+    requires = (*item.requires, *attachments)
     properties: dict[str, Any] = {
         "name": item.name,
         "config": get_resource(item.config),
@@ -354,17 +383,19 @@ def _deployment(plan: Plan, item: Deployment, texts: Mapping[tuple[str, str], st
     }
     if item.index is None:
         properties["servers"] = get_attr(names.workers(item.group), "refs_map")
-        return Resource("OS::Heat::SoftwareDeploymentGroup", properties, depends_on=item.requires)
+        return Resource("OS::Heat::SoftwareDeploymentGroup", properties, depends_on=requires)
     properties["server"] = get_resource(names.control(item.index))
-    return Resource("OS::Heat::SoftwareDeployment", properties, depends_on=item.requires)
+    return Resource("OS::Heat::SoftwareDeployment", properties, depends_on=requires)
 
 
-def _expression(plan: Plan, value: Value) -> Expression:
-    """A value of an input in HOT."""
+def _expression(plan: Plan, value: Value, index: int | None) -> Expression:
+    """A value of an input in HOT, for control-plane node ``index`` or (None) a group of workers."""
     if isinstance(value, StackParameter):
         return get_param(value.name)
     if isinstance(value, ApiExternal):
         return get_attr("api_floating_ip", "floating_ip_address")
+    if isinstance(value, VolumeId) and index is not None:
+        return get_resource(names.volume(value.layer, value.name, index))
     if isinstance(value, NodeNames):
         groups = [get_attr(names.workers(group.name), "name") for group in plan.spec.workers]
         return list_join(",", outputs.control_names(plan), *groups)
