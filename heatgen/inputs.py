@@ -30,6 +30,9 @@ function of HOT.
 ``access.admin_days``           life of the administrator's certificate
 ``rotation.certificates``       a number; when it is raised, all certificates are made anew
 ``rotation.authorities``        generations of the authorities that are trusted; the first signs
+``site.proxy``                  lines "NAME=VALUE": http_proxy and so on; empty for none
+``site.ca_certificates``        certificates (PEM) of authorities that nodes trust
+``site.ntp_servers``            names, comma separated
 ``certificates``                policy lines (:mod:`heatgen.certificates`)
 ``expected.nodes``              names of all servers, comma separated
 ``servers.names``               map GROUP to map "0", "1", ... to names; ``servers.addresses``
@@ -45,7 +48,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from heatgen import addresses, certificates, configs
+from heatgen import addresses, certificates, configs, site
 from heatgen.catalog import Block, Condition, Step
 from heatgen.groups import WorkerGroup
 from heatgen.names import CONTROL, LAYERS, role_of
@@ -53,7 +56,6 @@ from heatgen.pins import Pins
 from heatgen.spec import NO_BALANCER, Spec, used_blocks
 
 API_PORT = 6443
-DOMAIN = "cluster.local"
 EVERY = "all"
 CONTROL_TAINTS = ("node-role.kubernetes.io/control-plane=:NoSchedule",)
 
@@ -419,7 +421,7 @@ def _policy(place: Place) -> str:
         for certificate in block.certificates
         if holds(certificate.when, Place(house, block, house.users(block)[0]))
     ]
-    return certificates.policy(wanted, reached_by, DOMAIN)
+    return certificates.policy(wanted, reached_by, site.DOMAIN)
 
 
 _SINGLES: dict[str, Callable[[Place], Value]] = {
@@ -446,6 +448,9 @@ _SINGLES: dict[str, Callable[[Place], Value]] = {
     "orchestration.service_address": lambda place: str(addresses.service_address(_services(place))),
     "rotation.authorities": lambda _: AUTHORITY_GENERATIONS,
     "rotation.certificates": lambda _: CERTIFICATES_GENERATION,
+    "site.ca_certificates": lambda place: place.house.spec.site.ca_certificates.rstrip(),
+    "site.ntp_servers": lambda place: place.house.spec.site.ntp_servers,
+    "site.proxy": lambda place: site.proxy(place.house.spec),
     "servers.addresses": lambda _: ServerAddresses(),
     "servers.names": lambda _: ServerNames(),
 }

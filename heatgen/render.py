@@ -7,7 +7,7 @@ Names of resources, see :mod:`heatgen.names`, are for ever.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from heatgen import VERSION, endpoint, names, network, outputs, userdata
+from heatgen import VERSION, endpoint, names, network, outputs, site, userdata
 from heatgen.firewall import Rule
 from heatgen.groups import WorkerGroup
 from heatgen.hot import (
@@ -187,7 +187,8 @@ def _traffic(rule: Rule) -> dict[str, Any]:
 
 def _agent(plan: Plan) -> Resource:
     """User data as a resource of its own, so that the text is there once for all servers."""
-    text = userdata.boothook(plan.agent, plan.agent_unit)
+    authorities = site.certificates(plan.spec.site.ca_certificates)
+    text = userdata.boothook(plan.agent, plan.agent_unit, authorities)
     return Resource("OS::Heat::SoftwareConfig", {"group": "ungrouped", "config": text})
 
 

@@ -13,8 +13,8 @@ for needed in "${!package_of[@]}"; do
 done
 if [ ${#missing[@]} -gt 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
-    until said=$( (apt-get -qq update &&
-        apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "${missing[@]}") 2>&1); do
+    until said=$( (outside apt-get -qq update &&
+        outside apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "${missing[@]}") 2>&1); do
         # A new server may be busy with its own updates.
         [[ $said == *"Could not get lock"* ]] && [ $SECONDS -lt 240 ] ||
             fail "the image lacks ${missing[*]} and apt-get cannot install them: $(tail -n 2 <<<"$said")"
