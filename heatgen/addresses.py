@@ -37,6 +37,15 @@ def shared_capacity(nodes: IPv4Network, control: int) -> int:
     return nodes.num_addresses - 3 - (control + 1) - NEUTRON_PORTS
 
 
+def pod_capacity(pods: IPv4Network, prefix: int) -> int:
+    """How many nodes find a part of the pods' network, each with this prefix length.
+
+    As flannel counts: the first part is never leased, and there must be four at least.
+    """
+    bits = prefix - pods.prefixlen
+    return 2**bits - 1 if bits >= 2 else 0
+
+
 def service_address(services: IPv4Network) -> IPv4Address:
     """Address of the service ``kubernetes``: the first of the range, as the apiserver takes it."""
     return services[1]

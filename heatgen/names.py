@@ -54,7 +54,7 @@ def workers(group: str) -> str:
 
 def server_group(group: str) -> str:
     """Nova server group of a group's servers."""
-    return "control_group" if group == CONTROL else f"{workers(group)}_group"
+    return "control_group" if group == CONTROL else f"server_group_{_word(group)}"
 
 
 def volume(layer: str, name: str, index: int) -> str:

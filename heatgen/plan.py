@@ -16,7 +16,7 @@ from heatgen.inputs import House, Place, Value
 from heatgen.names import CONTROL, ORCHESTRATION, WORKER, role_of
 from heatgen.pins import Pins
 from heatgen.problems import Problem, ProblemsFound
-from heatgen.spec import Spec, group_blocks
+from heatgen.spec import Spec, group_blocks, worker_room
 
 LIBRARY_LINE = 'source "$HEATGEN_LIB/step.sh"'
 """The line of a step's script in whose place Heat puts the library: a template has it once."""
@@ -79,6 +79,8 @@ class Plan:
 
     spec: Spec
     control: tuple[ControlServer, ...]
+    worker_room: int
+    """How many workers find addresses for themselves and for their pods."""
     pool: tuple[IPv4Address, IPv4Address]
     """First and last address that Neutron hands out to workers."""
     volumes: tuple[Volume, ...]
@@ -94,6 +96,10 @@ class Plan:
     """The administrator's certificate request (PEM)."""
     dns: str
     """Address of the cluster's DNS."""
+    artefacts: Mapping[str, str]
+    """What nodes fetch: URL, the mirror's if there is one, to SHA-256."""
+    images: tuple[str, ...]
+    """References with digests."""
     facts: Mapping[str, Mapping[str, Any]]
     """By block: what the suite must know."""
 
@@ -138,6 +144,7 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
     return Plan(
         spec=spec,
         control=tuple(ControlServer(index, address) for index, address in enumerate(planned)),
+        worker_room=worker_room(spec, catalog),
         pool=addresses.pool(spec.cloud.nodes),
         volumes=tuple(_volumes(house)),
         rules=firewall.rules(house),
@@ -151,6 +158,8 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
         agent_unit=catalog.agent_unit,
         admin_request=admin_request,
         dns=_dns(house),
+        artefacts=dict(line.split(" ") for line in _artefacts(house)),
+        images=tuple(sorted(_images(house))),
         facts={block.name: _facts(house, block) for block in house.blocks if block.facts},
     )
 
@@ -337,6 +346,22 @@ def _deployment(slot: _Slot, needs: tuple[str, ...], values: Mapping[str, Value]
 def _dns(house: House) -> str:
     place = Place(house, house.groups[CONTROL][ORCHESTRATION], CONTROL)
     return str(inputs.resolve("orchestration.dns", place))
+
+
+def _artefacts(house: House) -> list[str]:
+    """Lines "URL SHA256" of what servers fetch, in the order of the layers."""
+    lines = [line for group in house.groups for line in inputs.group_artefacts(house, group)]
+    return list(dict.fromkeys(lines))
+
+
+def _images(house: House) -> set[str]:
+    """References of images that steps name, with digests."""
+    taken = {
+        inputs.resolve(f"image.{name}", Place(house, block, house.users(block)[0]))
+        for block in house.blocks
+        for name in block.images
+    }
+    return {str(reference) for reference in taken}
 
 
 def _facts(house: House, block: Block) -> dict[str, Any]:

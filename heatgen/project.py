@@ -14,8 +14,22 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from heatgen import VERSION, document, hot, keys, library, limits, lock, pins, plan, render, spec
+from heatgen import (
+    VERSION,
+    document,
+    hot,
+    keys,
+    library,
+    limits,
+    lock,
+    overview,
+    pins,
+    plan,
+    render,
+    spec,
+)
 from heatgen.catalog import Catalog
 from heatgen.problems import Problem, ProblemsFound
 from heatgen.spec import Spec
@@ -81,10 +95,7 @@ def make_template(project: Project) -> Rendered:
     Raises:
         ProblemsFound: the lock is missing or lacks something, or a limit of Heat is exceeded.
     """
-    if not project.lock_file.exists():
-        hint = f"run 'heatgen lock {project.path}'"
-        raise ProblemsFound([Problem(str(project.lock_file), None, "is missing", hint)])
-    raw_lock = read_file(project.lock_file)
+    raw_lock = _read_lock(project)
     pinned = pins.read(str(project.lock_file), raw_lock)
     try:
         request = keys.admin_request(project.key_file, project.request_file, project.spec.name)
@@ -99,6 +110,26 @@ def make_template(project: Project) -> Rendered:
         project.lock_file: hashlib.sha256(raw_lock).hexdigest(),
     }
     return Rendered(hot.text(template, _header(digests)), usage)
+
+
+def make_overview(project: Project) -> dict[str, Any]:
+    """What ``heatgen plan`` shows; makes nothing.
+
+    Raises:
+        ProblemsFound: the lock is missing or lacks something.
+    """
+    pinned = pins.read(str(project.lock_file), _read_lock(project))
+    made = project.request_file.exists()
+    request = read_file(project.request_file).decode() if made else ""
+    planned = plan.build(project.spec, project.catalog, pinned, request)
+    return overview.overview(planned, render.render(planned).as_dict())
+
+
+def _read_lock(project: Project) -> bytes:
+    if not project.lock_file.exists():
+        hint = f"run 'heatgen lock {project.path}'"
+        raise ProblemsFound([Problem(str(project.lock_file), None, "is missing", hint)])
+    return read_file(project.lock_file)
 
 
 def read_file(path: Path) -> bytes:

@@ -133,6 +133,7 @@ def read(document: Document, catalog: Catalog, cluster_schema: schema.Schema) ->
             *_check_cloud(document, spec),
             *_check_counts(document, spec),
             *_check_networks(document, spec),
+            *_check_pods(document, spec, catalog),
             *groups.check(document, spec.workers, spec.layers[RUNTIME]),
         ]
     if problems:
@@ -399,6 +400,37 @@ def _check_networks(document: Document, spec: Spec) -> list[Problem]:
         message = f"{dotted(SERVICES)} {services} is too small"
         problems.append(document.problem(SERVICES, message, "the DNS takes its 10th address"))
     return problems
+
+
+def pod_networks(spec: Spec, catalog: Catalog) -> Iterator[tuple[Path, IPv4Network, int]]:
+    """Networks of which every node leases a part: key, network, prefix length of a part."""
+    for name, layer in spec.layers.items():
+        for option, part in catalog.blocks[name, layer.use].options.items():
+            if "per_node" in part:
+                yield (name, option), IPv4Network(layer.options[option]), part["per_node"]
+
+
+def worker_room(spec: Spec, catalog: Catalog) -> int:
+    """How many workers find addresses for themselves and for their pods."""
+    pods = [
+        addresses.pod_capacity(network, prefix) - spec.control_plane.count
+        for _, network, prefix in pod_networks(spec, catalog)
+    ]
+    return max(0, min([worker_capacity(spec), *pods]))
+
+
+def _check_pods(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
+    """Every node must find a part of the pods' network."""
+    nodes = spec.control_plane.count + spec.worker_count
+    for path, network, prefix in pod_networks(spec, catalog):
+        capacity = addresses.pod_capacity(network, prefix)
+        if capacity < nodes:
+            message = (
+                f"{dotted(path)}: {network} has a /{prefix} for {capacity} nodes, not for {nodes}"
+            )
+            # 2 ** bits - 1 parts are leased.
+            hint = f"choose a larger network: /{prefix - max(2, nodes.bit_length())} or more"
+            yield document.problem(path, message, hint)
 
 
 def _networks(spec: Spec) -> dict[Path, IPv4Network]:

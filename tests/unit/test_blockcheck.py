@@ -111,7 +111,7 @@ FAULTS = {
                              "'control_plane.adresses' is not a source of inputs"),
     "capability of nobody": (KVSTORE, "requires: [trust, store-volume]", "requires: [magic]",
                              "requires 'magic', which no step provides"),
-    "steps in a circle": (TRUST, "requires: [agent]", "requires: [trust, store-volume]",
+    "steps in a circle": (TRUST, "requires: [agent]", "requires: [trust]",
                           "steps wait for each other"),
     "condition of nothing": (TRUST, "control_plane.count:", "control_plane.cuont:",
                              "'control_plane.cuont' is not a source of inputs"),

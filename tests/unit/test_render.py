@@ -153,9 +153,9 @@ def test_servers_stand_in_zones_in_turn(placed: dict[str, Any]) -> None:
     assert members["workers_near"]["availability_zone"] == "az2"
     assert "scheduler_hints" not in servers["control_0"]["properties"]
     assert members["workers_near"]["scheduler_hints"] == {
-        "group": {"get_resource": "workers_near_group"}
+        "group": {"get_resource": "server_group_near"}
     }
-    group = placed["resources"]["workers_near_group"]["properties"]
+    group = placed["resources"]["server_group_near"]["properties"]
     assert group == {"policies": ["anti-affinity"]}
 
 

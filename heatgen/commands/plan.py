@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``heatgen plan``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cliff.command import Command
+
+from heatgen import project, spec, yamltext
+
+_TITLES = {
+    "networks": "Networks and addresses",
+    "servers": "Servers",
+    "rules": "Security groups: who may reach whom",
+    "steps": "Steps, in order; those of a round run side by side",
+    "artefacts": "Artefacts that nodes fetch",
+    "images": "Images that nodes pull",
+    "limits": "Head-room under the default limits of Heat and Nova",
+    "largest": "How far each group of workers can grow",
+}
+
+
+class Plan(Command):
+    """Show what a cluster will be: addresses, servers, rules, deployments, head-room."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """The command's arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("cluster", type=Path, metavar="CLUSTER.YAML", help="the cluster's file")
+        parser.add_argument(
+            "-f", "--format", choices=("table", "json", "yaml"), default="table", dest="form",
+            help="form of the output (default: %(default)s)",
+        )  # fmt: skip
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Plan."""
+        cluster = project.load(parsed_args.cluster)
+        found = project.make_overview(cluster)
+        sys.stdout.write(_WRITERS[parsed_args.form](found))
+        for notice in spec.notices(cluster.spec):
+            print(f"note: {notice}", file=sys.stderr)
+
+
+def table(found: dict[str, Any]) -> str:
+    """The sections as tables for people."""
+    lines = ["Cluster " + ", ".join(str(value) for value in found["cluster"].values())]
+    for key, title in _TITLES.items():
+        lines += ["", title, *(f"  {line}" for line in _section(found[key]))]
+    return "\n".join(lines) + "\n"
+
+
+def _section(part: Any) -> Iterator[str]:
+    """Lines of a section: a mapping, a list of texts, or rows with the same columns."""
+    if isinstance(part, dict):
+        yield from columns([[name, str(value)] for name, value in part.items()])
+    elif part and isinstance(part[0], dict):
+        kept = [name for name in part[0] if any(row[name] not in ("", []) for row in part)]
+        yield from columns([kept, *([_cell(row[name]) for name in kept] for row in part)])
+    else:
+        yield from part
+
+
+def columns(rows: list[list[str]]) -> Iterator[str]:
+    """Rows as lines whose cells stand below each other."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+_WRITERS = {
+    "table": table,
+    "json": lambda found: json.dumps(found, indent=1) + "\n",
+    "yaml": yamltext.dump,
+}
