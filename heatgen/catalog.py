@@ -59,6 +59,16 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class Need:
+    """A version that a block needs: of an option of its own layer or of another's."""
+
+    layer: str
+    option: str
+    at_least: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Volume:
     """A volume of its own for each control-plane server: the options that say size and type."""
 
@@ -123,6 +133,7 @@ class Block:
     """Parts of other configurations by the name of their override."""
     certificates: tuple[Certificate, ...]
     volumes: Mapping[str, Volume]
+    needs: tuple[Need, ...]
     inputs: Mapping[str, Input]
     steps: tuple[Step, ...]
     ports: tuple[Port, ...]
@@ -234,6 +245,7 @@ def _block(
         patches=data["patches"],
         certificates=tuple(_certificate(*item) for item in data["certificates"].items()),
         volumes={key: Volume(item["size"], item["type"]) for key, item in data["volumes"].items()},
+        needs=tuple(_need(item) for item in data["needs"]),
         inputs={
             key: Input(key, item["from"], item["description"])
             for key, item in data["inputs"].items()
@@ -245,6 +257,11 @@ def _block(
         files=files,
         document=description,
     )
+
+
+def _need(data: dict[str, Any]) -> Need:
+    layer, _, option = data["option"].partition(".")
+    return Need(layer, option, data["at_least"], data["why"])
 
 
 def _certificate(name: str, data: dict[str, Any]) -> Certificate:

@@ -134,6 +134,7 @@ def read(document: Document, catalog: Catalog, cluster_schema: schema.Schema) ->
             *_check_counts(document, spec),
             *_check_networks(document, spec),
             *_check_pods(document, spec, catalog),
+            *_check_versions(document, spec, catalog),
             *groups.check(document, spec.workers, spec.layers[RUNTIME]),
         ]
     if problems:
@@ -154,6 +155,7 @@ def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> d
             "properties": {"use": {"type": "string", **use}, **(block.options if block else {})},
             # The options of an unknown block are unknown, too: one problem is enough.
             "additionalProperties": block is None,
+            "elsewhere": _options_elsewhere(layer, catalog),
         }
     properties["cloud"] = _cloud_schema(data, properties["cloud"])
     main = _used(data, RUNTIME, properties[RUNTIME]["properties"]["use"]["default"])
@@ -162,10 +164,32 @@ def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> d
     if None not in blocks:
         part = {"type": "object"}
         names = sorted({name for block in blocks if block for name in block.overrides})
-        overrides |= {"properties": dict.fromkeys(names, part), "additionalProperties": False}
+        overrides |= {
+            "properties": dict.fromkeys(names, part),
+            "additionalProperties": False,
+            "elsewhere": _overrides_elsewhere(catalog),
+        }
     properties["overrides"] = overrides
     properties["workers"] = groups.full_schema(data, properties["workers"], main, catalog)
     return {**cluster_schema, "properties": properties}
+
+
+def _options_elsewhere(layer: str, catalog: Catalog) -> dict[str, str]:
+    """Options of a layer's blocks, with the block that has each."""
+    return {
+        option: f"it is an option of {name}: 'use: {name}' has it"
+        for name in catalog.names(layer)
+        for option in catalog.blocks[layer, name].options
+    }
+
+
+def _overrides_elsewhere(catalog: Catalog) -> dict[str, str]:
+    """Overrides of all blocks, with the block that has each."""
+    return {
+        override: f"it is of the block {block.layer}/{block.name}, which this cluster does not use"
+        for block in catalog.all_blocks()
+        for override in block.overrides
+    }
 
 
 def _cloud_schema(data: Any, cloud: schema.Schema) -> dict[str, Any]:
@@ -400,6 +424,29 @@ def _check_networks(document: Document, spec: Spec) -> list[Problem]:
         message = f"{dotted(SERVICES)} {services} is too small"
         problems.append(document.problem(SERVICES, message, "the DNS takes its 10th address"))
     return problems
+
+
+def _check_versions(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
+    """Versions that blocks need of themselves and of each other."""
+    for block in used_blocks(group_blocks(spec, catalog)):
+        for need in block.needs:
+            for options in _options_of_layer(spec, need.layer):
+                version = str(options.get(need.option, need.at_least))
+                if _numbers(version) < _numbers(need.at_least):
+                    path = (need.layer, need.option)
+                    message = f"{dotted(path)}: {version} does not go with {block.name}: {need.why}"
+                    yield document.problem(path, message, f"choose {need.at_least} or later")
+
+
+def _options_of_layer(spec: Spec, layer: str) -> list[Mapping[str, Any]]:
+    """Options of a layer's blocks, those of groups of workers among them."""
+    groups_own = [group.runtime.options for group in spec.workers] if layer == RUNTIME else []
+    return [spec.layers[layer].options, *groups_own]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """A version's numbers, to compare."""
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def pod_networks(spec: Spec, catalog: Catalog) -> Iterator[tuple[Path, IPv4Network, int]]:

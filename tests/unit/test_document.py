@@ -69,7 +69,7 @@ def test_values(text: str, value: object) -> None:
         (b"a: !x:os.system {}\n", "1:4 the tag '!x:os.system' is not read"),
         (b"? [a]\n: b\n", "1:3 a key must be text"),
         (b"a: !\x40:\n", "1:4 the tag '!@:' is not read"),
-        (b"a: \x07\n", "- the character 7 is not allowed in YAML"),
+        (b"a: \x07\n", "1:4 the character U+0007 is not allowed in YAML"),
         (b"[" * 60 + b"]" * 60, "1:51 is nested more than 50 levels deep"),
         (b"x" * (1024 * 1024 + 1), "- is larger than 1048576 bytes"),
     ],
