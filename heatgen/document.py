@@ -168,8 +168,7 @@ class _Builder:
             elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 self._stack.pop()
             elif isinstance(event, yaml.AliasEvent):
-                self._refuse(event, "anchors and aliases are not read", "write the value out")
-                self._place(event, None)
+                self._alias(event)
 
     def _refuse(self, event: yaml.Event, message: str, hint: str = "") -> None:
         self.problems.append(Problem(self.name, _position(event), message, hint))
@@ -185,6 +184,15 @@ class _Builder:
         path = self._place(event, plain_value(event.value) if plain else event.value)
         if plain:
             self.written[path] = event.value
+
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        self._refuse(event, "anchors and aliases are not read", "write the value out")
+        frame = self._stack[-1] if self._stack else None
+        if frame is not None and isinstance(frame.container, dict) and frame.key is None:
+            # It stands for a key: the value that follows is read and thrown away.
+            frame.key, frame.dropped = "", True
+        else:
+            self._place(event, None)
 
     def _take_key(self, frame: _Frame, event: yaml.ScalarEvent) -> None:
         frame.key = event.value

@@ -152,7 +152,10 @@ def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> d
         blocks.append(block)
         properties[layer] = {
             "type": "object",
-            "properties": {"use": {"type": "string", **use}, **(block.options if block else {})},
+            "properties": {
+                "use": {"type": "string", "minLength": 1, **use},
+                **(block.options if block else {}),
+            },
             # The options of an unknown block are unknown, too: one problem is enough.
             "additionalProperties": block is None,
             "elsewhere": _options_elsewhere(layer, catalog),
