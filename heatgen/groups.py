@@ -16,7 +16,7 @@ from heatgen.machine import Machine
 from heatgen.names import CONTROL, RUNTIME, WORKER
 from heatgen.problems import Problem
 
-_NAME = {
+NAME = {
     # With the cluster's name and an index it must fit into Heat's 53 characters.
     "type": "string", "pattern": "^[a-z]([a-z0-9-]{0,14}[a-z0-9])?$",
     "rule": "must be lower-case letters, digits and hyphens, at most 16, beginning with a letter",
@@ -81,7 +81,7 @@ def full_schema(
             **item,
             "type": "object",
             "required": ["name"],
-            "properties": {"name": _NAME, **item["properties"]},
+            "properties": {"name": NAME, **item["properties"]},
         }
         for item in schemas
     ]
