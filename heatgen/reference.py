@@ -21,8 +21,8 @@ PAGE_HEAD = """\
 cluster.yaml
 ============
 
-Every key that ``cluster.yaml`` may have. Only ``name``, ``cloud.image``, ``cloud.flavor``
-and, unless the nodes' subnet or router is there already, ``cloud.external_network`` must be written.
+Every key that ``cluster.yaml`` may have. Only ``name``, ``cloud.image``, ``cloud.flavor`` and,
+unless the nodes' subnet or router is there already, ``cloud.external_network`` must be written.
 
 The same as JSON Schema, for editors: :download:`cluster.schema.json`, or what ``heatgen schema``
 prints. With yaml-language-server, begin the file with::

@@ -10,8 +10,6 @@ from typing import Any
 
 from cliff.command import Command
 
-from heatgen import project, spec, yamltext
-
 _TITLES = {
     "networks": "Networks and addresses",
     "servers": "Servers",
@@ -39,6 +37,9 @@ class Plan(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Plan."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import project, spec
+
         cluster = project.load(parsed_args.cluster)
         found = project.make_overview(cluster)
         sys.stdout.write(_WRITERS[parsed_args.form](found))
@@ -76,8 +77,14 @@ def _cell(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
+def _yaml(found: dict[str, Any]) -> str:
+    from heatgen import yamltext
+
+    return yamltext.dump(found)
+
+
 _WRITERS = {
     "table": table,
     "json": lambda found: json.dumps(found, indent=1) + "\n",
-    "yaml": yamltext.dump,
+    "yaml": _yaml,
 }
