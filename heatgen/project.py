@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from heatgen import (
     VERSION,
@@ -24,7 +23,6 @@ from heatgen import (
     library,
     limits,
     lock,
-    overview,
     pins,
     plan,
     render,
@@ -112,8 +110,8 @@ def make_template(project: Project) -> Rendered:
     return Rendered(hot.text(template, _header(digests)), usage)
 
 
-def make_overview(project: Project) -> dict[str, Any]:
-    """What ``heatgen plan`` shows; makes nothing.
+def make_plan(project: Project) -> plan.Plan:
+    """The plan of a cluster; makes no administrator's key.
 
     Raises:
         ProblemsFound: the lock is missing or lacks something.
@@ -121,8 +119,7 @@ def make_overview(project: Project) -> dict[str, Any]:
     pinned = pins.read(str(project.lock_file), _read_lock(project))
     made = project.request_file.exists()
     request = read_file(project.request_file).decode() if made else ""
-    planned = plan.build(project.spec, project.catalog, pinned, request)
-    return overview.overview(planned, render.render(planned).as_dict())
+    return plan.build(project.spec, project.catalog, pinned, request)
 
 
 def _read_lock(project: Project) -> bytes:

@@ -47,7 +47,7 @@ def outputs(name: str, cloud: str | None = None) -> dict[str, Any]:
     Raises:
         CloudFailed: no credentials, no answer, no such stack, or a stack that is not complete.
     """
-    stack = _complete_stack(_connect(cloud), name)
+    stack = _complete_stack(connect(cloud), name)
     return {item["output_key"]: item["output_value"] for item in stack.outputs or []}
 
 
@@ -69,7 +69,7 @@ def update(
     """
     from openstack.exceptions import raise_from_response
 
-    connection = _connect(cloud)
+    connection = connect(cloud)
     stack = _complete_stack(connection, name)
     missing = [key for key in changes if key not in (stack.parameters or {})]
     if missing:
@@ -89,8 +89,8 @@ def update(
         busy = sorted(item.name for item in found if str(item.status).endswith("_IN_PROGRESS"))
         return State(str(now.status), str(now.status_reason), str(now.updated_at), tuple(busy))
 
-    _asked(start)
-    wait(lambda: _asked(look), before, name, notice, limit)
+    asked(start)
+    wait(lambda: asked(look), before, name, notice, limit)
 
 
 def wait(look: Callable[[], State], before: str, name: str, notice: Notice, limit: float) -> None:
@@ -122,16 +122,17 @@ def _shown(busy: tuple[str, ...]) -> str:
     return (", ".join(busy[:4]) or "nothing goes on") + more
 
 
-def _connect(cloud: str | None) -> Any:
+def connect(cloud: str | None) -> Any:
+    """A connection of openstacksdk; see :func:`outputs`."""
     # Imported here: it takes longer than everything else together.
     import openstack
 
-    return _asked(lambda: openstack.connect(cloud=cloud, api_timeout=TIMEOUT))
+    return asked(lambda: openstack.connect(cloud=cloud, api_timeout=TIMEOUT))
 
 
 def _complete_stack(connection: Any, name: str) -> Any:
     """A stack that nothing goes on in."""
-    stack = _asked(lambda: connection.orchestration.find_stack(name, ignore_missing=True))
+    stack = asked(lambda: connection.orchestration.find_stack(name, ignore_missing=True))
     if stack is None:
         raise CloudFailed(f"there is no stack {name!r}", "see 'openstack stack list'")
     status = str(stack.status)
@@ -141,7 +142,7 @@ def _complete_stack(connection: Any, name: str) -> Any:
     return stack
 
 
-def _asked(question: Callable[[], Any]) -> Any:
+def asked(question: Callable[[], Any]) -> Any:
     """The cloud's answer; every way of having none is :class:`CloudFailed`."""
     from keystoneauth1.exceptions import ClientException
     from openstack.exceptions import SDKException

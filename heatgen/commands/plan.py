@@ -19,6 +19,7 @@ _TITLES = {
     "images": "Images that nodes pull",
     "limits": "Head-room under the default limits of Heat and Nova",
     "largest": "How far each group of workers can grow",
+    "preflight": "What the cloud has of what is needed",
 }
 
 
@@ -33,24 +34,51 @@ class Plan(Command):
             "-f", "--format", choices=("table", "json", "yaml"), default="table", dest="form",
             help="form of the output (default: %(default)s)",
         )  # fmt: skip
+        parser.add_argument(
+            "--preflight", action="store_true",
+            help="ask the cloud whether it has all that is needed; changes nothing there",
+        )  # fmt: skip
+        parser.add_argument("--os-cloud", metavar="NAME", help="entry of clouds.yaml")
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Plan."""
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Plan; 1 if the cloud lacks something."""
         # Imported here: the start of every command stays quick.
-        from heatgen import project, spec
+        from heatgen import overview, project, render, spec
 
         cluster = project.load(parsed_args.cluster)
-        found = project.make_overview(cluster)
+        planned = project.make_plan(cluster)
+        found = overview.overview(planned, render.render(planned).as_dict())
+        if parsed_args.preflight:
+            found["preflight"] = _preflight(planned, parsed_args.os_cloud)
         sys.stdout.write(_WRITERS[parsed_args.form](found))
         for notice in spec.notices(cluster.spec):
             print(f"note: {notice}", file=sys.stderr)
+        lacking = [row for row in found.get("preflight", ()) if row["verdict"] == "missing"]
+        for row in lacking:
+            print(f"error: {row['what']}: {row['needed']} needed, {row['there']}", file=sys.stderr)
+            print(f"  hint: {row['advice']}", file=sys.stderr)
+        return 1 if lacking else 0
+
+
+def _preflight(planned: Any, cloud: str | None) -> list[dict[str, Any]]:
+    """What the cloud says of all that is needed."""
+    from dataclasses import asdict
+
+    from heatgen import demand, preflight, stack
+
+    needed = demand.demand(planned)
+    connection = stack.connect(cloud)
+    facts = stack.asked(lambda: preflight.ask(connection, needed))
+    return [asdict(item) for item in demand.judge(needed, facts)]
 
 
 def table(found: dict[str, Any]) -> str:
     """The sections as tables for people."""
     lines = ["Cluster " + ", ".join(str(value) for value in found["cluster"].values())]
     for key, title in _TITLES.items():
+        if key not in found:
+            continue
         lines += ["", title, *(f"  {line}" for line in _section(found[key]))]
     return "\n".join(lines) + "\n"
 

@@ -117,7 +117,7 @@ class Heat:
 def heat(monkeypatch: pytest.MonkeyPatch) -> Heat:
     """A cloud with one stack."""
     cloud = Heat()
-    monkeypatch.setattr(stack, "_connect", lambda _: SimpleNamespace(orchestration=cloud))
+    monkeypatch.setattr(stack, "connect", lambda _: SimpleNamespace(orchestration=cloud))
     return cloud
 
 
