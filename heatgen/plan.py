@@ -4,6 +4,7 @@
 Everything is decided here; :mod:`heatgen.render` only writes it down as HOT.
 """
 
+import contextlib
 import graphlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -355,13 +356,14 @@ def _artefacts(house: House) -> list[str]:
 
 
 def _images(house: House) -> set[str]:
-    """References of images that steps name, with digests."""
-    taken = {
-        inputs.resolve(f"image.{name}", Place(house, block, house.users(block)[0]))
-        for block in house.blocks
-        for name in block.images
-    }
-    return {str(reference) for reference in taken}
+    """References of images, with digests; one that no step needs may be without."""
+    found = set()
+    for block in house.blocks:
+        place = Place(house, block, house.users(block)[0])
+        for name in block.images:
+            with contextlib.suppress(inputs.Unpinned):
+                found.add(str(inputs.resolve(f"image.{name}", place)))
+    return found
 
 
 def _facts(house: House, block: Block) -> dict[str, Any]:

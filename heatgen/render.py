@@ -253,11 +253,8 @@ def _place(spec: Spec, group: str, machine: Machine, index: int) -> dict[str, An
 
 
 def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Resource]]:
-    port, cloud, machine = (
-        names.control_port(server.index),
-        plan.spec.cloud,
-        plan.spec.control_plane.machine,
-    )
+    cloud, machine = plan.spec.cloud, plan.spec.control_plane.machine
+    port = names.control_port(server.index)
     properties = {
         "security_groups": [get_resource(names.security_group(CONTROL))],
         **endpoint.port_properties(plan.spec),
