@@ -142,6 +142,7 @@ def _check_inputs(block: Block) -> Iterator[Problem]:
     sources = sources_used(block)
     for family, section in (
         ("artefact", block.artefacts), ("image", block.images), ("config", block.configs),
+        ("volume", block.volumes),
     ):  # fmt: skip
         for name in section:
             if f"{family}.{name}" not in sources:
@@ -273,6 +274,9 @@ def _unused_options(catalog: Catalog, blocks: Iterable[Block]) -> Iterator[Probl
         for name in block.options:
             named = {f"options.{name}"} & sources_used(block)
             named |= {f"{block.layer}.{name}"} & everywhere
+            named |= {name} & {
+                option for volume in block.volumes.values() for option in (volume.size, volume.type)
+            }
             computed = name == "services" and block.layer == "orchestration"
             if not named and not computed and not any(f"{{{name}}}" in text for text in texts):
                 yield block.document.problem(("options", name), f"nothing uses the option {name!r}")

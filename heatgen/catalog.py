@@ -70,6 +70,24 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class Need:
+    """A version that a block needs: of an option of its own layer or of another's."""
+
+    layer: str
+    option: str
+    at_least: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume of its own for each control-plane server: the options that say size and type."""
+
+    size: str
+    type: str
+
+
+@dataclass(frozen=True)
 class Input:
     """An input of scripts: where its value comes from, and what it is."""
 
@@ -125,6 +143,8 @@ class Block:
     patches: Mapping[str, Mapping[str, Any]]
     """Parts of other configurations by the name of their override."""
     certificates: tuple[Certificate, ...]
+    volumes: Mapping[str, Volume]
+    needs: tuple[Need, ...]
     inputs: Mapping[str, Input]
     steps: tuple[Step, ...]
     ports: tuple[Port, ...]
@@ -318,6 +338,8 @@ def _block(
         },
         patches=data["patches"],
         certificates=tuple(_certificate(*item) for item in data["certificates"].items()),
+        volumes={key: Volume(item["size"], item["type"]) for key, item in data["volumes"].items()},
+        needs=tuple(_need(item) for item in data["needs"]),
         inputs={
             key: Input(key, item["from"], item["description"])
             for key, item in data["inputs"].items()
@@ -330,6 +352,11 @@ def _block(
         origin=origin,
         document=description,
     )
+
+
+def _need(data: dict[str, Any]) -> Need:
+    layer, _, option = data["option"].partition(".")
+    return Need(layer, option, data["at_least"], data["why"])
 
 
 def _certificate(name: str, data: dict[str, Any]) -> Certificate:

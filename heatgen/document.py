@@ -28,6 +28,7 @@ _BOOLEAN = {
 }  # fmt: skip
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?\.[0-9]{1,17}\Z|[-+]?(?:0|[1-9][0-9]*)\.\Z")
+_WORD = re.compile(r"[^\s'\"\x00-\x1f]+\Z")
 _STRING_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 
@@ -54,8 +55,11 @@ class Document:
 
 
 def dotted(path: Path) -> str:
-    """A path as people write it: ``access.api[0]``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    """A path as people write it: ``access.api[0]``; keys that are no words in quotes."""
+    text = ""
+    for part in path:
+        key = part if isinstance(part, int) or _WORD.match(part) else repr(part)
+        text += f"[{key}]" if isinstance(part, int) else f".{key}"
     return text.removeprefix(".")
 
 
@@ -76,8 +80,7 @@ def parse(name: str, raw: bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         builder.problems.append(_syntax_problem(name, text, error))
     except yaml.reader.ReaderError as error:
-        message = f"the character {error.character!r} is not allowed in YAML"
-        builder.problems.append(Problem(name, None, message, "remove it, or write it as an escape"))
+        builder.problems.append(_character_problem(name, text, error))
     if builder.problems:
         raise ProblemsFound(builder.problems, {name: text})
     return Document(name, text, builder.data, builder.keys, builder.values, builder.written)
@@ -97,6 +100,16 @@ def _decode(name: str, raw: bytes) -> str:
         hint = "save the file with the encoding UTF-8"
         text = raw.decode("utf-8", "replace")
         raise ProblemsFound([Problem(name, position, message, hint)], {name: text}) from None
+
+
+def _character_problem(name: str, text: str, error: yaml.reader.ReaderError) -> Problem:
+    """A character that YAML does not allow, with its place."""
+    # The two readers of PyYAML say it as text or as number.
+    character = error.character if isinstance(error.character, str) else chr(error.character)
+    before = text.partition(character)[0]
+    position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+    message = f"the character U+{ord(character):04X} is not allowed in YAML"
+    return Problem(name, position, message, "remove it, or write it as an escape")
 
 
 def _syntax_problem(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
@@ -155,8 +168,7 @@ class _Builder:
             elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 self._stack.pop()
             elif isinstance(event, yaml.AliasEvent):
-                self._refuse(event, "anchors and aliases are not read", "write the value out")
-                self._place(event, None)
+                self._alias(event)
 
     def _refuse(self, event: yaml.Event, message: str, hint: str = "") -> None:
         self.problems.append(Problem(self.name, _position(event), message, hint))
@@ -173,10 +185,21 @@ class _Builder:
         if plain:
             self.written[path] = event.value
 
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        self._refuse(event, "anchors and aliases are not read", "write the value out")
+        frame = self._stack[-1] if self._stack else None
+        if frame is not None and isinstance(frame.container, dict) and frame.key is None:
+            # It stands for a key: the value that follows is read and thrown away.
+            frame.key, frame.dropped = "", True
+        else:
+            self._place(event, None)
+
     def _take_key(self, frame: _Frame, event: yaml.ScalarEvent) -> None:
         frame.key = event.value
         path = (*frame.path, event.value)
         frame.dropped = event.value in frame.container
+        if event.value == "<<" and not event.style:
+            self._refuse(event, "anchors and what merges them are not read", "write the keys out")
         if frame.dropped:
             first = self.keys[path].line
             message = f"the key {event.value!r} is there twice, first in line {first}"

@@ -7,7 +7,7 @@ The address is planned in all cases (:func:`heatgen.inputs.api_host`); a floatin
 from collections.abc import Iterator
 from typing import Any
 
-from heatgen import names
+from heatgen import names, network
 from heatgen.hot import Expression, Resource, get_attr, get_param, get_resource
 from heatgen.inputs import API_PORT, api_host, control_addresses
 from heatgen.names import CONTROL
@@ -26,7 +26,7 @@ def resources(spec: Spec) -> dict[str, Resource]:
         found |= dict(_octavia(spec))
         port = get_attr("api_load_balancer", "vip_port_id")
     if spec.access.floating_ip:
-        found["api_floating_ip"] = _floating_ip(port)
+        found["api_floating_ip"] = _floating_ip(spec, port)
     return found
 
 
@@ -39,22 +39,19 @@ def port_properties(spec: Spec) -> dict[str, Any]:
 
 def _vip(spec: Spec) -> Resource:
     """A port that no server has: it keeps the address for the node that holds it."""
-    properties = {
-        "network": get_resource("network"),
-        "fixed_ips": [{"subnet": get_resource("subnet"), "ip_address": api_host(spec)}],
-        "security_groups": [get_resource(names.security_group(CONTROL))],
-    }
-    return Resource("OS::Neutron::Port", properties)
+    groups = {"security_groups": [get_resource(names.security_group(CONTROL))]}
+    return network.port(spec.cloud, api_host(spec), groups)
 
 
-def _floating_ip(port: Expression) -> Resource:
+def _floating_ip(spec: Spec, port: Expression) -> Resource:
     properties = {"floating_network": get_param("external_network"), "port_id": port}
-    return Resource("OS::Neutron::FloatingIP", properties, depends_on=("router_interface",))
+    return Resource("OS::Neutron::FloatingIP", properties, depends_on=network.way_out(spec.cloud))
 
 
 def _octavia(spec: Spec) -> Iterator[tuple[str, Resource]]:
     """A load balancer that passes TCP on: TLS ends at the apiservers; they want certificates."""
-    balancer = {"vip_address": api_host(spec), "vip_subnet": get_resource("subnet")}
+    subnet = network.subnet(spec.cloud)
+    balancer = {"vip_address": api_host(spec), "vip_subnet": subnet}
     yield "api_load_balancer", Resource("OS::Octavia::LoadBalancer", balancer)
     listener = {
         "loadbalancer": get_resource("api_load_balancer"),
@@ -86,6 +83,6 @@ def _octavia(spec: Spec) -> Iterator[tuple[str, Resource]]:
             "pool": get_resource("api_pool"),
             "address": address,
             "protocol_port": API_PORT,
-            "subnet": get_resource("subnet"),
+            "subnet": subnet,
         }
         yield names.api_member(index), Resource("OS::Octavia::PoolMember", member)

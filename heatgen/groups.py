@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from heatgen import schema
+from heatgen import machine, schema
 from heatgen.catalog import Catalog
 from heatgen.document import Document, Path, dotted
+from heatgen.machine import Machine
 from heatgen.names import CONTROL, RUNTIME, WORKER
 from heatgen.problems import Problem
 
-_NAME = {
+NAME = {
     # With the cluster's name and an index it must fit into Heat's 53 characters.
     "type": "string", "pattern": "^[a-z]([a-z0-9-]{0,14}[a-z0-9])?$",
     "rule": "must be lower-case letters, digits and hyphens, at most 16, beginning with a letter",
@@ -38,12 +39,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class WorkerGroup:
-    """Workers of one kind; ``image`` is '' for the cloud's."""
+    """Workers of one kind."""
 
     name: str
     count: int
-    flavor: str
-    image: str
+    machine: Machine
     runtime: Layer
     labels: Mapping[str, str]
     taints: tuple[str, ...]
@@ -81,19 +81,21 @@ def full_schema(
             **item,
             "type": "object",
             "required": ["name"],
-            "properties": {"name": _NAME, **item["properties"]},
+            "properties": {"name": NAME, **item["properties"]},
         }
         for item in schemas
     ]
     return {"type": "array", "minItems": 1, "prefixItems": named}
 
 
-def read(data: Any, flavor: str, main: Layer, catalog: Catalog) -> tuple[WorkerGroup, ...]:
+def read(
+    data: Any, cloud: Mapping[str, Any], main: Layer, catalog: Catalog
+) -> tuple[WorkerGroup, ...]:
     """The groups of checked data.
 
     Args:
         data: ``workers``, with defaults.
-        flavor: of groups that name none.
+        cloud: ``cloud``, with defaults: what groups do not say.
         main: the runtime of groups that name none.
         catalog: the blocks.
     """
@@ -102,8 +104,7 @@ def read(data: Any, flavor: str, main: Layer, catalog: Catalog) -> tuple[WorkerG
         WorkerGroup(
             name=group["name"],
             count=group["count"],
-            flavor=group.get("flavor") or flavor,
-            image=group.get("image") or "",
+            machine=machine.read(group, cloud, machine.one(group.get("availability_zone")), ()),
             runtime=_runtime(group.get(RUNTIME), main, catalog),
             labels=dict(sorted(group["labels"].items())),
             taints=tuple(_taint(text) for text in group["taints"]),

@@ -24,11 +24,15 @@ function of HOT.
 ``config.X``                    text of a configuration
 ``file:NAME``                   text of a file of the block
 ``override.X``                  the user's override as JSON
+``volume.X``                    id of the server's own volume; ``volumes.X`` whether there is one
 ``artifacts.mirror``, ``.registry``  URLs, empty for upstream
 ``access.admin_request``        the administrator's certificate request (PEM)
 ``access.admin_days``           life of the administrator's certificate
 ``rotation.certificates``       a number; when it is raised, all certificates are made anew
 ``rotation.authorities``        generations of the authorities that are trusted; the first signs
+``site.proxy``                  lines "NAME=VALUE": http_proxy and so on; empty for none
+``site.ca_certificates``        certificates (PEM) of authorities that nodes trust
+``site.ntp_servers``            names, comma separated
 ``certificates``                policy lines (:mod:`heatgen.certificates`)
 ``expected.nodes``              names of all servers, comma separated
 ``servers.names``               map GROUP to map "0", "1", ... to names; ``servers.addresses``
@@ -44,7 +48,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from heatgen import addresses, certificates, configs
+from heatgen import addresses, certificates, configs, site
 from heatgen.catalog import Block, Condition, Step
 from heatgen.groups import WorkerGroup
 from heatgen.names import CONTROL, LAYERS, role_of
@@ -52,7 +56,6 @@ from heatgen.pins import Pins
 from heatgen.spec import NO_BALANCER, Spec, used_blocks
 
 API_PORT = 6443
-DOMAIN = "cluster.local"
 EVERY = "all"
 CONTROL_TAINTS = ("node-role.kubernetes.io/control-plane=:NoSchedule",)
 
@@ -96,6 +99,14 @@ class ApiExternal:
 
 
 @dataclass(frozen=True)
+class VolumeId:
+    """Id of the volume that a block wants on the control-plane server that asks."""
+
+    layer: str
+    name: str
+
+
+@dataclass(frozen=True)
 class StackParameter:
     """A parameter of the stack, by its name."""
 
@@ -106,7 +117,9 @@ ADMIN_REQUEST = StackParameter("admin_request")
 CERTIFICATES_GENERATION = StackParameter("certificates_generation")
 AUTHORITY_GENERATIONS = StackParameter("authority_generations")
 
-Reference = StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | StackParameter
+Reference = (
+    StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | VolumeId | StackParameter
+)
 Value = Any
 """A plain value (text, number, list, mapping) or a :data:`Reference`."""
 
@@ -205,7 +218,7 @@ def as_text(value: Value) -> str:
 
 def control_addresses(spec: Spec) -> list[str]:
     """Planned addresses of the control-plane nodes."""
-    planned = addresses.control_addresses(spec.cloud.nodes, spec.control_plane.count)
+    planned = addresses.control_addresses(spec.cloud.first_address, spec.control_plane.count)
     return [str(address) for address in planned]
 
 
@@ -213,7 +226,7 @@ def api_host(spec: Spec) -> str:
     """Planned address by which the cluster's own components reach the API."""
     if spec.control_plane.load_balancer == NO_BALANCER:
         return control_addresses(spec)[0]
-    return str(addresses.api_address(spec.cloud.nodes))
+    return str(spec.cloud.first_address)
 
 
 def artefact_url(url: str, mirror: str) -> str:
@@ -365,6 +378,26 @@ def _find_steps(layer: str, name: str, place: Place) -> list[Step]:
     return steps
 
 
+def volume_size(spec: Spec, block: Block, name: str) -> int:
+    """GiB of a volume that a block wants; 0 for none.
+
+    Raises:
+        Unresolved: the block has no such volume, or the volume no such option.
+    """
+    if name not in block.volumes:
+        raise Unresolved(f"the block has no volume {name!r}")
+    return int(_option(options_of(spec, block), block.volumes[name].size, block.layer))
+
+
+def _volume_id(name: str, place: Place) -> Value:
+    there = volume_size(place.house.spec, place.block, name) > 0
+    return VolumeId(place.block.layer, name) if there else ""
+
+
+def _volume_wanted(name: str, place: Place) -> bool:
+    return volume_size(place.house.spec, place.block, name) > 0
+
+
 def _api_external(place: Place) -> Value:
     spec = place.house.spec
     return ApiExternal() if spec.access.floating_ip else api_host(spec)
@@ -388,7 +421,7 @@ def _policy(place: Place) -> str:
         for certificate in block.certificates
         if holds(certificate.when, Place(house, block, house.users(block)[0]))
     ]
-    return certificates.policy(wanted, reached_by, DOMAIN)
+    return certificates.policy(wanted, reached_by, site.DOMAIN)
 
 
 _SINGLES: dict[str, Callable[[Place], Value]] = {
@@ -415,6 +448,9 @@ _SINGLES: dict[str, Callable[[Place], Value]] = {
     "orchestration.service_address": lambda place: str(addresses.service_address(_services(place))),
     "rotation.authorities": lambda _: AUTHORITY_GENERATIONS,
     "rotation.certificates": lambda _: CERTIFICATES_GENERATION,
+    "site.ca_certificates": lambda place: place.house.spec.site.ca_certificates.rstrip(),
+    "site.ntp_servers": lambda place: place.house.spec.site.ntp_servers,
+    "site.proxy": lambda place: site.proxy(place.house.spec),
     "servers.addresses": lambda _: ServerAddresses(),
     "servers.names": lambda _: ServerNames(),
 }
@@ -426,4 +462,6 @@ _FAMILIES: dict[str, Callable[[str, Place], Value]] = {
     "options": _own_option,
     "override": _override,
     "step": _step_output,
+    "volume": _volume_id,
+    "volumes": _volume_wanted,
 }

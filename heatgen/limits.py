@@ -11,6 +11,7 @@ from typing import Any
 
 from heatgen import userdata
 from heatgen.plan import Plan
+from heatgen.render import MAX_WORKERS
 
 MAX_TEMPLATE = 524_288
 """Bytes of ``str(template)``: python-heatclient sends a mapping, and Heat measures its repr."""
@@ -18,6 +19,9 @@ MAX_REQUEST = 1_048_576
 """Bytes of a request's JSON."""
 MAX_RESOURCES = 1000
 """Resources of a stack, those of its groups counted."""
+MAX_CONFIGS = 4096
+"""Software configurations of a project: those of the template, and one for each deployment on each
+server."""
 MAX_USER_DATA = 49_149
 """Bytes of user data before base64."""
 HEAT_USER_DATA = 12_000
@@ -52,6 +56,8 @@ def usage(plan: Plan, template: dict[str, Any]) -> list[Usage]:
               "shorten overrides"),
         Usage("resources of the stack", resources(plan, template), MAX_RESOURCES,
               "use fewer workers, or let the operator raise max_resources_per_stack"),
+        Usage("software configurations of the project", configs(plan, template), MAX_CONFIGS,
+              "use fewer workers, or let the operator raise max_software_configs_per_tenant"),
         Usage("bytes of user data", size + HEAT_USER_DATA, MAX_USER_DATA,
               "the agent is too large: report it"),
     ]  # fmt: skip
@@ -59,8 +65,43 @@ def usage(plan: Plan, template: dict[str, Any]) -> list[Usage]:
 
 def resources(plan: Plan, template: dict[str, Any]) -> int:
     """How many resources Heat counts: for each worker a server and its group's deployments."""
-    members = 0
-    for group in plan.spec.workers:
-        deployments = sum(1 for item in plan.deployments if item.group == group.name)
-        members += group.count * (1 + deployments)
+    members = sum(group.count * (1 + deployments(plan, group.name)) for group in plan.spec.workers)
     return len(template["resources"]) + members
+
+
+def configs(plan: Plan, template: dict[str, Any]) -> int:
+    """How many software configurations there are: Heat makes one more for each deployment."""
+    kinds = [item["type"] for item in template["resources"].values()]
+    workers = sum(group.count * deployments(plan, group.name) for group in plan.spec.workers)
+    control = sum(1 for item in plan.deployments if item.index is not None)
+    return kinds.count("OS::Heat::SoftwareConfig") + control + workers
+
+
+def deployments(plan: Plan, group: str) -> int:
+    """Deployments on each server of a group of workers."""
+    return sum(1 for item in plan.deployments if item.group == group)
+
+
+@dataclass(frozen=True)
+class Largest:
+    """How far a group of workers can grow while the others stay as they are, and what stops it."""
+
+    group: str
+    count: int
+    stopped_by: str
+
+
+def largest(plan: Plan, template: dict[str, Any]) -> list[Largest]:
+    """How far each group of workers can grow under the limits of Heat and of the networks."""
+    found = []
+    for group in plan.spec.workers:
+        steps = deployments(plan, group.name)
+        free = {
+            "resources of the stack": (MAX_RESOURCES - resources(plan, template)) // (1 + steps),
+            "software configurations": (MAX_CONFIGS - configs(plan, template)) // max(1, steps),
+            "addresses": plan.worker_room - plan.spec.worker_count,
+            "heatgen": MAX_WORKERS - group.count,
+        }
+        reason = min(free, key=free.__getitem__)
+        found.append(Largest(group.name, max(0, group.count + free[reason]), reason))
+    return found

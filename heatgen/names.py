@@ -52,6 +52,21 @@ def workers(group: str) -> str:
     return "workers" if group == WORKER else f"workers_{_word(group)}"
 
 
+def server_group(group: str) -> str:
+    """Nova server group of a group's servers."""
+    return "control_group" if group == CONTROL else f"server_group_{_word(group)}"
+
+
+def volume(layer: str, name: str, index: int) -> str:
+    """Cinder volume that a block wants on control-plane node ``index``."""
+    return f"{layer}_{_word(name)}_volume_{control(index)}"
+
+
+def volume_attachment(layer: str, name: str, index: int) -> str:
+    """What joins that volume and its server."""
+    return f"{layer}_{_word(name)}_attachment_{control(index)}"
+
+
 def group_parameter(group: str, what: str) -> str:
     """Parameter of a group: its ``count``, ``flavor`` or ``image``."""
     return f"{_word(group)}_{what}"

@@ -4,6 +4,7 @@
 Everything is decided here; :mod:`heatgen.render` only writes it down as HOT.
 """
 
+import contextlib
 import graphlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from heatgen.inputs import House, Place, Value
 from heatgen.names import CONTROL, ORCHESTRATION, WORKER, role_of
 from heatgen.pins import Pins
 from heatgen.problems import Problem, ProblemsFound
-from heatgen.spec import Spec, group_blocks
+from heatgen.spec import Spec, group_blocks, worker_room
 
 LIBRARY_LINE = '# shellcheck source=hot/lib/step.sh\nsource "$HEATGEN_LIB/step.sh"\n'
 """The lines by which a step's script reads the library; before them the first steps install it."""
@@ -31,6 +32,21 @@ class ControlServer:
 
     index: int
     address: IPv4Address
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume of its own for a control-plane node."""
+
+    layer: str
+    name: str
+    index: int
+    size: int
+    """GiB."""
+    type: str
+    """'' for the cloud's default."""
+    zone: str
+    """'' for Cinder's choice."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +83,11 @@ class Plan:
 
     spec: Spec
     control: tuple[ControlServer, ...]
+    worker_room: int
+    """How many workers find addresses for themselves and for their pods."""
     pool: tuple[IPv4Address, IPv4Address]
     """First and last address that Neutron hands out to workers."""
+    volumes: tuple[Volume, ...]
     rules: tuple[firewall.Rule, ...]
     configs: tuple[StepConfig, ...]
     deployments: tuple[Deployment, ...]
@@ -81,6 +100,10 @@ class Plan:
     """The administrator's certificate request (PEM)."""
     dns: str
     """Address of the cluster's DNS."""
+    artefacts: Mapping[str, str]
+    """What nodes fetch: URL, the mirror's if there is one, to SHA-256."""
+    images: tuple[str, ...]
+    """References with digests."""
     facts: Mapping[str, Mapping[str, Any]]
     """By block: what the suite must know."""
 
@@ -120,12 +143,14 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
     house = House(spec, group_blocks(spec, catalog), pins)
     slots, off = _slots(house)
     needs = _requirements(slots, off)
-    planned = addresses.control_addresses(spec.cloud.nodes, spec.control_plane.count)
+    planned = addresses.control_addresses(spec.cloud.first_address, spec.control_plane.count)
     values = _resolved_inputs(house, slots)
     return Plan(
         spec=spec,
         control=tuple(ControlServer(index, address) for index, address in enumerate(planned)),
+        worker_room=worker_room(spec, catalog),
         pool=addresses.pool(spec.cloud.nodes),
+        volumes=tuple(_volumes(house)),
         rules=firewall.rules(house),
         configs=tuple(_configs(slots, values, _first(slots, needs), catalog.library_install)),
         deployments=tuple(
@@ -137,8 +162,22 @@ def build(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
         agent_unit=catalog.agent_unit,
         admin_request=admin_request,
         dns=_dns(house),
+        artefacts=dict(line.split(" ") for line in _artefacts(house)),
+        images=tuple(sorted(_images(house))),
         facts={block.name: _facts(house, block) for block in house.blocks if block.facts},
     )
+
+
+def _volumes(house: House) -> Iterator[Volume]:
+    """The volumes that blocks of the control plane want, node by node."""
+    spec, zones = house.spec, house.spec.control_plane.machine.volume_zones
+    for block in house.groups[CONTROL].values():
+        for name, volume in block.volumes.items():
+            size = inputs.volume_size(spec, block, name)
+            kind = str(inputs.options_of(spec, block)[volume.type])
+            for index in range(spec.control_plane.count if size else 0):
+                zone = zones[index % len(zones)] if zones else ""
+                yield Volume(block.layer, name, index, size, kind, zone)
 
 
 def around_library(script: str, install: str) -> tuple[str, str]:
@@ -329,6 +368,23 @@ def _deployment(slot: _Slot, needs: tuple[str, ...], values: Mapping[str, Value]
 def _dns(house: House) -> str:
     place = Place(house, house.groups[CONTROL][ORCHESTRATION], CONTROL)
     return str(inputs.resolve("orchestration.dns", place))
+
+
+def _artefacts(house: House) -> list[str]:
+    """Lines "URL SHA256" of what servers fetch, in the order of the layers."""
+    lines = [line for group in house.groups for line in inputs.group_artefacts(house, group)]
+    return list(dict.fromkeys(lines))
+
+
+def _images(house: House) -> set[str]:
+    """References of images, with digests; one that no step needs may be without."""
+    found = set()
+    for block in house.blocks:
+        place = Place(house, block, house.users(block)[0])
+        for name in block.images:
+            with contextlib.suppress(inputs.Unpinned):
+                found.add(str(inputs.resolve(f"image.{name}", place)))
+    return found
 
 
 def _facts(house: House, block: Block) -> dict[str, Any]:

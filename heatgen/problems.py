@@ -9,6 +9,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+MAX_QUOTE = 160
+"""Characters of a source line that a report quotes."""
+
 
 @dataclass(frozen=True, order=True)
 class Position:
@@ -89,6 +92,9 @@ def _quote(position: Position, text: str) -> list[str]:
         return []
     line = lines[position.line - 1].replace("\t", " ")
     number = f"{position.line:4d}"
-    width = max(1, min(position.width, len(line) - position.column + 1))
-    carets = " " * (position.column - 1) + "^" * width
+    # Of a long line only what stands around the place.
+    start = max(0, position.column - 1 - MAX_QUOTE // 2) if len(line) > MAX_QUOTE else 0
+    line, column = line[start : start + MAX_QUOTE], position.column - 1 - start
+    width = max(1, min(position.width, len(line) - column))
+    carets = " " * column + "^" * width
     return [f"{number} | {line}", f"{' ' * len(number)} | {carets}"]

@@ -17,7 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heatgen import VERSION, document, hot, keys, library, limits, lock, pins, plan, render, spec
+from heatgen import (
+    VERSION,
+    document,
+    hot,
+    keys,
+    library,
+    limits,
+    lock,
+    pins,
+    plan,
+    render,
+    spec,
+)
 from heatgen.catalog import Catalog
 from heatgen.problems import Failed, Problem, ProblemsFound
 from heatgen.spec import Spec
@@ -167,6 +179,21 @@ def make_template(
         project.lock_file: hashlib.sha256(read_file(project.lock_file)).hexdigest(),
     }
     return Rendered(hot.text(template, _header(digests)), template, usage)
+
+
+def make_plan(project: Project) -> plan.Plan:
+    """The plan of a cluster; makes nothing, neither lock nor administrator's key.
+
+    Raises:
+        ProblemsFound: the lock is missing or lacks something.
+    """
+    if not project.lock_file.exists():
+        hint = f"run 'heatgen lock {project.path}'"
+        raise ProblemsFound([Problem(str(project.lock_file), None, "is missing", hint)])
+    pinned = _read_lock(project.lock_file)
+    made = project.request_file.exists()
+    request = read_file(project.request_file).decode() if made else ""
+    return plan.build(project.spec, project.catalog, pinned, request)
 
 
 def read_file(path: Path) -> bytes:

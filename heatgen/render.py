@@ -7,7 +7,7 @@ Names of resources, see :mod:`heatgen.names`, are for ever.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from heatgen import VERSION, endpoint, names, outputs, userdata
+from heatgen import VERSION, endpoint, names, network, outputs, site, userdata
 from heatgen.firewall import Rule
 from heatgen.groups import WorkerGroup
 from heatgen.hot import (
@@ -31,11 +31,14 @@ from heatgen.inputs import (
     StackParameter,
     StepOutput,
     Value,
+    VolumeId,
     as_text,
     control_addresses,
 )
+from heatgen.machine import NO_GROUP, BootVolume, Machine
 from heatgen.names import CONTROL, LAYERS, WORKER
-from heatgen.plan import ControlServer, Deployment, Plan, StepConfig
+from heatgen.plan import ControlServer, Deployment, Plan, StepConfig, Volume
+from heatgen.spec import Spec
 
 POLLING = {"os-collect-config": {"polling_interval": 2}}
 """Server metadata: seconds between an agent's looks for new deployments."""
@@ -55,16 +58,17 @@ MAX_WORKERS = 1000
 def render(plan: Plan) -> Template:
     """The template of a plan."""
     spec = plan.spec
-    resources = dict(_network(plan))
+    resources = dict(network.resources(spec.cloud, plan.pool))
     resources |= dict(_firewall(plan))
     resources["agent"] = _agent(plan)
     resources[STEP_LIBRARY] = Resource("OS::Heat::Value", {"type": "string", "value": plan.library})
-    if len(plan.control) > 1:
-        resources["control_group"] = _control_group()
+    resources |= dict(_server_groups(spec))
     for server in plan.control:
         resources |= dict(_control_server(plan, server))
     for group in spec.workers:
         resources[names.workers(group.name)] = _workers(plan, group)
+    for volume in plan.volumes:
+        resources |= dict(_volume(plan, volume))
     resources |= endpoint.resources(spec)
     resources |= {config.name: _config(config) for config in plan.configs}
     texts = _shared_texts(plan)
@@ -83,17 +87,11 @@ def _parameters(plan: Plan) -> dict[str, Parameter]:
     spec = plan.spec
     parameters = {
         "image": _named("Image of the nodes", spec.cloud.image, "glance.image"),
-        **_group_parameters(
-            CONTROL, "control-plane nodes", spec.control_plane.flavor, spec.control_plane.image
-        ),
+        **_group_parameters(CONTROL, "control-plane nodes", spec.control_plane.machine),
     }
     for group in spec.workers:
-        parameters |= _group_parameters(group.name, _members(group), group.flavor, group.image)
-    parameters["external_network"] = _named(
-        "Network that the router and floating IPs hang on",
-        spec.cloud.external_network,
-        "neutron.network",
-    )
+        parameters |= _group_parameters(group.name, _members(group), group.machine)
+    parameters |= network.parameters(spec.cloud)
     for group in spec.workers:
         parameters[names.group_parameter(group.name, "count")] = Parameter(
             "number",
@@ -117,14 +115,16 @@ def _named(description: str, default: str, constraint: str) -> Parameter:
     return Parameter("string", description, default, ({"custom_constraint": constraint},))
 
 
-def _group_parameters(group: str, what: str, flavor: str, image: str) -> dict[str, Parameter]:
+def _group_parameters(group: str, what: str, machine: Machine) -> dict[str, Parameter]:
     """What the servers of a group are made of; an image only if it is not that of all."""
     parameters = {
-        names.group_parameter(group, "flavor"): _named(f"Flavor of {what}", flavor, "nova.flavor")
+        names.group_parameter(group, "flavor"): _named(
+            f"Flavor of {what}", machine.flavor, "nova.flavor"
+        )
     }
-    if image:
+    if machine.image:
         parameters[names.group_parameter(group, "image")] = _named(
-            f"Image of {what}", image, "glance.image"
+            f"Image of {what}", machine.image, "glance.image"
         )
     return parameters
 
@@ -150,30 +150,6 @@ def _trust_parameters(admin_request: str) -> dict[str, Parameter]:
             ({"allowed_pattern": "[1-9][0-9]*(,[1-9][0-9]*)?"},),
         ),
     }
-
-
-def _network(plan: Plan) -> Iterator[tuple[str, Resource]]:
-    """Network, subnet, and the router that leads out of it."""
-    spec = plan.spec
-    first, last = plan.pool
-    subnet: dict[str, Any] = {
-        "network": get_resource("network"),
-        "cidr": str(spec.cloud.nodes),
-        "allocation_pools": [{"start": str(first), "end": str(last)}],
-    }
-    if spec.cloud.dns:
-        subnet["dns_nameservers"] = list(spec.cloud.dns)
-    gateway = {"external_gateway_info": {"network": get_param("external_network")}}
-    yield "network", Resource("OS::Neutron::Net", {})
-    yield "subnet", Resource("OS::Neutron::Subnet", subnet)
-    yield "router", Resource("OS::Neutron::Router", gateway)
-    yield (
-        "router_interface",
-        Resource(
-            "OS::Neutron::RouterInterface",
-            {"router": get_resource("router"), "subnet": get_resource("subnet")},
-        ),
-    )
 
 
 def _firewall(plan: Plan) -> Iterator[tuple[str, Resource]]:
@@ -217,20 +193,41 @@ def _traffic(rule: Rule) -> dict[str, Any]:
 
 def _agent(plan: Plan) -> Resource:
     """User data as a resource of its own, so that the text is there once for all servers."""
-    text = userdata.boothook(plan.agent, plan.agent_unit)
+    authorities = site.certificates(plan.spec.site.ca_certificates)
+    text = userdata.boothook(plan.agent, plan.agent_unit, authorities)
     return Resource("OS::Heat::SoftwareConfig", {"group": "ungrouped", "config": text})
 
 
-def _server(plan: Plan, group: str, image: str, index: int | str) -> dict[str, Any]:
-    """What servers of all groups have in common; ``image`` is '' for that of all."""
+def _server_groups(spec: Spec) -> Iterator[tuple[str, Resource]]:
+    """What keeps servers on hosts apart (or together) as far as there are hosts."""
+    machines = {group.name: group.machine for group in spec.workers}
+    if spec.control_plane.count > 1:
+        machines = {CONTROL: spec.control_plane.machine, **machines}
+    for group, machine in machines.items():
+        if machine.server_group != NO_GROUP:
+            properties = {"policies": [machine.server_group]}
+            yield names.server_group(group), Resource("OS::Nova::ServerGroup", properties)
+
+
+def _server(plan: Plan, group: str, machine: Machine, index: int | str) -> dict[str, Any]:
+    """What servers of all groups have in common."""
     name = list_join("-", [get_param("OS::stack_name"), group, str(index)])
-    properties: dict[str, Any] = {
-        "name": name,
-        "image": get_param(names.group_parameter(group, "image") if image else "image"),
-        "flavor": get_param(names.group_parameter(group, "flavor")),
-    }
+    image = get_param(names.group_parameter(group, "image") if machine.image else "image")
+    flavor = get_param(names.group_parameter(group, "flavor"))
+    properties: dict[str, Any] = {"name": name}
+    if machine.boot_volume:
+        properties |= {
+            "flavor": flavor,
+            "block_device_mapping_v2": [_boot(machine.boot_volume, image)],
+        }
+    else:
+        properties |= {"image": image, "flavor": flavor}
     if plan.spec.access.ssh_key:
         properties["key_name"] = get_param("key_name")
+    if plan.spec.cloud.metadata:
+        properties["metadata"] = dict(plan.spec.cloud.metadata)
+    if plan.spec.cloud.tags:
+        properties["tags"] = list(plan.spec.cloud.tags)
     return properties | {
         "user_data": get_resource("agent"),
         "user_data_format": "SOFTWARE_CONFIG",
@@ -240,43 +237,84 @@ def _server(plan: Plan, group: str, image: str, index: int | str) -> dict[str, A
     }
 
 
-def _control_group() -> Resource:
-    """Keeps control-plane nodes on hosts apart where there are enough hosts."""
-    return Resource("OS::Nova::ServerGroup", {"policies": ["soft-anti-affinity"]})
+def _boot(volume: BootVolume, image: Expression) -> dict[str, Any]:
+    """The volume that a server boots from, made by Nova and gone with the server."""
+    return {
+        "boot_index": 0,
+        "image": image,
+        "volume_size": volume.size,
+        **({"volume_type": volume.type} if volume.type else {}),
+        "delete_on_termination": True,
+    }
+
+
+def _place(spec: Spec, group: str, machine: Machine, index: int) -> dict[str, Any]:
+    """Where a server stands: its zone and the hosts that its server group leaves."""
+    properties: dict[str, Any] = {}
+    if machine.zones:
+        properties["availability_zone"] = machine.zones[index % len(machine.zones)]
+    if names.server_group(group) in dict(_server_groups(spec)):
+        properties["scheduler_hints"] = {"group": get_resource(names.server_group(group))}
+    return properties
 
 
 def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Resource]]:
+    cloud, machine = plan.spec.cloud, plan.spec.control_plane.machine
     port = names.control_port(server.index)
-    fixed = {"subnet": get_resource("subnet"), "ip_address": str(server.address)}
     properties = {
-        "network": get_resource("network"),
-        "fixed_ips": [fixed],
         "security_groups": [get_resource(names.security_group(CONTROL))],
         **endpoint.port_properties(plan.spec),
     }
-    yield port, Resource("OS::Neutron::Port", properties)
-    own: dict[str, Any] = {"networks": [{"port": get_resource(port)}]}
-    if len(plan.control) > 1:
-        own["scheduler_hints"] = {"group": get_resource("control_group")}
+    yield port, network.port(cloud, str(server.address), properties)
+    own: dict[str, Any] = {
+        "networks": [{"port": get_resource(port)}],
+        **_place(plan.spec, CONTROL, machine, server.index),
+    }
     yield (
         names.control(server.index),
         Resource(
             "OS::Nova::Server",
-            _server(plan, CONTROL, plan.spec.control_plane.image, server.index) | own,
+            _server(plan, CONTROL, machine, server.index) | own,
             # The metadata service and the way out go through the router.
-            depends_on=("router_interface",),
+            depends_on=network.way_out(cloud),
             metadata=POLLING,
         ),
     )
 
 
+def _volume(plan: Plan, volume: Volume) -> Iterator[tuple[str, Resource]]:
+    """A volume of a control-plane node's own, and its attachment; it outlives the server."""
+    name = names.volume(volume.layer, volume.name, volume.index)
+    server = names.control(volume.index)
+    parts = [get_param("OS::stack_name"), CONTROL, str(volume.index), volume.layer, volume.name]
+    properties: dict[str, Any] = {"name": list_join("-", parts), "size": volume.size}
+    if volume.type:
+        properties["volume_type"] = volume.type
+    if volume.zone:
+        properties["availability_zone"] = volume.zone
+    if plan.spec.cloud.metadata:
+        properties["metadata"] = dict(plan.spec.cloud.metadata)
+    yield name, Resource("OS::Cinder::Volume", properties)
+    attachment = {"instance_uuid": get_resource(server), "volume_id": get_resource(name)}
+    yield (
+        names.volume_attachment(volume.layer, volume.name, volume.index),
+        Resource("OS::Cinder::VolumeAttachment", attachment),
+    )
+
+
 def _workers(plan: Plan, group: WorkerGroup) -> Resource:
+    cloud = plan.spec.cloud
+    nic = {"network": network.network(cloud)}
+    if cloud.subnet:
+        # A network that is there may have other subnets, too.
+        nic["subnet"] = network.subnet(cloud)
     member = Resource(
         "OS::Nova::Server",
-        _server(plan, group.name, group.image, "%index%")
+        _server(plan, group.name, group.machine, "%index%")
         | {
-            "networks": [{"network": get_resource("network")}],
+            "networks": [nic],
             "security_groups": [get_resource(names.security_group(WORKER))],
+            **_place(plan.spec, group.name, group.machine, 0),
         },
         metadata=POLLING,
     )
@@ -286,7 +324,7 @@ def _workers(plan: Plan, group: WorkerGroup) -> Resource:
             "count": get_param(names.group_parameter(group.name, "count")),
             "resource_def": member.as_dict(),
         },
-        depends_on=("router_interface",),
+        depends_on=network.way_out(cloud),
     )
 
 
@@ -334,9 +372,15 @@ def _deployment(plan: Plan, item: Deployment, texts: Mapping[tuple[str, str], st
     values = {
         name: get_attr(TEXTS, "value", texts[name, value])
         if isinstance(value, str) and (name, value) in texts
-        else _expression(plan, value)
+        else _expression(plan, value, item.index)
         for name, value in item.inputs.items()
     }
+    attachments = [
+        names.volume_attachment(value.layer, value.name, item.index)
+        for value in item.inputs.values()
+        if isinstance(value, VolumeId) and item.index is not None
+    ]
+    requires = (*item.requires, *attachments)
     properties: dict[str, Any] = {
         "name": item.name,
         "config": get_resource(item.config),
@@ -345,17 +389,19 @@ def _deployment(plan: Plan, item: Deployment, texts: Mapping[tuple[str, str], st
     }
     if item.index is None:
         properties["servers"] = get_attr(names.workers(item.group), "refs_map")
-        return Resource("OS::Heat::SoftwareDeploymentGroup", properties, depends_on=item.requires)
+        return Resource("OS::Heat::SoftwareDeploymentGroup", properties, depends_on=requires)
     properties["server"] = get_resource(names.control(item.index))
-    return Resource("OS::Heat::SoftwareDeployment", properties, depends_on=item.requires)
+    return Resource("OS::Heat::SoftwareDeployment", properties, depends_on=requires)
 
 
-def _expression(plan: Plan, value: Value) -> Expression:
-    """A value of an input in HOT."""
+def _expression(plan: Plan, value: Value, index: int | None) -> Expression:
+    """A value of an input in HOT, for control-plane node ``index`` or (None) a group of workers."""
     if isinstance(value, StackParameter):
         return get_param(value.name)
     if isinstance(value, ApiExternal):
         return get_attr("api_floating_ip", "floating_ip_address")
+    if isinstance(value, VolumeId) and index is not None:
+        return get_resource(names.volume(value.layer, value.name, index))
     if isinstance(value, NodeNames):
         groups = [get_attr(names.workers(group.name), "name") for group in plan.spec.workers]
         return list_join(",", outputs.control_names(plan), *groups)

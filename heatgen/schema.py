@@ -2,7 +2,8 @@
 """JSON Schema on documents: problems that people understand, and defaults filled in.
 
 Beside the standard keywords a schema may carry ``rule``: the sentence to say when ``pattern`` or
-``format`` does not hold.
+``format`` does not hold. Beside ``properties`` it may carry ``elsewhere``: keys that are not known
+here, with the sentence that says where they are.
 """
 
 import copy
@@ -27,6 +28,13 @@ _FORMAT_RULES = {
     "ipv4": "must be an IPv4 address",
 }
 _FORMATS = jsonschema.FormatChecker(formats=())
+# JSON Schema takes 2.0 for a whole number; what counts things here must be written as one.
+_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 
 @_FORMATS.checks("cidr", raises=ValueError)
@@ -72,7 +80,7 @@ def check(document: Document, schema: Schema) -> list[Problem]:
 
 def check_value(value: Any, schema: Schema) -> str:
     """Why a value breaks a schema, in one line; empty if it does not."""
-    validator = jsonschema.Draft202012Validator(schema, format_checker=_FORMATS)
+    validator = _Validator(schema, format_checker=_FORMATS)
     return "; ".join(error.message for error in validator.iter_errors(value))
 
 
@@ -97,7 +105,7 @@ def filled(value: Any, schema: Schema) -> Any:
 
 def _failures(schema: Schema, value: Any) -> Iterator[_Failure]:
     """The failures that matter: of alternatives, those of the one that fits best."""
-    validator = jsonschema.Draft202012Validator(schema, format_checker=_FORMATS)
+    validator = _Validator(schema, format_checker=_FORMATS)
     for error in validator.iter_errors(value):
         best = error
         if error.validator in {"anyOf", "oneOf"} and error.context:
@@ -127,13 +135,15 @@ def _broken_rule(document: Document, failure: _Failure) -> list[Problem]:
 
 def _unknown_keys(document: Document, failure: _Failure) -> list[Problem]:
     known = failure.part.get("properties", {})
-    paths = [(*failure.path, key) for key in failure.value if key not in known]
-    return [
-        document.problem(
-            path, f"{dotted(path)} is not known here", did_you_mean(str(path[-1]), known), key=True
-        )
-        for path in paths
-    ]
+    elsewhere = failure.part.get("elsewhere", {})
+    problems = []
+    for key in failure.value:
+        if key not in known:
+            path = (*failure.path, key)
+            hint = elsewhere.get(key) or did_you_mean(str(key), known)
+            problem = document.problem(path, f"{dotted(path)} is not known here", hint, key=True)
+            problems.append(problem)
+    return problems
 
 
 def _missing_keys(document: Document, failure: _Failure) -> list[Problem]:

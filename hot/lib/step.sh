@@ -56,6 +56,14 @@ node_address() {
     sed -n 's/.* src \([0-9.]*\).*/\1/p' <<<"$route" | head -n 1
 }
 
+# outside COMMAND...: run what asks for something from outside the cluster: by the site's proxy, if it
+# has one.
+outside() {
+    local proxy=()
+    [ ! -e /etc/heatgen/proxy.env ] || mapfile -t proxy </etc/heatgen/proxy.env
+    env "${proxy[@]}" "$@"
+}
+
 # fetch ARTEFACT: download "URL SHA256" once, check it, print the path of the file.
 # Several steps and the prefetch may ask for one file at the same time.
 fetch() {
@@ -64,7 +72,7 @@ fetch() {
     (
         flock 9
         [ -e "$file" ] && exit 0
-        if ! said=$(curl --fail --silent --show-error --location --connect-timeout 5 \
+        if ! said=$(outside curl --fail --silent --show-error --location --connect-timeout 5 \
             --max-time 300 --retry 4 --retry-delay 1 --retry-connrefused \
             --output "$file.part" "$url" 2>&1); then
             fail "cannot fetch $url: $(tail -n 1 <<<"$said")"
@@ -142,8 +150,8 @@ system_user() {
 install_packages() {
     local said
     export DEBIAN_FRONTEND=noninteractive
-    until said=$( (apt-get -qq update &&
-        apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@") 2>&1); do
+    until said=$( (outside apt-get -qq update &&
+        outside apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@") 2>&1); do
         [[ $said == *"Could not get lock"* ]] && [ $SECONDS -lt 240 ] ||
             fail "the image lacks $* and apt-get cannot install them: $(tail -n 2 <<<"$said")." \
                 "Give the nodes a way to a Debian mirror, or use an image that has them"

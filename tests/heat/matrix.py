@@ -1,33 +1,146 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clusters beside the golden ones, rendered here: each way to reach the API, each size."""
+"""Clusters beside the golden ones, rendered here: every two options together in one of them."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
-from heatgen import catalog, document, library, pins, plan, render, spec
+from heatgen import catalog, document, library, limits, pins, plan, render, spec, yamltext
 
-HA = Path(__file__).resolve().parents[1] / "golden" / "cases" / "ha"
-_CONTROL_PLANE = "control_plane: {count: 3, flavor: m1.large}"
+from . import pairwise
 
-CASES = {
-    "octavia": "control_plane: {count: 3, load_balancer: octavia}",
-    "no balancer": "control_plane: {count: 3, load_balancer: none}",
-    "five": "control_plane: {count: 5, image: debian-13}",
-    "one with an address that moves": "control_plane: {load_balancer: vip}",
-    "docker everywhere": "control_plane: {count: 3}\nruntime: {use: docker}",
-    "no floating IP": "control_plane: {count: 3}",
+LOCK = Path(__file__).resolve().parents[1] / "golden" / "cases" / "ha" / "cluster.lock.yaml"
+PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+BASE: dict[str, Any] = {
+    "name": "demo",
+    "cloud": {"external_network": "public", "image": "debian-12", "flavor": "m1.medium"},
+    "workers": {"count": 2},
 }
+
+# Each value is a patch of the base: mappings are merged, all else takes the place of what is there.
+FACTORS: dict[str, dict[str, dict[str, Any]]] = {
+    "control plane": {
+        "one": {},
+        "three": {"control_plane": {"count": 3}},
+        "five": {"control_plane": {"count": 5, "image": "debian-13", "flavor": "m1.large"}},
+    },
+    "endpoint": {
+        "usual": {},
+        "vip": {"control_plane": {"load_balancer": "vip"}},
+        "octavia": {"control_plane": {"load_balancer": "octavia"}},
+        "none": {"control_plane": {"load_balancer": "none"}},
+    },
+    "workers": {
+        "none": {"workers": {"count": 0}},
+        "some": {},
+        "two kinds": {
+            "workers": [
+                {"name": "worker", "count": 1, "server_group": "soft-anti-affinity"},
+                {"name": "big-box", "count": 2, "flavor": "m1.large", "image": "debian-13",
+                 "labels": {"example.org/size": "big"}, "taints": ["size=big:NoSchedule"],
+                 "availability_zone": "az3", "boot_volume": {"size": 80}},
+            ]
+        },
+    },
+    "runtime": {
+        "containerd": {},
+        "docker": {"runtime": {"use": "docker"}},
+    },
+    "network": {
+        "new": {},
+        "router that is there": {"cloud": {"router": "edge"}},
+        "subnet that is there": {
+            "cloud": {"network": "office", "subnet": "office-1", "nodes": "192.0.2.0/24",
+                      "first_address": "192.0.2.200"}
+        },
+        "name servers": {"cloud": {"dns": ["192.0.2.53"], "nodes": "192.0.2.0/25"}},
+    },
+    "floating IP": {
+        "yes": {},
+        "no": {"access": {"floating_ip": False}},
+    },
+    "zones": {
+        "any": {},
+        "one": {"cloud": {"availability_zone": "az1", "volume_availability_zone": "nova"}},
+        "several": {
+            "control_plane": {"availability_zones": ["az1", "az2"],
+                              "volume_availability_zones": ["v1", "v2", "v3"]}
+        },
+    },
+    "server group": {
+        "usual": {},
+        "none": {"control_plane": {"server_group": "none"}},
+        "strict": {"control_plane": {"server_group": "anti-affinity"}},
+    },
+    "boot": {
+        "flavor's disk": {},
+        "volume": {"cloud": {"boot_volume": {"size": 40}}},
+        "volume of a type": {"cloud": {"boot_volume": {"size": 40, "type": "fast"}}},
+        "control plane's volume": {"control_plane": {"boot_volume": {"size": 20}}},
+    },
+    "etcd": {
+        "server's disk": {},
+        "volume": {"kvstore": {"volume_size": 10}},
+        "volume of a type": {"kvstore": {"volume_size": 10, "volume_type": "fast"}},
+    },
+    "site": {
+        "nothing": {},
+        "proxy": {"site": {"https_proxy": "http://proxy.example:3128", "no_proxy": [".example"]}},
+        "authorities": {"site": {"ca_certificates": PEM * 2, "ntp_servers": ["ntp.example"]}},
+    },
+    "names": {
+        "plain": {},
+        "metadata": {"cloud": {"metadata": {"owner": "platform"}, "tags": ["kubernetes", "demo"]}},
+    },
+    "access": {
+        "nobody": {},
+        "some": {
+            "access": {"api": ["198.51.100.0/24"], "ssh": ["198.51.100.0/24"], "ssh_key": "mykey"}
+        },
+    },
+    "artifacts": {
+        "upstream": {},
+        "mirror": {
+            "artifacts": {"mirror": "http://mirror.example", "registry": "mirror.example:5000"}
+        },
+    },
+    "overrides": {
+        "none": {},
+        "some": {
+            "overrides": {"kubelet": {"maxPods": 50}, "kube_proxy": {"conntrack": {"min": 0}}}
+        },
+    },
+}  # fmt: skip
+
+CHOICES = pairwise.cases({factor: list(values) for factor, values in FACTORS.items()})
+CASES = {f"pairs-{number:02d}": case for number, case in enumerate(CHOICES)}
+
+
+def text(case: dict[str, str]) -> str:
+    """The ``cluster.yaml`` of a case."""
+    data = BASE
+    for factor, value in case.items():
+        data = merged(data, FACTORS[factor][value])
+    return yamltext.dump(data)
 
 
 def template(name: str) -> dict[str, Any]:
-    """The template of a case: the golden ``ha`` with another control plane, as Heat gets it."""
-    text = (HA / "cluster.yaml").read_text("utf-8")
-    assert _CONTROL_PLANE in text
-    text = text.replace(_CONTROL_PLANE, CASES[name])
-    if name == "no floating IP":
-        text = text.replace("access: {", "access: {floating_ip: false, ")
+    """The template of a case, as Heat gets it; it keeps every limit."""
     blocks = catalog.build(library.tree(), library.schema("block"))
-    parsed = document.parse("cluster.yaml", text.encode())
+    parsed = document.parse("cluster.yaml", text(CASES[name]).encode())
     wish = spec.read(parsed, blocks, library.schema("cluster"))
-    pinned = pins.read("lock", (HA / "cluster.lock.yaml").read_bytes())
-    return render.render(plan.build(wish, blocks, pinned, "")).as_dict()
+    planned = plan.build(wish, blocks, pins.read("lock", LOCK.read_bytes()), "")
+    made = render.render(planned).as_dict()
+    assert not [item for item in limits.usage(planned, made) if item.exceeded]
+    return made
+
+
+def merged(data: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """Data with a patch."""
+    result = copy.deepcopy(data)
+    for key, value in patch.items():
+        old = result.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = merged(old, value) if both else value
+    return result

@@ -10,7 +10,7 @@ from heat.engine import stack
 from .conftest import created
 
 MakeStack = Callable[[dict[str, Any]], stack.Stack]
-WORKERS = {"workers": "worker", "workers_docker": "docker"}
+WORKERS = {"workers": "worker", "workers_docker": "docker", "workers_big_box": "big-box"}
 
 
 def complete(made: stack.Stack, workers: int = 2) -> stack.Stack:

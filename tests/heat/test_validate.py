@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real Heat takes the golden templates, and would refuse broken ones."""
 
+import copy
 import json
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 from heat.common import exception
 from heat.engine import stack
+
+from .conftest import NAMES
 
 MakeStack = Callable[[dict[str, Any]], stack.Stack]
 
@@ -51,11 +54,13 @@ BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 
 
+@pytest.mark.parametrize("case", NAMES)
 @pytest.mark.parametrize("name", sorted(BREAKS))
 def test_heat_refuses_broken_templates(
-    name: str, golden: dict[str, Any], make_stack: MakeStack
+    name: str, case: str, goldens: dict[str, dict[str, Any]], make_stack: MakeStack
 ) -> None:
     """The oracle is awake: each of these faults is found."""
-    BREAKS[name](golden)
+    template = copy.deepcopy(goldens[case])
+    BREAKS[name](template)
     with pytest.raises((exception.HeatException, ValueError, TypeError)):
-        make_stack(golden).validate()
+        make_stack(template).validate()

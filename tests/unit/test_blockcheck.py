@@ -109,7 +109,7 @@ FAULTS = {
     # The block in the house.
     "reference to nothing": (KVSTORE, "control_plane.addresses", "control_plane.adresses",
                              "'control_plane.adresses' is not a source of inputs"),
-    "capability of nobody": (KVSTORE, "requires: [trust]", "requires: [magic]",
+    "capability of nobody": (KVSTORE, "requires: [trust, store-volume]", "requires: [magic]",
                              "requires 'magic', which no step provides"),
     "steps in a circle": (TRUST, "requires: [agent]", "requires: [trust]",
                           "steps wait for each other"),

@@ -184,11 +184,11 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown["state"] == "works"
     assert shown["options"]["version"]["default"].startswith("3.6.")
     assert shown["inputs"]["MEMBERS"]["from"] == "file:members.sh"
-    assert [step["name"] for step in shown["steps"]] == ["start"]
+    assert [step["name"] for step in shown["steps"]] == ["volume", "start"]
     assert {port["port"] for port in shown["ports"]} == {"2379", "2380"}
     assert shown["artefacts"]["etcd"]["checksums"].endswith("/SHA256SUMS")
-    assert shown["requires"] == ["agent", "trust"]
-    assert shown["provides"] == ["kvstore"]
+    assert shown["requires"] == ["agent", "etcd-volume", "trust"]
+    assert shown["provides"] == ["etcd-volume", "kvstore"]
 
 
 def test_show_to_people(capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,10 +66,12 @@ def test_values(text: str, value: object) -> None:
         (b"a: 1\n---\nb: 2\n", "2:1 holds several documents"),
         (b"a: \xe9\n", "1:4 is not UTF-8 (byte 0xe9)"),
         (b"a: &x [1]\nb: *x\n", "2:4 anchors and aliases are not read"),
+        (b"a: &x b\n*x : 1\n*x : [2]\n", "2:1 anchors and aliases are not read\n"
+                                       "3:1 anchors and aliases are not read"),
         (b"a: !x:os.system {}\n", "1:4 the tag '!x:os.system' is not read"),
         (b"? [a]\n: b\n", "1:3 a key must be text"),
         (b"a: !\x40:\n", "1:4 the tag '!@:' is not read"),
-        (b"a: \x07\n", "- the character 7 is not allowed in YAML"),
+        (b"a: \x07\n", "1:4 the character U+0007 is not allowed in YAML"),
         (b"[" * 60 + b"]" * 60, "1:51 is nested more than 50 levels deep"),
         (b"x" * (1024 * 1024 + 1), "- is larger than 1048576 bytes"),
     ],

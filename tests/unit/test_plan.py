@@ -61,7 +61,11 @@ def test_order_is_possible() -> None:
 
 def test_nobody_provides() -> None:
     """A capability that no step provides is told with the step that wants it."""
-    files = changed("blocks/kvstore/etcd/block.yaml", "requires: [trust]", "requires: [magic]")
+    files = changed(
+        "blocks/kvstore/etcd/block.yaml",
+        "requires: [trust, store-volume]",
+        "requires: [magic, store-volume]",
+    )
     with pytest.raises(ProblemsFound, match="'start' requires 'magic', which no step provides"):
         tiny.planned(files=files)
 

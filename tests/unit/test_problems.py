@@ -34,3 +34,11 @@ def test_did_you_mean() -> None:
     assert did_you_mean("flavour", ["flavor", "image"]) == "did you mean 'flavor'?"
     assert did_you_mean("zzz", ["b", "a"]) == "known here: a, b"
     assert did_you_mean("zzz", []) == ""
+
+
+def test_report_quotes_little_of_a_long_line() -> None:
+    """Of a line without end only what stands around the place, the caret still under it."""
+    text = "x" * 5000 + "!" + "x" * 5000
+    quoted = report([Problem("a", Position(1, 5001), "m")], {"a": text}).splitlines()
+    assert max(map(len, quoted)) < 200
+    assert quoted[1][quoted[2].index("^")] == "!"

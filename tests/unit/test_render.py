@@ -74,6 +74,128 @@ def test_options_of_the_cloud() -> None:
     assert template["outputs"]["api_endpoint"]["value"]["list_join"][1][1] == "10.0.0.10"
 
 
+PLACES = """\
+name: tiny
+cloud:
+  image: debian
+  flavor: small
+  network: office
+  subnet: office-1
+  nodes: 192.0.2.0/24
+  first_address: 192.0.2.200
+  availability_zone: az9
+  boot_volume: {size: 40, type: fast}
+  metadata: {owner: platform}
+  tags: [demo]
+control_plane:
+  count: 3
+  availability_zones: [az1, az2]
+  volume_availability_zones: [v1, v2]
+  server_group: none
+workers:
+- {name: worker, count: 1}
+- {name: near, count: 2, availability_zone: az2, server_group: anti-affinity,
+   boot_volume: {size: 10}}
+kvstore: {disk: 8, kind: ssd}
+access: {floating_ip: false}
+"""
+
+
+@pytest.fixture(scope="module")
+def placed() -> dict[str, Any]:
+    """A cluster in a subnet that is there, in zones, on volumes."""
+    return render.render(tiny.planned(PLACES)).as_dict()
+
+
+def test_a_network_that_is_there_is_used(placed: dict[str, Any]) -> None:
+    """Nothing of Neutron's is made but ports and security groups."""
+    kinds = {item["type"] for item in placed["resources"].values()}
+    assert not kinds & {
+        "OS::Neutron::Net", "OS::Neutron::Subnet", "OS::Neutron::Router",
+        "OS::Neutron::RouterInterface", "OS::Neutron::FloatingIP",
+    }  # fmt: skip
+    named = {name for name, item in placed["parameters"].items()
+             if {"custom_constraint": "neutron.subnet"} in item.get("constraints", ())}  # fmt: skip
+    assert named == {"subnet"}
+    assert "external_network" not in placed["parameters"]
+    port = placed["resources"]["control_2_port"]["properties"]
+    assert port["network"] == {"get_param": "network"}
+    assert port["fixed_ips"] == [{"subnet": {"get_param": "subnet"}, "ip_address": "192.0.2.203"}]
+    assert placed["resources"]["api_port"]["properties"]["fixed_ips"][0]["ip_address"] == (
+        "192.0.2.200"
+    )
+    worker = placed["resources"]["workers"]["properties"]["resource_def"]["properties"]
+    assert worker["networks"] == [
+        {"network": {"get_param": "network"}, "subnet": {"get_param": "subnet"}}
+    ]
+    assert "depends_on" not in placed["resources"]["control_0"]
+
+
+def test_a_router_that_is_there_gets_our_network() -> None:
+    """The network is ours, the way out is not."""
+    text = PLACES.replace("  network: office\n  subnet: office-1\n", "  router: edge\n")
+    text = text.replace("  first_address: 192.0.2.200\n", "")
+    resources = render.render(tiny.planned(text)).as_dict()["resources"]
+    assert "router" not in resources
+    assert resources["router_interface"]["properties"]["router"] == {"get_param": "router"}
+    assert resources["network"]["properties"] == {"tags": ["demo"]}
+
+
+def test_servers_stand_in_zones_in_turn(placed: dict[str, Any]) -> None:
+    """Control-plane nodes take their zones in turn, workers their group's, else the cloud's."""
+    servers = of_kind(placed, "OS::Nova::Server")
+    zones = [servers[f"control_{index}"]["properties"]["availability_zone"] for index in range(3)]
+    assert zones == ["az1", "az2", "az1"]
+    groups = of_kind(placed, "OS::Heat::ResourceGroup")
+    members = {name: item["properties"]["resource_def"]["properties"]
+               for name, item in groups.items()}  # fmt: skip
+    assert members["workers"]["availability_zone"] == "az9"
+    assert members["workers_near"]["availability_zone"] == "az2"
+    assert "scheduler_hints" not in servers["control_0"]["properties"]
+    assert members["workers_near"]["scheduler_hints"] == {
+        "group": {"get_resource": "server_group_near"}
+    }
+    group = placed["resources"]["server_group_near"]["properties"]
+    assert group == {"policies": ["anti-affinity"]}
+
+
+def test_servers_boot_from_volumes(placed: dict[str, Any]) -> None:
+    """The image goes to the volume, which goes with the server."""
+    control = placed["resources"]["control_0"]["properties"]
+    assert "image" not in control
+    assert control["block_device_mapping_v2"] == [
+        {"boot_index": 0, "image": {"get_param": "image"}, "volume_size": 40,
+         "volume_type": "fast", "delete_on_termination": True}
+    ]  # fmt: skip
+    near = placed["resources"]["workers_near"]["properties"]["resource_def"]["properties"]
+    assert near["block_device_mapping_v2"][0]["volume_size"] == 10
+    assert "volume_type" not in near["block_device_mapping_v2"][0]
+    assert (control["metadata"], control["tags"]) == ({"owner": "platform"}, ["demo"])
+
+
+def test_a_block_has_volumes_of_its_own(placed: dict[str, Any], small: dict[str, Any]) -> None:
+    """One for each control-plane node, attached before the step that gets its id runs."""
+    volumes = of_kind(placed, "OS::Cinder::Volume")
+    assert sorted(volumes) == [f"kvstore_data_volume_control_{index}" for index in range(3)]
+    volume = volumes["kvstore_data_volume_control_1"]["properties"]
+    assert (volume["size"], volume["volume_type"], volume["availability_zone"]) == (8, "ssd", "v2")
+    attachment = placed["resources"]["kvstore_data_attachment_control_1"]["properties"]
+    assert attachment == {
+        "instance_uuid": {"get_resource": "control_1"},
+        "volume_id": {"get_resource": "kvstore_data_volume_control_1"},
+    }
+    step = placed["resources"]["kvstore_volume_control_1"]
+    assert step["properties"]["input_values"]["VOLUME"] == {
+        "get_resource": "kvstore_data_volume_control_1"
+    }
+    assert "kvstore_data_attachment_control_1" in step["depends_on"]
+    assert (
+        "kvstore_volume_control_1" in placed["resources"]["kvstore_start_control_1"]["depends_on"]
+    )
+    assert not of_kind(small, "OS::Cinder::Volume")
+    assert "kvstore_volume_control_0" not in small["resources"]
+
+
 def test_planned_addresses(small: dict[str, Any]) -> None:
     """Control-plane addresses lie outside what Neutron hands out."""
     port = small["resources"]["control_0_port"]["properties"]

@@ -50,3 +50,31 @@ def test_texts_that_would_break_out(agent: str) -> None:
     """A text that would end its here-document early is refused."""
     with pytest.raises(ValueError, match="here-document"):
         userdata.boothook(agent, UNIT)
+
+
+def test_authorities_of_the_site_come_before_the_agent(tmp_path: Path) -> None:
+    """The agent must trust the cloud's API; once the os block looks after the store, it is left."""
+    folders = ("bin", "etc/systemd/system", "etc/heatgen", "usr/local/share/ca-certificates")
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("systemctl", "update-ca-certificates"):
+        program = tmp_path / "bin" / name
+        program.write_text(f'#!/bin/sh\necho "{name} $1" >>{tmp_path}/calls\n')
+        program.chmod(0o755)
+    text = userdata.boothook(AGENT, UNIT, ["one\n", "two\n"])
+    for root in ("/opt/", "/etc/", "/usr/"):
+        text = text.replace(f" {root}", f" {tmp_path}{root}").replace(
+            f">{root}", f">{tmp_path}{root}"
+        )
+    hook = tmp_path / "hook"
+    hook.write_text(text)
+    environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    subprocess.run(["sh", str(hook)], env=environment, check=True)
+    store = tmp_path / folders[-1]
+    assert (store / "heatgen-2.crt").read_text() == "two\n"
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls.index("update-ca-certificates ") < calls.index("systemctl start")
+    (store / "heatgen-2.crt").unlink()
+    (tmp_path / userdata.CA_MARK.removeprefix("/")).write_text("")
+    subprocess.run(["sh", str(hook)], env=environment, check=True)
+    assert not (store / "heatgen-2.crt").exists()

@@ -86,13 +86,20 @@ roles: [control]
 options:
   version: {type: string, default: '3.0', description: version of the store}
   port: {type: integer, default: 2379, description: port of the store}
+  disk: {type: integer, default: 0, description: GiB of its volume}
+  kind: {type: string, default: '', description: type of its volume}
+volumes:
+  data: {size: disk, type: kind}
 certificates:
   etcd/server: {authority: etcd, roles: [control], subject: '/CN={node}',
                 usages: [server, client], names: [node, localhost], owner: store}
 inputs:
   MEMBERS: {from: control_plane.addresses, description: all members}
+  VOLUME: {from: volume.data, description: its volume}
 steps:
-  - {name: start, script: 10-start.sh, requires: [trust], provides: [kvstore],
+  - {name: volume, script: 05-volume.sh, requires: [], provides: [store-volume],
+     inputs: [VOLUME], when: {volumes.data: [true]}, timeout: 60}
+  - {name: start, script: 10-start.sh, requires: [trust, store-volume], provides: [kvstore],
      inputs: [MEMBERS], outputs: {health: what it says}, timeout: 60}
 ports:
   - {port: '{port}', protocol: tcp, to: [control], from: [control, worker], why: clients}
@@ -209,6 +216,7 @@ def tree() -> dict[str, bytes]:
         "blocks/runtime/docker/block.yaml": _DOCKER.encode(),
         "blocks/runtime/docker/10-start.sh": script("ENGINE"),
         "blocks/kvstore/etcd/block.yaml": _KVSTORE.encode(),
+        "blocks/kvstore/etcd/05-volume.sh": script("VOLUME"),
         "blocks/kvstore/etcd/10-start.sh": script("MEMBERS", outputs=("health",)),
         "blocks/network/flannel/block.yaml": _NETWORK.encode(),
         "blocks/network/flannel/10-plan.sh": script("PODS"),

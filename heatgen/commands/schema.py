@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``heatgen schema``."""
+
+import argparse
+import json
+import sys
+
+from heatgen.commands.base import Command
+
+
+class Schema(Command):
+    """Print the JSON Schema of cluster.yaml, with the options of all blocks, for editors."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:  # noqa: ARG002
+        """Print it."""
+        # Imported here: the start of every command stays quick.
+        from heatgen import library, reference
+
+        whole = reference.whole_schema(library.catalog(), library.schema("cluster"))
+        sys.stdout.write(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the site wants of a node: its proxy, its authorities, its time servers."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from heatgen import site
+
+from .conftest import HOT, Ran, Sandbox
+
+STEP = HOT / "blocks" / "os" / "debian" / "10-preflight.sh"
+STORE = "/usr/local/share/ca-certificates"
+URL = "http://upstream.invalid/tool"
+
+# Services are none of this test's business: what would be done to them is said.
+PROLOGUE = r"""
+mkdir -p /run/stub
+cat >/run/stub/systemctl <<'END'
+#!/bin/bash
+[ -n "${HAS_CHRONY:-}" ] || [ "$*" != "cat chrony.service" ] || exit 1
+echo "systemctl $*"
+END
+printf '%s\n' '#!/bin/bash' 'echo yes' >/run/stub/timedatectl
+printf '%s\n' '#!/bin/bash' >/run/stub/update-ca-certificates
+chmod +x /run/stub/*
+export PATH=/run/stub:$PATH
+mkdir -p /usr/local/share/ca-certificates
+mount -t tmpfs store /usr/local/share/ca-certificates
+"""
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """A proxy that has everything itself."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        """Say that it is there, and remember what was asked for."""
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def proxy() -> Iterator[ThreadingHTTPServer]:
+    """A proxy on loopback; ``asked`` is what it was asked for."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    server.asked = []  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A certificate of an authority, PEM."""
+    folder = tmp_path_factory.mktemp("authority")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", "/CN=site", "-days", "1"),
+            *("-keyout", folder / "key", "-out", folder / "crt"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return (folder / "crt").read_text()
+
+
+def preflight(sandbox: Sandbox, proxy: ThreadingHTTPServer, **inputs: str) -> Ran:
+    """Run the step, which asks for one artefact, and list what is in the store of authorities."""
+    script = sandbox.folder / "preflight.sh"
+    script.write_text(f"set -eu\n{PROLOGUE}\n/bin/bash {STEP}\nls {STORE}\n")
+    usual = {
+        "ARTEFACTS": f"http://127.0.0.1:{proxy.server_address[1]}/tool {'0' * 64}",
+        "ARTIFACTS_REGISTRY": "",
+        "SITE_PROXY": "",
+        "CA_CERTIFICATES": "",
+        "NTP_SERVERS": "",
+        "PREFETCH": "x",
+        "PREFETCH_UNIT": "x",
+    }
+    return sandbox.run(script, **{**usual, **inputs})
+
+
+def test_a_proxy_is_used_and_forgotten(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
+    """Downloads go through it, services learn of it; nothing stays when it is wanted no more."""
+    lines = f"http_proxy=http://127.0.0.1:{proxy.server_address[1]}\nno_proxy=localhost"
+    ran = preflight(sandbox, proxy, SITE_PROXY=lines, ARTEFACTS=f"{URL} {'0' * 64}")
+    assert ran.status == 0, ran.stderr
+    assert proxy.asked == [URL]  # type: ignore[attr-defined]
+    drop_in = sandbox.file("/etc/systemd/system/containerd.service.d/heatgen-proxy.conf")
+    assert "/etc/heatgen/proxy.env" in drop_in.read_text()
+    assert "systemctl try-restart containerd.service docker.service" in ran.stdout
+    again = preflight(sandbox, proxy, SITE_PROXY=lines)
+    assert "try-restart" not in again.stdout
+    without = preflight(sandbox, proxy)
+    assert without.status == 0, without.stderr
+    assert "try-restart" in without.stdout
+    assert not drop_in.exists()
+    assert not sandbox.file("/etc/heatgen/proxy.env").exists()
+
+
+def test_authorities_are_trusted_one_file_each(
+    sandbox: Sandbox, proxy: ThreadingHTTPServer, authority: str
+) -> None:
+    """The store takes one certificate a file; the same ones again change nothing."""
+    both = preflight(sandbox, proxy, CA_CERTIFICATES=(authority * 2).rstrip())
+    assert both.status == 0, both.stderr
+    assert both.stdout.endswith("heatgen-1.crt\nheatgen-2.crt\n")
+    assert "try-restart" in both.stdout
+    again = preflight(sandbox, proxy, CA_CERTIFICATES=(authority * 2).rstrip())
+    assert "try-restart" not in again.stdout
+    none = preflight(sandbox, proxy)
+    assert none.status == 0, none.stderr
+    assert "heatgen-1.crt" not in none.stdout
+
+
+def test_what_is_no_certificate_is_told(
+    sandbox: Sandbox, proxy: ThreadingHTTPServer, authority: str
+) -> None:
+    """The step says which one it cannot read."""
+    broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
+    ran = preflight(sandbox, proxy, CA_CERTIFICATES=f"{authority}{broken}")
+    assert ran.problem == "site.ca_certificates: number 2 is not a certificate"
+
+
+def test_time_servers(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
+    """They are set where the image's own service looks for them."""
+    ran = preflight(sandbox, proxy, NTP_SERVERS="ntp.example,192.0.2.1")
+    assert ran.status == 0, ran.stderr
+    text = sandbox.file("/etc/systemd/timesyncd.conf.d/90-heatgen.conf").read_text()
+    assert text == "[Time]\nNTP=ntp.example 192.0.2.1\n"
+    assert "systemctl restart systemd-timesyncd.service" in ran.stdout
+    chrony = preflight(sandbox, proxy, NTP_SERVERS="a,b", HAS_CHRONY="yes")
+    assert chrony.status == 0, chrony.stderr
+    sources = sandbox.file("/etc/chrony/sources.d/heatgen.sources").read_text()
+    assert sources == "server a iburst\nserver b iburst\n"
+
+
+def test_generator_and_node_count_alike(authority: str) -> None:
+    """User data puts as many files into the store as the step does, with the same bytes."""
+    assert site.certificates(authority * 2) == [authority, authority]

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any ``cluster.yaml``: nearly right ones, wrong ones, broken texts. And what must hold of each."""
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+from heatgen import document, hot, library, limits, overview, pins, plan, problems, render, spec
+from heatgen.catalog import Catalog
+from heatgen.names import LAYERS
+from heatgen.problems import ProblemsFound
+
+GOOD = """\
+name: demo
+cloud: {external_network: public, image: debian-12, flavor: m1.medium, nodes: 10.0.0.0/24}
+control_plane: {count: 3, availability_zones: [a, b]}
+workers:
+  - {name: worker, count: 2}
+  - {name: docker, count: 1, runtime: docker, labels: {a: b}, taints: ['k=v:NoSchedule']}
+kvstore: {volume_size: 10}
+network: {pods: 10.244.0.0/16}
+access: {api: [198.51.100.0/24], ssh_key: mine}
+site: {https_proxy: 'http://proxy.example:3128', no_proxy: [.example]}
+overrides: {kubelet: {maxPods: 50}}
+"""
+
+_TEXTS = st.text(max_size=12) | st.sampled_from(
+    ["", "x", "debian", "docker", "none", "10.0.0.0/8", "0.0.0.0/0", "10.244.0.0/31", "10.0.0.1",
+     "1.37.2", "1.0", "yes", "{version}", "%index%", "a" * 300, "-", "ä", "\\u0000", "x\ny"]
+)  # fmt: skip
+_SCALARS = st.none() | st.booleans() | st.integers(-5, 2000) | st.floats(allow_nan=False) | _TEXTS
+_USUAL = st.sampled_from(
+    [None, True, False, 0, 1, 3, 5, "x", "debian", "10.9.0.0/16", "vip", "none", [], {}, ["x"],
+     ["192.0.2.0/24"], {"size": 5}, {"x": "y"}, "1.37.1"]
+)  # fmt: skip
+VALUES = _USUAL | st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXTS, inner, max_size=4),
+    max_leaves=8,
+)
+"""Any value that stands where another should."""
+
+
+@functools.cache
+def blocks() -> Catalog:
+    """The real blocks."""
+    return library.catalog()
+
+
+@functools.cache
+def schema() -> dict[str, Any]:
+    """The real schema."""
+    return library.schema("cluster")
+
+
+@functools.cache
+def places() -> list[tuple[str, ...]]:
+    """Every key that a ``cluster.yaml`` may have, one or two deep."""
+    found: list[tuple[str, ...]] = []
+    for key, part in schema()["properties"].items():
+        found.append((key,))
+        found += [(key, inner) for inner in part.get("properties", {})]
+    for layer in LAYERS:
+        for name in blocks().names(layer):
+            found += [(layer, option) for option in blocks().blocks[layer, name].options]
+    return sorted(set(found))
+
+
+class AnyPins(dict[str, str]):
+    """A lock that has everything."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__()
+        self.value = value
+
+    def __contains__(self, key: object) -> bool:
+        """It has that, too."""
+        return True
+
+    def __getitem__(self, key: str) -> str:
+        """The one value there is."""
+        return self.value
+
+
+@st.composite
+def changed_data(draw: st.DrawFn) -> bytes:
+    """A good cluster with some keys given any value, as JSON, which is YAML."""
+    data = document.parse("good", GOOD.encode()).data
+    for path in draw(st.lists(st.sampled_from(places()), min_size=1, max_size=3)):
+        value = draw(VALUES)
+        inner = data.get(path[0])
+        if len(path) == 1:
+            data[path[0]] = value
+        elif isinstance(inner, dict):
+            inner[path[1]] = value
+        else:
+            data[path[0]] = {path[1]: value}
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+@st.composite
+def changed_text(draw: st.DrawFn) -> bytes:
+    """A good cluster's text with pieces cut out and put in."""
+    text = GOOD
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(text)))
+        length = draw(st.integers(0, 12))
+        piece = draw(st.text("ab1:-[]{}&*!|>'\"# \n\t,?%@`.~<", max_size=6) | _TEXTS)
+        text = text[:start] + piece + text[start + length :]
+    return text.encode("utf-8", "surrogatepass")
+
+
+def judge(raw: bytes) -> str:
+    """Read, plan and render a file: what came of it, ``problems`` or ``template``.
+
+    Every problem has a file and is told in a report that can be printed; what is accepted can be
+    rendered, is written as YAML, and is the same a second time.
+    """
+    try:
+        return _judge(raw)
+    except ProblemsFound as found:
+        told = found
+    assert told.problems
+    assert all(problem.file and problem.message for problem in told.problems)
+    assert problems.report(told.problems, told.sources).count("error: ") >= len(told.problems)
+    return "problems"
+
+
+def _judge(raw: bytes) -> str:
+    wish = spec.read(document.parse("cluster.yaml", raw), blocks(), schema())
+    spec.notices(wish)
+    pinned: Mapping[str, str] = AnyPins("0" * 64)
+    texts = []
+    for _ in range(2):
+        planned = plan.build(wish, blocks(), pins.Pins(pinned, AnyPins("sha256:" + "0" * 64)), "")
+        template = render.render(planned).as_dict()
+        limits.usage(planned, template)
+        overview.overview(planned, template)
+        texts.append(hot.text(template, "x"))
+    assert texts[0] == texts[1]
+    return "template"
