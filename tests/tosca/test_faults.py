@@ -64,7 +64,7 @@ def test_file_is_written(topology: Path, capsys: pytest.CaptureFixture[str]) -> 
     code, out, err = run(capsys, topology, "-o", target)
     assert (code, out) == (0, "")
     data = yaml.safe_load(target.read_text())
-    assert data["workers"] == {"count": 4}
+    assert data["workers"]["count"] == 4
     assert data["cloud"]["nodes"] == "192.168.7.0/24"
     notes = [line.removeprefix("note: ") for line in err.splitlines() if line.startswith("note: ")]
     assert notes == [line[2:] for line in target.read_text().splitlines() if line[0] == "#"][1:]
