@@ -199,11 +199,12 @@ def _refusals(name: str, root: yaml.Node | None) -> Iterator[Problem]:
 def _twice(name: str, node: yaml.MappingNode) -> Iterator[Problem]:
     seen: dict[str, int] = {}
     for key, _ in node.value:
-        if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-            line = seen.setdefault(key.value, key.start_mark.line + 1)
-            if line != key.start_mark.line + 1:
-                message = f"the key {key.value!r} is there twice, first in line {line}"
-                yield Problem(name, _position(key), message, "keep one of them")
+        if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+            continue
+        if key.value in seen:
+            message = f"the key {key.value!r} is there twice, first in line {seen[key.value]}"
+            yield Problem(name, _position(key), message, "keep one of them")
+        seen.setdefault(key.value, _position(key).line)
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

@@ -130,6 +130,7 @@ def test_wrong_options(
         (lambda path: path.write_text("a: &a [*a]"), "an alias stands within"),
         (lambda path: path.write_text(bomb()), "has more than 20000 values"),
         (lambda path: path.write_text(f"{GOOD}topology_template: {{}}\n"), "is there twice"),
+        (lambda path: path.write_text("a: {b: 1, b: 2}"), "first in line 1"),
         (lambda path: path.write_text("tosca_definitions_version: 7"), 'version "7" is invalid'),
         (lambda path: path.write_text(GOOD.replace("  server:", "  2:")), '"server" was not found'),
         (lambda path: path.write_text(GOOD.replace("tosca.nodes.Compute", "Computer")), "Computer"),
