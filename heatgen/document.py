@@ -73,12 +73,12 @@ def parse(name: str, raw: bytes) -> Document:
     Raises:
         ProblemsFound: with every problem that can be told apart (syntax errors end the reading).
     """
-    text = _decode(name, raw)
+    text = decode(name, raw)
     builder = _Builder(name)
     try:
         builder.read(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
-        builder.problems.append(_syntax_problem(name, text, error))
+        builder.problems.append(syntax_problem(name, text, error))
     except yaml.reader.ReaderError as error:
         builder.problems.append(_character_problem(name, text, error))
     if builder.problems:
@@ -86,7 +86,7 @@ def parse(name: str, raw: bytes) -> Document:
     return Document(name, text, builder.data, builder.keys, builder.values, builder.written)
 
 
-def _decode(name: str, raw: bytes) -> str:
+def decode(name: str, raw: bytes) -> str:
     """UTF-8 text of the bytes, refused with the place of the first bad byte."""
     if len(raw) > MAX_BYTES:
         raise ProblemsFound([Problem(name, None, f"is larger than {MAX_BYTES} bytes")])
@@ -112,7 +112,7 @@ def _character_problem(name: str, text: str, error: yaml.reader.ReaderError) -> 
     return Problem(name, position, message, "remove it, or write it as an escape")
 
 
-def _syntax_problem(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
+def syntax_problem(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
     """What the YAML scanner or parser stumbled over, in our form."""
     mark = error.problem_mark or error.context_mark
     reasons = [reason for reason in (error.context, error.problem) if reason]

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""doc/tosca.rst: its topology becomes what it shows, by the commands that it shows."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests import shown
+
+DOCUMENT = "doc/tosca.rst"
+# As the client of the lab's cloud wrote it, but for the sizes; the lab ring asks for such a file.
+FLAVORS = """\
+[
+  {
+    "ID": "a94e8136-f72c-4728-a42a-8782a10e330d",
+    "Name": "big",
+    "RAM": 8192,
+    "Disk": 40,
+    "Ephemeral": 0,
+    "VCPUs": 4,
+    "Is Public": true
+  }
+]
+"""
+
+
+def test_the_document(tmp_path: Path) -> None:
+    """The commands run one after the other, and what they write is what is shown."""
+    (tmp_path / "topology.yaml").write_text(shown.block(DOCUMENT, "yaml", 0))
+    (tmp_path / "flavors.json").write_text(FLAVORS)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    said = []
+    for command in shown.runnable(DOCUMENT):
+        if command.startswith("openstack "):
+            continue
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env={**os.environ, "PATH": path},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        said.append(done.stdout)
+    assert (tmp_path / "cluster.yaml").read_text() == shown.block(DOCUMENT, "yaml", 1)
+    assert "flavor: big" in said[-1]
