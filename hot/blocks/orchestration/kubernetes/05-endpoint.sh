@@ -79,6 +79,8 @@ lines=(
 text=$(printf '%s\n' "${lines[@]}")
 install_text "$text" $conf 0600
 install_text "$ENDPOINT_CHECK" "$check" 0755
+# Of a check that it may not run keepalived makes one that is always good.
+runuser --user heatgen-health -- test -x "$check" || fail "the user heatgen-health may not run $check"
 # Debian's 2.2.7 ends the test of a good configuration by SIGTERM to itself.
 status=0
 said=$(exec keepalived --config-test --use-file $conf 2>&1) || status=$?
