@@ -215,9 +215,9 @@ def _units(node: Node) -> Json:
     absent = {"load": "not-found", "active": "inactive", "sub": "dead", "file": ""}
     idle = {"load": "loaded", "active": "inactive", "sub": "dead", "file": "disabled"}
     on_control, docker = node.role == "control", node.runtime == "docker"
-    here = {"kubelet", "containerd", "flanneld", "kube-proxy"}
+    here = {"kubelet", "containerd", "flanneld", "flannel-resync", "kube-proxy"}
     here |= {"docker", "cri-docker"} if docker else set()
-    here |= {"etcd", *SERVICES, "keepalived"} if on_control else set()
+    here |= {"etcd", *SERVICES, "keepalived", "kubelet-approver"} if on_control else set()
     units = {name: unit if name in here else absent for name in (*here, "docker", "etcd")}
     return units | ({} if on_control else {"keepalived": idle})
 
