@@ -169,8 +169,10 @@ flag_of() {
 # ---- asking the network: one line an answer, everything at once ----
 
 # ping_one KIND NODE ADDRESS: KIND NODE SENT RECEIVED MILLISECONDS
+# Each request follows the reply before it, or a short while without; with -w ping ends with the fifth
+# reply, however many requests that took.
 ping_one() {
-    told=$(ping -q -c 3 -A -W 2 -w 5 "$3" 2>&1)
+    told=$(ping -q -c 5 -A -W 2 -w 5 "$3" 2>&1)
     counts=$(printf '%s\n' "$told" |
         sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\)\( packets\)* received.*/\1 \2/p')
     average=$(printf '%s\n' "$told" | sed -n 's#.*min/avg/max[^=]*= [0-9.]*/\([0-9.]*\)/.*#\1#p')
