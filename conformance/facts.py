@@ -32,6 +32,7 @@ from conformance.hardening import (
 from conformance.verdict import Unasked
 
 FORMAT = 1
+ECHOES = 5  # replies after which the probe's ping ends
 # What a recording does not hold that was made before the suite asked for it.
 UNRECORDED = Unasked("this recording is older than the question", permanent=True)
 
@@ -230,6 +231,11 @@ class Ping:
     sent: int
     received: int
     ms: float | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Did every echo come back? On a busy node one more than were asked for may be on its way."""
+        return self.sent - self.received <= (1 if self.received >= ECHOES else 0)
 
 
 @dataclass(frozen=True)

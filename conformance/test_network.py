@@ -177,7 +177,7 @@ def test_pod_reaches_pod(facts: Facts, source: str, target: str) -> None:
     """A pod on the source node pings a pod on the target node."""
     ping = ping_to(facts, facts.view(source).pod_pings, source, target)
     require(
-        is_whole(ping),
+        ping.is_whole,
         at=f"{source} -> {target}: ping from pod to pod",
         expected="every echo comes back",
         seen=f"{ping.received} of {ping.sent}",
@@ -190,7 +190,7 @@ def test_host_reaches_pod(facts: Facts, host: str, peer: str) -> None:
     """A node itself pings a pod on each node, its own included."""
     ping = ping_to(facts, facts.view(host).host_pings, host, peer)
     require(
-        is_whole(ping),
+        ping.is_whole,
         at=f"{host} -> {peer}: ping from host to pod",
         expected="every echo comes back",
         seen=f"{ping.received} of {ping.sent}",
@@ -200,14 +200,6 @@ def test_host_reaches_pod(facts: Facts, host: str, peer: str) -> None:
 
 
 LOSSY = "packets are lost on the way: a full queue, a bad link, or a dying neighbour entry"
-
-
-ECHOES = 5  # replies after which the probe's ping ends
-
-
-def is_whole(ping: Ping) -> bool:
-    """Did every echo come back? Of a busy node one more than was asked for may be on its way."""
-    return ping.sent - ping.received <= (1 if ping.received >= ECHOES else 0)
 
 
 def ping_to(facts: Facts, pings: dict[str, Ping] | Unasked, source: str, target: str) -> Ping:
