@@ -234,7 +234,7 @@ class Ping:
 
     @property
     def is_whole(self) -> bool:
-        """Did every echo come back? On a busy node one more than were asked for may be on its way."""
+        """Did every echo come back? One more than was asked for may be on its way."""
         return self.sent - self.received <= (1 if self.received >= ECHOES else 0)
 
 
