@@ -214,6 +214,7 @@ roll_unit() {
     fi
     lock_cluster "$unit"
     touch "$rolling" # until it answers: a step that fails here goes on here
+    sleep 3          # keepalived sees the mark, and the API's address moves before the service stops
     start_unit "$unit" "$@"
     wait_unit 120 "$unit" "$unit answers after its restart" "$check"
     [ -z "$heatgen_lock" ] || lock_etcdctl del "/heatgen/restarting/$(node_name)/$unit" >/dev/null ||

@@ -12,6 +12,8 @@ ask() {
 
 case $1 in
 alive)
+    # A step restarts etcd or the apiserver here, in this server's turn: the address goes before they do.
+    ! compgen -G '/run/heatgen-*.rolling' >/dev/null || exit 1
     # It listens, and does not say that it starts or stops. A slow one is alive: on a busy server it may
     # still be the best there is, and each move of the address breaks every connection.
     status=0
