@@ -34,7 +34,13 @@ install_text "$CNI_PROGRAM" "$heatgen_home/lib/flannel-cni" 0755
 install_text "$FLANNEL_UNIT" /etc/systemd/system/flanneld.service
 install_text "$RESYNC_PROGRAM" "$heatgen_home/lib/flannel-resync" 0755
 install_text "$RESYNC_UNIT" /etc/systemd/system/flannel-resync.service
-start_unit flanneld /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-cni" "$heatgen_bin/flanneld"
+# Of two nodes that pick one subnet at the same moment etcd gives it to one. The other's flanneld (0.28)
+# gives up instead of picking again.
+until (start_unit flanneld /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-cni" "$heatgen_bin/flanneld"); do
+    journalctl --unit flanneld.service --no-pager --output cat --lines 6 | grep -q 'subnet already exists' &&
+        [ $SECONDS -lt 90 ] || exit 1
+    sleep 0.5
+done
 start_unit flannel-resync "$heatgen_home/lib/flannel-resync"
 
 wait_unit 60 flanneld "flannel's interface is up" ip link show flannel.1
