@@ -79,6 +79,8 @@ def _lines(text: str) -> Iterator[str]:
             waiting += line.strip()
         elif kind == "console" and line.startswith("  $ "):
             waiting = line.removeprefix("  $ ")
+        elif "──" in line:
+            continue  # a drawing that names programs
         elif kind == "literal" and line.strip().split(" ")[0] in PROGRAMS:
             waiting = line.strip()
         if waiting.endswith("\\"):
