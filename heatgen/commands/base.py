@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cliff import command, lister, show
 
@@ -17,12 +17,24 @@ from heatgen import cloud
 from heatgen.cloud import Cloud, CloudFailed
 from heatgen.problems import Failed, ProblemsFound, report
 
+if TYPE_CHECKING:
+    from heatgen.spec import Spec
+
 DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def tell(text: str) -> None:
     """Say something that is not the result: progress, notes, problems."""
     print(text, file=sys.stderr, flush=True)
+
+
+def tell_notices(wish: "Spec") -> None:
+    """Say what is allowed in a cluster's file but rarely meant."""
+    # Imported here: the start of every command stays quick.
+    from heatgen import spec
+
+    for notice in spec.notices(wish):
+        tell(f"note: {notice}")
 
 
 def guarded(run: Callable[[], int], *, debug: bool) -> int:

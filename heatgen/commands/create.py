@@ -5,7 +5,7 @@ import argparse
 
 from heatgen import stack
 from heatgen.cloud import Cloud, CloudFailed, Missing
-from heatgen.commands.base import CloudCommand, add_cluster, add_timeout, tell
+from heatgen.commands.base import CloudCommand, add_cluster, add_timeout, tell, tell_notices
 from heatgen.commands.watching import attend
 
 
@@ -31,15 +31,14 @@ class Create(CloudCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Render, create, watch."""
         # Imported here: the start of every command stays quick.
-        from heatgen import project, spec
+        from heatgen import project
 
         cluster = project.load(parsed_args.cluster)
         name = parsed_args.stack or cluster.spec.name
         cloud = self.cloud(parsed_args)
         _refuse_second(name, parsed_args.cluster, cloud)
         rendered = project.make_template(cluster, tell)
-        for notice in spec.notices(cluster.spec):
-            tell(f"note: {notice}")
+        tell_notices(cluster.spec)
         if parsed_args.dry_run:
             stack.preview(name, rendered.template, cloud)
             tell(f"stack {name}: the cloud would take it; nothing is created there")

@@ -2,10 +2,9 @@
 """``heatgen lock``."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heatgen.commands.base import Command, tell
+from heatgen.commands.base import Command, add_cluster, tell
 
 if TYPE_CHECKING:
     from heatgen.pins import Pins
@@ -17,7 +16,7 @@ class Lock(Command):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """The command's arguments."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("cluster", type=Path, metavar="CLUSTER.YAML", help="the cluster's file")
+        add_cluster(parser)
         what = parser.add_mutually_exclusive_group()
         what.add_argument(
             "--check",

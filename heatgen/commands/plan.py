@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from heatgen.commands.base import DONE, FAILED, CloudCommand, add_cluster, tell
+from heatgen.commands.base import DONE, FAILED, CloudCommand, add_cluster, tell, tell_notices
 
 if TYPE_CHECKING:
     from heatgen.cloud import Cloud
@@ -46,7 +46,7 @@ class Plan(CloudCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Plan; 1 if the cloud lacks something."""
         # Imported here: the start of every command stays quick.
-        from heatgen import overview, project, render, spec
+        from heatgen import demand, overview, project, render
 
         cluster = project.load(parsed_args.cluster)
         planned = project.make_plan(cluster)
@@ -54,9 +54,8 @@ class Plan(CloudCommand):
         if parsed_args.preflight:
             found["preflight"] = _preflight(planned, self.cloud(parsed_args))
         sys.stdout.write(_WRITERS[parsed_args.form](found))
-        for notice in spec.notices(cluster.spec):
-            tell(f"note: {notice}")
-        lacking = [row for row in found.get("preflight", ()) if row["verdict"] == "missing"]
+        tell_notices(cluster.spec)
+        lacking = [row for row in found.get("preflight", ()) if row["verdict"] == demand.MISSING]
         for row in lacking:
             tell(f"error: {row['what']}: {row['needed']} needed, {row['there']}")
             tell(f"  hint: {row['advice']}")

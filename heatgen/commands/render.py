@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from heatgen.commands.base import Command, tell
+from heatgen.commands.base import Command, add_cluster, tell, tell_notices
 
 
 class Render(Command):
@@ -14,7 +14,7 @@ class Render(Command):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """The command's arguments."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("cluster", type=Path, metavar="CLUSTER.YAML", help="the cluster's file")
+        add_cluster(parser)
         parser.add_argument(
             "-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)"
         )
@@ -23,12 +23,11 @@ class Render(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Render."""
         # Imported here: the start of every command stays quick.
-        from heatgen import project, spec
+        from heatgen import project
 
         cluster = project.load(parsed_args.cluster)
         rendered = project.make_template(cluster, tell)
-        for notice in spec.notices(cluster.spec):
-            tell(f"note: {notice}")
+        tell_notices(cluster.spec)
         if parsed_args.output is None:
             sys.stdout.write(rendered.text)
             return

@@ -3,7 +3,7 @@
 
 import argparse
 
-from heatgen.commands.base import Command, add_cluster, tell
+from heatgen.commands.base import Command, add_cluster, tell, tell_notices
 
 
 class Validate(Command):
@@ -18,9 +18,8 @@ class Validate(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Check."""
         # Imported here: the start of every command stays quick.
-        from heatgen import project, spec
+        from heatgen import project
 
         cluster = project.load(parsed_args.cluster)
-        for notice in spec.notices(cluster.spec):
-            tell(f"note: {notice}")
+        tell_notices(cluster.spec)
         tell(f"{parsed_args.cluster}: cluster {cluster.spec.name} is good")
