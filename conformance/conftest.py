@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the layers as markers, show reasons of skips, and share work as fits short tests."""
     for layer, meaning in options.LAYERS.items():
         config.addinivalue_line("markers", f"{layer}: {meaning}")
+    config.addinivalue_line("markers", "detects(*faults): the faults that turn this check red")
     # Not to verify the API's certificate is the choice of the kubeconfig's owner.
     config.addinivalue_line("filterwarnings", "ignore:Unverified HTTPS request")
     if config.option.reportchars == "fE":
