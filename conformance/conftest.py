@@ -18,6 +18,8 @@ from conformance.collect import API_PORT
 from conformance.expectation import Expectation
 from conformance.facts import Facts
 from conformance.live import Live
+from conformance.recorder import Recorder, describe
+from conformance.results import Writer
 from conformance.roster import is_control
 from conformance.session import Session
 from conformance.verdict import BrokenError, CouldNotAskError
@@ -27,6 +29,7 @@ LONGEST = "test_endpoints_follow"  # the test that waits longest; others fill th
 
 verdicts = pytest.StashKey["Verdicts"]()
 epilogue = pytest.StashKey[list[str]]()
+recorder = pytest.StashKey[Recorder]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,6 +51,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[epilogue] = []
     config.stash[verdicts] = Verdicts()
     config.pluginmanager.register(config.stash[verdicts])
+    config.stash[recorder] = Recorder()
+    if not is_worker(config):
+        config.pluginmanager.register(config.stash[recorder])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -67,13 +73,25 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     part = run_session.open_for(config)
     config.stash[run_session.KEY] = part
-    if is_worker(config) or part.settings.replay or config.option.collectonly:
+    if is_worker(config) or config.option.collectonly:
+        return
+    _begin_results(part, config)
+    if part.settings.replay:
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job tidies up, too
     try:
         part.start()
     except CouldNotAskError as problem:
+        config.stash[recorder].end(pytest.ExitCode.USAGE_ERROR, problem=str(problem))
         raise pytest.UsageError(f"the run could not begin: {problem}") from None
+
+
+def _begin_results(part: Session, config: pytest.Config) -> None:
+    kept = config.stash[recorder]
+    if part.settings.results:
+        kept.writer = Writer(part.settings.results)
+    nodes = [node.name for node in part.nodes]
+    kept.begin(run=part.run.id, image=part.run.image, nodes=nodes)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -94,6 +112,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not judged and not session.exitstatus:
         config.stash[epilogue].append("nothing was judged: no test passed, so this is no success")
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+    config.stash[recorder].end(int(session.exitstatus), notes=config.stash[epilogue])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -103,6 +122,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _end(part, config)
         for line in config.stash[epilogue]:
             sys.stderr.write(f"conformance: {line}\n")
+        config.stash[recorder].end(pytest.ExitCode.INTERNAL_ERROR, notes=config.stash[epilogue])
 
 
 def _end(part: Session, config: pytest.Config) -> bool:
@@ -255,6 +275,8 @@ def pytest_runtest_makereport(
     if report.skipped and item.config.option.strict and isinstance(report.longrepr, tuple):
         report.outcome = "failed"
         report.longrepr = f"{report.longrepr[2]} (a failure, for --strict is given)"
+    if part := item.config.stash.get(run_session.KEY, None):
+        describe(item, report, call.when, part.names())
     return report
 
 

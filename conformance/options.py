@@ -33,6 +33,7 @@ class Settings:
     save: Path | None
     replay: Path | None
     strict: bool
+    results: Path | None = None
 
 
 def add(parser: pytest.Parser) -> None:
@@ -49,6 +50,9 @@ def add(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption("--save-facts", metavar="FILE", help="keep what was collected")
     group.addoption("--replay", metavar="FILE", help="judge kept facts, without a cluster")
+    group.addoption(
+        "--results", metavar="FILE", help="one JSON line a test, written as each test ends"
+    )
 
 
 def settings(config: pytest.Config) -> Settings:
@@ -75,9 +79,10 @@ def settings(config: pytest.Config) -> Settings:
         expected=expected,
         image=option.image,
         patience=option.patience,
-        save=_writable(option.save_facts),
+        save=_writable("--save-facts", option.save_facts),
         replay=replay,
         strict=bool(option.strict),
+        results=_writable("--results", option.results),
     )
 
 
@@ -103,10 +108,12 @@ def kubeconfig(named: str | None) -> Path:
     return found
 
 
-def _writable(named: str | None) -> Path | None:
+def _writable(option: str, named: str | None) -> Path | None:
     if not named:
         return None
     path = Path(named)
     if not path.parent.is_dir():
-        raise pytest.UsageError(f"--save-facts {path}: {path.parent} is no directory")
+        raise pytest.UsageError(f"{option} {path}: {path.parent} is no directory")
+    if path.is_dir():
+        raise pytest.UsageError(f"{option} {path}: is a directory")
     return path

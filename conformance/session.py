@@ -50,6 +50,10 @@ class Session:
         """The registered nodes, by which tests are parametrized."""
         return self.run.nodes
 
+    def names(self) -> list[str]:
+        """The names of all nodes: registered, or expected."""
+        return list(dict.fromkeys([*(node.name for node in self.nodes), *self.expected.nodes]))
+
     def start(self) -> None:
         """Controller only: make everything the tests look at."""
         assert self.cluster is not None

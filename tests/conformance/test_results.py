@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The results file: one line a test as it ends, read again even if the run was killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance import results
+from conformance.recorder import is_named
+from conformance.results import Result, ResultsError, Writer
+from tests.conformance import healthy
+from tests.conformance.conftest import SUITE, Verdicts, kubeconfig, run_suite
+from tests.conformance.fake_api import FakeApi, serving
+
+CONTROL, ONE, TWO = healthy.NODES
+Replay = Callable[..., Verdicts]
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """Facts with one lost path and one node that could not be asked for its subnet."""
+    facts = healthy.facts()
+    facts["views"][ONE]["pod_pings"][TWO]["received"] = 0
+    facts["views"][TWO]["subnet_env"] = {"unasked": "exec: no route", "permanent": False}
+    file = tmp_path / "facts.json"
+    file.write_text(json.dumps(facts))
+    return file
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_every_test_is_a_line(broken: Path, tmp_path: Path, workers: str) -> None:
+    """Every outcome is told with layer, nodes, faults and words, by one process or by several."""
+    file = tmp_path / "results.jsonl"
+    run_suite("--replay", broken, "--results", file, "-n", workers)
+    kept = results.read(file)
+    assert kept.header["run"] == "replay"
+    assert kept.header["nodes"] == [CONTROL, ONE, TWO]
+    assert kept.footer["exit"] == 1
+    assert {result.outcome for result in kept.results} == set(results.OUTCOMES)
+    assert len({result.test for result in kept.results}) == len(kept.results)
+    (lost,) = [result for result in kept.results if result.outcome == "failed"]
+    assert lost.test == f"test_network.py::test_pod_reaches_pod[{ONE}->{TWO}]"
+    assert (lost.check, lost.layer) == ("test_pod_reaches_pod", "network")
+    assert lost.nodes == [ONE, TWO]
+    assert lost.headline.endswith("expected every echo comes back, seen 0 of 3")
+    assert lost.detail.startswith(f"{ONE} -> {TWO}: ping from pod to pod\n  expected")
+    assert lost.asserts == "A pod on the source node pings a pod on the target node."
+    errors = [result for result in kept.results if result.outcome == "error"]
+    assert {result.headline for result in errors} == {"exec: no route"}
+    skipped = [result for result in kept.results if result.outcome == "skipped"]
+    assert all(result.headline for result in skipped)
+
+
+def test_killed_run_keeps_what_ended(broken: Path, tmp_path: Path) -> None:
+    """After kill -9 in the middle, the tests that had ended are there, and there is no footer."""
+    plugin = (
+        "import os, signal\n\n"
+        "def pytest_runtest_setup(item):\n"
+        "    if 'test_pod_reaches_pod' in item.name:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert ended_by(plugin, broken, tmp_path).returncode == -signal.SIGKILL
+    kept = results.read(tmp_path / "results.jsonl")
+    assert len(kept.results) > 20
+    assert kept.footer == {}
+
+
+def test_interrupted_run_keeps_what_ended(broken: Path, tmp_path: Path) -> None:
+    """After Ctrl-C the footer says so."""
+    plugin = (
+        "def pytest_runtest_setup(item):\n"
+        "    if 'test_pod_reaches_pod' in item.name:\n"
+        "        raise KeyboardInterrupt\n"
+    )
+    assert ended_by(plugin, broken, tmp_path).returncode == pytest.ExitCode.INTERRUPTED
+    kept = results.read(tmp_path / "results.jsonl")
+    assert len(kept.results) > 20
+    assert kept.footer["exit"] == pytest.ExitCode.INTERRUPTED
+
+
+def ended_by(plugin: str, facts: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the suite in a process of its own, which the plug-in ends."""
+    (folder / "ending.py").write_text(plugin)
+    command = [sys.executable, "-m", "conformance", "-n", "0", "-p", "ending", "--replay", facts]
+    return subprocess.run(
+        [*map(str, command), "--results", str(folder / "results.jsonl")],
+        cwd=SUITE.parent,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_run_that_cannot_begin_says_so(tmp_path: Path) -> None:
+    """Not even then is the file empty: the footer names the problem."""
+    with serving(FakeApi()) as api:
+        api.add_node("a", "192.0.2.10")
+        api.add_api_service()
+        api.refused = {"DaemonSet"}
+        config = kubeconfig(tmp_path, api.server)
+        run_suite("--kubeconfig", config, "--results", tmp_path / "results.jsonl")
+    kept = results.read(tmp_path / "results.jsonl")
+    assert kept.results == []
+    assert kept.footer["exit"] == pytest.ExitCode.USAGE_ERROR
+    assert "DaemonSets are forbidden" in kept.footer["problem"]
+
+
+def test_notes_of_a_test_are_kept(replay: Replay, tmp_path: Path) -> None:
+    """What a test records of itself is in its line."""
+    (tmp_path / "test_own.py").write_text(
+        "def test_it(record_property):\n    record_property('warning', 'slow')\n"
+    )
+    file = tmp_path / "results.jsonl"
+    replay(healthy.facts(), "--results", file, tmp_path / "test_own.py", "-k", "test_it")
+    (result,) = results.read(file).results
+    assert result.properties["warning"] == "slow"
+
+
+# ---- the file itself ----
+
+words = st.text(max_size=30)
+some_results = st.builds(
+    Result,
+    test=words,
+    check=words,
+    layer=words,
+    outcome=st.sampled_from(results.OUTCOMES),
+    seconds=st.floats(0, 1e6),
+    headline=words,
+    detail=words,
+    nodes=st.lists(words, max_size=3),
+    properties=st.dictionaries(words, words, max_size=2),
+)
+
+
+@given(made=st.lists(some_results, max_size=4), cut=st.integers(1, 200))
+def test_what_is_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, made: list[Result], cut: int
+) -> None:
+    """All lines come back; of a file cut anywhere behind its header, all whole lines do."""
+    file = tmp_path_factory.mktemp("results") / "results.jsonl"
+    with Writer(file) as writer:
+        writer.write({"format": 1})
+        for result in made:
+            writer.write(result)
+        writer.write({"ended": "now", "exit": 0})
+    kept = results.read(file)
+    assert (kept.results, kept.footer["exit"]) == (made, 0)
+    text = file.read_text()
+    header = text.index("\n") + 1
+    left = results.parse(text[: max(len(text) - cut, header)])
+    assert left.results == made[: len(left.results)]
+    assert left.footer == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "no json\n", "[]\n", '{"format": 2}\n', '{"format": 1}\n{"test": 1}\n']
+)
+def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
+    """What is no results file is told as such, with its name."""
+    file = tmp_path / "other"
+    file.write_text(text)
+    with pytest.raises(ResultsError, match="other"):
+        results.read(file)
+
+
+def test_nodes_are_told_apart_by_their_whole_names() -> None:
+    """`worker-1` is not named where `worker-10` or `a.worker-1.b` is."""
+    assert is_named("worker-1", "worker-1: broken")
+    assert is_named("worker-1", "path worker-0->worker-1.")
+    assert not is_named("worker-1", "worker-10: broken")
+    assert not is_named("worker-1", "my-worker-1 is broken")
+    assert not is_named("a", "a.example.org is broken")
