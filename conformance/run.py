@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from conformance import roster, stage
+from conformance import roster, scenes, stage
 from conformance.cluster import Cluster, RefusedError, TooLateError, until
 from conformance.stage import Run
 from conformance.sweep import sweep, this_process
@@ -43,7 +43,7 @@ class Life:
         self.cluster.create(stage.lease(self.run, str(me), self._clock()))
         threading.Thread(target=self._stay_alive, daemon=True).start()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for manifests in (stage.base(self.run), stage.scene(self.run)):
+            for manifests in (stage.base(self.run), scenes.everything(self.run)):
                 list(pool.map(self.cluster.create, manifests))
         self.seconds["making the scene"] = time.monotonic() - begun
 

@@ -111,7 +111,7 @@ def _namespace(name: str, labels: dict[str, str]) -> Manifest:
 def lease(run: Run, holder: str, now: str) -> Manifest:
     """The sign that the run is alive; `now` is an RFC 3339 time with microseconds."""
     spec = {"holderIdentity": holder, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now}
-    return _object(run, "coordination.k8s.io/v1", "Lease", LEASE, spec=spec)
+    return namespaced(run, "coordination.k8s.io/v1", "Lease", LEASE, spec=spec)
 
 
 def base(run: Run) -> list[Manifest]:
@@ -122,8 +122,8 @@ def base(run: Run) -> list[Manifest]:
     scripts = {file.name: file.read_text() for file in sorted(PROBE.glob("*.sh"))}
     return [
         account(run, run.namespace),
-        _object(run, "v1", "ConfigMap", "probe", data=scripts),
-        _object(run, "v1", "Secret", SEALED, stringData={"word": sealed_word(run)}),
+        namespaced(run, "v1", "ConfigMap", "probe", data=scripts),
+        namespaced(run, "v1", "Secret", SEALED, stringData={"word": sealed_word(run)}),
     ]
 
 
@@ -134,7 +134,9 @@ def sealed_word(run: Run) -> str:
 
 def account(run: Run, namespace: str) -> Manifest:
     """The account of the run's pods; it has no rights, and its token is given to none unasked."""
-    made = _object(run, "v1", "ServiceAccount", "probe") | {"automountServiceAccountToken": False}
+    made = namespaced(run, "v1", "ServiceAccount", "probe") | {
+        "automountServiceAccountToken": False
+    }
     return made | {"metadata": made["metadata"] | {"namespace": namespace}}
 
 
@@ -149,9 +151,9 @@ def guest(run: Run, wishes: Manifest, security: Manifest | None = None) -> Manif
         wishes: merged into its spec.
         security: its container's security context.
     """
-    spec = _pod_spec(run, ["/agnhost", "pause"])
+    spec = pod_spec(run, ["/agnhost", "pause"])
     container = spec["containers"][0] | {"securityContext": security or {}}
-    pod = _pod(run, "guest", spec | {"containers": [container], **wishes})
+    pod = bare_pod(run, "guest", spec | {"containers": [container], **wishes})
     return pod | {"metadata": pod["metadata"] | {"namespace": run.plain_namespace}}
 
 
@@ -163,8 +165,8 @@ def scene(run: Run) -> list[Manifest]:
     return [
         _probe(run, NET_PROBE, _net_probe(run)),
         _probe(run, HOST_PROBE, _host_probe(run)),
-        _service(run, WEB, NET_PROBE, "NodePort"),
-        _service(run, SCALED, SCALED, "ClusterIP"),
+        service(run, WEB, NET_PROBE, "NodePort"),
+        service(run, SCALED, SCALED, "ClusterIP"),
         _deployment(run),
         *_placed(run),
     ]
@@ -172,19 +174,19 @@ def scene(run: Run) -> list[Manifest]:
 
 def _placed(run: Run) -> Iterator[Manifest]:
     for node in run.nodes:
-        yield _pod(run, own_pod(node.name), _says_hello(run, node.name) | _only_on(node.name))
-    yield _pod(run, ANYWHERE, _sleeper(run))
+        yield bare_pod(run, own_pod(node.name), _says_hello(run, node.name) | only_on(node.name))
+    yield bare_pod(run, ANYWHERE, sleeper(run))
     if welcoming := run.welcoming():
         wanted = {"nodeSelector": {HOSTNAME: welcoming.labels.get(HOSTNAME, welcoming.name)}}
-        yield _pod(run, SELECTED, _sleeper(run) | wanted)
-    yield _pod(run, UNSELECTED, _sleeper(run) | {"nodeSelector": {NOWHERE: run.id}})
+        yield bare_pod(run, SELECTED, sleeper(run) | wanted)
+    yield bare_pod(run, UNSELECTED, sleeper(run) | {"nodeSelector": {NOWHERE: run.id}})
     if tainted := run.tainted():
-        there = _only_on(tainted.name)
-        yield _pod(run, REFUSED, _sleeper(run) | there | {"tolerations": []})
+        there = only_on(tainted.name)
+        yield bare_pod(run, REFUSED, sleeper(run) | there | {"tolerations": []})
         tolerant = {"tolerations": repellent(tainted)}
-        yield _pod(run, TOLERATED, _sleeper(run) | there | tolerant)
+        yield bare_pod(run, TOLERATED, sleeper(run) | there | tolerant)
     for resource, amount in too_much(run).items():
-        yield _pod(run, GREEDY.format(resource), _sleeper(run, {resource: amount}))
+        yield bare_pod(run, GREEDY.format(resource), sleeper(run, {resource: amount}))
 
 
 def too_much(run: Run) -> dict[str, str]:
@@ -196,7 +198,7 @@ def too_much(run: Run) -> dict[str, str]:
 
 def _net_probe(run: Run) -> Manifest:
     """Answers HTTP on the pod network; the host probe finds it by its environment."""
-    return _pod_spec(
+    return pod_spec(
         run,
         ["/agnhost", "netexec", f"--http-port={POD_PORT}"],
         env={"CONFORMANCE_PROBE": run.id},
@@ -209,7 +211,7 @@ def _host_probe(run: Run) -> Manifest:
 
     It alone has a token, to ask each API server on its own.
     """
-    spec = _pod_spec(run, ["/agnhost", "pause"], script=True)
+    spec = pod_spec(run, ["/agnhost", "pause"], script=True)
     container = spec["containers"][0]
     container["securityContext"] = {"privileged": True}
     container["volumeMounts"].append({"name": "host", "mountPath": "/host", "readOnly": True})
@@ -228,27 +230,40 @@ def _access() -> list[Manifest]:
 
 def _says_hello(run: Run, node: str) -> Manifest:
     shell = f"echo '{log_line(run.id, node)}'; exec /agnhost pause"
-    return _pod_spec(run, ["sh", "-c", shell])
+    return pod_spec(run, ["sh", "-c", shell])
 
 
-def _sleeper(run: Run, requests: dict[str, str] | None = None) -> Manifest:
-    return _pod_spec(run, ["/agnhost", "pause"], requests=requests) | {"tolerations": []}
+# ---- the bricks of it all ----
 
 
-def _only_on(node: str) -> Manifest:
+def sleeper(run: Run, requests: dict[str, str] | None = None) -> Manifest:
+    """The spec of a pod that does nothing, and tolerates nothing."""
+    return pod_spec(run, ["/agnhost", "pause"], requests=requests) | {"tolerations": []}
+
+
+def only_on(node: str) -> Manifest:
     """Affinity to one node by its name, as a DaemonSet's pods have: the scheduler still decides."""
     field_selector = {"key": "metadata.name", "operator": "In", "values": [node]}
     terms = {"nodeSelectorTerms": [{"matchFields": [field_selector]}]}
     return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
 
 
-def _pod_spec(
+def pod_spec(
     run: Run,
     command: list[str],
     env: dict[str, str] | None = None,
     requests: dict[str, str] | None = None,
     script: bool = False,
 ) -> Manifest:
+    """The spec of a pod of one container.
+
+    Args:
+        run: the run.
+        command: what it runs, of the run's image.
+        env: its environment.
+        requests: resources beyond the very little that each asks for.
+        script: are the probe's scripts mounted?
+    """
     container: Manifest = {
         "name": "main",
         "image": run.image,
@@ -269,36 +284,40 @@ def _pod_spec(
     }
 
 
-def _probe(run: Run, app: str, pod_spec: Manifest) -> Manifest:
-    template = {"metadata": {"labels": _labels(run, app)}, "spec": pod_spec}
+def _probe(run: Run, app: str, of_pods: Manifest) -> Manifest:
+    template = {"metadata": {"labels": labels_of(run, app)}, "spec": of_pods}
     spec = {"selector": {"matchLabels": {APP_LABEL: app}}, "template": template}
-    return _object(run, "apps/v1", "DaemonSet", app, spec=spec)
+    return namespaced(run, "apps/v1", "DaemonSet", app, spec=spec)
 
 
 def _deployment(run: Run) -> Manifest:
-    pod_spec = _pod_spec(run, ["/agnhost", "netexec", f"--http-port={POD_PORT}"])
+    of_pods = pod_spec(run, ["/agnhost", "netexec", f"--http-port={POD_PORT}"])
     template = {
-        "metadata": {"labels": _labels(run, SCALED)},
-        "spec": pod_spec | {"tolerations": []},
+        "metadata": {"labels": labels_of(run, SCALED)},
+        "spec": of_pods | {"tolerations": []},
     }
     spec = {"replicas": 1, "selector": {"matchLabels": {APP_LABEL: SCALED}}, "template": template}
-    return _object(run, "apps/v1", "Deployment", SCALED, spec=spec)
+    return namespaced(run, "apps/v1", "Deployment", SCALED, spec=spec)
 
 
-def _service(run: Run, name: str, app: str, kind: str) -> Manifest:
+def service(run: Run, name: str, app: str, kind: str) -> Manifest:
+    """A service of type `kind` that leads to the pods of `app`."""
     port = {"port": WEB_PORT, "targetPort": POD_PORT, "protocol": "TCP"}
     spec = {"type": kind, "selector": {APP_LABEL: app}, "ports": [port]}
-    return _object(run, "v1", "Service", name, spec=spec)
+    return namespaced(run, "v1", "Service", name, spec=spec)
 
 
-def _pod(run: Run, name: str, spec: Manifest) -> Manifest:
-    return _object(run, "v1", "Pod", name, spec=spec)
+def bare_pod(run: Run, name: str, spec: Manifest) -> Manifest:
+    """A pod that nobody replaces."""
+    return namespaced(run, "v1", "Pod", name, spec=spec)
 
 
-def _object(run: Run, api: str, kind: str, name: str, **rest: Any) -> Manifest:
-    metadata = {"name": name, "namespace": run.namespace, "labels": _labels(run, name)}
+def namespaced(run: Run, api: str, kind: str, name: str, **rest: Any) -> Manifest:
+    """An object in the run's namespace; `rest` is what it has beside its metadata."""
+    metadata = {"name": name, "namespace": run.namespace, "labels": labels_of(run, name)}
     return {"apiVersion": api, "kind": kind, "metadata": metadata, **rest}
 
 
-def _labels(run: Run, app: str) -> dict[str, str]:
+def labels_of(run: Run, app: str) -> dict[str, str]:
+    """By which the run's objects, and the pods of one application, are found."""
     return {RUN_LABEL: run.id, APP_LABEL: app[:63].rstrip("-.")}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance import stage
+from conformance import scenes, stage
 from conformance.facts import NodeStatus, Taint, from_plain
 from conformance.stage import Run
 from tests.conformance import healthy
@@ -33,7 +33,7 @@ def pod_specs(manifests: list[Json]) -> Iterator[Json]:
 
 def test_nothing_lies_outside_the_namespace(run: Run) -> None:
     """Everything but the namespace is in it, and all bear the run's id: deleting it tidies up."""
-    made = [*stage.base(run), *stage.scene(run), stage.lease(run, "me", "now")]
+    made = [*stage.base(run), *scenes.everything(run), stage.lease(run, "me", "now")]
     assert stage.plain_namespace(run)["metadata"]["labels"] == {stage.RUN_LABEL: run.id}
     assert {manifest["metadata"]["namespace"] for manifest in made} == {run.namespace}
     for manifest in [*made, stage.namespace(run)]:
@@ -43,13 +43,13 @@ def test_nothing_lies_outside_the_namespace(run: Run) -> None:
 
 def test_names_are_unique(run: Run) -> None:
     """No two objects of a kind share a name."""
-    keys = [(each["kind"], each["metadata"]["name"]) for each in stage.scene(run)]
+    keys = [(each["kind"], each["metadata"]["name"]) for each in scenes.everything(run)]
     assert len(keys) == len(set(keys))
 
 
 def test_every_pod_uses_the_one_image_and_leaves_quickly(run: Run) -> None:
     """One image for all, no token of the API in any, and a second to end."""
-    for spec in pod_specs(stage.scene(run)):
+    for spec in pod_specs(scenes.everything(run)):
         assert [container["image"] for container in spec["containers"]] == [run.image]
         assert spec["automountServiceAccountToken"] is False
         assert spec["terminationGracePeriodSeconds"] == 1
@@ -57,7 +57,9 @@ def test_every_pod_uses_the_one_image_and_leaves_quickly(run: Run) -> None:
 
 def test_only_the_host_probe_has_a_token(run: Run) -> None:
     """A token without rights, for ten minutes, to ask each API server; no other pod has any."""
-    holders = [spec for spec in pod_specs(stage.scene(run)) if "serviceAccountToken" in str(spec)]
+    holders = [
+        spec for spec in pod_specs(scenes.everything(run)) if "serviceAccountToken" in str(spec)
+    ]
     (spec,) = holders
     assert spec["hostPID"] is True
     assert "'expirationSeconds': 600" in str(spec["volumes"])
@@ -80,7 +82,9 @@ def test_only_the_run_s_own_namespace_may_hold_privileged_pods(run: Run) -> None
 def test_host_is_mounted_read_only(run: Run) -> None:
     """The privileged probe sees the node's root, and cannot write to it by that path."""
     privileged = [
-        spec for spec in pod_specs(stage.scene(run)) if "securityContext" in spec["containers"][0]
+        spec
+        for spec in pod_specs(scenes.everything(run))
+        if "securityContext" in spec["containers"][0]
     ]
     (spec,) = privileged
     (mount,) = [m for m in spec["containers"][0]["volumeMounts"] if m["mountPath"] == "/host"]
@@ -89,7 +93,7 @@ def test_host_is_mounted_read_only(run: Run) -> None:
 
 def test_each_node_gets_a_pod_bound_to_it(run: Run) -> None:
     """One pod a node, by affinity to the node's name, so that the scheduler has to place it."""
-    pods = {m["metadata"]["name"]: m["spec"] for m in stage.scene(run) if m["kind"] == "Pod"}
+    pods = {m["metadata"]["name"]: m["spec"] for m in scenes.everything(run) if m["kind"] == "Pod"}
     for node in healthy.NODES:
         spec = pods[stage.own_pod(node)]
         assert "nodeName" not in spec
@@ -98,12 +102,12 @@ def test_each_node_gets_a_pod_bound_to_it(run: Run) -> None:
 
 def test_taint_is_tried_on_a_node_that_has_one(run: Run) -> None:
     """The suite taints nothing: it uses the control plane's own taint, or leaves the pods out."""
-    pods = {m["metadata"]["name"]: m["spec"] for m in stage.scene(run) if m["kind"] == "Pod"}
+    pods = {m["metadata"]["name"]: m["spec"] for m in scenes.everything(run) if m["kind"] == "Pod"}
     for name in (stage.REFUSED, stage.TOLERATED):
         assert CONTROL in str(pods[name]["affinity"])
     assert pods[stage.REFUSED]["tolerations"] == []
     free = Run(run.id, run.image, [node for node in run.nodes if node.name != CONTROL])
-    names = {manifest["metadata"]["name"] for manifest in stage.scene(free)}
+    names = {manifest["metadata"]["name"] for manifest in scenes.everything(free)}
     assert not names & {stage.REFUSED, stage.TOLERATED}
 
 
