@@ -77,6 +77,7 @@ def collect(cluster: Cluster, run: Run, expected: Expectation, patience: float) 
         dns=asked(lambda: roster.dns_pods(cluster)),
         api_addresses=asked(lambda: roster.api_addresses(cluster)),
         anonymous=asked(lambda: cluster.stranger(SECRETS)),
+        noted_leases=asked(lambda: roster.noted_leases(cluster)),
         seconds={
             "waiting for probes": round(started - begun, 2),
             "asking the nodes": round(time.monotonic() - started, 2),

@@ -308,6 +308,7 @@ class Facts:
 
     leaders: by name of the lease. dns: CoreDNS's running pods. api_addresses: where the service
     `kubernetes` leads. anonymous: HTTP code for a stranger who asks the API for all secrets.
+    noted_leases: flannel's, where it keeps them as annotations of nodes (`--kube-subnet-mgr`).
     """
 
     taken: str
@@ -321,6 +322,7 @@ class Facts:
     dns: list[Pod] | Unasked = UNRECORDED
     api_addresses: list[str] | Unasked = UNRECORDED
     anonymous: int | Unasked = UNRECORDED
+    noted_leases: list[Lease] | Unasked = UNRECORDED
     seconds: dict[str, float] = field(default_factory=dict)
     format: int = FORMAT
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from conformance import rules
 from conformance.cluster import Cluster, RefusedError
-from conformance.facts import Leader, NodeStatus, Pod, Services, Taint
+from conformance.facts import Leader, Lease, NodeStatus, Pod, Services, Taint
 
 HOSTNAME = "kubernetes.io/hostname"
 ROLE = "node-role.kubernetes.io/"
 # kubeadm's and ours are `control-plane`; before 1.24 it was `master`.
 CONTROL_ROLES = {"control-plane", "master"}
+FLANNEL = "flannel.alpha.coreos.com/"
 LEASES = ("kube-controller-manager", "kube-scheduler")
 GOOD = {"Ready": "True"}  # every other condition of a node is good when False
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -127,6 +128,27 @@ def api_addresses(cluster: Cluster) -> list[str]:
     )
     endpoints = [endpoint for each in slices for endpoint in each.get("endpoints") or []]
     return sorted({address for endpoint in endpoints for address in endpoint["addresses"]})
+
+
+def noted_leases(cluster: Cluster) -> list[Lease]:
+    """The leases that flannel notes on the nodes themselves; none where it keeps them in etcd."""
+    found = (noted_lease(node) for node in cluster.items("/api/v1/nodes"))
+    return [lease for lease in found if lease]
+
+
+def noted_lease(node: dict[str, Any]) -> Lease | None:
+    """A node's lease by its annotations: its subnet is the node's own podCIDR."""
+    notes = node["metadata"].get("annotations") or {}
+    if notes.get(FLANNEL + "kube-subnet-manager") != "true":
+        return None
+    data = json.loads(notes.get(FLANNEL + "backend-data") or "null") or {}
+    return Lease(
+        subnet=node.get("spec", {}).get("podCIDR", ""),
+        public_ip=notes.get(FLANNEL + "public-ip", ""),
+        backend=notes.get(FLANNEL + "backend-type", ""),
+        mac=data.get("VtepMAC", ""),
+        vni=data.get("VNI"),
+    )
 
 
 def kubelet_config(cluster: Cluster, node: str) -> dict[str, str]:
