@@ -3,7 +3,6 @@
 
 import json
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Generator, Iterable
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance import facts as facts_files
 from conformance import options, rules
 from conformance import session as run_session
 from conformance.collect import API_PORT
@@ -129,7 +129,7 @@ def _end(part: Session, config: pytest.Config) -> bool:
     """Keep the facts if asked, remove what the run made, say what remains; True if nothing does."""
     said = config.stash[epilogue]
     if part.settings.save and part.shared and (part.shared / "facts.json").exists():
-        shutil.copyfile(part.shared / "facts.json", part.settings.save)
+        facts_files.write(part.settings.save, (part.shared / "facts.json").read_text())
         said.append(f"facts kept in {part.settings.save}")
     remains: list[str] = []
     if part.life:

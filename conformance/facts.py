@@ -10,9 +10,11 @@ Units: times in milliseconds unless a name says otherwise, sizes in bytes.
 
 import dataclasses
 import functools
+import gzip
 import json
 import types
 import typing
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -341,16 +343,32 @@ def dump(facts: Facts) -> str:
     return json.dumps(dataclasses.asdict(facts), indent=1, sort_keys=True) + "\n"
 
 
+def write(path: Path, text: str) -> None:
+    """Keep dumped facts; packed, always to the same bytes, if the file's name ends in .gz."""
+    data = text.encode()
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+
+
+def read(path: Path) -> Any:
+    """The JSON of a file, which may be packed.
+
+    Raises:
+        FactsError: if it cannot be read, or is no JSON.
+    """
+    try:
+        data = path.read_bytes()
+        return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+    except (OSError, EOFError, ValueError, zlib.error) as problem:
+        raise FactsError(f"{path}: {problem}") from None
+
+
 def load(path: Path) -> Facts:
     """Read a facts file.
 
     Raises:
         FactsError: if it cannot be read, is no JSON, or has another shape.
     """
-    try:
-        plain = json.loads(path.read_text())
-    except (OSError, ValueError) as problem:
-        raise FactsError(f"{path}: {problem}") from None
+    plain = read(path)
     if not isinstance(plain, dict) or plain.get("format") != FORMAT:
         raise FactsError(f"{path}: not a facts file of format {FORMAT}; make one with --save-facts")
     try:

@@ -48,7 +48,9 @@ def add(parser: pytest.Parser) -> None:
         "--patience", metavar="SECONDS", type=float, default=60.0,
         help="the longest wait for anything (%(default)s)",
     )  # fmt: skip
-    group.addoption("--save-facts", metavar="FILE", help="keep what was collected")
+    group.addoption(
+        "--save-facts", metavar="FILE", help="keep what was collected (.json, .json.gz)"
+    )
     group.addoption("--replay", metavar="FILE", help="judge kept facts, without a cluster")
     group.addoption(
         "--results", metavar="FILE", help="one JSON line a test, written as each test ends"

@@ -80,6 +80,15 @@ def parser() -> argparse.ArgumentParser:
     service_verb = verb("service", service, "start or stop one service")
     service_verb.add_argument("change", choices=("start", "stop"))
     service_verb.add_argument("service", choices=sorted(services.ALL), metavar="SERVICE")
+    # Its words are parsed by itself, those with hyphens, too.
+    fault_verb = verbs.add_parser(
+        "fault",
+        help="break a cluster: the suite must see it; --help",
+        add_help=False,
+        prefix_chars="\0",
+    )
+    fault_verb.set_defaults(action=fault)
+    fault_verb.add_argument("words", nargs=argparse.REMAINDER)
     verb("inside-init", lambda _: init.main(), None)
     verb("inside-up", lambda _: life.inside_up(), None)
     verb("inside-sweep", lambda _: groups.inside_sweep(), None)
@@ -143,6 +152,15 @@ def logs(arguments: argparse.Namespace) -> int:
         raise Problem(f"there is no log {arguments.service!r}; there are: {known}", USAGE)
     follow = ["-F"] if arguments.follow else []
     return subprocess.run(["tail", "-n", "200", *follow, str(log)], check=False).returncode
+
+
+def fault(arguments: argparse.Namespace) -> int:
+    """Put faults into a cluster; done by the lab's virtual environment, in which the suite is."""
+    python = places.VENV / "bin" / "python"
+    if not python.exists():
+        raise Problem(f"there is no {python}: run `make demo` or `make demo-ha` first", USAGE)
+    command = [str(python), "-B", "-m", "lab.trial", *arguments.words]
+    return subprocess.run(command, cwd=places.CHECKOUT, check=False).returncode
 
 
 def service(arguments: argparse.Namespace) -> int:

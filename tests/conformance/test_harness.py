@@ -238,4 +238,34 @@ def test_facts_survive_being_kept(tmp_path: Path) -> None:
     file = tmp_path / "facts.json"
     file.write_text(json.dumps(plain))
     loaded = facts_module.load(file)
-    assert json.loads(facts_module.dump(loaded)) == plain
+    kept = json.loads(facts_module.dump(loaded))
+    assert holds(kept, plain)
+    assert facts_module.from_plain(facts_module.Facts, kept) == loaded
+
+
+def holds(whole: Any, part: Any) -> bool:
+    """Is all of the one in the other, which may have fields that were asked for later?"""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(key in whole and holds(whole[key], value) for key, value in part.items())
+    return bool(whole == part)
+
+
+@pytest.mark.parametrize("name", ["facts.json", "facts.json.gz"])
+def test_packed_facts_are_the_same(tmp_path: Path, name: str) -> None:
+    """A name that ends in .gz packs them, always to the same bytes."""
+    facts = facts_module.from_plain(facts_module.Facts, healthy.facts())
+    kept = tmp_path / name
+    facts_module.write(kept, facts_module.dump(facts))
+    before = kept.read_bytes()
+    facts_module.write(kept, facts_module.dump(facts_module.load(kept)))
+    assert facts_module.load(kept) == facts
+    assert kept.read_bytes() == before
+    assert (len(before) < 9000) == name.endswith(".gz")
+
+
+def test_packed_facts_that_are_none(tmp_path: Path) -> None:
+    """A file that is called .gz and is none is told as such."""
+    file = tmp_path / "facts.json.gz"
+    file.write_text("{}")
+    with pytest.raises(facts_module.FactsError, match=r"facts\.json\.gz"):
+        facts_module.load(file)

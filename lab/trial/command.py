@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lab/lab fault`: put faults into a cluster of the lab one by one, and judge the suite."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from conformance.detects import FAULTS
+from lab.trial import catalog, clusters, trial
+from lab.trial.catalog import KINDS, Fault
+from lab.trial.scene import Scene
+from lab.trial.trial import TrialError
+
+EPILOG = "exit status: 0 exact and green again, 1 not, 2 wrong use or no cluster, 130 interrupted"
+INTERRUPTED = 130
+
+
+def main(words: list[str]) -> int:
+    """Do what the words say; return the exit status."""
+    arguments = parser().parse_args(words)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job heals, too
+    try:
+        return act(arguments)
+    except (TrialError, AssertionError) as problem:
+        print(f"lab fault: {problem}", file=sys.stderr)
+        return 1
+    except LookupError as problem:
+        print(f"lab fault: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog="lab/lab fault",
+        description="Put a fault into a cluster of the lab: the suite must see it, and only it.",
+        epilog=EPILOG,
+    )
+    made.add_argument("names", nargs="*", metavar="NAME", help="faults, one after the other")
+    made.add_argument("--list", action="store_true", help="name all faults, and how each is made")
+    made.add_argument("--cluster", default="", help="default: the smallest that will do")
+    made.add_argument("--keep", action="store_true", help="leave the fault in, to look at it")
+    made.add_argument(
+        "--heal", action="store_true", help="take NAME out, or without NAME what was left in"
+    )
+    made.add_argument(
+        "--assume-green", action="store_true", help="do not run the suite before the first fault"
+    )
+    made.add_argument("--folder", type=Path, help=f"for records (default {trial.report_folder()})")
+    return made
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """List, heal, or hold trials."""
+    if arguments.list:
+        return show()
+    if arguments.heal:
+        return heal(arguments)
+    if not arguments.names:
+        parser().error("name a fault, or --list")
+    folder = arguments.folder or trial.report_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = [catalog.fault(name) for name in arguments.names]
+    sound: set[str] = set()
+    if arguments.assume_green:
+        sound = {scene_of(each, arguments).cluster.name for each in chosen if not each.replayed}
+    good = [one(each, arguments, folder, sound) for each in chosen]
+    return 0 if all(good) else 1
+
+
+def one(fault: Fault, arguments: argparse.Namespace, folder: Path, sound: set[str]) -> bool:
+    """Hold one trial and tell what it came to."""
+    if fault.replayed:
+        record = trial.replay(fault, folder)
+    else:
+        scene = scene_of(fault, arguments)
+        if scene.cluster.name not in sound:
+            trial.baseline(scene, folder)
+            sound.add(scene.cluster.name)
+        record = trial.hold(fault, scene, folder, arguments.keep)
+    print("\n  ".join([record.line(), *record.problems]), flush=True)
+    return record.good
+
+
+def scene_of(fault: Fault, arguments: argparse.Namespace) -> Scene:
+    """The cluster to break."""
+    return clusters.scene(clusters.choose(fault, arguments.cluster))
+
+
+def heal(arguments: argparse.Namespace) -> int:
+    """Take faults out of clusters, whoever put them there."""
+    for name in arguments.names:
+        fault = catalog.fault(name)
+        if not fault.replayed:
+            scene = scene_of(fault, arguments)
+            fault.module.heal(scene)
+            if scene.journal.fault == name:
+                scene.journal.end()
+            print(f"{name} is out of {scene.cluster.name}")
+    if not arguments.names:
+        for cluster in clusters.standing():
+            left = trial.heal_left(clusters.scene(cluster))
+            print(
+                f"{cluster.name}: {f'{left} is out of it' if left else 'no fault was left in it'}"
+            )
+    return 0
+
+
+def show() -> int:
+    """Name all faults: how each is made, what it needs, what it is."""
+    there = catalog.faults()
+    for name, meaning in FAULTS.items():
+        made = there.get(name)
+        kind, needs = (made.kind, made.needs) if made else ("no module", "")
+        needs = "-" if made and made.replayed else needs
+        print(f"{name:<30} {kind:<10} {needs:<7} {meaning}")
+    print("\n".join(["", *(f"{kind:<10} {meaning}" for kind, meaning in KINDS.items())]))
+    return 0

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One trial: the fault goes in, the suite judges, the fault goes out, the suite is green again."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.trial import catalog, corpus, suite, verdict
+from lab.trial.catalog import Fault
+from lab.trial.results import Results, address
+from lab.trial.scene import NOBODY, Scene, Victims
+from lab.trial.verdict import Red
+from tests.lab import controller, health
+
+FORMAT = 1
+PAUSE = 2.0
+
+
+class TrialError(Exception):
+    """The trial could not be held, so nothing is said about the suite. The message says why."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a trial came to. `seconds` by part: inject, verdict, heal, green."""
+
+    fault: str
+    kind: str
+    cluster: str
+    victims: list[str]
+    exact: bool
+    green: bool
+    red: dict[str, Red]
+    problems: list[str]
+    seconds: dict[str, float]
+    when: float = field(default_factory=time.time)
+    format: int = FORMAT
+
+    @property
+    def good(self) -> bool:
+        """Exact, and green after healing."""
+        return self.exact and self.green
+
+    def line(self) -> str:
+        """It in one line."""
+        took = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in self.seconds.items())
+        declared = sum(red.role == "declared" for red in self.red.values())
+        red = f"{declared} declared red, {len(self.red) - declared} others"
+        told = "exact" if self.exact else "NOT EXACT"
+        back = "green again" if self.green else "NOT GREEN AGAIN"
+        return f"{self.fault:<30} {told}, {back}; {red}; {took}; {self.kind}, {self.cluster}"
+
+    def write(self, folder: Path) -> None:
+        """Keep it in the report folder."""
+        text = json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"
+        (folder / f"{self.fault}.json").write_text(text)
+
+
+def baseline(scene: Scene, folder: Path) -> None:
+    """Heal what a killed run left, and see that the suite is green on the cluster as it is.
+
+    Raises:
+        TrialError: it is not.
+    """
+    heal_left(scene)
+    results = suite.on_cluster(scene.cluster, folder, f"{scene.cluster.name}.baseline")
+    if results.exit or not results.judged:
+        red = [f"{test.test}: {test.headline}" for test in results.red]
+        told = "\n  ".join(red) or results.printed[-2000:]
+        raise TrialError(f"{scene.cluster.name} is not sound, so no fault is put in:\n  {told}")
+
+
+def heal_left(scene: Scene) -> str:
+    """Take out the fault that a killed run left in the cluster; return its name, '' if none.
+
+    Raises:
+        TrialError: it does not go.
+    """
+    left = scene.journal.fault
+    if left:
+        try:
+            catalog.fault(left).module.heal(scene)
+            health.await_whole(scene.cluster)
+        except (AssertionError, LookupError) as problem:
+            raise TrialError(f"{left} is still in {scene.cluster.name}: {problem}") from None
+        scene.journal.end()
+    return left
+
+
+def hold(fault: Fault, scene: Scene, folder: Path, keep: bool = False) -> Record:
+    """Put the fault in, have the suite judge, take it out, have the suite see that.
+
+    keep: leave it in the cluster, for somebody who wants to look at it.
+    """
+    heal_left(scene)
+    seconds: dict[str, float] = {}
+    victims, results = NOBODY, Results([], -1, "the suite was not run", 0.0)
+    scene.journal.begin(fault.name)
+    try:
+        victims = _timed(seconds, "inject", lambda: fault.module.inject(scene))
+        results = suite.on_cluster(scene.cluster, folder, fault.name)
+        seconds["verdict"] = round(results.seconds, 1)
+    finally:
+        if not keep:
+            _timed(seconds, "heal", lambda: fault.module.heal(scene))
+    told = verdict.judge(fault, catalog.declared(fault.name), victims, results)
+    green, problems = (
+        (False, ["the fault was left in the cluster"])
+        if keep
+        else _timed(seconds, "green", lambda: await_green(fault, scene, folder, results))
+    )
+    if green:
+        scene.journal.end()
+    record = Record(
+        fault.name, fault.kind, scene.cluster.name, list(victims.nodes), told.exact, green,
+        told.red, [*told.problems, *problems], seconds,
+    )  # fmt: skip
+    record.write(folder)
+    return record
+
+
+def await_green(
+    fault: Fault, scene: Scene, folder: Path, before: Results
+) -> tuple[bool, list[str]]:
+    """Wait until the cluster is whole and all checks that were red are green; else what is red."""
+    deadline = time.monotonic() + fault.green_seconds
+    try:
+        health.await_whole(scene.cluster, fault.green_seconds)
+    except AssertionError as problem:
+        return False, [str(problem)]
+    again = sorted({address(test) for test in before.red}) or ["-m", "os"]
+    while True:
+        results = suite.on_cluster(scene.cluster, folder, f"{fault.name}.healed", *again)
+        if results.exit == 0 and results.judged:
+            return True, []
+        if time.monotonic() > deadline:
+            red = [f"after healing: {test.test}: {test.headline}" for test in results.red]
+            return False, red or [f"after healing: {results.printed[-800:]}"]
+        time.sleep(PAUSE)
+
+
+def replay(fault: Fault, folder: Path) -> Record:
+    """Alter sound facts as the fault would, and have the suite judge them."""
+    recording = corpus.sound(fault.recording)
+    seconds: dict[str, float] = {}
+    victims: Victims = _timed(seconds, "inject", lambda: fault.module.alter(recording))
+    facts = folder / f"{fault.name}.facts.json"
+    facts.write_text(json.dumps(recording))
+    results = suite.on_facts(facts, folder, fault.name)
+    seconds["verdict"] = round(results.seconds, 1)
+    told = verdict.judge(fault, catalog.declared(fault.name), victims, results)
+    record = Record(
+        fault.name, fault.kind, "recorded", list(victims.nodes), told.exact, True,
+        told.red, told.problems, seconds,
+    )  # fmt: skip
+    record.write(folder)
+    return record
+
+
+def _timed(seconds: dict[str, float], part: str, work: Callable[[], Any]) -> Any:
+    began = time.monotonic()
+    try:
+        return work()
+    finally:
+        seconds[part] = round(time.monotonic() - began, 1)
+
+
+def report_folder() -> Path:
+    """Where records are kept unless somebody says otherwise."""
+    return controller.STATE / "faults"
