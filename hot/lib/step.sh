@@ -116,10 +116,11 @@ program() {
 
 # link_program FILE...: switch /opt/heatgen/bin/NAME to these programs.
 link_program() {
-    local file
+    local file link
     for file; do
         [ -x "$file" ] || fail "the archive has no program ${file##*/}"
-        ln -sfn "$file" "$heatgen_bin/${file##*/}"
+        link=$heatgen_bin/${file##*/}
+        [ "$(readlink "$link" || true)" = "$file" ] || ln -sfn "$file" "$link"
     done
 }
 
@@ -177,12 +178,19 @@ fingerprint() {
     done | openssl dgst -sha256 -r
 }
 
-# unit_current NAME FILE...: does the service run with these files as they are?
+# unit_current NAME FILE...: does the service run with these files as they are? What it was started with
+# is noted until the next boot; of a service that came with the boot, all of them are older than its start.
 unit_current() {
-    local unit=$1
+    local unit=$1 noted=/run/heatgen-$1.state since
     shift
-    [ "$(cat "/run/heatgen-$unit.state" 2>/dev/null)" = "$(unit_state "$unit" "$@")" ] &&
-        systemctl is-active --quiet "$unit.service"
+    systemctl is-active --quiet "$unit.service" || return 1
+    if [ -e "$noted" ]; then
+        [ "$(<"$noted")" = "$(unit_state "$unit" "$@")" ]
+    else
+        since=$(systemctl show --property ExecMainStartTimestamp --value "$unit.service")
+        [ -n "$since" ] &&
+            [ -z "$(find "/etc/systemd/system/$unit.service" "$@" -newermt "$since" 2>&1)" ]
+    fi
 }
 unit_state() {
     fingerprint "/etc/systemd/system/$1.service" "${@:2}"
@@ -233,13 +241,18 @@ lock_etcdctl() {
 # lock_cluster WHAT: wait for this server's turn to restart. Without another server, or when etcd does
 # not answer, there is nothing to wait for. A server that did not come back ends everybody's turn.
 lock_cluster() {
-    local said lease broken end=$((SECONDS + 150))
+    local planned said='' able='' lease broken end=$((SECONDS + 150))
     heatgen_lock=''
-    heatgen_others=$(awk -v own="$(node_address)" '$2 == "control" && $3 != own {
-        printf "%shttps://%s:2379", n++ ? "," : "", $3}' /var/lib/heatgen/nodes 2>/dev/null) || true
-    [ -n "$heatgen_others" ] || return 0
-    if ! said=$(lock_etcdctl get /heatgen/restarting/ --prefix 2>&1); then
-        echo "$1 restarts without waiting its turn, etcd does not answer: $(tail -n 1 <<<"$said")"
+    planned=$(awk -v own="$(node_address)" '$2 == "control" && $3 != own {print "https://" $3 ":2379"}' \
+        /var/lib/heatgen/nodes 2>/dev/null) || true
+    # Those who can be asked: one that is gone cannot, nor one that has just come and does not vote yet.
+    for heatgen_others in $planned; do
+        if said=$(lock_etcdctl get /heatgen/restarting/ --prefix 2>&1); then able+=,$heatgen_others; fi
+    done
+    heatgen_others=${able#,}
+    if [ -z "$heatgen_others" ]; then
+        [ -z "$planned" ] ||
+            echo "$1 restarts without waiting its turn, etcd does not answer: $(tail -n 1 <<<"$said")"
         return 0
     fi
     hold_lock "$1"

@@ -76,8 +76,15 @@ def lose(cluster: Cluster, node: Node, off: Callable[[Node], None]) -> None:
             60,
             lambda: etcd.healthy(others[0], others) == names,
         )
-        words = ["create", "configmap", f"without-{node.name}", "-n", NAMESPACE]
-        controller.wait_for("an object can be made", 60, lambda: cluster.kubectl(*words))
+        # Another name for each try: one that timed out may have been done.
+        name = f"without-{node.name}-{{:.0f}}"
+        controller.wait_for(
+            "an object can be made",
+            60,
+            lambda: cluster.kubectl(
+                "create", "configmap", name.format(time.time()), "-n", NAMESPACE
+            ),
+        )
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])

@@ -127,3 +127,63 @@ def test_a_program_is_told_apart_by_its_file_a_text_by_its_content(sandbox: Sand
     first, same, text_changed, program_changed = step(sandbox, body).stdout.split("\n")[:4]
     assert same == first
     assert len({first, text_changed, program_changed}) == 3
+
+
+SYSTEMCTL = """
+    systemctl() {
+        case $1 in
+            is-active) true ;;
+            show) echo "$STARTED" ;;
+            restart) echo "restarted" ;;
+        esac
+    }
+    mkdir -p /etc/systemd/system /etc/tea
+    echo unit >/etc/systemd/system/tea.service; echo "$TEXT" >/etc/tea/tea.conf
+    touch -d '2026-01-01 12:00:00 UTC' /etc/systemd/system/tea.service /etc/tea/tea.conf
+    """
+
+
+@pytest.mark.parametrize(
+    ("started", "said"),
+    [
+        ("Thu 2026-01-01 13:00:00 UTC", ""),
+        ("Thu 2026-01-01 11:00:00 UTC", "restarted\n"),
+        ("", "restarted\n"),
+    ],
+)
+def test_a_service_that_came_with_the_boot_is_left_alone(
+    sandbox: Sandbox, started: str, said: str
+) -> None:
+    """What was noted is gone after a boot: its files are older than it, so it runs with them."""
+    body = SYSTEMCTL + "start_unit tea /etc/tea/tea.conf"
+    assert step(sandbox, body, STARTED=started, TEXT="one").stdout == said
+
+
+ETCDCTL = """
+    mkdir -p /var/lib/heatgen
+    printf '%s\\n' 'a control 192.0.2.1' 'b control 192.0.2.2' 'c control 192.0.2.3' \\
+        'd worker 192.0.2.4' >/var/lib/heatgen/nodes
+    node_address() { echo 192.0.2.1; }
+    lock_etcdctl() {
+        case $heatgen_others in *$LEARNER*) echo "rpc not supported for learner"; return 1 ;; esac
+        case $1 in lock) : >"$heatgen_lock" ;; lease) echo "lease 12 granted" ;; esac
+    }
+    """
+
+
+@pytest.mark.parametrize(
+    ("learner", "asked"),
+    [("none", "https://192.0.2.2:2379,https://192.0.2.3:2379"), (".2:", "https://192.0.2.3:2379")],
+)
+def test_turns_are_asked_of_members_that_vote(sandbox: Sandbox, learner: str, asked: str) -> None:
+    """A new member that does not vote yet answers no such question, and is not asked."""
+    body = ETCDCTL + 'lock_cluster tea; echo "by $heatgen_others"; unlock_cluster'
+    ran = step(sandbox, body, LEARNER=learner)
+    assert (ran.status, ran.stdout) == (0, f"by {asked}\n"), ran.stderr
+
+
+def test_without_anybody_who_votes_nobody_waits(sandbox: Sandbox) -> None:
+    """There is no turn to take then: the service is started, and it is said."""
+    ran = step(sandbox, ETCDCTL + "lock_cluster tea", LEARNER=":2379")
+    assert ran.status == 0
+    assert ran.stdout.startswith("tea restarts without waiting its turn")
