@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from conformance.detects import FAULTS
-from lab.trial import catalog, clusters, trial
+from lab.trial import catalog, clusters, corpus, report, trial
 from lab.trial.catalog import KINDS, Fault
 from lab.trial.scene import Scene
 from lab.trial.trial import TrialError
@@ -49,6 +49,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--assume-green", action="store_true", help="do not run the suite before the first fault"
     )
+    made.add_argument(
+        "--publish",
+        action="store_true",
+        help="put the folder's records and recordings into the checkout: corpus and documents",
+    )
     made.add_argument("--folder", type=Path, help=f"for records (default {trial.report_folder()})")
     return made
 
@@ -59,15 +64,18 @@ def act(arguments: argparse.Namespace) -> int:
         return show()
     if arguments.heal:
         return heal(arguments)
-    if not arguments.names:
-        parser().error("name a fault, or --list")
     folder = arguments.folder or trial.report_folder()
     folder.mkdir(parents=True, exist_ok=True)
+    if arguments.publish:
+        return publish(folder)
+    if not arguments.names:
+        parser().error("name a fault, or --list")
     chosen = [catalog.fault(name) for name in arguments.names]
     sound: set[str] = set()
     if arguments.assume_green:
         sound = {scene_of(each, arguments).cluster.name for each in chosen if not each.replayed}
     good = [one(each, arguments, folder, sound) for each in chosen]
+    report.write(folder)
     return 0 if all(good) else 1
 
 
@@ -106,6 +114,16 @@ def heal(arguments: argparse.Namespace) -> int:
             print(
                 f"{cluster.name}: {f'{left} is out of it' if left else 'no fault was left in it'}"
             )
+    return 0
+
+
+def publish(folder: Path) -> int:
+    """Put recordings into the checkout, if none of the clusters' secrets is in any of them."""
+    found = report.secrets_in(corpus.recordings(folder), clusters.standing())
+    if found:
+        raise TrialError("secrets in the recordings:\n  " + "\n  ".join(found))
+    for path in [*corpus.publish(folder), report.write_page()]:
+        print(path)
     return 0
 
 

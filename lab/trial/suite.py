@@ -21,7 +21,7 @@ ALWAYS = ("-n", "auto", "-p", "no:cacheprovider", "-q")
 def on_cluster(cluster: Cluster, kept: Path, name: str, *options: str) -> Results:
     """Judge a cluster; `NAME.jsonl` and `NAME.facts.json` of the folder `kept` hold its words."""
     facts = kept / f"{name}.facts.json"
-    facts.unlink(missing_ok=True)
+    facts.unlink(missing_ok=True)  # what an earlier run kept is not this one's
     files = {
         "--kubeconfig": cluster.directory / "kubeconfig",
         "--expect": cluster.directory / "expect.json",

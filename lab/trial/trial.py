@@ -67,7 +67,7 @@ def baseline(scene: Scene, folder: Path) -> None:
         TrialError: it is not.
     """
     heal_left(scene)
-    results = suite.on_cluster(scene.cluster, folder, f"{scene.cluster.name}.baseline")
+    results = suite.on_cluster(scene.cluster, folder, scene.cluster.name + corpus.BASELINE)
     if results.exit or not results.judged:
         red = [f"{test.test}: {test.headline}" for test in results.red]
         told = "\n  ".join(red) or results.printed[-2000:]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.trial import clusters, trial
+from lab.trial import clusters, report, trial
 from lab.trial.catalog import Fault
 from lab.trial.scene import Scene
 from tests.lab import controller
@@ -43,5 +43,6 @@ def scene_for(folder: Path) -> Iterator[SceneFor]:
         return scenes[cluster.name]
 
     yield choose
+    report.write(folder)
     for scene in scenes.values():
         trial.baseline(scene, folder)
