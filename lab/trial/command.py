@@ -8,8 +8,8 @@ from pathlib import Path
 
 from conformance.detects import FAULTS
 from lab.trial import catalog, clusters, corpus, report, trial
-from lab.trial.catalog import KINDS, Fault
-from lab.trial.scene import Scene
+from lab.trial.catalog import KINDS
+from lab.trial.sweep import Sweep
 from lab.trial.trial import TrialError
 
 EPILOG = "exit status: 0 exact and green again, 1 not, 2 wrong use or no cluster, 130 interrupted"
@@ -70,32 +70,16 @@ def act(arguments: argparse.Namespace) -> int:
         return publish(folder)
     if not arguments.names:
         parser().error("name a fault, or --list")
+    if arguments.keep and len(arguments.names) > 1:
+        parser().error("--keep leaves one fault in, not several")
     chosen = [catalog.fault(name) for name in arguments.names]
-    sound: set[str] = set()
-    if arguments.assume_green:
-        sound = {scene_of(each, arguments).cluster.name for each in chosen if not each.replayed}
-    good = [one(each, arguments, folder, sound) for each in chosen]
-    report.write(folder)
-    return 0 if all(good) else 1
-
-
-def one(fault: Fault, arguments: argparse.Namespace, folder: Path, sound: set[str]) -> bool:
-    """Hold one trial and tell what it came to."""
-    if fault.replayed:
-        record = trial.replay(fault, folder)
-    else:
-        scene = scene_of(fault, arguments)
-        if scene.cluster.name not in sound:
-            trial.baseline(scene, folder)
-            sound.add(scene.cluster.name)
-        record = trial.hold(fault, scene, folder, arguments.keep)
-    print("\n  ".join([record.line(), *record.problems]), flush=True)
-    return record.good
-
-
-def scene_of(fault: Fault, arguments: argparse.Namespace) -> Scene:
-    """The cluster to break."""
-    return clusters.scene(clusters.choose(fault, arguments.cluster))
+    good = True
+    with Sweep(folder, arguments.cluster, arguments.assume_green) as sweep:
+        for fault in chosen:
+            record = sweep.hold(fault, arguments.keep)
+            print("\n  ".join([record.line(), *record.problems]), flush=True)
+            good = good and (record.exact if arguments.keep else record.good)
+    return 0 if good else 1
 
 
 def heal(arguments: argparse.Namespace) -> int:
@@ -103,7 +87,7 @@ def heal(arguments: argparse.Namespace) -> int:
     for name in arguments.names:
         fault = catalog.fault(name)
         if not fault.replayed:
-            scene = scene_of(fault, arguments)
+            scene = clusters.scene(clusters.choose(fault, arguments.cluster))
             fault.module.heal(scene)
             if scene.journal.fault == name:
                 scene.journal.end()

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance.results import FAILED
 from lab.trial import catalog, corpus, suite, verdict
 from lab.trial.catalog import Fault
-from lab.trial.results import Results, address
+from lab.trial.results import Results, address, ended
 from lab.trial.scene import NOBODY, Scene, Victims
 from lab.trial.verdict import Red
 from tests.lab import controller, health
@@ -26,7 +27,11 @@ class TrialError(Exception):
 
 @dataclass(frozen=True)
 class Record:
-    """What a trial came to. `seconds` by part: inject, verdict, heal, green."""
+    """What a trial came to.
+
+    seconds: inject; first, until the first declared check was red; verdict, until the suite had
+    ended; heal; green, until it was seen that all is well.
+    """
 
     fault: str
     kind: str
@@ -69,6 +74,7 @@ def baseline(scene: Scene, folder: Path) -> None:
     heal_left(scene)
     results = suite.on_cluster(scene.cluster, folder, scene.cluster.name + corpus.BASELINE)
     if results.exit or not results.judged:
+        (folder / f"{scene.cluster.name}{corpus.BASELINE}.facts.json").unlink(missing_ok=True)
         red = [f"{test.test}: {test.headline}" for test in results.red]
         told = "\n  ".join(red) or results.printed[-2000:]
         raise TrialError(f"{scene.cluster.name} is not sound, so no fault is put in:\n  {told}")
@@ -103,7 +109,7 @@ def hold(fault: Fault, scene: Scene, folder: Path, keep: bool = False) -> Record
     try:
         victims = _timed(seconds, "inject", lambda: fault.module.inject(scene))
         results = suite.on_cluster(scene.cluster, folder, fault.name)
-        seconds["verdict"] = round(results.seconds, 1)
+        seconds |= _until(fault, results)
     finally:
         if not keep:
             _timed(seconds, "heal", lambda: fault.module.heal(scene))
@@ -151,7 +157,7 @@ def replay(fault: Fault, folder: Path) -> Record:
     facts = folder / f"{fault.name}.facts.json"
     facts.write_text(json.dumps(recording))
     results = suite.on_facts(facts, folder, fault.name)
-    seconds["verdict"] = round(results.seconds, 1)
+    seconds |= _until(fault, results)
     told = verdict.judge(fault, catalog.declared(fault.name), victims, results)
     record = Record(
         fault.name, fault.kind, "recorded", list(victims.nodes), told.exact, True,
@@ -159,6 +165,16 @@ def replay(fault: Fault, folder: Path) -> Record:
     )  # fmt: skip
     record.write(folder)
     return record
+
+
+def _until(fault: Fault, results: Results) -> dict[str, float]:
+    """Seconds from the suite's start to its first declared failure, and to its end."""
+    declared = catalog.declared(fault.name)
+    stood = [
+        ended(test) for test in results.tests if test.outcome == FAILED and test.check in declared
+    ]
+    first = {"first": round(min(stood) - results.began, 1)} if stood else {}
+    return first | {"verdict": round(results.seconds, 1)}
 
 
 def _timed(seconds: dict[str, float], part: str, work: Callable[[], Any]) -> Any:

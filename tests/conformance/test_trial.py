@@ -10,11 +10,13 @@ import pytest
 from conformance import options
 from conformance.detects import FAULTS
 from conformance.results import Result
-from lab.trial import catalog, results, verdict
+from lab.trial import catalog, corpus, results, suite, trial, verdict
 from lab.trial.catalog import Fault
 from lab.trial.journal import Journal
 from lab.trial.results import Results
-from lab.trial.scene import NOBODY, Victims
+from lab.trial.scene import NOBODY, Scene, Victims
+from tests.lab import health
+from tests.lab.cluster import Cluster
 
 VICTIM = Victims(("demo-worker-0",))
 
@@ -157,3 +159,110 @@ def test_checks_have_layers() -> None:
     found = catalog.checks()
     assert len(found) > 60
     assert {check.layer for check in found.values()} == set(options.LAYERS)
+
+
+# ---- a trial, on a cluster that is none ----
+
+
+class Stage:
+    """Stands for a cluster and the suite: remembers in which order what happened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+        self.did: list[str] = []
+        self.runs: list[Results | BaseException] = []
+        self.folder = path
+        cluster = Cluster("demo", {"nodes": {}})
+        self.scene = Scene(cluster, Journal(path / "journal.json"))
+        monkeypatch.setattr(suite, "on_cluster", self.on_cluster)
+        monkeypatch.setattr(health, "await_whole", lambda *_: None)
+        monkeypatch.setattr(catalog, "declared", lambda _: {"test_a"})
+        monkeypatch.setattr(catalog, "fault", lambda _: self.fault)
+        self.fault: Fault = fault(inject=self.inject, heal=self.heal, GREEN_SECONDS=0.0)
+
+    def inject(self, scene: Scene) -> Victims:
+        """The fault is written down before it is there."""
+        assert scene.journal.fault == "vxlan-blocked"
+        self.did.append("inject")
+        return VICTIM
+
+    def heal(self, _: Scene) -> None:
+        """Only that it was called."""
+        self.did.append("heal")
+
+    def on_cluster(self, _: Cluster, folder: Path, name: str, *options: str) -> Results:
+        """The next of the runs that were prepared."""
+        assert folder == self.folder
+        self.did.append(" ".join([name, *options]))
+        ran = self.runs.pop(0)
+        if isinstance(ran, BaseException):
+            raise ran
+        return ran
+
+    def ran(self, *tests: Result) -> None:
+        """Prepare a run of the suite."""
+        status = int(any(test.outcome != "passed" for test in tests))
+        self.runs.append(Results(list(tests), status, "printed", 1.0))
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
+    """A cluster that is none."""
+    return Stage(monkeypatch, tmp_path)
+
+
+def test_a_trial_that_is_good(stage: Stage) -> None:
+    """In, judged, out, green: in this order, and then nothing is written down any more."""
+    stage.ran(result("test_a"), result("test_b", "passed"))
+    stage.ran(result("test_a", "passed"))
+    record = trial.hold(stage.fault, stage.scene, stage.folder)
+    assert record.good
+    again = "vxlan-blocked.healed conformance/test_network.py::test_a"
+    assert stage.did == ["inject", "vxlan-blocked", "heal", again]
+    assert stage.scene.journal.fault == ""
+    assert "exact, green again; 1 declared red, 0 others" in record.line()
+    kept = corpus.records(stage.folder)["vxlan-blocked"]
+    assert corpus.in_short(kept).red == {"test_a": "declared"}
+
+
+def test_what_does_not_become_green_is_told(stage: Stage) -> None:
+    """The fault stays written down, and the record says what is red."""
+    stage.ran(result("test_a"))
+    stage.ran(result("test_a", said="demo-worker-0: for ever"))
+    record = trial.hold(stage.fault, stage.scene, stage.folder)
+    assert record.exact
+    assert not record.good
+    assert "after healing: test_network.py::test_a[x]: demo-worker-0: for ever" in record.problems
+    assert stage.scene.journal.fault == "vxlan-blocked"
+
+
+def test_ctrl_c_heals(stage: Stage) -> None:
+    """Whatever ends the suite, the fault is taken out."""
+    stage.runs.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        trial.hold(stage.fault, stage.scene, stage.folder)
+    assert stage.did == ["inject", "vxlan-blocked", "heal"]
+
+
+def test_a_killed_trial_is_healed_by_the_next(stage: Stage) -> None:
+    """What was written down is taken out before anything else is done to the cluster."""
+    stage.scene.journal.begin("vxlan-blocked")
+    stage.ran(result("test_a", "passed"))
+    trial.baseline(stage.scene, stage.folder)
+    assert stage.did == ["heal", "demo.baseline"]
+    assert stage.scene.journal.fault == ""
+
+
+def test_no_fault_goes_into_a_cluster_that_is_not_sound(stage: Stage) -> None:
+    """The suite has to be green before; what is red is told."""
+    stage.ran(result("test_b", said="demo-worker-1: red before"))
+    with pytest.raises(trial.TrialError, match=r"test_b\[x\]: demo-worker-1: red before"):
+        trial.baseline(stage.scene, stage.folder)
+
+
+def test_a_fault_may_be_kept(stage: Stage) -> None:
+    """Whoever wants to look at it finds it in the cluster, and the next trial takes it out."""
+    stage.ran(result("test_a"))
+    record = trial.hold(stage.fault, stage.scene, stage.folder, keep=True)
+    assert stage.did == ["inject", "vxlan-blocked"]
+    assert record.exact
+    assert stage.scene.journal.fault == "vxlan-blocked"

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each fault turns exactly the checks red that declare it, and nothing stays red after it."""
 
-from pathlib import Path
-
 import pytest
 
-from lab.trial import catalog, trial
+from lab.trial import catalog
 from lab.trial.catalog import Fault
-from tests.faults.conftest import SceneFor
+from lab.trial.clusters import NoClusterError
+from lab.trial.sweep import Sweep
+from lab.trial.trial import TrialError
 
 FAULTS = [
     pytest.param(fault, id=name, marks=[pytest.mark.few] if fault.few else [])
@@ -16,11 +16,12 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault(fault: Fault, scene_for: SceneFor, folder: Path) -> None:
+def test_fault(fault: Fault, sweep: Sweep) -> None:
     """The suite sees the fault, says where and why, and sees nothing else."""
-    if fault.replayed:
-        record = trial.replay(fault, folder)
-    else:
-        record = trial.hold(fault, scene_for(fault), folder)
+    try:
+        record = sweep.hold(fault)
+    except (NoClusterError, TrialError) as problem:
+        pytest.fail(str(problem), pytrace=False)
     print(record.line())
-    assert record.good, "\n".join([record.line(), *record.problems])
+    if not record.good:
+        pytest.fail("\n  ".join([record.line(), *record.problems]), pytrace=False)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trials one after the other, each on a cluster that was seen to be sound."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from lab.trial import clusters, report, trial
+from lab.trial.catalog import Fault
+from lab.trial.scene import Scene
+from lab.trial.trial import Record, TrialError
+
+LOCK = "fault.lock"
+
+
+@dataclass
+class Sweep:
+    """Trials in one report folder. No other sweep can break the same clusters meanwhile.
+
+    named: the cluster to break, else the smallest that will do. assume_green: do not look whether
+    a cluster is sound before its first fault.
+    """
+
+    folder: Path
+    named: str = ""
+    assume_green: bool = False
+    _sound: dict[str, Scene] = field(default_factory=dict)
+    _broken: dict[str, Scene] = field(default_factory=dict)
+    _locks: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._locks.close()
+        report.write(self.folder)
+
+    def hold(self, fault: Fault, keep: bool = False) -> Record:
+        """Hold one trial; a cluster that did not become green again is looked at anew.
+
+        Raises:
+            NoClusterError: none has what the fault needs.
+            TrialError: the cluster is not sound.
+        """
+        if fault.replayed:
+            return trial.replay(fault, self.folder)
+        scene = self.scene(fault)
+        record = trial.hold(fault, scene, self.folder, keep)
+        if not record.green:
+            del self._sound[scene.cluster.name]
+        return record
+
+    def scene(self, fault: Fault) -> Scene:
+        """The cluster for a fault: ours alone, and sound."""
+        cluster = clusters.choose(fault, self.named)
+        if cluster.name not in self._sound:
+            scene = self._broken.get(cluster.name) or self._lock(clusters.scene(cluster))
+            self._broken[cluster.name] = scene
+            if self.assume_green:
+                trial.heal_left(scene)
+            else:
+                trial.baseline(scene, self.folder)
+            self._sound[cluster.name] = scene
+        return self._sound[cluster.name]
+
+    def end(self) -> None:
+        """See that the whole suite is green on all clusters that were broken.
+
+        Raises:
+            TrialError: it is not.
+        """
+        for scene in self._broken.values():
+            trial.baseline(scene, self.folder)
+
+    def _lock(self, scene: Scene) -> Scene:
+        try:
+            self._locks.enter_context(FileLock(scene.cluster.directory / LOCK, timeout=0))
+        except Timeout:
+            raise TrialError(f"somebody else puts faults into {scene.cluster.name} now") from None
+        return scene
