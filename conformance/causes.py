@@ -2,6 +2,8 @@
 """Likely causes, read from the pattern of what failed: one path, one node, or all paths."""
 
 from collections.abc import Iterable
+from ipaddress import ip_interface
+from itertools import permutations
 
 from conformance.facts import Facts, Ping
 from conformance.verdict import Unasked
@@ -35,6 +37,12 @@ def of_lost_ping(facts: Facts, source: str, target: str) -> str:
             f"no node reaches any other: UDP {port} (flannel's VXLAN) is dropped between all of "
             "them, by a security group or a firewall"
         )
+    networks = {name: network_of(facts, name) for name in names}
+    if lost == {(a, b) for a, b in permutations(names, 2) if networks[a] != networks[b]}:
+        return (
+            f"only paths between {networks[source]} and {networks[target]} are lost: UDP {port} "
+            "is dropped between the two, by a router, a firewall or a security group"
+        )
     for name in (source, target):
         if _all_of(name, names) <= lost and not lost - _all_of(name, names):
             return (
@@ -45,6 +53,22 @@ def of_lost_ping(facts: Facts, source: str, target: str) -> str:
         return f"both directions are lost: UDP {port} between the two nodes, one-way or both ways"
     return (
         f"the reverse path works: {source} lacks the FDB or ARP entry, or the route, for {target}"
+    )
+
+
+def network_of(facts: Facts, node: str) -> str:
+    """The network that the node's own address is in, '' if its links do not tell."""
+    links, address = (
+        facts.view(node).links,
+        facts.nodes[node].address if node in facts.nodes else "",
+    )
+    found = (
+        []
+        if isinstance(links, Unasked)
+        else [own for each in links.values() for own in each.addresses]
+    )
+    return next(
+        (str(ip_interface(own).network) for own in found if own.partition("/")[0] == address), ""
     )
 
 
