@@ -51,9 +51,9 @@ def in_short(record: dict[str, Any]) -> Trial:
     return Trial(**kept, red={check: red["role"] for check, red in record["red"].items()})
 
 
-def trials(file: Path = TRIALS) -> dict[str, Trial]:
+def trials() -> dict[str, Trial]:
     """What the trials came to that are kept in the checkout."""
-    plain = json.loads(file.read_text())["trials"] if file.exists() else {}
+    plain = json.loads(TRIALS.read_text())["trials"] if TRIALS.exists() else {}
     return {name: Trial(**plain[name]) for name in FAULTS if name in plain}
 
 
