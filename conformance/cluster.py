@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from conformance.execute import Ran, execute
-from conformance.verdict import CouldNotAskError
+from conformance.verdict import CouldNotAskError, Unasked
 
 T = TypeVar("T")
 
@@ -33,12 +33,18 @@ COLLECTIONS = {
     "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
     "DaemonSet": "/apis/apps/v1/namespaces/{namespace}/daemonsets",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "Job": "/apis/batch/v1/namespaces/{namespace}/jobs",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
     "Namespace": "/api/v1/namespaces",
     "Pod": "/api/v1/namespaces/{namespace}/pods",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
+    "PriorityClass": "/apis/scheduling.k8s.io/v1/priorityclasses",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
     "Secret": "/api/v1/namespaces/{namespace}/secrets",
     "Service": "/api/v1/namespaces/{namespace}/services",
     "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
+    "StatefulSet": "/apis/apps/v1/namespaces/{namespace}/statefulsets",
 }
 
 
@@ -82,6 +88,16 @@ def until(
         if time.monotonic() > deadline:
             raise TooLateError(patience, last)
         time.sleep(every)
+
+
+def asked(ask: Callable[[], T]) -> T | Unasked:
+    """What the API answers to one question; if it refuses, that is no fact, and no end either."""
+    try:
+        return ask()
+    except RefusedError as refusal:
+        return Unasked(str(refusal), permanent=refusal.code in (403, 404))
+    except CouldNotAskError as problem:
+        return Unasked(str(problem))
 
 
 class Cluster:
@@ -164,21 +180,32 @@ class Cluster:
         made = json.loads(self.request("POST", collection, manifest, **query))
         return dict(made)
 
-    def stranger(self, path: str) -> int:
-        """The HTTP code that GET gets without any credentials.
+    def bare_pool(self, stranger: bool = False) -> Any:
+        """Connections of their own, without TCP's keepalive; a stranger shows no certificate."""
+        rest: Any = importlib.import_module("kubernetes.client.rest")
+        bare = copy.copy(self._configuration)
+        bare.socket_options = None
+        if stranger:
+            bare.cert_file = bare.key_file = None
+        return rest.RESTClientObject(bare).pool_manager
+
+    def stranger(self, path: str, token: str = "") -> int:
+        """The HTTP code that GET gets without our credentials: with none, or with that token.
 
         Raises:
             CouldNotAskError: if the API does not answer.
         """
-        rest: Any = importlib.import_module("kubernetes.client.rest")
-        bare = copy.copy(self._configuration)
-        bare.cert_file = bare.key_file = None
         try:
-            answer = rest.RESTClientObject(bare).pool_manager.request(
-                "GET", self.server + path, timeout=ANSWER_SECONDS, retries=False
+            answer = self.bare_pool(stranger=True).request(
+                "GET",
+                self.server + path,
+                headers={"authorization": f"Bearer {token}"} if token else {},
+                timeout=ANSWER_SECONDS,
+                retries=False,
             )
         except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
-            raise CouldNotAskError(f"GET {path} without credentials: {_plainly(problem)}") from None
+            why = f"GET {path} without our credentials: {_plainly(problem)}"
+            raise CouldNotAskError(why) from None
         return int(answer.status)
 
     def patch(self, path: str, change: dict[str, Any], **query: str) -> None:

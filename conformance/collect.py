@@ -2,21 +2,18 @@
 """Gathers the facts: waits for the probes, then asks every node once, all of them side by side."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from conformance import roster, rules, stage
-from conformance.cluster import Cluster, RefusedError, TooLateError, until
+from conformance import governance_roster, roster, rules, stage
+from conformance.cluster import Cluster, TooLateError, asked, until
 from conformance.expectation import Expectation
 from conformance.facts import Facts, NodeView, Services
 from conformance.pods import Json, is_hopeless, is_ready, node_of, state
 from conformance.sections import node_view
 from conformance.stage import Run
-from conformance.verdict import CouldNotAskError, Unasked
+from conformance.verdict import CouldNotAskError
 
-T = TypeVar("T")
 AT_ONCE = 16
 EXEC_SECONDS = 60.0
 UNITS = (
@@ -56,6 +53,9 @@ def collect(cluster: Cluster, run: Run, expected: Expectation, patience: float) 
         CouldNotAskError: if the API itself does not answer.
     """
     begun = time.monotonic()
+    meanwhile = ThreadPoolExecutor(2)
+    leaders = meanwhile.submit(asked, lambda: governance_roster.watched_leaders(cluster))
+    governed = meanwhile.submit(asked, lambda: governance_roster.governance(cluster, run.nodes))
     probes = await_probes(cluster, run, patience)
     started = time.monotonic()
     services = roster.services(cluster, run.namespace, stage.WEB)
@@ -73,26 +73,17 @@ def collect(cluster: Cluster, run: Run, expected: Expectation, patience: float) 
         pods=pods,
         services=services,
         views=views,
-        leaders=asked(lambda: roster.leaders(cluster)),
+        leaders=leaders.result(),
         dns=asked(lambda: roster.dns_pods(cluster)),
         api_addresses=asked(lambda: roster.api_addresses(cluster)),
         anonymous=asked(lambda: cluster.stranger(SECRETS)),
+        governance=governed.result(),
         noted_leases=asked(lambda: roster.noted_leases(cluster)),
         seconds={
             "waiting for probes": round(started - begun, 2),
             "asking the nodes": round(time.monotonic() - started, 2),
         },
     )
-
-
-def asked(ask: Callable[[], T]) -> T | Unasked:
-    """What the API answers to one question; if it refuses, that is no fact, and no end either."""
-    try:
-        return ask()
-    except RefusedError as refusal:
-        return Unasked(str(refusal), permanent=refusal.code in (403, 404))
-    except CouldNotAskError as problem:
-        return Unasked(str(problem))
 
 
 # ---- the probes ----

@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from conformance import facts as facts_files
 from conformance import options, rules
 from conformance import session as run_session
 from conformance.collect import API_PORT
 from conformance.expectation import Expectation
 from conformance.facts import Facts
+from conformance.governance import IdleConnection
 from conformance.live import Live
 from conformance.recorder import Recorder, describe
 from conformance.results import Writer
 from conformance.roster import is_control
 from conformance.session import Session
-from conformance.verdict import BrokenError, CouldNotAskError
+from conformance.verdict import BrokenError, CouldNotAskError, known
 
 MOST_WORKERS = 4  # tests mostly wait; more processes only cost their start
 LONGEST = "test_endpoints_follow"  # the test that waits longest; others fill the time beside it
@@ -128,8 +128,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _end(part: Session, config: pytest.Config) -> bool:
     """Keep the facts if asked, remove what the run made, say what remains; True if nothing does."""
     said = config.stash[epilogue]
-    if part.settings.save and part.shared and (part.shared / "facts.json").exists():
-        facts_files.write(part.settings.save, (part.shared / "facts.json").read_text())
+    if part.save():
         said.append(f"facts kept in {part.settings.save}")
     remains: list[str] = []
     if part.life:
@@ -246,12 +245,16 @@ def _skip(reason: str, values: int = 1) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """From the ground up, as the house stands; but the longest wait comes first."""
+    """From the ground up, as the house stands; but the longest wait comes first.
+
+    What waits for the clock comes last: it has waited meanwhile.
+    """
     order = list(options.LAYERS)
 
-    def place(item: pytest.Item) -> tuple[bool, int]:
+    def place(item: pytest.Item) -> tuple[bool, bool, int]:
         storeys = [order.index(mark.name) for mark in item.iter_markers() if mark.name in order]
-        return (not item.name.startswith(LONGEST), min(storeys, default=len(order)))
+        waits = "idle" in getattr(item, "fixturenames", ())
+        return (waits, not item.name.startswith(LONGEST), min(storeys, default=len(order)))
 
     items.sort(key=place)
 
@@ -310,3 +313,9 @@ def expected(request: pytest.FixtureRequest) -> Expectation:
 def live(request: pytest.FixtureRequest) -> Live:
     """The living cluster, with the run's own pods and services on it."""
     return run_session.of(request.config).live()
+
+
+@pytest.fixture(scope="session")
+def idle(request: pytest.FixtureRequest) -> IdleConnection:
+    """What became of a connection to the API that nobody used for a while."""
+    return known(run_session.of(request.config).rested())

@@ -35,7 +35,9 @@ class Expectation:
     nodes: by name. versions: by component. networks: `nodes`, `pods`, `services` as CIDR, `dns` an
     address. blocks: the layers' building blocks. etcd: `endpoints`, `ca`, `certificate`, `key`
     (paths on the nodes). flannel: `backend`, `prefix`, `port`, `vni`. api: `endpoint` and `servers`
-    as URL, `load_balancer`; a floating IP in `endpoint` is for users, and no node has it.
+    as URL, `load_balancer`; a floating IP in `endpoint` is for users, and no node has it. taints:
+    by group of nodes, `KEY=VALUE:EFFECT`. storage: `default_class`, the name of the StorageClass
+    that those get who name none.
     """
 
     cluster: str
@@ -46,6 +48,8 @@ class Expectation:
     etcd: dict[str, Any]
     flannel: dict[str, Any]
     api: dict[str, Any]
+    taints: dict[str, list[str]]
+    storage: dict[str, str]
 
     def runtime(self, node: str) -> str:
         """The block of the node's container runtime; '' if nobody says."""
@@ -57,7 +61,7 @@ class Expectation:
         return [str(url).rstrip("/") for url in self.api.get("servers", [])]
 
 
-NOTHING = Expectation("", {}, {}, {}, {}, {}, {}, {})
+NOTHING = Expectation("", {}, {}, {}, {}, {}, {}, {}, {}, {})
 
 
 class ExpectationError(ValueError):

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance.governance import Governance, IdleConnection
 from conformance.hardening import (
     ApiAnswer,
     AtRest,
@@ -78,11 +79,17 @@ class Pod:
 
 @dataclass(frozen=True)
 class Leader:
-    """Who holds a lease of the control plane; `age` of its last renewal and `term` in seconds."""
+    """Who holds a lease of the control plane; `age` of its last renewal and `term` in seconds.
+
+    renewed: when, as the API has it. moved: was it renewed while it was looked at? `None` in old
+    recordings.
+    """
 
     holder: str
     age: float
     term: float
+    renewed: str = ""
+    moved: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -310,6 +317,7 @@ class Facts:
 
     leaders: by name of the lease. dns: CoreDNS's running pods. api_addresses: where the service
     `kubernetes` leads. anonymous: HTTP code for a stranger who asks the API for all secrets.
+    idle: what became of a connection to the API that nobody used.
     noted_leases: flannel's, where it keeps them as annotations of nodes (`--kube-subnet-mgr`).
     """
 
@@ -325,6 +333,8 @@ class Facts:
     api_addresses: list[str] | Unasked = UNRECORDED
     anonymous: int | Unasked = UNRECORDED
     noted_leases: list[Lease] | Unasked = UNRECORDED
+    governance: Governance | Unasked = UNRECORDED
+    idle: IdleConnection | Unasked = UNRECORDED
     seconds: dict[str, float] = field(default_factory=dict)
     format: int = FORMAT
 

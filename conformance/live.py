@@ -4,14 +4,14 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from conformance import stage
-from conformance.cluster import Cluster, TooLateError, until
+from conformance import roster, stage
+from conformance.cluster import COLLECTIONS, Cluster, TooLateError, asked, until
 from conformance.execute import Ran
 from conformance.pods import Json, is_hopeless, is_ready, node_of, refusal, state
 from conformance.stage import Run
-from conformance.verdict import BrokenError, CouldNotAskError, require
+from conformance.verdict import BrokenError, CouldNotAskError, Unasked, require
 
 SHELL_SECONDS = 30.0
 
@@ -37,6 +37,17 @@ class Live:
         """The API path of one of the run's objects in the group `apps`."""
         return f"/apis/apps/v1/namespaces/{self.run.namespace}/{kind}/{name}"
 
+    def at(self, kind: str, name: str = "") -> str:
+        """The API path of the run's objects of a kind (`StatefulSet`), or of one of them."""
+        collection = COLLECTIONS[kind].format(namespace=self.run.namespace)
+        return f"{collection}/{name}" if name else collection
+
+    def pods_of(self, app: str) -> list[Json]:
+        """The run's pods of one application, but those that are ending."""
+        label = f"{stage.APP_LABEL}={app}"
+        pods = self.cluster.items(self.path("pods"), labelSelector=label)
+        return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+
     def running(self, name: str, likely: str) -> Json:
         """The pod, once its container runs.
 
@@ -60,6 +71,23 @@ class Live:
             return bool(node_of(pod))
 
         return self._pod_until(name, has_node, has_node, "a node for the pod", likely)
+
+    def placed_soon(self, name: str, likely: str) -> Json:
+        """The same of a pod that was made a moment ago."""
+        soon = replace(self, begun=time.time())
+        return soon.placed(name, likely)
+
+    def judged(self, name: str, likely: str) -> Json:
+        """The pod, once the scheduler gave it a node or said why it does not.
+
+        Raises:
+            BrokenError: if it does neither in time.
+        """
+
+        def settled(pod: Json) -> bool:
+            return bool(node_of(pod)) or refusal(pod) != ""
+
+        return self._pod_until(name, settled, settled, "the scheduler's word on the pod", likely)
 
     def require_running(self, name: str, judge: str) -> None:
         """Wait for a pod that another test judges; if it does not run, nothing can be asked here.
@@ -107,6 +135,14 @@ class Live:
             yield
         finally:
             self.cluster.delete(f"/api/v1/namespaces/{self.run.plain_namespace}")
+
+    def without(self, leader: str) -> str:
+        """Why a part of the control plane does nothing; '' if it acts, or nobody knows."""
+        told = asked(lambda: roster.leaders(self.cluster))
+        lead = None if isinstance(told, Unasked) else told.get(leader)
+        if lead is None or lead.age <= lead.term + 5.0:
+            return ""
+        return f"no {leader} acts: its lease was renewed {lead.age:.0f} s ago, by {lead.holder}"
 
     def left(self) -> float:
         """The seconds of patience that are left for the pods made at the beginning."""

@@ -24,12 +24,16 @@ LAYERS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user asked for. `patience` bounds every wait, in seconds."""
+    """What the user asked for. `patience` bounds every wait, in seconds.
+
+    idle: for so many seconds a connection to the API rests before it is asked again.
+    """
 
     kubeconfig: Path
     expected: dict[str, Any] | None
     image: str
     patience: float
+    idle: float
     save: Path | None
     replay: Path | None
     strict: bool
@@ -47,6 +51,10 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--patience", metavar="SECONDS", type=float, default=60.0,
         help="the longest wait for anything (%(default)s)",
+    )  # fmt: skip
+    group.addoption(
+        "--idle", metavar="SECONDS", type=float, default=15.0,
+        help="how long a connection to the API rests before it is asked (%(default)s)",
     )  # fmt: skip
     group.addoption(
         "--save-facts", metavar="FILE", help="keep what was collected (.json, .json.gz)"
@@ -81,6 +89,7 @@ def settings(config: pytest.Config) -> Settings:
         expected=expected,
         image=option.image,
         patience=option.patience,
+        idle=option.idle,
         save=_writable("--save-facts", option.save_facts),
         replay=replay,
         strict=bool(option.strict),

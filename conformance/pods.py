@@ -31,6 +31,11 @@ def is_ready(pod: Json) -> bool:
     return bool(condition.get("status") == "True")
 
 
+def ready_since(pod: Json) -> str:
+    """Since when it runs, as the API writes times; '' if it does not."""
+    return str(_condition(pod, "Ready").get("lastTransitionTime", "")) if is_ready(pod) else ""
+
+
 def is_hopeless(pod: Json, now: datetime) -> bool:
     """Has its container been failing so long that waiting is in vain? `now` by the API's clock."""
     created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])

@@ -111,6 +111,7 @@ def leaders(cluster: Cluster) -> dict[str, Leader]:
             spec.get("holderIdentity") or "",
             round(age, 1),
             float(spec.get("leaseDurationSeconds") or 0),
+            renewed,
         )
     return found
 

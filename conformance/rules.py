@@ -222,3 +222,33 @@ KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 LEAST_DAYS = 30.0  # for certificates that nobody renews unasked
 LEAST_SHARE = 0.1  # of the life of those that are renewed by themselves, at 70 to 90 %
 TOKEN_HOURS = 25.0  # a pod's token may live for a day
+
+
+# ---- rights ----
+
+# Whom everybody is, and strangers too.
+STRANGERS = ("system:anonymous", "system:unauthenticated")
+EVERYBODY = (*STRANGERS, "system:authenticated", "system:serviceaccounts")
+# What Kubernetes itself gives to strangers: versions and health; kubeadm: how to join.
+FOR_STRANGERS = {"system:public-info-viewer", "kubeadm:bootstrap-signer-clusterinfo"}
+READING = {"get", "list", "watch"}
+# Not for everybody, even to read.
+CLOSED = {"*", "secrets", "configmaps", "pods/log", "nodes/proxy"}
+# Questions about oneself change nothing.
+ABOUT_ONESELF = {
+    "selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews",
+}  # fmt: skip
+
+
+# ---- taints ----
+
+# The node's own state, which other checks judge; what a control plane bears by rule.
+STATE_TAINTS = "node.kubernetes.io/"
+CORDON = "node.kubernetes.io/unschedulable"
+CONTROL_TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+
+
+# ---- patience ----
+
+STUCK_SECONDS = 60.0  # a namespace in whose way stands more than pods that take their time
+ENDLESS_SECONDS = 600.0  # any namespace

@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from conformance import roster, scenes, stage
+from conformance import outside, roster, scenes, stage
 from conformance.cluster import Cluster, RefusedError, TooLateError, until
 from conformance.stage import Run
 from conformance.sweep import sweep, this_process
@@ -42,6 +42,7 @@ class Life:
         self.cluster.create(stage.namespace(self.run))
         self.cluster.create(stage.lease(self.run, str(me), self._clock()))
         threading.Thread(target=self._stay_alive, daemon=True).start()
+        outside.make(self.cluster, self.run)  # what is refused, its tests say
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for manifests in (stage.base(self.run), scenes.everything(self.run)):
                 list(pool.map(self.cluster.create, manifests))
@@ -58,14 +59,16 @@ class Life:
         deadline = begun + patience
         namespace = f"/api/v1/namespaces/{self.run.namespace}"
         try:
+            outside.remove(self.cluster, [self.run.id])
             self.cluster.delete(namespace)
             self.cluster.delete(f"/api/v1/namespaces/{self.run.plain_namespace}")
             # The namespace's controller begins only after five seconds: let pods end until then.
             self.cluster.delete(f"{namespace}/pods")
         except CouldNotAskError as problem:
-            return [f"namespace {self.run.namespace} could not be deleted: {problem}"]
+            return [f"what the run made could not be removed: {problem}"]
         names = [self.run.namespace, self.run.plain_namespace, *self.swept]
         left = [self._remains(name, deadline - time.monotonic()) for name in names]
+        left += outside.remains(self.cluster, self.run.id)
         self.seconds["removing it"] = time.monotonic() - begun
         return [remains for remains in left if remains]
 

@@ -3,11 +3,14 @@
 
 from collections.abc import Callable
 
-from conformance import stage
+from conformance import placing, rights, stage, workloads
 from conformance.stage import Manifest, Run
 
 SCENES: list[Callable[[Run], list[Manifest]]] = [
     stage.scene,
+    placing.scene,
+    workloads.scene,
+    rights.scene,
 ]
 
 

@@ -16,15 +16,16 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from conformance import expectation, facts, options, stage
+from conformance import expectation, facts, idle, options, stage
 from conformance.cluster import Cluster, reach
 from conformance.collect import collect
 from conformance.expectation import Expectation
 from conformance.facts import Facts, NodeStatus, from_plain
+from conformance.governance import IdleConnection
 from conformance.live import Live
 from conformance.options import Settings
 from conformance.run import Life, plan
-from conformance.verdict import CouldNotAskError
+from conformance.verdict import CouldNotAskError, Unasked
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Session:
     begun: float = 0.0
     cluster: Cluster | None = None
     life: Life | None = None
+    resting: idle.Watch | None = None
     closed: bool = False
     _facts: Facts | None = field(default=None, repr=False)
 
@@ -59,6 +61,9 @@ class Session:
         assert self.cluster is not None
         self.begun = time.time()
         self.life = Life(self.cluster, self.run)
+        if self.shared:
+            self.resting = idle.Watch(self.cluster, self.shared, self.settings.idle)
+            self.resting.begin()
         self.life.begin()
 
     def facts(self) -> Facts:
@@ -77,6 +82,27 @@ class Session:
             pytest.skip("needs a living cluster, and this is a recording")
         return Live(self._cluster(), self.run, self.begun, self.settings.patience)
 
+    def rested(self) -> IdleConnection | Unasked:
+        """What became of the connection that rests; waits until it was asked.
+
+        Raises:
+            CouldNotAskError: if nobody asks it.
+        """
+        if self.settings.replay:
+            return self.facts().idle
+        assert self.shared is not None
+        left = self.begun + self.settings.idle - time.time()
+        return idle.result(self.shared, max(left, 0.0) + 2 * idle.ANSWER_SECONDS)
+
+    def save(self) -> bool:
+        """Controller only: keep what is known at the end, if that was asked for; False if not."""
+        kept = self.shared / "facts.json" if self.shared else None
+        if not self.settings.save or not self.shared or not kept or not kept.exists():
+            return False
+        known = replace(facts.load(kept), idle=idle.read(self.shared))
+        facts.write(self.settings.save, facts.dump(known))
+        return True
+
     def told(self) -> dict[str, Any]:
         """What a worker has to know, as plain JSON."""
         return {"run": asdict(self.run), "shared": str(self.shared), "begun": self.begun}
@@ -89,6 +115,8 @@ class Session:
     def close(self) -> None:
         """Controller only: forget what the processes shared."""
         self.closed = True
+        if self.resting:
+            self.resting.end()
         if self.shared:
             shutil.rmtree(self.shared, ignore_errors=True)
 

@@ -67,8 +67,12 @@ class Run:
 
     def welcoming(self) -> NodeStatus | None:
         """A Ready node that takes any pod: the last, so that chance seldom picks it."""
-        free = [n for n in self.nodes if n.ready and not n.unschedulable and not repellent(n)]
+        free = self.free()
         return free[-1] if free else None
+
+    def free(self) -> list[NodeStatus]:
+        """The Ready nodes that take any pod."""
+        return [n for n in self.nodes if n.ready and not n.unschedulable and not repellent(n)]
 
 
 def repellent(node: NodeStatus) -> list[Manifest]:

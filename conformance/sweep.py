@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from conformance import outside
 from conformance.cluster import Cluster, RefusedError
 from conformance.stage import LEASE, LEASE_SECONDS, RUN_LABEL
 
@@ -77,14 +78,23 @@ def is_left_over(
 
 
 def sweep(cluster: Cluster, me: Holder) -> dict[str, str]:
-    """Start removing what dead runs left; the namespaces, each with the reason."""
-    swept = {}
+    """Start removing what dead runs left; the namespaces, each with the reason.
+
+    What they made outside of them goes at once. It is listed first: a run that begins meanwhile
+    makes its namespace before anything else, so it is seen alive.
+    """
+    strewn = set(outside.found(cluster))
+    swept, alive = {}, set()
     for namespace in cluster.items("/api/v1/namespaces", labelSelector=RUN_LABEL):
         name = namespace["metadata"]["name"]
         reason = is_left_over(namespace, _lease(cluster, name), cluster.now(), me)
         if reason:
             cluster.delete(f"/api/v1/namespaces/{name}")
             swept[name] = reason
+        elif not namespace["metadata"].get("deletionTimestamp"):
+            alive.add(namespace["metadata"]["labels"][RUN_LABEL])
+    if strewn - alive:
+        outside.remove(cluster, strewn - alive)
     return swept
 
 

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from conformance import rules
+from conformance.detects import detects
 from conformance.facts import Facts
 from conformance.hardening import Certificate, Handshake, TlsPort
 from conformance.verdict import CouldNotAskError, Unasked, known, require
@@ -145,6 +146,7 @@ def test_certificate_is_its_authoritys(facts: Facts, tls_port: tuple[str, str]) 
     )
 
 
+@detects("certificate-expiring")
 def test_certificate_lives_on(facts: Facts, tls_port: tuple[str, str]) -> None:
     """No certificate is about to end: kubelets renew their own, the others have a month left."""
     certificate = shown(facts, tls_port)

@@ -4,15 +4,20 @@
 All pods were made when the run began; the tests look at what became of them.
 """
 
+from collections import Counter
+
 import pytest
 
-from conformance import stage
+from conformance import outside, placing, stage
+from conformance.cluster import TooLateError, until
+from conformance.detects import detects
 from conformance.facts import NodeStatus
 from conformance.live import Live, require_placed
-from conformance.pods import node_of
+from conformance.outside import ROOM, SEAT
+from conformance.pods import Json, node_of, refusal
 from conformance.roster import HOSTNAME
 from conformance.stage import own_pod
-from conformance.verdict import require
+from conformance.verdict import BrokenError, CouldNotAskError, require
 
 pytestmark = pytest.mark.orchestration
 
@@ -26,6 +31,7 @@ def test_pod_is_scheduled_to_each_node(live: Live, node: str) -> None:
     require_placed(pod, node, "to which its affinity binds it")
 
 
+@detects("scheduler-down")
 def test_pod_without_wishes_runs(live: Live) -> None:
     """A pod without wishes, asking for little room, is put on a node that has it, and runs."""
     welcoming_node(live)
@@ -77,6 +83,155 @@ def test_pod_that_asks_too_much_waits(live: Live, resource: str) -> None:
     name = stage.GREEDY.format(resource)
     reason = live.unplaced(name, "the scheduler does not honour resource requests")
     require_reason(name, reason, f"Insufficient {resource}")
+
+
+def test_pinned_pod_runs(live: Live) -> None:
+    """A pod that names its node itself runs there without the scheduler: only the kubelet acts.
+
+    So a dead scheduler is told from a dead kubelet.
+    """
+    node = welcoming_node(live)
+    pod = live.running(placing.PINNED, f"the kubelet of {node.name} does not act; see its log")
+    require_placed(pod, node.name, "which it names itself")
+
+
+# ---- affinity, and how pods are spread ----
+
+
+def test_node_affinity_is_honoured(live: Live) -> None:
+    """A pod that must not be on any other node is put on the one that is left."""
+    node = welcoming_node(live)
+    pod = live.placed(placing.AVOIDING, IDLE)
+    require_placed(pod, node.name, "the only one that its node affinity leaves")
+
+
+def test_pod_affinity_is_honoured(live: Live) -> None:
+    """A pod that must be beside another is put on its node."""
+    welcoming_node(live)
+    other = live.placed(stage.SELECTED, IDLE)
+    pod = live.placed(placing.BESIDE, "the scheduler does not honour pod affinity")
+    require_placed(pod, node_of(other), f"beside pod {stage.SELECTED}")
+
+
+def test_pod_anti_affinity_is_honoured(live: Live) -> None:
+    """Pods that must not be together are on different nodes, or one of them waits."""
+    welcoming_node(live)
+    pods = settled(live, placing.APART)
+    nodes = Counter(node_of(pod) for pod in pods if node_of(pod))
+    require(
+        bool(nodes) and max(nodes.values()) == 1,
+        at=f"pods {', '.join(placing.APART)}, each with anti-affinity to the other",
+        expected="each on a node of its own",
+        seen=whereabouts(pods),
+        likely="the scheduler does not honour anti-affinity",
+        look=SCHEDULER,
+    )
+
+
+def test_pods_are_spread(live: Live) -> None:
+    """Pods under a spread constraint are, though they would all rather be on one node."""
+    free = live.run.free()
+    if len(free) < 2:
+        pytest.skip("fewer than two nodes take ordinary pods: there is nothing to spread over")
+    pods = settled(live, placing.SPREAD)
+    counts = [sum(node_of(pod) == node.name for pod in pods) for node in free]
+    require(
+        max(counts) - min(counts) <= 1 and sum(counts) == len(pods),
+        at=f"pods {', '.join(placing.SPREAD)}, with maxSkew 1 over {HOSTNAME}",
+        expected=f"on {', '.join(node.name for node in free)}: no more than one pod between them",
+        seen=whereabouts(pods),
+        likely="the scheduler does not honour topologySpreadConstraints, or a node has no room",
+        look=SCHEDULER,
+    )
+
+
+# ---- resources and priority, by resources that only this run knows ----
+
+
+def test_resource_is_counted(live: Live) -> None:
+    """Of three pods that each want one of two, two are placed where it is; one waits for it."""
+    node, name = welcoming_node(live), outside.resource(live.run, ROOM)
+    require_outside(live)
+    pods = settled(live, placing.ROOMY)
+    placed = [node_of(pod) for pod in pods if node_of(pod)]
+    waits = [refusal(pod) for pod in pods if not node_of(pod)]
+    require(
+        placed == [node.name] * 2 and len(waits) == 1 and f"Insufficient {name}" in waits[0],
+        at=f"pods {', '.join(placing.ROOMY)}, each with one {name}, of which {node.name} has two",
+        expected=f"two of them on {node.name}, the third waits: Insufficient {name}",
+        seen=whereabouts(pods),
+        likely="the scheduler does not count resources, or does not follow what a node has",
+        look=SCHEDULER,
+    )
+
+
+def test_higher_priority_comes_first(live: Live) -> None:
+    """A pod of higher priority gets the place of one of lower priority, which has to go."""
+    node, name = welcoming_node(live), outside.resource(live.run, SEAT)
+    require_outside(live)
+    live.cluster.create(placing.humble(live.run))
+    require_placed(
+        live.placed_soon(placing.HUMBLE, IDLE), node.name, f"which alone has the resource {name}"
+    )
+    live.cluster.create(placing.proud(live.run))
+    likely = "the scheduler does not preempt, or the pod that has to go is not ended by its kubelet"
+    require_placed(
+        live.placed_soon(placing.PROUD, likely), node.name, f"in the place of {placing.HUMBLE}"
+    )
+    left = [pod["metadata"]["name"] for pod in live.pods_of(placing.HUMBLE)]
+    require(
+        not left,
+        at=f"pod {placing.HUMBLE}, of lower priority, after pod {placing.PROUD} was placed",
+        expected="gone",
+        seen="still there",
+        likely=f"more of {name} was found on {node.name} than there is: the scheduler's count",
+        look=SCHEDULER,
+    )
+
+
+def require_outside(live: Live) -> None:
+    """The run's own priority classes and resources are there; if they may not be, it is a skip."""
+    missing = outside.missing(live.cluster, live.run)
+    if not missing:
+        return
+    if refused := outside.make(live.cluster, live.run):
+        pytest.skip(f"the run may not make what this needs: {refused[0]}")
+    raise CouldNotAskError(f"somebody took away {', '.join(missing)}")
+
+
+def settled(live: Live, names: list[str]) -> list[Json]:
+    """The pods, once the scheduler has put each on a node or said why not.
+
+    Raises:
+        BrokenError: if it does neither in time.
+    """
+    for name in names:
+        live.judged(name, IDLE)
+    try:
+        # One that had to wait for another may be placed a moment later.
+        return until(
+            lambda: [live.cluster.get(live.path("pods", name)) for name in names],
+            lambda pods: sum(not node_of(pod) for pod in pods) <= 1,
+            live.left(),
+        )
+    except TooLateError as late:
+        raise BrokenError(
+            at=f"pods {', '.join(names)}",
+            expected="a node for all but one",
+            seen=whereabouts(late.last),
+            likely=IDLE,
+            look=SCHEDULER,
+        ) from None
+
+
+def whereabouts(pods: list[Json]) -> str:
+    """Which pod is where, or why nowhere."""
+    return "\n".join(
+        f"{pod['metadata']['name']} on {node_of(pod) or f'no node: {refusal(pod)}'}" for pod in pods
+    )
+
+
+# ---- what several of them need ----
 
 
 def welcoming_node(live: Live) -> NodeStatus:

@@ -14,7 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 Json = dict[str, Any]
 COLLECTIONS = {
     "configmaps", "daemonsets", "deployments", "events", "leases", "namespaces", "nodes", "pods",
-    "secrets", "services", "serviceaccounts",
+    "secrets", "services", "serviceaccounts", "statefulsets", "jobs", "poddisruptionbudgets",
+    "priorityclasses", "roles", "rolebindings", "clusterroles", "clusterrolebindings",
+    "apiservices", "storageclasses", "endpointslices", "validatingwebhookconfigurations",
+    "mutatingwebhookconfigurations",
 }  # fmt: skip
 
 
@@ -41,13 +44,13 @@ class FakeApi:
             name for at, _, name in (path.rpartition("/") for path in self.objects) if at == parent
         ]
 
-    def add_node(self, name: str, address: str) -> None:
-        """A node that is registered, but not Ready: nothing will ever run there."""
+    def add_node(self, name: str, address: str, ready: str = "False") -> None:
+        """A node that is registered, but (by default) not Ready: nothing will ever run there."""
         self.objects[f"/api/v1/nodes/{name}"] = {
             "metadata": {"name": name, "labels": {}},
             "status": {
                 "addresses": [{"type": "InternalIP", "address": address}],
-                "conditions": [{"type": "Ready", "status": "False", "reason": "Fake"}],
+                "conditions": [{"type": "Ready", "status": ready, "reason": "Fake"}],
             },
         }
 
@@ -55,6 +58,19 @@ class FakeApi:
         """The service `kubernetes`, which every cluster has."""
         service = {"metadata": {"name": "kubernetes"}, "spec": {"clusterIP": "10.96.0.1"}}
         self.objects["/api/v1/namespaces/default/services/kubernetes"] = service
+
+    def strewn(self) -> list[str]:
+        """What lies outside of namespaces: priority classes, and resources of nodes."""
+        return [
+            *(path.rpartition("/")[2] for path in self.objects if "/priorityclasses/" in path),
+            *(
+                name
+                for path, each in self.objects.items()
+                if path.startswith("/api/v1/nodes/")
+                for part in ("capacity", "allocatable")
+                for name in each["status"].get(part, {})
+            ),
+        ]
 
     def add_namespace(self, name: str, labels: Json, created: datetime) -> None:
         """A namespace that somebody made before."""
@@ -70,10 +86,12 @@ class FakeApi:
             return self._post(path, query, body)
         if method == "GET" and path.rpartition("/")[2] in COLLECTIONS:
             return 200, {"items": self._list(path, query.get("labelSelector", [""])[0])}
-        if path not in self.objects and not path.endswith("/pods"):
+        if path not in self.objects and not path.endswith(("/pods", "/status")):
             return 404, {"message": f"{path} not found"}
         if method == "DELETE":
             self._delete(path)
+        if method == "PATCH" and path.endswith("/status"):
+            return 200, self._patch_status(path.removesuffix("/status"), body["status"])
         return 200, self.objects.get(path, {})
 
     def _post(self, path: str, query: Json, body: Json) -> tuple[int, Json]:
@@ -100,6 +118,13 @@ class FakeApi:
             made["spec"] |= {"clusterIP": "10.96.7.7", "ports": [{"port": 80, "nodePort": 30080}]}
         self.objects[f"{collection}/{metadata['name']}"] = made
         return made
+
+    def _patch_status(self, path: str, change: Json) -> Json:
+        status = self.objects[path]["status"]
+        for part, amounts in change.items():
+            merged = status.get(part, {}) | amounts
+            status[part] = {name: value for name, value in merged.items() if value is not None}
+        return self.objects[path]
 
     def _list(self, path: str, selector: str) -> list[Json]:
         return [

@@ -73,7 +73,10 @@ def facts(nodes: Nodes = NODES) -> Json:
         "views": {name: _view(name, nodes) for name in nodes},
         "expected": expected(nodes),
         "leaders": {
-            lease: {"holder": f"demo-control-0_{lease}", "age": 1.5, "term": 15.0}
+            lease: {
+                "holder": f"demo-control-0_{lease}", "age": 1.5, "term": 15.0,
+                "renewed": TAKEN, "moved": True,
+            }
             for lease in ("kube-controller-manager", "kube-scheduler")
         },
         "dns": [
@@ -82,7 +85,47 @@ def facts(nodes: Nodes = NODES) -> Json:
         ],
         "api_addresses": [node.address for node in control(nodes).values()],
         "anonymous": 401,
+        "governance": governance(nodes),
+        "idle": {"seconds": 15.0, "problem": ""},
         "seconds": {},
+    }  # fmt: skip
+
+
+def governance(nodes: Nodes) -> Json:
+    """What stands in nobody's way."""
+    return {
+        "webhooks": [
+            {
+                "name": "policy: pods.policy.example", "kind": "validating",
+                "service": "policy/webhook", "endpoints": 2, "asked_about": "CREATE pods",
+            },
+        ],
+        "api_services": [
+            {"name": "v1beta1.metrics.k8s.io", "service": "kube-system/metrics", "problem": ""},
+        ],
+        "bindings": [
+            _binding("system:public-info-viewer", "system:unauthenticated", "/healthz"),
+            _binding("system:basic-user", "system:authenticated"),
+            _binding("system:discovery", "system:authenticated", "/api", "/version"),
+        ],
+        "storage_classes": [
+            {"name": "cinder", "provisioner": "cinder.csi.openstack.org", "default": True},
+            {"name": "fast", "provisioner": "cinder.csi.openstack.org", "default": False},
+        ],
+        "endings": [
+            {
+                "namespace": "busy", "seconds": 40.0,
+                "reasons": {"NamespaceContentRemaining": "pods. has 3 resource instances"},
+            },
+        ],
+        "kubelets": dict.fromkeys(nodes, ""),
+    }  # fmt: skip
+
+
+def _binding(role: str, subject: str, *urls: str) -> Json:
+    rights = [{"verbs": ["get"], "objects": list(urls)}] if urls else []
+    return {
+        "name": role, "namespace": "", "role": role, "subject": subject, "rights": rights,
     }  # fmt: skip
 
 
@@ -118,6 +161,8 @@ def expected(nodes: Nodes = NODES) -> Json:
             "key": "/etc/etcd/pki/health.key",
         },
         "flannel": {"backend": "vxlan", "prefix": "/coreos.com/network", "port": 8472, "vni": 1},
+        "taints": {"docker": ["dedicated=builds:NoSchedule"]},
+        "storage": {"default_class": "cinder"},
     }  # fmt: skip
 
 

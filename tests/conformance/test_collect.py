@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from conformance import pods, stage
-from conformance.cluster import Cluster, RefusedError
-from conformance.collect import IDENTITIES, Inquiry, asked, await_probes, probes_of
+from conformance.cluster import Cluster, RefusedError, asked
+from conformance.collect import IDENTITIES, Inquiry, await_probes, probes_of
 from conformance.expectation import NOTHING, Expectation, understand
 from conformance.facts import NodeStatus, Services, from_plain
 from conformance.stage import Run

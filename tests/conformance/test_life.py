@@ -97,6 +97,45 @@ def test_dead_runs_are_swept_and_others_left_alone(api: FakeApi, run: Run) -> No
     assert "swept namespace conformance-dead" in verdicts.printed
 
 
+def test_what_lies_outside_the_namespace_goes_too(api: FakeApi, run: Run) -> None:
+    """Priority classes, and resources of a node: made for the run, and taken away at its end."""
+    api.add_node("c", "192.0.2.12", ready="True")
+    verdicts = run("-k=test_node_is_ready or test_idle", "--idle", "0")
+    assert verdicts.passed == ["test_node_is_ready[c]", "test_idle_connection_lives"]
+    made = [call for call in api.calls if call.startswith("PATCH /api/v1/nodes/c/status")]
+    assert len(made) == 2
+    assert "POST /apis/scheduling.k8s.io/v1/priorityclasses" in api.calls
+    assert api.strewn() == []
+
+
+def test_what_a_killed_run_strewed_is_swept(api: FakeApi, run: Run) -> None:
+    """A dead run's classes and resources go, even if its namespace is gone; a living one's stay."""
+    api.add_namespace("conformance-a11fe", {RUN_LABEL: "a11fe"}, datetime.now(UTC))
+    for run_id in ("dead", "a11fe"):
+        name = f"conformance-{run_id}-high"
+        api.objects[f"/apis/scheduling.k8s.io/v1/priorityclasses/{name}"] = {
+            "metadata": {"name": name, "labels": {RUN_LABEL: run_id}}
+        }
+        for part in ("capacity", "allocatable"):
+            status = api.objects["/api/v1/nodes/a"]["status"]
+            status.setdefault(part, {})[f"heatgen-conformance/room-{run_id}"] = "2"
+    run(READY)
+    left = "heatgen-conformance/room-a11fe"
+    assert api.strewn() == ["conformance-a11fe-high", left, left]
+
+
+def test_resource_that_stays_is_a_leak(
+    api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If what lies outside the namespace does not go, the run fails and says what it is."""
+    api.add_node("c", "192.0.2.12", ready="True")
+    monkeypatch.setattr("conformance.outside.remove", lambda *_: None)
+    verdicts = run("-k=test_node_is_not_under_pressure")
+    assert verdicts.exit_status == pytest.ExitCode.TESTS_FAILED
+    assert "LEFT BEHIND: resource heatgen-conformance/room-" in verdicts.printed
+    assert "LEFT BEHIND: priority class conformance-" in verdicts.printed
+
+
 def test_collecting_only_changes_nothing(api: FakeApi, run: Run) -> None:
     """`--collect-only` names the tests by asking, and makes nothing."""
     verdicts = run("--collect-only", "-q")
