@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from conformance import governance_roster, roster, rules, stage
+from conformance import components, governance_roster, roster, rules, stage
 from conformance.cluster import Cluster, TooLateError, asked, until
 from conformance.expectation import Expectation
 from conformance.facts import Facts, NodeView, Services
@@ -38,6 +38,7 @@ SECRETS = "/api/v1/secrets"
 LOOKED_AT = [
     *(f"authority={file}" for file in rules.AUTHORITIES),
     *(f"program={name}" for name in rules.LOOKED_AT),
+    *(f"component={name}" for name in components.PROGRAMS),
     *(f"flag={name}" for name in rules.FLAGS),
     *(f"tree={path}" for path in rules.TREES),
     f"certificate={rules.KUBELET_CLIENT}",

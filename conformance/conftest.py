@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conformance import options, rules
+from conformance import options, rounds, rules
 from conformance import session as run_session
 from conformance.collect import API_PORT
 from conformance.expectation import Expectation
@@ -60,6 +60,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """`-n auto`: as many as there are cores, up to a few."""
     return min(os.cpu_count() or 1, MOST_WORKERS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """`--soak` runs pytest again and again instead of once."""
+    plan = rounds.planned(config)
+    if plan is None:
+        return None
+    driver = rounds.driver(plan, options.settings(config), config)
+    status = driver.drive()
+    if driver.rounds:
+        for line in rounds.in_words(driver.told()):
+            driver.say(line)
+    return status
 
 
 # ---- the run: made by the controller, joined by its workers ----

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance.components import Component
 from conformance.governance import Governance, IdleConnection
 from conformance.hardening import (
     ApiAnswer,
@@ -303,6 +304,7 @@ class NodeView:
     kubelet_doors: KubeletDoors | Unasked = UNRECORDED
     audit: AuditLog | Unasked | None = UNRECORDED
     runtime: RuntimeView | Unasked = UNRECORDED
+    components: list[Component] | Unasked = UNRECORDED
 
     @classmethod
     def unasked(cls, reason: str, permanent: bool = False) -> "NodeView":

@@ -63,6 +63,21 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--results", metavar="FILE", help="one JSON line a test, written as each test ends"
     )
+    _add_soak(parser)
+
+
+def _add_soak(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance soak", "conformance again and again")
+    group.addoption("--soak", metavar="DURATION", help="repeat for so long: 90s, 30m, 8h, 1h30m")
+    group.addoption("--soak-rounds", metavar="N", type=int, help="repeat so many times")
+    group.addoption(
+        "--soak-history", metavar="FILE", default="soak.jsonl",
+        help="one JSON line a round is appended (%(default)s)",
+    )  # fmt: skip
+    group.addoption(
+        "--soak-stop-on-regression", action="store_true",
+        help="end early if a check is red again and again, or more often than before",
+    )  # fmt: skip
 
 
 def settings(config: pytest.Config) -> Settings:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from conformance import components
 from conformance import hardening_sections as hardening
 from conformance.facts import (
     Answer,
@@ -135,6 +136,7 @@ def node_view(node: str, run: str, printed: str, endpoint: str, web: str) -> Nod
         kubelet_doors=at.read("kubelet_doors", hardening.parse_kubelet_doors),
         audit=_audit(at),
         runtime=_runtime(at),
+        components=at.read("components", components.parse),
     )
 
 

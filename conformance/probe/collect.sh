@@ -21,6 +21,7 @@
 #   program=NAME                  a program of the cluster   flag=NAME       a flag of theirs to tell
 #   tree=PATH                     files whose modes and owners to tell
 #   certificate=PATH              a certificate of this node to tell
+#   component=NAME                a program whose memory and open files to tell
 #   sealed=NAMESPACE/NAME,WORD    a Secret to look at in etcd, and the word that is in it
 #
 # POSIX sh and busybox only; the node's own tools are reached by chroot, and may be absent. Every
@@ -38,6 +39,7 @@ readonly FOLDERS='/opt/heatgen/bin /usr/local/sbin /usr/local/bin /usr/sbin /usr
 
 peers='' services='' node_ports='' lookups='' units='' identities='' etcd='' prefix=/coreos.com/network
 apis='' own_api='' authorities='' ports='' programs='' trees='' certificates='' sealed=''
+components=''
 # The flags that this script itself goes by.
 flags='etcd-cafile etcd-certfile etcd-keyfile etcd-endpoints etcd-prefix audit-log-path kubeconfig'
 flags="$flags cert-file key-file trusted-ca-file peer-cert-file peer-key-file peer-trusted-ca-file"
@@ -57,6 +59,7 @@ for argument in "$@"; do
         authority=*) authorities="$authorities $value" ;;
         tls=*) ports="$ports $value" ;;
         program=*) programs="$programs $value" ;;
+        component=*) components="$components $value" ;;
         flag=*) flags="$flags $value" ;;
         tree=*) trees="$trees $value" ;;
         certificate=*) certificates="$certificates $value" ;;
@@ -438,10 +441,13 @@ collect_node() {
     collect_api
     collect_hardening
     collect_runtime
+    section components tell_components
 }
 
 # shellcheck source=conformance/probe/hardening.sh
 [ "$mode" = pod ] || . /probe/hardening.sh
+# shellcheck source=conformance/probe/components.sh
+[ "$mode" = pod ] || . /probe/components.sh
 
 case $mode in
     node) collect_node "$@" ;;

@@ -68,7 +68,7 @@ def test_only_the_host_probe_has_a_token(run: Run) -> None:
 def test_scripts_are_all_given_to_the_probes(run: Run) -> None:
     """What collect.sh sources lies beside it."""
     (config,) = [each for each in stage.base(run) if each["kind"] == "ConfigMap"]
-    assert set(config["data"]) == {"collect.sh", "hardening.sh"}
+    assert set(config["data"]) == {"collect.sh", "components.sh", "hardening.sh"}
     assert ". /probe/hardening.sh" in config["data"]["collect.sh"]
 
 

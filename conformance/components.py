@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the cluster's own programs cost on a node: memory, open files, and since when they run."""
+
+from dataclasses import dataclass
+
+# By the name of their file; what a node does not run is simply not told.
+PROGRAMS = (
+    "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy",
+    "flanneld", "containerd", "dockerd", "cri-dockerd", "crio", "coredns", "keepalived", "k3s",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Component:
+    """A process. started: in ticks since the node's boot. rss: in KiB. fds: open files."""
+
+    name: str
+    pid: int
+    started: int
+    rss: int
+    fds: int
+    threads: int
+
+
+def parse(text: str) -> list[Component]:
+    """The lines of `probe/components.sh`."""
+    fields = [line.split() for line in text.splitlines() if line.strip()]
+    found = [Component(each[0], *map(int, each[1:])) for each in fields if each[0] in PROGRAMS]
+    return sorted(found, key=lambda each: (each.name, each.started, each.pid))
