@@ -49,11 +49,16 @@ COLLECTIONS = {
 
 
 class RefusedError(CouldNotAskError):
-    """The API answered with an error. `code` is the HTTP status."""
+    """The API answered with an error. `code` is the HTTP status, `said` the whole answer."""
 
-    def __init__(self, code: int, message: str) -> None:
-        self.code = code
+    def __init__(self, code: int, message: str, said: str = "") -> None:
+        self.code, self.said = code, said
         super().__init__(message)
+
+    @property
+    def is_lasting(self) -> bool:
+        """Is it for good: a matter of rights or rules, no trouble of the moment?"""
+        return self.code in (400, 401, 403, 404, 405, 422)
 
 
 class TooLateError(Exception):
@@ -103,6 +108,8 @@ def asked(ask: Callable[[], T]) -> T | Unasked:
 class Cluster:
     """A cluster behind a kubeconfig. Safe to use from several threads."""
 
+    answer_seconds = ANSWER_SECONDS
+
     def __init__(self, kubeconfig: Path) -> None:
         """Read the kubeconfig; ask nothing yet.
 
@@ -135,7 +142,7 @@ class Cluster:
     def request(
         self, method: str, path: str, body: Any = None, kind: str = "application/json", **query: str
     ) -> bytes:
-        """One call, by default at most 15 seconds; `query` are URL parameters.
+        """One call, at most `answer_seconds` long; `query` are URL parameters.
 
         Raises:
             RefusedError: the API answered with an error status.
@@ -144,7 +151,7 @@ class Cluster:
         url = self.server + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": kind, **self._authorization()}
         timeout = importlib.import_module("urllib3").Timeout(
-            connect=CONNECT_SECONDS, read=ANSWER_SECONDS
+            connect=CONNECT_SECONDS, read=self.answer_seconds
         )
         try:
             answer = self._pool.request(
@@ -160,9 +167,8 @@ class Cluster:
         if date := answer.headers.get("Date"):
             self._ahead = parsedate_to_datetime(date) - datetime.now(UTC)
         if answer.status >= 400:
-            raise RefusedError(
-                answer.status, f"{method} {path}: {answer.status} {_said(answer.data)}"
-            )
+            message = f"{method} {path}: {answer.status} {_said(answer.data)}"
+            raise RefusedError(answer.status, message, answer.data.decode(errors="replace"))
         return bytes(answer.data)
 
     def get(self, path: str, **query: str) -> Any:
@@ -189,6 +195,10 @@ class Cluster:
             bare.cert_file = bare.key_file = None
         return rest.RESTClientObject(bare).pool_manager
 
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """POST of what is no object to keep; the answer."""
+        return dict(json.loads(self.request("POST", path, body)))
+
     def stranger(self, path: str, token: str = "") -> int:
         """The HTTP code that GET gets without our credentials: with none, or with that token.
 
@@ -208,14 +218,28 @@ class Cluster:
             raise CouldNotAskError(why) from None
         return int(answer.status)
 
+    def readiness(self) -> str:
+        """What the API server says of its own parts, line by line, ready or not.
+
+        Raises:
+            CouldNotAskError: if it does not answer, or tells this user nothing.
+        """
+        try:
+            return self.request("GET", "/readyz", verbose="1").decode()
+        except RefusedError as refusal:
+            if refusal.code in (401, 403, 404):
+                raise
+            return refusal.said
+
     def patch(self, path: str, change: dict[str, Any], **query: str) -> None:
         """Merge a change into an object."""
         self.request("PATCH", path, change, "application/merge-patch+json", **query)
 
-    def delete(self, path: str) -> bool:
-        """DELETE; False if it was not there."""
+    def delete(self, path: str, at_once: bool = False) -> bool:
+        """DELETE; False if it was not there. `at_once`: without waiting for the pod's kubelet."""
+        grace = {"gracePeriodSeconds": 0} if at_once else {}
         try:
-            self.request("DELETE", path, {"propagationPolicy": "Background"})
+            self.request("DELETE", path, {"propagationPolicy": "Background", **grace})
         except RefusedError as refusal:
             if refusal.code not in (404, 409):
                 raise

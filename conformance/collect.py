@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gathers the facts: waits for the probes, then asks every node once, all of them side by side."""
 
+import dataclasses
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
-from conformance import components, governance_roster, roster, rules, stage
-from conformance.cluster import Cluster, TooLateError, asked, until
+from conformance import components, fate, governance_roster, roster, rules, stage
+from conformance.cluster import Cluster, RefusedError, TooLateError, asked, until
 from conformance.expectation import Expectation
 from conformance.facts import Facts, NodeView, Services
-from conformance.pods import Json, is_hopeless, is_ready, node_of, state
+from conformance.making import ALL_OF_IT, Made
+from conformance.outlook import Outlook
+from conformance.pods import Json, is_ready, node_of, state
 from conformance.sections import node_view
 from conformance.stage import Run
-from conformance.verdict import CouldNotAskError
+from conformance.verdict import CouldNotAskError, Unasked
 
 AT_ONCE = 16
 EXEC_SECONDS = 60.0
@@ -30,7 +35,7 @@ IDENTITIES = (
         "/etc/kubernetes/pki/etcd/healthcheck-client.key",
     ),
 )
-ETCD_PORT, ETCD_PEER_PORT, KUBELET_PORT, API_PORT = 2379, 2380, 10250, 6443
+ETCD_PORT, ETCD_PEER_PORT, KUBELET_PORT = 2379, 2380, 10250
 SECRETS = "/api/v1/secrets"
 
 
@@ -44,88 +49,117 @@ LOOKED_AT = [
     f"certificate={rules.KUBELET_CLIENT}",
 ]
 
-Probes = dict[tuple[str, str], Json]  # pods by app and node
+NO_POD: Json = {"spec": {}}
+NO_ENTRY = "cannot enter its pod"  # what a view says that lacks the pod-network probe
+# What a node's own pod can tell without the host.
+FROM_PODS = ("pod_pings", "web_from_pod", "nameservers", "lookups")
 
 
-def collect(cluster: Cluster, run: Run, expected: Expectation, patience: float) -> Facts:
+def collect(
+    cluster: Cluster, run: Run, expected: Expectation, patience: float, made: Made = ALL_OF_IT
+) -> Facts:
     """All facts of the cluster; what could not be asked is in them as such.
 
     Raises:
         CouldNotAskError: if the API itself does not answer.
     """
     begun = time.monotonic()
+    probes, services = Probes({}, {}), roster.NO_SERVICES
     meanwhile = ThreadPoolExecutor(2)
     leaders = meanwhile.submit(asked, lambda: governance_roster.watched_leaders(cluster))
     governed = meanwhile.submit(asked, lambda: governance_roster.governance(cluster, run.nodes))
-    probes = await_probes(cluster, run, patience)
+    if not made.broken:
+        probes = await_probes(Outlook(cluster, run), patience, made.refused)
+        services = roster.services(cluster, run.namespace, stage.WEB)
     started = time.monotonic()
-    services = roster.services(cluster, run.namespace, stage.WEB)
-    inquiry = Inquiry(cluster, run, expected, services, probes)
+    inquiry = Inquiry(cluster, run, expected, services, probes, made)
     names = [node.name for node in run.nodes]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         told = pool.map(inquiry.ask, names)
-        nodes = {node.name: node for node in roster.nodes(cluster)}
-        pods = roster.pods(cluster)
+        answers = {name: pool.submit(asked, ask) for name, ask in questions(cluster).items()}
+        nodes = asked(lambda: {node.name: node for node in roster.nodes(cluster)})
+        pods = asked(lambda: roster.pods(cluster))
         views = dict(zip(names, told, strict=True))
+        more: dict[str, Any] = {name: answer.result() for name, answer in answers.items()}
     return Facts(
         taken=cluster.now().isoformat(timespec="seconds"),
         server=str(cluster.get("/version")["gitVersion"]),
-        nodes=nodes,
-        pods=pods,
+        nodes={node.name: node for node in run.nodes} if isinstance(nodes, Unasked) else nodes,
+        pods=[] if isinstance(pods, Unasked) else pods,
         services=services,
         views=views,
         leaders=leaders.result(),
-        dns=asked(lambda: roster.dns_pods(cluster)),
-        api_addresses=asked(lambda: roster.api_addresses(cluster)),
-        anonymous=asked(lambda: cluster.stranger(SECRETS)),
         governance=governed.result(),
-        noted_leases=asked(lambda: roster.noted_leases(cluster)),
+        api_servers=inquiry.servers(),
+        not_stored=made.broken,
+        causes=inquiry.causes(),
         seconds={
             "waiting for probes": round(started - begun, 2),
             "asking the nodes": round(time.monotonic() - started, 2),
         },
+        **more,
     )
+
+
+def questions(cluster: Cluster) -> dict[str, Callable[[], Any]]:
+    """What the API alone is asked, by the facts' names for it."""
+    return {
+        "dns": lambda: roster.dns_pods(cluster),
+        "api_addresses": lambda: roster.api_addresses(cluster),
+        "anonymous": lambda: cluster.stranger(SECRETS),
+        "noted_leases": lambda: roster.noted_leases(cluster),
+        "readiness": lambda: roster.readiness(cluster),
+    }
 
 
 # ---- the probes ----
 
 
-def await_probes(cluster: Cluster, run: Run, patience: float) -> Probes:
-    """Wait until every Ready node runs both probes, or it is plain that some never will."""
-    path = f"/api/v1/namespaces/{run.namespace}/pods"
-    apps = (stage.NET_PROBE, stage.HOST_PROBE)
-    awaited = {(app, node.name) for node in run.nodes if node.ready for app in apps}
-    given_up: set[tuple[str, str]] = set()  # for good: a failing pod flickers between its states
+@dataclass(frozen=True)
+class Probes:
+    """The probes that are there, and why others never will be: both by app and node."""
 
-    def settled(probes: Probes) -> bool:
-        now = cluster.now()
-        given_up.update(key for key, pod in probes.items() if is_hopeless(pod, now))
+    pods: dict[tuple[str, str], Json]
+    causes: dict[tuple[str, str], str]
+
+
+def await_probes(outlook: Outlook, patience: float, refused: Iterable[str] = ()) -> Probes:
+    """Wait until all probes run, or it is plain that some never will.
+
+    What was not made is not waited for: on nodes that are silent, or because the API refused it.
+    """
+    run = outlook.run
+    path = f"/api/v1/namespaces/{run.namespace}/pods"
+    causes: dict[tuple[str, str], str] = {}  # for good: a failing pod flickers between its states
+    awaited = {
+        (app, node.name)
+        for node in run.nodes
+        for app in ((stage.NET_PROBE, stage.HOST_PROBE) if node.ready else (stage.HOST_PROBE,))
+        if not node.is_silent and stage.probe(app, node.name) not in refused
+    }
+
+    def settled(probes: dict[tuple[str, str], Json]) -> bool:
         ready = {key for key, pod in probes.items() if is_ready(pod)}
-        return awaited <= ready | given_up
+        for key in awaited - ready - set(causes):
+            if key in probes and (cause := outlook.cause(probes[key])):
+                causes[key] = cause
+        return awaited <= ready | set(causes)
 
     try:
-        return until(lambda: probes_of(cluster.items(path)), settled, patience)
+        found = until(lambda: probes_of(outlook.cluster.items(path)), settled, patience)
     except TooLateError as late:
-        return dict(late.last)
+        found = dict(late.last)
+    return Probes(found, causes)
 
 
-def probes_of(pods: list[Json]) -> Probes:
-    """The probes among the run's pods."""
+def probes_of(pods: list[Json]) -> dict[tuple[str, str], Json]:
+    """The probes among the run's pods, by app and node."""
     return {
-        (pod["metadata"]["labels"].get(stage.APP_LABEL, ""), meant_for(pod)): pod
+        (pod["metadata"]["labels"].get(stage.APP_LABEL, ""), node_of(pod)): pod
         for pod in pods
         if pod["metadata"]["labels"].get(stage.APP_LABEL) in (stage.NET_PROBE, stage.HOST_PROBE)
         and not pod["metadata"].get("deletionTimestamp")
     }
-
-
-def meant_for(pod: Json) -> str:
-    """The node a DaemonSet's pod is on, or is meant for while it is not yet scheduled."""
-    if node := node_of(pod):
-        return node
-    affinity = pod["spec"]["affinity"]["nodeAffinity"]
-    terms = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
-    return str(terms[0]["matchFields"][0]["values"][0])
 
 
 # ---- asking ----
@@ -140,38 +174,103 @@ class Inquiry:
     expected: Expectation
     services: Services
     probes: Probes
+    made: Made = ALL_OF_IT
 
     def ask(self, node: str) -> NodeView:
         """One exec, and what it told."""
         try:
-            pod = self.host_probe(node)
-            command = ["sh", "/probe/collect.sh", "node", self.run.id, *self.arguments(node)]
+            printed = self.run_in(self.probe(stage.HOST_PROBE, node), "node", node)
+        except RefusedError as refusal:
+            return self.ask_from_pod(node, Unasked(f"{node}: {refusal}", refusal.is_lasting))
+        except CouldNotAskError as problem:
+            return NodeView.unasked(str(problem))
+        view = node_view(node, self.run.id, printed, self.endpoint(node), self.web())
+        view = replace(view, kubelet=asked(lambda: roster.kubelet_config(self.cluster, node)))
+        return self.with_cause(view, node)
+
+    def ask_from_pod(self, node: str, why: Unasked) -> NodeView:
+        """Where the host may not be looked at, its pod still tells what pods see."""
+        told = NodeView.unasked(why.unasked, why.permanent)
+        try:
+            printed = self.run_in(self.probe(stage.NET_PROBE, node), "pod", node)
+        except CouldNotAskError:
+            return told
+        frame = f"@@{self.run.id} begin network\n{printed}\n@@{self.run.id} end network 0 \n"
+        view = node_view(node, self.run.id, frame, "", self.web())
+        return replace(told, **{name: getattr(view, name) for name in FROM_PODS})
+
+    def run_in(self, pod: str, mode: str, node: str) -> str:
+        """Run the probe's script in a pod of the run; what it prints.
+
+        Raises:
+            CouldNotAskError: if it cannot be run, or does not end well.
+        """
+        command = ["sh", "/probe/collect.sh", mode, self.run.id, *self.arguments(node)]
+        try:
             ran = self.cluster.execute(self.run.namespace, pod, command, EXEC_SECONDS)
         except CouldNotAskError as problem:
-            return NodeView.unasked(f"{node}: {problem}")
+            raise CouldNotAskError(f"{node}: {problem}") from None
         if ran.status != 0:
             complaint = f"exit status {ran.status}: {ran.stderr[-300:]}"
-            return NodeView.unasked(f"{node}: collect.sh: {complaint}")
-        view = node_view(node, self.run.id, ran.stdout, self.endpoint(node), self.web())
-        return replace(view, kubelet=asked(lambda: roster.kubelet_config(self.cluster, node)))
+            raise CouldNotAskError(f"{node}: collect.sh: {complaint}")
+        return ran.stdout
 
-    def host_probe(self, node: str) -> str:
+    def with_cause(self, view: NodeView, node: str) -> NodeView:
+        """The view, in which what a missing pod could not tell names why the pod is missing."""
+        if self.runs(stage.NET_PROBE, node):
+            return view
+        problem = Unasked(
+            f"{node}: no pod can be asked there: {self.why_not(stage.NET_PROBE, node)}"
+        )
+        untold = {
+            part.name: problem
+            for part in dataclasses.fields(view)
+            if isinstance(told := getattr(view, part.name), Unasked) and NO_ENTRY in told.unasked
+        }
+        return replace(view, **untold)
+
+    def probe(self, app: str, node: str) -> str:
         """The pod to ask.
 
         Raises:
-            CouldNotAskError: if it does not run; why, as far as the API knows.
+            RefusedError: if the API did not let it be made.
+            CouldNotAskError: if it does not run; why, as far as anybody knows.
         """
-        probe = self.probes.get((stage.HOST_PROBE, node))
-        if probe and is_ready(probe):
-            return str(probe["metadata"]["name"])
+        if refusal := self.made.refused.get(stage.probe(app, node)):
+            raise refusal.error()
+        if not self.runs(app, node):
+            raise CouldNotAskError(f"{node}: {self.why_not(app, node)}")
+        return stage.probe(app, node)
+
+    def runs(self, app: str, node: str) -> bool:
+        """Does the node's probe of that kind run?"""
+        return is_ready(self.probes.pods.get((app, node), NO_POD))
+
+    def why_not(self, app: str, node: str) -> str:
+        """Why a probe does not run on a node: the one cause that all who ask for it are told."""
         status = self.run.node(node)
-        if not status.ready:
-            why = status.reasons.get("Ready", "no reason given")
-            raise CouldNotAskError(f"the node is not Ready: {why}")
-        if probe is None:
-            raise CouldNotAskError("the DaemonSet made no probe for it (kube-controller-manager?)")
-        look = f"kubectl describe pod -n {self.run.namespace} {probe['metadata']['name']}"
-        raise CouldNotAskError(f"its probe does not run: {state(probe)} ({look})")
+        if self.made.broken:
+            return self.made.broken
+        if refusal := self.made.refused.get(stage.probe(app, node)):
+            return refusal.message
+        if status.is_silent or (not status.ready and app == stage.NET_PROBE):
+            return fate.of_node(status)
+        pod = self.probes.pods.get((app, node))
+        if pod is None:
+            return "its probe is gone: somebody has deleted it"
+        said = self.probes.causes.get((app, node)) or fate.meaning(state(pod))
+        look = f"kubectl describe pod -n {self.run.namespace} {stage.probe(app, node)}"
+        also = f"; {fate.of_node(status)}" if not status.ready else ""
+        return f"its probe does not run: {said} ({look}){also}"
+
+    def causes(self) -> dict[str, str]:
+        """Why probes do not run, by node; nodes that run both are left out."""
+        return {
+            node.name: self.why_not(app, node.name)
+            for node in self.run.nodes
+            for app in (stage.HOST_PROBE, stage.NET_PROBE)
+            if not self.runs(app, node.name)
+        }
 
     def arguments(self, node: str) -> list[str]:
         """The KEY=VALUE words for `collect.sh` on `node`."""
@@ -197,10 +296,8 @@ class Inquiry:
         return self.run.node(node).address
 
     def servers(self) -> list[str]:
-        """URL of each API server: as expected, else the usual port on each control-plane node."""
-        control = [node for node in self.run.nodes if roster.is_control(node)]
-        usual = [f"https://{node.address}:{API_PORT}" for node in control]
-        return self.expected.api_servers() or usual
+        """URL of each API server: as expected, else as they tell themselves."""
+        return self.expected.api_servers() or self.run.api_servers
 
     def apis(self) -> list[str]:
         """Ways to the API, beside the kubelet's own: each server by itself, the service of pods."""
@@ -222,7 +319,7 @@ class Inquiry:
         """NODE,ADDRESS,POD of every node whose pod-network probe has an address."""
         addresses = {
             node: pod["status"]["podIP"]
-            for (app, node), pod in self.probes.items()
+            for (app, node), pod in self.probes.pods.items()
             if app == stage.NET_PROBE and pod["status"].get("podIP")
         }
         return [

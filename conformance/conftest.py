@@ -6,14 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Generator, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import permutations, product
 from typing import Any
 
 import pytest
 
-from conformance import options, rounds, rules
+from conformance import deadline, options, rounds, rules
 from conformance import session as run_session
-from conformance.collect import API_PORT
 from conformance.expectation import Expectation
 from conformance.facts import Facts
 from conformance.governance import IdleConnection
@@ -142,6 +142,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _end(part: Session, config: pytest.Config) -> bool:
     """Keep the facts if asked, remove what the run made, say what remains; True if nothing does."""
     said = config.stash[epilogue]
+    said += part.notices
     if part.save():
         said.append(f"facts kept in {part.settings.save}")
     remains: list[str] = []
@@ -153,6 +154,12 @@ def _end(part: Session, config: pytest.Config) -> bool:
         said.append(", ".join(f"{what} {seconds:.1f} s" for what, seconds in took.items()))
     part.close()
     return not remains
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say before the first test what will be in the way."""
+    part = config.stash.get(run_session.KEY, None)
+    return [f"conformance: {notice}" for notice in part.notices] if part else []
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -224,9 +231,8 @@ def _docker_nodes(part: Session) -> list[Any]:
 
 
 def _apis(part: Session) -> list[str]:
-    """The API servers, each on its own: as expected, else on the nodes of the control plane."""
-    usual = [f"https://{node.address}:{API_PORT}" for node in part.nodes if is_control(node)]
-    return part.expected.api_servers() or usual
+    """The API servers, each on its own: as expected, else as they tell themselves."""
+    return part.expected.api_servers() or part.run.api_servers
 
 
 def _tls_ports(part: Session) -> list[Any]:
@@ -289,12 +295,48 @@ def pytest_runtest_makereport(
         report.longrepr = shown
     if isinstance(problem, CouldNotAskError) and report.when == "call":
         report.when = "setup"  # pytest counts what fails there as errors, not as failures
-    if report.skipped and item.config.option.strict and isinstance(report.longrepr, tuple):
+    if report.skipped and item.config.option.strict and not _may_skip(item, report):
         report.outcome = "failed"
-        report.longrepr = f"{report.longrepr[2]} (a failure, for --strict is given)"
+        report.longrepr = f"{_reason(report)} (a failure, for --strict is given)"
     if part := item.config.stash.get(run_session.KEY, None):
         describe(item, report, call.when, part.names())
     return report
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """Why a test was skipped."""
+    told = report.longrepr
+    return told[2].removeprefix("Skipped: ") if isinstance(told, tuple) else str(told)
+
+
+def _may_skip(item: pytest.Item, report: pytest.TestReport) -> bool:
+    """Is the skip one that --allow-skip knows, by the test's name or the reason?"""
+    return any(
+        options.matches(pattern, text)
+        for pattern in item.config.option.allow_skip
+        for text in (item.name, _reason(report))
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """After the run's deadline nothing is begun."""
+    with _until_deadline(item):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """No test goes on after the run's deadline: what waits then could not ask."""
+    with _until_deadline(item):
+        yield
+
+
+def _until_deadline(item: pytest.Item) -> AbstractContextManager[None]:
+    part = item.config.stash.get(run_session.KEY, None)
+    if part is None or not part.settings.deadline or part.settings.replay:
+        return nullcontext()
+    return deadline.before(part.begun + part.settings.deadline, part.settings.deadline)
 
 
 class Verdicts:

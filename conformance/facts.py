@@ -67,6 +67,16 @@ class NodeStatus:
     memory: int
     unschedulable: bool = False
 
+    @property
+    def why_not_ready(self) -> str:
+        """What the condition Ready says, where it is not True."""
+        return self.reasons.get("Ready", "no reason given")
+
+    @property
+    def is_silent(self) -> bool:
+        """Has its kubelet not been heard of for so long that the API gave it up?"""
+        return not self.ready and self.why_not_ready.startswith("NodeStatusUnknown")
+
 
 @dataclass(frozen=True)
 class Pod:
@@ -321,6 +331,9 @@ class Facts:
     `kubernetes` leads. anonymous: HTTP code for a stranger who asks the API for all secrets.
     idle: what became of a connection to the API that nobody used.
     noted_leases: flannel's, where it keeps them as annotations of nodes (`--kube-subnet-mgr`).
+    api_servers: URL of each. readiness: what the API says of its own parts, `ok` or why not.
+    not_stored: why the API did not take the run's objects, '' if it did. causes: by node, why its
+    probes do not run.
     """
 
     taken: str
@@ -337,8 +350,16 @@ class Facts:
     noted_leases: list[Lease] | Unasked = UNRECORDED
     governance: Governance | Unasked = UNRECORDED
     idle: IdleConnection | Unasked = UNRECORDED
+    api_servers: list[str] | Unasked = UNRECORDED
+    readiness: dict[str, str] | Unasked = UNRECORDED
+    not_stored: str | Unasked = UNRECORDED
+    causes: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     format: int = FORMAT
+
+    def without_probe(self, node: str) -> str:
+        """That a node runs no probe, and the one cause, for whoever would ask for it."""
+        return f"{node} runs no probe" + (f" ({self.causes[node]})" if node in self.causes else "")
 
     def view(self, node: str) -> NodeView:
         """What `node` itself told; without a probe there, all of it is unasked."""

@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from conformance import roster, stage
+from conformance import fate, roster, stage
 from conformance.cluster import COLLECTIONS, Cluster, TooLateError, asked, until
 from conformance.execute import Ran
-from conformance.pods import Json, is_hopeless, is_ready, node_of, refusal, state
+from conformance.making import ALL_OF_IT, Made
+from conformance.outlook import Outlook
+from conformance.pods import Json, is_ready, node_of, refusal, state
 from conformance.stage import Run
-from conformance.verdict import BrokenError, CouldNotAskError, Unasked, require
+from conformance.verdict import BrokenError, CouldNotAskError, Unasked, known, require
 
 SHELL_SECONDS = 30.0
+GONE_SECONDS = 5.0  # of patience with what nobody is there to do
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Live:
     run: Run
     begun: float
     patience: float
+    outlook: Outlook
+    made: Made = ALL_OF_IT
 
     def path(self, kind: str, name: str = "") -> str:
         """The API path of the run's objects of a kind (`pods`), or of one of them."""
@@ -54,11 +59,16 @@ class Live:
         Raises:
             BrokenError: if it cannot start, or does not in time; the last event says why.
         """
-
-        def settled(pod: Json) -> bool:
-            return is_ready(pod) or is_hopeless(pod, self.cluster.now())
-
-        return self._pod_until(name, settled, is_ready, "a running pod", likely)
+        for node in self.run.nodes:
+            require(
+                not node.is_silent or name != stage.own_pod(node.name),
+                at=f"{node.name}: a pod for this node",
+                expected="a running pod",
+                seen=fate.of_node(node),
+                likely="the node is gone or cut off, or its kubelet does not run",
+                look=f"kubectl describe node {node.name}",
+            )
+        return self._pod_until(name, is_ready, is_ready, "a running pod", likely)
 
     def placed(self, name: str, likely: str) -> Json:
         """The pod, once the scheduler gave it a node.
@@ -89,16 +99,45 @@ class Live:
 
         return self._pod_until(name, settled, settled, "the scheduler's word on the pod", likely)
 
+    def require_placed(self, name: str, judge: str) -> None:
+        """The same for a pod that has to have a node first.
+
+        Raises:
+            CouldNotAskError: naming that test, and the cause.
+        """
+        try:
+            self.placed(name, "")
+        except BrokenError as broken:
+            raise CouldNotAskError(f"pod {name} has no node (see {judge}): {broken.seen}") from None
+
     def require_running(self, name: str, judge: str) -> None:
         """Wait for a pod that another test judges; if it does not run, nothing can be asked here.
 
         Raises:
-            CouldNotAskError: naming that test.
+            CouldNotAskError: naming that test, and the cause.
         """
         try:
             self.running(name, "")
-        except BrokenError:
-            raise CouldNotAskError(f"pod {name} does not run (see {judge})") from None
+        except BrokenError as broken:
+            raise CouldNotAskError(
+                f"pod {name} does not run (see {judge}): {broken.seen}"
+            ) from None
+
+    def require_made(self, name: str) -> None:
+        """The API has taken the object, else nothing can be asked about it.
+
+        Raises:
+            CouldNotAskError: if it did not; where that is for good, the test is skipped.
+        """
+        if refusal := self.made.refused.get(name):
+            known(Unasked(refusal.message, refusal.error().is_lasting))
+        for node in self.run.nodes:
+            if node.is_silent and name == stage.own_pod(node.name):
+                raise CouldNotAskError(f"{node.name}: {fate.of_node(node)}")
+
+    def hurried(self, leader: str, patience: float) -> float:
+        """How long to wait for what a part of the control plane does: not for one that is gone."""
+        return min(patience, GONE_SECONDS) if self.outlook.without(leader) else patience
 
     def unplaced(self, name: str, likely: str) -> str:
         """Why the scheduler keeps the pod waiting.
@@ -156,8 +195,17 @@ class Live:
         expected: str,
         likely: str,
     ) -> Json:
+        self.require_made(name)
+        causes: list[str] = []
+
+        def ended(pod: Json) -> bool:
+            if settled(pod):
+                return True
+            causes.extend(filter(None, [self.outlook.cause(pod)]))
+            return bool(causes)
+
         try:
-            pod = until(lambda: self.cluster.get(self.path("pods", name)), settled, self.left())
+            pod = until(lambda: self.cluster.get(self.path("pods", name)), ended, self.left())
         except TooLateError as late:
             pod = late.last
         if not good(pod):
@@ -165,17 +213,13 @@ class Live:
                 at=f"pod {name} in namespace {self.run.namespace}",
                 expected=expected,
                 seen=self._story(pod),
-                likely=likely,
+                likely=causes[0] if causes else likely,
                 look=f"kubectl describe pod -n {self.run.namespace} {name} (while it is there)",
             )
         return dict(pod)
 
     def _story(self, pod: Json) -> str:
-        name = pod["metadata"]["name"]
-        events = self.cluster.items(
-            self.path("events"), fieldSelector=f"involvedObject.name={name}"
-        )
-        events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+        events = sorted(self.outlook.events(pod["metadata"]["name"]), key=fate.moment)
         where = f"on {node_of(pod)}" if node_of(pod) else "on no node"
         last = (
             f"{events[-1]['reason']}: {events[-1]['message']}" if events else "no event tells why"

@@ -2,6 +2,7 @@
 """The suite's command line, checked before anything is asked of a cluster."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ class Settings:
     replay: Path | None
     strict: bool
     results: Path | None = None
+    quick: bool = False
+    deadline: float = 0
+    allowed_skips: tuple[str, ...] = ()
 
 
 def add(parser: pytest.Parser) -> None:
@@ -55,6 +59,17 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--idle", metavar="SECONDS", type=float, default=15.0,
         help="how long a connection to the API rests before it is asked (%(default)s)",
+    )  # fmt: skip
+    group.addoption(
+        "--deadline", metavar="SECONDS", type=float, default=900.0,
+        help="for the whole run: what has not ended then is an error (%(default)s; 0: none)",
+    )  # fmt: skip
+    group.addoption(
+        "--quick", action="store_true", help="without hardening, and what else takes long"
+    )
+    group.addoption(
+        "--allow-skip", metavar="PATTERN", action="append", default=[],
+        help="with --strict: skips that are none, by a part of name or reason (* for anything)",
     )  # fmt: skip
     group.addoption(
         "--save-facts", metavar="FILE", help="keep what was collected (.json, .json.gz)"
@@ -80,6 +95,11 @@ def _add_soak(parser: pytest.Parser) -> None:
     )  # fmt: skip
 
 
+def matches(pattern: str, text: str) -> bool:
+    """Is the pattern a part of the text? `*` stands for anything in between."""
+    return bool(re.search(".*".join(map(re.escape, pattern.split("*"))), text))
+
+
 def settings(config: pytest.Config) -> Settings:
     """The options, read and checked.
 
@@ -99,6 +119,8 @@ def settings(config: pytest.Config) -> Settings:
         raise pytest.UsageError(str(problem)) from None
     if option.patience <= 0:
         raise pytest.UsageError(f"--patience {option.patience:g}: give seconds, more than 0")
+    if option.deadline < 0:
+        raise pytest.UsageError(f"--deadline {option.deadline:g}: give seconds, 0 for none")
     return Settings(
         kubeconfig=Path() if replay else kubeconfig(option.kubeconfig),
         expected=expected,
@@ -109,6 +131,9 @@ def settings(config: pytest.Config) -> Settings:
         replay=replay,
         strict=bool(option.strict),
         results=_writable("--results", option.results),
+        quick=option.quick,
+        deadline=option.deadline,
+        allowed_skips=tuple(option.allow_skip),
     )
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a pod's API object tells of its fate. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 Json = dict[str, Any]
@@ -17,7 +17,7 @@ HOPELESS = {
     "InvalidImageName",
     "RunContainerError",
 }
-HOPE = timedelta(seconds=15)
+HOPE = timedelta(seconds=12)
 
 
 def node_of(pod: Json) -> str:
@@ -34,12 +34,6 @@ def is_ready(pod: Json) -> bool:
 def ready_since(pod: Json) -> str:
     """Since when it runs, as the API writes times; '' if it does not."""
     return str(_condition(pod, "Ready").get("lastTransitionTime", "")) if is_ready(pod) else ""
-
-
-def is_hopeless(pod: Json, now: datetime) -> bool:
-    """Has its container been failing so long that waiting is in vain? `now` by the API's clock."""
-    created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-    return waiting_for(pod) in HOPELESS and now - created > HOPE
 
 
 def waiting_for(pod: Json) -> str:

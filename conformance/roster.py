@@ -4,22 +4,27 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from conformance import rules
 from conformance.cluster import Cluster, RefusedError
 from conformance.facts import Leader, Lease, NodeStatus, Pod, Services, Taint
+from conformance.verdict import CouldNotAskError
 
 HOSTNAME = "kubernetes.io/hostname"
 ROLE = "node-role.kubernetes.io/"
 # kubeadm's and ours are `control-plane`; before 1.24 it was `master`.
 CONTROL_ROLES = {"control-plane", "master"}
+API_PORT = 6443
 FLANNEL = "flannel.alpha.coreos.com/"
 LEASES = ("kube-controller-manager", "kube-scheduler")
 GOOD = {"Ready": "True"}  # every other condition of a node is good when False
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 DECIMAL = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
+
+NO_SERVICES = Services("", 0, 0, "", "", "")
 
 
 def nodes(cluster: Cluster) -> list[NodeStatus]:
@@ -116,6 +121,32 @@ def leaders(cluster: Cluster) -> dict[str, Leader]:
     return found
 
 
+def silences(cluster: Cluster) -> dict[str, timedelta]:
+    """Since when each node's kubelet has not renewed its lease, by node."""
+    found = {}
+    for lease in cluster.items("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"):
+        if renewed := lease.get("spec", {}).get("renewTime"):
+            found[lease["metadata"]["name"]] = cluster.now() - datetime.fromisoformat(renewed)
+    return found
+
+
+def readiness(cluster: Cluster) -> dict[str, str]:
+    """What the API server says of its own parts: `ok`, or why not, by part."""
+    return dict(re.findall(r"^\[[+-]\](\S+) (.+)$", cluster.readiness(), re.MULTILINE))
+
+
+def unreadiness(cluster: Cluster) -> str:
+    """Which of its own parts the API server calls not ready, in a few words."""
+    try:
+        told = readiness(cluster)
+    except CouldNotAskError as problem:
+        return f"it does not say whether it is ready either: {problem}"
+    sick = [f"{part} {said}" for part, said in told.items() if said != "ok"]
+    return (
+        f"the API server is not ready: {', '.join(sick)}" if sick else "yet it calls itself ready"
+    )
+
+
 def dns_pods(cluster: Cluster) -> list[Pod]:
     """The running pods of the cluster's DNS."""
     return pods(cluster, "/api/v1/namespaces/kube-system/pods", labelSelector="k8s-app=kube-dns")
@@ -123,12 +154,40 @@ def dns_pods(cluster: Cluster) -> list[Pod]:
 
 def api_addresses(cluster: Cluster) -> list[str]:
     """Where the service `kubernetes` leads."""
+    return sorted({address for address, _ in _api_endpoints(cluster)})
+
+
+def api_servers(cluster: Cluster) -> list[tuple[str, int]]:
+    """Address and port of each API server, as they tell by the service `kubernetes`."""
+    return sorted(_api_endpoints(cluster))
+
+
+def with_control(servers: list[tuple[str, int]], nodes: list[NodeStatus]) -> list[str]:
+    """URL of each API server: one that is down the service soon lacks, but its node is there."""
+    port = servers[0][1] if servers else API_PORT
+    control = {(node.address, port) for node in nodes if is_control(node) and node.address}
+    return sorted(f"https://{address}:{port}" for address, port in {*servers, *control})
+
+
+def authority(cluster: Cluster) -> str:
+    """The certificate of the cluster's authority, as every pod is given it; '' if nobody tells."""
+    try:
+        told = cluster.get("/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt")
+        return str(told["data"]["ca.crt"])
+    except (CouldNotAskError, KeyError):
+        return ""
+
+
+def _api_endpoints(cluster: Cluster) -> Iterator[tuple[str, int]]:
     slices = cluster.items(
         "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
         labelSelector="kubernetes.io/service-name=kubernetes",
     )
-    endpoints = [endpoint for each in slices for endpoint in each.get("endpoints") or []]
-    return sorted({address for endpoint in endpoints for address in endpoint["addresses"]})
+    for each in slices:
+        ports = [port["port"] for port in each.get("ports") or [] if port.get("port")]
+        for endpoint in each.get("endpoints") or []:
+            for address in endpoint["addresses"]:
+                yield address, ports[0] if ports else 443
 
 
 def noted_leases(cluster: Cluster) -> list[Lease]:

@@ -10,14 +10,20 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from conformance import outside, roster, scenes, stage
-from conformance.cluster import Cluster, RefusedError, TooLateError, until
-from conformance.stage import Run
+from conformance import fate, outlook, outside, roster, scenes, stage
+from conformance.cluster import ANSWER_SECONDS, Cluster, RefusedError, TooLateError, until
+from conformance.facts import Leader
+from conformance.making import ALL_OF_IT, Made, Refusal
+from conformance.pods import node_of
+from conformance.preflight import Preflight
+from conformance.stage import Manifest, Run
 from conformance.sweep import sweep, this_process
 from conformance.verdict import CouldNotAskError
 
 RENEW_SECONDS = stage.LEASE_SECONDS / 6
 AT_ONCE = 8  # API calls side by side
+ORPHAN_SECONDS = 8.0  # after which pods on silent nodes are given up
+HASTE_SECONDS = 5.0  # for an answer to the first calls: a broken API is told soon
 
 
 @dataclass
@@ -26,6 +32,7 @@ class Life:
 
     cluster: Cluster
     run: Run
+    made: Made = ALL_OF_IT
     swept: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -33,20 +40,54 @@ class Life:
     def begin(self) -> None:
         """Sweep what dead runs left, then make everything the tests look at.
 
+        If one object of the scene is refused, the rest is made; `made` tells. If the API cannot
+        even store the first ones, although it would, nothing is made; that is told, too.
+
         Raises:
-            CouldNotAskError: if the API refuses; what was made until then is removed by `end`.
+            RefusedError: if this user, or any, may not have them; `end` removes what was made.
         """
         begun = time.monotonic()
         me = this_process()
-        self.swept = sweep(self.cluster, me)
-        self.cluster.create(stage.namespace(self.run))
-        self.cluster.create(stage.lease(self.run, str(me), self._clock()))
-        threading.Thread(target=self._stay_alive, daemon=True).start()
-        outside.make(self.cluster, self.run)  # what is refused, its tests say
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for manifests in (stage.base(self.run), scenes.everything(self.run)):
-                list(pool.map(self.cluster.create, manifests))
+        self.cluster.answer_seconds = HASTE_SECONDS
+        try:
+            self.swept = sweep(self.cluster, me)
+            self.cluster.create(stage.namespace(self.run))
+            self.cluster.create(stage.lease(self.run, str(me), self._clock()))
+            self._make_base()
+            outside.make(self.cluster, self.run)  # what is refused, its tests say
+        except RefusedError as refusal:
+            if refusal.is_lasting:
+                raise
+            self.made = Made(broken=f"nothing can be made in this cluster: {refusal}")
+        except CouldNotAskError as problem:
+            self.made = Made(broken=f"nothing can be made in this cluster: {problem}")
+        else:
+            self.cluster.answer_seconds = ANSWER_SECONDS
+            threading.Thread(target=self._stay_alive, daemon=True).start()
+            self.made = Made(self._make_scene())
         self.seconds["making the scene"] = time.monotonic() - begun
+
+    def _make_base(self) -> None:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            base = stage.base(self.run, roster.authority(self.cluster))
+            list(pool.map(self.cluster.create, base))
+
+    def _make_scene(self) -> dict[str, Refusal]:
+        """Make what the tests look at; what the API refuses, by name."""
+
+        def make(manifest: Manifest) -> tuple[str, Refusal | None]:
+            name = str(manifest["metadata"]["name"])
+            try:
+                self.cluster.create(manifest)
+            except RefusedError as refusal:
+                return name, Refusal(refusal.code, str(refusal))
+            except CouldNotAskError as problem:
+                return name, Refusal(0, str(problem))
+            return name, None
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            told = list(pool.map(make, scenes.everything(self.run)))
+        return {name: refusal for name, refusal in told if refusal}
 
     def end(self, patience: float) -> list[str]:
         """Remove the run's namespace, and wait until it and the swept ones are gone.
@@ -56,7 +97,7 @@ class Life:
         """
         self._over.set()
         begun = time.monotonic()
-        deadline = begun + patience
+        self.cluster.answer_seconds = HASTE_SECONDS if self.made.broken else ANSWER_SECONDS
         namespace = f"/api/v1/namespaces/{self.run.namespace}"
         try:
             outside.remove(self.cluster, [self.run.id])
@@ -66,15 +107,31 @@ class Life:
             self.cluster.delete(f"{namespace}/pods")
         except CouldNotAskError as problem:
             return [f"what the run made could not be removed: {problem}"]
+        gone = outlook.missing(outlook.CONTROLLERS, self._leaders())
+        deadline = begun + (min(patience, HASTE_SECONDS) if gone else patience)
         names = [self.run.namespace, self.run.plain_namespace, *self.swept]
         left = [self._remains(name, deadline - time.monotonic()) for name in names]
         left += outside.remains(self.cluster, self.run.id)
         self.seconds["removing it"] = time.monotonic() - begun
-        return [remains for remains in left if remains]
+        because = f" ({gone}; with it, it goes)" if gone else ""
+        return [remains + because for remains in left if remains]
+
+    def _leaders(self) -> dict[str, Leader]:
+        try:
+            return roster.leaders(self.cluster)
+        except CouldNotAskError:
+            return {}
 
     def _remains(self, name: str, patience: float) -> str:
+        begun = time.monotonic()
+
+        def why_there() -> str:
+            if time.monotonic() - begun > ORPHAN_SECONDS:
+                self._forget_orphans(name)
+            return self._why_there(name)
+
         try:
-            until(lambda: self._why_there(name), lambda why: not why, max(patience, 1))
+            until(why_there, lambda why: not why, max(patience, 1))
         except TooLateError as late:
             return f"namespace {name} is still there: {late.last}"
         except CouldNotAskError as problem:
@@ -92,6 +149,21 @@ class Life:
         reasons = [c["message"] for c in status.get("conditions", []) if c["status"] == "True"]
         return "; ".join(reasons) or str(status.get("phase", ""))
 
+    def _forget_orphans(self, namespace: str) -> None:
+        """Pods on a node whose kubelet is silent would stay until it comes back."""
+        try:
+            silent = {
+                name
+                for name, silence in roster.silences(self.cluster).items()
+                if silence > fate.SILENT
+            }
+            path = f"/api/v1/namespaces/{namespace}/pods"
+            for pod in self.cluster.items(path) if silent else []:
+                if node_of(pod) in silent:
+                    self.cluster.delete(f"{path}/{pod['metadata']['name']}", at_once=True)
+        except CouldNotAskError:
+            return  # it is tried again, and what remains is told
+
     def _stay_alive(self) -> None:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{self.run.namespace}/leases/{stage.LEASE}"
         while not self._over.wait(RENEW_SECONDS):
@@ -104,13 +176,6 @@ class Life:
         return self.cluster.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def plan(cluster: Cluster, image: str) -> Run:
-    """A new run over the nodes that are there now.
-
-    Raises:
-        CouldNotAskError: if there are none, or the API does not tell.
-    """
-    nodes = roster.nodes(cluster)
-    if not nodes:
-        raise CouldNotAskError("the cluster has no nodes\n  next  kubectl get nodes")
-    return Run(secrets.token_hex(4), image, nodes)
+def plan(found: Preflight, image: str, quick: bool = False) -> Run:
+    """A new run over what the preflight found."""
+    return Run(secrets.token_hex(4), image, found.nodes, found.api_servers, quick)

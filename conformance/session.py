@@ -16,15 +16,17 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from conformance import expectation, facts, idle, options, stage
-from conformance.cluster import Cluster, reach
+from conformance import expectation, facts, idle, options, preflight, roster, stage
+from conformance.cluster import ANSWER_SECONDS, REACH_SECONDS, Cluster, reach
 from conformance.collect import collect
 from conformance.expectation import Expectation
 from conformance.facts import Facts, NodeStatus, from_plain
 from conformance.governance import IdleConnection
 from conformance.live import Live
+from conformance.making import ALL_OF_IT, Made
 from conformance.options import Settings
-from conformance.run import Life, plan
+from conformance.outlook import Outlook
+from conformance.run import HASTE_SECONDS, Life, plan
 from conformance.verdict import CouldNotAskError, Unasked
 
 
@@ -39,6 +41,8 @@ class Session:
     cluster: Cluster | None = None
     life: Life | None = None
     resting: idle.Watch | None = None
+    made: Made = ALL_OF_IT
+    notices: list[str] = field(default_factory=list)
     closed: bool = False
     _facts: Facts | None = field(default=None, repr=False)
 
@@ -65,6 +69,13 @@ class Session:
             self.resting = idle.Watch(self.cluster, self.shared, self.settings.idle)
             self.resting.begin()
         self.life.begin()
+        self.made = self.life.made
+        if self.made.broken:
+            broken = f"{self.made.broken}; {roster.unreadiness(self.cluster)}"
+            self.made = Made(broken=broken)
+            self.notices.append(broken)
+        for name, refusal in self.made.refused.items():
+            self.notices.append(f"refused: {name}: {refusal.message}")
 
     def facts(self) -> Facts:
         """The facts, collected by whichever process asks first.
@@ -80,7 +91,11 @@ class Session:
         """The cluster, for active tests; a recording has none, so they are skipped."""
         if self.settings.replay:
             pytest.skip("needs a living cluster, and this is a recording")
-        return Live(self._cluster(), self.run, self.begun, self.settings.patience)
+        if self.made.broken:
+            raise CouldNotAskError(self.made.broken)
+        outlook = Outlook(self._cluster(), self.run)
+        patience = self.settings.patience
+        return Live(self._cluster(), self.run, self.begun, patience, outlook, self.made)
 
     def rested(self) -> IdleConnection | Unasked:
         """What became of the connection that rests; waits until it was asked.
@@ -105,7 +120,8 @@ class Session:
 
     def told(self) -> dict[str, Any]:
         """What a worker has to know, as plain JSON."""
-        return {"run": asdict(self.run), "shared": str(self.shared), "begun": self.begun}
+        made = {"run": asdict(self.run), "made": asdict(self.made)}
+        return {**made, "shared": str(self.shared), "begun": self.begun}
 
     def asking_seconds(self) -> dict[str, float]:
         """How long collecting took, if this run collected."""
@@ -123,6 +139,8 @@ class Session:
     def _cluster(self) -> Cluster:
         if self.cluster is None:
             self.cluster = Cluster(self.settings.kubeconfig)
+        if self.made.broken:
+            self.cluster.answer_seconds = HASTE_SECONDS
         return self.cluster
 
     def _replayed(self) -> Facts:
@@ -145,7 +163,7 @@ class Session:
 
     def _collect(self) -> Facts:
         patience = max(self.begun + self.settings.patience - time.time(), 1.0)
-        found = collect(self._cluster(), self.run, self.expected, patience)
+        found = collect(self._cluster(), self.run, self.expected, patience, self.made)
         return replace(found, expected=self.settings.expected)
 
 
@@ -157,20 +175,33 @@ def open_controller(settings: Settings) -> Session:
     """
     try:
         if settings.replay:
-            nodes = list(facts.load(settings.replay).nodes.values())
-            return Session(settings, stage.Run("replay", settings.image, nodes))
+            return Session(settings, recorded(facts.load(settings.replay), settings.image))
+        begun = time.monotonic()
         cluster, _ = reach(settings.kubeconfig)
-        run = plan(cluster, settings.image)
+        left = REACH_SECONDS - (time.monotonic() - begun)
+        cluster.answer_seconds = min(max(left, 1.0), HASTE_SECONDS)
+        found = preflight.look(cluster, expectation.understand(settings.expected, ""))
+        cluster.answer_seconds = ANSWER_SECONDS
+        run = plan(found, settings.image, settings.quick)
     except (CouldNotAskError, facts.FactsError) as problem:
         raise pytest.UsageError(str(problem)) from None
     shared = Path(tempfile.mkdtemp(prefix="conformance-"))
-    return Session(settings, run, shared, cluster=cluster)
+    notices = [f"the API does not tell its nodes: {found.broken}"] if found.broken else []
+    return Session(settings, run, shared, cluster=cluster, notices=notices + found.obstacles())
+
+
+def recorded(found: Facts, image: str) -> stage.Run:
+    """The run that a recording is of, as far as tests are spread by it."""
+    nodes = list(found.nodes.values())
+    servers = [] if isinstance(found.api_servers, Unasked) else found.api_servers
+    return stage.Run("replay", image, nodes, servers or roster.with_control([], nodes))
 
 
 def open_worker(settings: Settings, told: dict[str, Any]) -> Session:
     """Join the run that the controller began."""
     run = from_plain(stage.Run, told["run"])
-    return Session(settings, run, Path(told["shared"]), told["begun"])
+    made = from_plain(Made, told["made"])
+    return Session(settings, run, Path(told["shared"]), told["begun"], made=made)
 
 
 def of(config: pytest.Config) -> Session:

@@ -28,6 +28,7 @@ WEB_PORT, POD_PORT = 80, 8080
 ANYWHERE, SELECTED, REFUSED, TOLERATED = "anywhere", "selected", "refused", "tolerated"
 UNSELECTED, GREEDY = "unselected", "too-much-{}"
 SEALED = "sealed"  # a Secret, to see how it lies in etcd
+AUTHORITY = "authority"
 LEASE = "holder"
 LEASE_SECONDS = 60
 
@@ -41,11 +42,16 @@ TOKEN_SECONDS = 600  # the least that the API gives
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the suite on one cluster: its id, its image, the nodes it found."""
+    """One run of the suite on one cluster: its id, its image, the nodes and API servers it found.
+
+    quick: is it a short one, that leaves out what takes long?
+    """
 
     id: str
     image: str
     nodes: list[NodeStatus] = field(default_factory=list)
+    api_servers: list[str] = field(default_factory=list)
+    quick: bool = False
 
     @property
     def namespace(self) -> str:
@@ -84,6 +90,11 @@ def repellent(node: NodeStatus) -> list[Manifest]:
     ]
 
 
+def probe(app: str, node: str) -> str:
+    """The name of a node's probe."""
+    return f"{app}-{node}"
+
+
 def own_pod(node: str) -> str:
     """The name of the pod that the scheduler has to put on this very node."""
     return f"on-{node}"
@@ -118,15 +129,17 @@ def lease(run: Run, holder: str, now: str) -> Manifest:
     return namespaced(run, "coordination.k8s.io/v1", "Lease", LEASE, spec=spec)
 
 
-def base(run: Run) -> list[Manifest]:
+def base(run: Run, authority: str = "") -> list[Manifest]:
     """What pods need first: an account of their own (the default one is made late), the scripts.
 
-    And the Secret whose rest in etcd is looked at; its word is no secret.
+    And the cluster's authority, which a controller would bring later, and the Secret whose rest in
+    etcd is looked at; its word is no secret.
     """
     scripts = {file.name: file.read_text() for file in sorted(PROBE.glob("*.sh"))}
     return [
         account(run, run.namespace),
         namespaced(run, "v1", "ConfigMap", "probe", data=scripts),
+        namespaced(run, "v1", "ConfigMap", AUTHORITY, data={"ca.crt": authority}),
         namespaced(run, "v1", "Secret", SEALED, stringData={"word": sealed_word(run)}),
     ]
 
@@ -167,8 +180,7 @@ def guest(run: Run, wishes: Manifest, security: Manifest | None = None) -> Manif
 def scene(run: Run) -> list[Manifest]:
     """The probes, the services, and a pod for each thing that the scheduler must honour."""
     return [
-        _probe(run, NET_PROBE, _net_probe(run)),
-        _probe(run, HOST_PROBE, _host_probe(run)),
+        *_probes(run),
         service(run, WEB, NET_PROBE, "NodePort"),
         service(run, SCALED, SCALED, "ClusterIP"),
         _deployment(run),
@@ -176,8 +188,23 @@ def scene(run: Run) -> list[Manifest]:
     ]
 
 
+def _probes(run: Run) -> Iterator[Manifest]:
+    """Both probes of every node, put there by name: facts need no scheduler and no controller.
+
+    A node that is not Ready may still run what has no network of its own; on one whose kubelet is
+    silent nothing would start, nor ever go away.
+    """
+    for node in run.nodes:
+        if node.ready:
+            yield _probe(run, NET_PROBE, node.name, _net_probe(run))
+        if not node.is_silent:
+            yield _probe(run, HOST_PROBE, node.name, _host_probe(run))
+
+
 def _placed(run: Run) -> Iterator[Manifest]:
     for node in run.nodes:
+        if node.is_silent:
+            continue  # such a pod would outlive the run
         yield bare_pod(run, own_pod(node.name), _says_hello(run, node.name) | only_on(node.name))
     yield bare_pod(run, ANYWHERE, sleeper(run))
     if welcoming := run.welcoming():
@@ -228,7 +255,7 @@ def _host_probe(run: Run) -> Manifest:
 def _access() -> list[Manifest]:
     """A token without any rights, to ask each API server on its own; and the authority."""
     token = {"path": "token", "expirationSeconds": TOKEN_SECONDS}
-    authority = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    authority = {"name": AUTHORITY, "items": [{"key": "ca.crt", "path": "ca.crt"}]}
     return [{"serviceAccountToken": token}, {"configMap": authority}]
 
 
@@ -288,10 +315,9 @@ def pod_spec(
     }
 
 
-def _probe(run: Run, app: str, of_pods: Manifest) -> Manifest:
-    template = {"metadata": {"labels": labels_of(run, app)}, "spec": of_pods}
-    spec = {"selector": {"matchLabels": {APP_LABEL: app}}, "template": template}
-    return namespaced(run, "apps/v1", "DaemonSet", app, spec=spec)
+def _probe(run: Run, app: str, node: str, spec: Manifest) -> Manifest:
+    pod = bare_pod(run, probe(app, node), spec | {"nodeName": node})
+    return pod | {"metadata": pod["metadata"] | {"labels": labels_of(run, app)}}
 
 
 def _deployment(run: Run) -> Manifest:

@@ -118,6 +118,8 @@ def test_registry_mirrors_agree(facts: Facts, node: str) -> None:
 
 def test_container_starts(live: Live, node: str) -> None:
     """A container starts on the node."""
+    if not live.run.node(node).is_silent:
+        live.require_placed(own_pod(node), "test_pod_is_scheduled_to_each_node")
     likely = "the runtime cannot make the sandbox or get the image, or kubelet does not act"
     live.running(own_pod(node), likely)
 

@@ -8,6 +8,7 @@ from conformance.cluster import TooLateError, until
 from conformance.expectation import Expectation
 from conformance.facts import Answer, Facts
 from conformance.live import Live
+from conformance.outlook import CONTROLLERS
 from conformance.verdict import BrokenError, CouldNotAskError, known, require
 
 pytestmark = pytest.mark.services
@@ -76,7 +77,8 @@ def test_pods_ask_the_clusters_dns(facts: Facts, expected: Expectation, node: st
 @pytest.mark.parametrize("replicas", [(1, 3, 1)], ids=["1-3-1"])
 def test_endpoints_follow_a_scale_up_and_down(live: Live, replicas: tuple[int, ...]) -> None:
     """When a Deployment grows and shrinks, its service answers with just the pods there are."""
-    require_endpoints(live, replicas[0], live.left())
+    live.require_made(stage.SCALED)
+    require_endpoints(live, replicas[0], live.hurried(CONTROLLERS, live.left()))
     for count in replicas:
         live.cluster.patch(
             f"{live.apps('deployments', stage.SCALED)}/scale", {"spec": {"replicas": count}}

@@ -20,6 +20,7 @@ class BrokenError(AssertionError):
     """The cluster is not as it should be. The message says where, what, why and what to do."""
 
     def __init__(self, at: str, expected: object, seen: object, likely: str, look: str) -> None:
+        self.seen = seen
         self.headline = f"{at}: expected {expected}, seen {seen}".replace("\n", " ")
         super().__init__(
             f"{at}\n"

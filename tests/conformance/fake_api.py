@@ -25,6 +25,9 @@ COLLECTIONS = {
 class FakeApi:
     """Objects by path; kinds it refuses; namespaces it never lets go; calls and their credentials.
 
+    forbidden: resources of which it says beforehand that they may not be made. broken: why it keeps
+    nothing. readiness: the answer of /readyz.
+
     With `pod_security` it refuses pods that ask for more than their own, but in namespaces that say
     that they may; what it is only to try (dry run), it does not keep.
     """
@@ -32,6 +35,9 @@ class FakeApi:
     objects: dict[str, Json] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     stuck: set[str] = field(default_factory=set)
+    forbidden: set[str] = field(default_factory=set)
+    broken: str = ""
+    readiness: tuple[int, Any] = (200, "[+]ping ok\n[+]etcd ok\nreadyz check passed\n")
     pod_security: bool = False
     calls: list[str] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
@@ -77,11 +83,16 @@ class FakeApi:
         stamp = created.strftime("%Y-%m-%dT%H:%M:%SZ")
         self._keep("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}}, stamp)
 
-    def answer(self, method: str, path: str, query: Json, body: Json) -> tuple[int, Json]:
+    def answer(self, method: str, path: str, query: Json, body: Json) -> tuple[int, Any]:
         """One call: HTTP status and body."""
         self.calls.append(f"{method} {path}")
         if path == "/version":
             return 200, {"gitVersion": "v1.37.2"}
+        if path.endswith("/selfsubjectaccessreviews"):
+            asked = body["spec"]["resourceAttributes"]
+            return 201, {"status": {"allowed": asked["resource"] not in self.forbidden}}
+        if path == "/readyz":
+            return self.readiness
         if method == "POST":
             return self._post(path, query, body)
         if method == "GET" and path.rpartition("/")[2] in COLLECTIONS:
@@ -95,6 +106,8 @@ class FakeApi:
         return 200, self.objects.get(path, {})
 
     def _post(self, path: str, query: Json, body: Json) -> tuple[int, Json]:
+        if self.broken:
+            return 500, {"message": self.broken}
         if body["kind"] in self.refused:
             return 403, {"message": f"{body['kind']}s are forbidden"}
         if self.pod_security and body["kind"] == "Pod" and self._asks_too_much(path, body["spec"]):
@@ -156,7 +169,7 @@ def serving(api: FakeApi) -> Iterator[FakeApi]:
             body = json.loads(self.rfile.read(length) or "{}")
             api.authorizations.append(self.headers.get("Authorization", ""))
             code, answer = api.answer(self.command, url.path, parse_qs(url.query), body)
-            data = json.dumps(answer).encode()
+            data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
             self.send_response(code)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

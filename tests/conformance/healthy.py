@@ -87,6 +87,8 @@ def facts(nodes: Nodes = NODES) -> Json:
         "anonymous": 401,
         "governance": governance(nodes),
         "idle": {"seconds": 15.0, "problem": ""},
+        "readiness": {"ping": "ok", "etcd": "ok"},
+        "not_stored": "",
         "seconds": {},
     }  # fmt: skip
 

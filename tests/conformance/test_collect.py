@@ -8,9 +8,13 @@ import pytest
 
 from conformance import pods, stage
 from conformance.cluster import Cluster, RefusedError, asked
-from conformance.collect import IDENTITIES, Inquiry, await_probes, probes_of
+from conformance.collect import IDENTITIES, Inquiry, await_probes
+from conformance.execute import Ran
 from conformance.expectation import NOTHING, Expectation, understand
-from conformance.facts import NodeStatus, Services, from_plain
+from conformance.facts import NodeStatus, Ping, Services, from_plain
+from conformance.making import Made, Refusal
+from conformance.outlook import Outlook
+from conformance.roster import with_control
 from conformance.stage import Run
 from conformance.verdict import CouldNotAskError, Unasked
 from tests.conformance import healthy
@@ -22,7 +26,7 @@ SERVICES = Services("10.96.7.7", 80, 30080, "10.96.0.1", "10.96.0.10", "conforma
 
 
 class StandStill(Cluster):
-    """A cluster whose pods never change."""
+    """A cluster whose pods never change, and which tells nothing else."""
 
     def __init__(self, probes: list[Json]) -> None:
         self.probes = probes
@@ -35,14 +39,15 @@ class StandStill(Cluster):
     def items(self, path: str, **_: str) -> list[Json]:
         """The pods."""
         self.looks += path.endswith("/pods")
-        return self.probes
+        return self.probes if path.endswith("/pods") else []
 
 
 def run(**changes: Any) -> Run:
     """A run on the sound cluster, one node of which may be changed."""
     plain = healthy.facts()["nodes"]
     plain[ONE] |= changes
-    return Run("0badcafe", "image", list(from_plain(dict[str, NodeStatus], plain).values()))
+    nodes = list(from_plain(dict[str, NodeStatus], plain).values())
+    return Run("0badcafe", "image", nodes, ["https://192.0.2.10:6443"])
 
 
 def probe(app: str, node: str, age: float = 5, waiting: str = "", message: str = "") -> Json:
@@ -71,13 +76,14 @@ def both(node: str, **fate: Any) -> list[Json]:
 
 def inquiry(cluster: StandStill, of: Run, expected: Expectation = NOTHING) -> Inquiry:
     """A round of asking, with the probes that the cluster has."""
-    return Inquiry(cluster, of, expected, SERVICES, probes_of(cluster.probes))
+    found = await_probes(Outlook(cluster, of), 0)
+    return Inquiry(cluster, of, expected, SERVICES, found)
 
 
 def test_ready_probes_are_not_waited_for() -> None:
     """If all run, one look is enough."""
     cluster = StandStill([*both(CONTROL), *both(ONE), *both(TWO)])
-    assert len(await_probes(cluster, run(), patience=9)) == 6
+    assert len(await_probes(Outlook(cluster, run()), patience=9).pods) == 6
     assert cluster.looks == 1
 
 
@@ -85,36 +91,68 @@ def test_failing_image_is_given_up_before_patience_ends() -> None:
     """A probe that has failed for too long is not waited for; its node cannot be asked."""
     broken = both(ONE, age=16, waiting="ErrImagePull", message="not found")
     cluster = StandStill([*both(CONTROL), *broken, *both(TWO)])
-    await_probes(cluster, run(), patience=9)
+    await_probes(Outlook(cluster, run()), patience=9)
     assert cluster.looks == 1
     with pytest.raises(CouldNotAskError, match=r"ErrImagePull: not found.*kubectl describe pod"):
-        inquiry(cluster, run()).host_probe(ONE)
+        inquiry(cluster, run()).probe(stage.HOST_PROBE, ONE)
 
 
 def test_young_failure_is_given_its_chance() -> None:
     """An image that could not be had a moment ago may still come."""
     cluster = StandStill([*both(CONTROL), *both(ONE, age=5, waiting="ErrImagePull"), *both(TWO)])
-    await_probes(cluster, run(), patience=0.5)
+    await_probes(Outlook(cluster, run()), patience=0.5)
     assert cluster.looks > 1
 
 
-def test_node_that_is_not_ready_is_not_waited_for() -> None:
+def test_node_that_is_silent_is_not_waited_for() -> None:
     """Nothing starts on such a node; the reason it cannot be asked is its own condition."""
     of = run(ready=False, reasons={"Ready": "NodeStatusUnknown: no word"})
     cluster = StandStill([*both(CONTROL), *both(TWO)])
-    await_probes(cluster, of, patience=9)
+    await_probes(Outlook(cluster, of), patience=9)
     assert cluster.looks == 1
     with pytest.raises(CouldNotAskError, match="not Ready: NodeStatusUnknown: no word"):
-        inquiry(cluster, of).host_probe(ONE)
+        inquiry(cluster, of).probe(stage.HOST_PROBE, ONE)
 
 
-def test_pod_that_waits_for_the_scheduler_belongs_to_its_node() -> None:
-    """A DaemonSet's pod says by its affinity for which node it was made."""
-    pod = probe(stage.NET_PROBE, ONE, waiting="Pending")
-    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [ONE]}]}
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
-    pod["spec"] = {"affinity": {"nodeAffinity": required}}
-    assert list(probes_of([pod])) == [(stage.NET_PROBE, ONE)]
+def test_node_without_network_is_asked_on_the_host() -> None:
+    """Its kubelet speaks, and what has no network of its own runs; pods are asked in vain."""
+    of = run(ready=False, reasons={"Ready": "KubeletNotReady: cni plugin not initialized"})
+    cluster = StandStill([*both(CONTROL), probe(stage.HOST_PROBE, ONE), *both(TWO)])
+    await_probes(Outlook(cluster, of), patience=9)
+    assert cluster.looks == 1
+    told = inquiry(cluster, of)
+    assert told.probe(stage.HOST_PROBE, ONE) == f"probe-host-{ONE}"
+    assert told.causes().keys() == {ONE}
+    assert "nothing in /etc/cni/net.d" in told.causes()[ONE]
+
+
+def test_probe_that_was_refused_is_not_waited_for() -> None:
+    """What the API did not take is told by its answer."""
+    host = stage.probe(stage.HOST_PROBE, ONE)
+    made = Made({host: Refusal(403, "no privileged pods here")})
+    cluster = StandStill([*both(CONTROL), probe(stage.NET_PROBE, ONE), *both(TWO)])
+    found = await_probes(Outlook(cluster, run()), 9, made.refused)
+    assert cluster.looks == 1
+    told = Inquiry(cluster, run(), NOTHING, SERVICES, found, made)
+    with pytest.raises(RefusedError, match="no privileged pods here"):
+        told.probe(stage.HOST_PROBE, ONE)
+
+
+def test_what_pods_see_is_told_where_the_host_may_not_be_looked_at() -> None:
+    """The refusal is a skip for what the host would tell, and only for that."""
+    made = Made({stage.probe(stage.HOST_PROBE, ONE): Refusal(403, "no privileged pods here")})
+
+    class Speaking(StandStill):
+        def execute(self, namespace: str, pod: str, command: list[str], seconds: float) -> Ran:
+            assert (pod, command[2]) == (f"probe-net-{ONE}", "pod")
+            return Ran(0, f"pod_ping {TWO} 5 5 0.4\nnameserver 10.96.0.10\n", "")
+
+    cluster = Speaking([*both(CONTROL), probe(stage.NET_PROBE, ONE), *both(TWO)])
+    found = await_probes(Outlook(cluster, run()), 9, made.refused)
+    view = Inquiry(cluster, run(), NOTHING, SERVICES, found, made).ask(ONE)
+    assert view.pod_pings == {TWO: Ping(5, 5, 0.4)}
+    assert view.nameservers == ["10.96.0.10"]
+    assert view.links == Unasked(f"{ONE}: no privileged pods here", permanent=True)
 
 
 def test_only_peers_with_an_address_are_asked_about() -> None:
@@ -167,10 +205,15 @@ def test_nodes_are_asked_for_their_own_doors_only() -> None:
     assert not any(word.startswith("own_api=") for word in own.arguments("demo-docker-0"))
 
 
-def test_without_expectation_api_servers_are_where_the_control_plane_is() -> None:
-    """The usual port on each node that bears the role."""
-    of = run()
-    assert inquiry(StandStill([]), of).servers() == ["https://192.0.2.10:6443"]
+def test_without_expectation_api_servers_tell_themselves() -> None:
+    """One that is down soon lacks among them; so each node of the control plane counts, too."""
+    nodes = run().nodes
+    assert with_control([("192.0.2.9", 7443)], nodes) == [
+        "https://192.0.2.10:7443",
+        "https://192.0.2.9:7443",
+    ]
+    assert with_control([], nodes) == ["https://192.0.2.10:6443"]
+    assert inquiry(StandStill([]), run()).servers() == ["https://192.0.2.10:6443"]
 
 
 def test_what_the_api_refuses_is_unasked() -> None:

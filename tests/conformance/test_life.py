@@ -2,6 +2,7 @@
 """The life of a run on a fake API: it leaves nothing behind, whatever happens, or says so."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,13 +51,49 @@ def test_run_leaves_nothing_behind(api: FakeApi, run: Run) -> None:
 
 
 def test_refusal_in_the_middle_leaves_nothing_behind(api: FakeApi, run: Run) -> None:
-    """If the API refuses an object, that is one clear error, and what was made is removed."""
-    api.refused = {"DaemonSet"}
+    """If the API refuses what all needs, that is one clear error, and what was made is removed."""
+    api.refused = {"ConfigMap"}
     verdicts = run(READY)
     assert verdicts.exit_status == pytest.ExitCode.USAGE_ERROR
     assert "the run could not begin" in verdicts.printed
-    assert "DaemonSets are forbidden" in verdicts.printed
+    assert "ConfigMaps are forbidden" in verdicts.printed
     assert api.namespaces() == []
+
+
+def test_refused_pods_are_skips_and_the_rest_is_judged(api: FakeApi, run: Run) -> None:
+    """A cluster that takes no such pods is told so, once in the notices and in each skip."""
+    api.refused = {"Pod"}
+    verdicts = run("-m", "os or runtime")
+    assert set(verdicts.failed) == {"test_node_is_ready[a]", "test_node_is_ready[b]"}
+    assert "Pods are forbidden" in verdicts.skipped["test_exec_answers[a]"]
+    assert "Pods are forbidden" in verdicts.skipped["test_node_forwards_packets[b]"]
+    assert "refused: probe-host-a: POST" in verdicts.printed
+    assert api.namespaces() == []
+
+
+def test_what_this_user_may_not_do_is_told_before_anything_is_made(api: FakeApi, run: Run) -> None:
+    """The preflight names every right that lacks; nothing is made."""
+    api.forbidden = {"namespaces", "secrets"}
+    verdicts = run(READY)
+    assert verdicts.exit_status == pytest.ExitCode.USAGE_ERROR
+    assert "may not create namespaces, delete namespaces, create secrets" in verdicts.printed
+    assert not api.namespaces()
+    assert "POST /api/v1/namespaces" not in api.calls
+
+
+def test_cluster_that_keeps_nothing_is_judged_by_what_its_api_tells(api: FakeApi, run: Run) -> None:
+    """No quorum: two checks fail with the cause, all others are errors that name it, at once."""
+    api.broken = "etcdserver: no leader"
+    api.readiness = (500, "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n")
+    began = time.monotonic()
+    verdicts = run("-m", "orchestration or runtime", "--patience", "60")
+    assert time.monotonic() - began < 50
+    assert set(verdicts.failed) == {"test_api_is_ready", "test_api_keeps_objects"}
+    assert "etcd failed" in verdicts.failed["test_api_is_ready"]
+    assert "no leader" in verdicts.failed["test_api_keeps_objects"]
+    assert "no leader; the API server is not ready: etcd" in verdicts.errors["test_exec_answers[a]"]
+    assert "nothing can be made" in verdicts.errors["test_api_endpoint_answers[b]"]
+    assert verdicts.exit_status == 1
 
 
 def test_session_that_breaks_down_leaves_nothing_behind(
@@ -141,7 +178,8 @@ def test_collecting_only_changes_nothing(api: FakeApi, run: Run) -> None:
     verdicts = run("--collect-only", "-q")
     assert verdicts.exit_status == 0
     assert "test_pod_reaches_pod[a->b]" in verdicts.printed
-    assert all(call.startswith("GET") for call in api.calls)
+    rights = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    assert all(call.startswith("GET") for call in api.calls if call != rights)
 
 
 def test_unready_node_is_one_failure_and_errors_that_name_it(run: Run) -> None:

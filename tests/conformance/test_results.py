@@ -105,13 +105,13 @@ def test_run_that_cannot_begin_says_so(tmp_path: Path) -> None:
     with serving(FakeApi()) as api:
         api.add_node("a", "192.0.2.10")
         api.add_api_service()
-        api.refused = {"DaemonSet"}
+        api.refused = {"ConfigMap"}
         config = kubeconfig(tmp_path, api.server)
         run_suite("--kubeconfig", config, "--results", tmp_path / "results.jsonl")
     kept = results.read(tmp_path / "results.jsonl")
     assert kept.results == []
     assert kept.footer["exit"] == pytest.ExitCode.USAGE_ERROR
-    assert "DaemonSets are forbidden" in kept.footer["problem"]
+    assert "ConfigMaps are forbidden" in kept.footer["problem"]
 
 
 def test_notes_of_a_test_are_kept(replay: Replay, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 """What a run puts on a cluster: all of it in its own namespace, bearing its id, quick to go."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,14 +61,19 @@ def test_only_the_host_probe_has_a_token(run: Run) -> None:
     holders = [
         spec for spec in pod_specs(scenes.everything(run)) if "serviceAccountToken" in str(spec)
     ]
-    (spec,) = holders
-    assert spec["hostPID"] is True
-    assert "'expirationSeconds': 600" in str(spec["volumes"])
+    assert len(holders) == len(run.nodes)
+    for spec in holders:
+        assert spec["hostPID"] is True
+        assert "'expirationSeconds': 600" in str(spec["volumes"])
 
 
 def test_scripts_are_all_given_to_the_probes(run: Run) -> None:
     """What collect.sh sources lies beside it."""
-    (config,) = [each for each in stage.base(run) if each["kind"] == "ConfigMap"]
+    (config,) = [
+        each
+        for each in stage.base(run)
+        if (each["kind"], each["metadata"]["name"]) == ("ConfigMap", "probe")
+    ]
     assert set(config["data"]) == {"collect.sh", "components.sh", "hardening.sh"}
     assert ". /probe/hardening.sh" in config["data"]["collect.sh"]
 
@@ -86,9 +92,25 @@ def test_host_is_mounted_read_only(run: Run) -> None:
         for spec in pod_specs(scenes.everything(run))
         if "securityContext" in spec["containers"][0]
     ]
-    (spec,) = privileged
-    (mount,) = [m for m in spec["containers"][0]["volumeMounts"] if m["mountPath"] == "/host"]
-    assert mount["readOnly"] is True
+    assert len(privileged) == len(run.nodes)
+    for spec in privileged:
+        (mount,) = [m for m in spec["containers"][0]["volumeMounts"] if m["mountPath"] == "/host"]
+        assert mount["readOnly"] is True
+
+
+def test_probes_need_neither_scheduler_nor_controller(run: Run) -> None:
+    """Both probes of a node are pods that name it; on a silent node none is made."""
+    silent = replace(run.nodes[1], ready=False, reasons={"Ready": "NodeStatusUnknown: no word"})
+    unready = replace(run.nodes[2], ready=False, reasons={"Ready": "KubeletNotReady: no CNI"})
+    some = replace(run, nodes=[run.nodes[0], silent, unready])
+    names = {m["metadata"]["name"]: m["spec"] for m in stage.scene(some) if m["kind"] == "Pod"}
+    probes = {name: spec["nodeName"] for name, spec in names.items() if "nodeName" in spec}
+    assert probes == {
+        f"probe-net-{CONTROL}": CONTROL,
+        f"probe-host-{CONTROL}": CONTROL,
+        f"probe-host-{TWO}": TWO,
+    }
+    assert stage.own_pod(ONE) not in names
 
 
 def test_each_node_gets_a_pod_bound_to_it(run: Run) -> None:
