@@ -54,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="put the folder's records and recordings into the checkout: corpus and documents",
     )
+    made.add_argument(
+        "--judge",
+        action="store_true",
+        help="judge again what the folder keeps of NAME's run, by what is declared now",
+    )
     made.add_argument("--folder", type=Path, help=f"for records (default {trial.report_folder()})")
     return made
 
@@ -74,6 +79,11 @@ def act(arguments: argparse.Namespace) -> int:
         parser().error("--keep leaves one fault in, not several")
     chosen = [catalog.fault(name) for name in arguments.names]
     good = True
+    if arguments.judge:
+        records = [trial.judge_again(fault, folder) for fault in chosen]
+        print("\n".join("\n  ".join([each.line(), *each.problems]) for each in records))
+        report.write(folder)
+        return 0 if all(each.good for each in records) else 1
     with Sweep(folder, arguments.cluster, arguments.assume_green) as sweep:
         for fault in chosen:
             record = sweep.hold(fault, arguments.keep)

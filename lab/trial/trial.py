@@ -12,13 +12,14 @@ from typing import Any
 from conformance.results import FAILED
 from lab.trial import catalog, corpus, suite, verdict
 from lab.trial.catalog import Fault
-from lab.trial.results import Results, address, ended
+from lab.trial.results import Results, address, ended, read
 from lab.trial.scene import NOBODY, Scene, Victims
 from lab.trial.verdict import Red
 from tests.lab import controller, health
 
 FORMAT = 1
 PAUSE = 2.0
+AFTER = "after healing:"
 
 
 class TrialError(Exception):
@@ -42,6 +43,7 @@ class Record:
     red: dict[str, Red]
     problems: list[str]
     seconds: dict[str, float]
+    exit: int
     when: float = field(default_factory=time.time)
     format: int = FORMAT
 
@@ -123,7 +125,7 @@ def hold(fault: Fault, scene: Scene, folder: Path, keep: bool = False) -> Record
         scene.journal.end()
     record = Record(
         fault.name, fault.kind, scene.cluster.name, list(victims.nodes), told.exact, green,
-        told.red, [*told.problems, *problems], seconds,
+        told.red, [*told.problems, *problems], seconds, results.exit,
     )  # fmt: skip
     record.write(folder)
     return record
@@ -137,15 +139,15 @@ def await_green(
     try:
         health.await_whole(scene.cluster, fault.green_seconds)
     except AssertionError as problem:
-        return False, [str(problem)]
+        return False, [f"{AFTER} {problem}"]
     again = sorted({address(test) for test in before.red}) or ["-m", "os"]
     while True:
         results = suite.on_cluster(scene.cluster, folder, f"{fault.name}.healed", *again)
         if results.exit == 0 and results.judged:
             return True, []
         if time.monotonic() > deadline:
-            red = [f"after healing: {test.test}: {test.headline}" for test in results.red]
-            return False, red or [f"after healing: {results.printed[-800:]}"]
+            red = [f"{AFTER} {test.test}: {test.headline}" for test in results.red]
+            return False, red or [f"{AFTER} {results.printed[-800:]}"]
         time.sleep(PAUSE)
 
 
@@ -161,8 +163,28 @@ def replay(fault: Fault, folder: Path) -> Record:
     told = verdict.judge(fault, catalog.declared(fault.name), victims, results)
     record = Record(
         fault.name, fault.kind, "recorded", list(victims.nodes), told.exact, True,
-        told.red, told.problems, seconds,
+        told.red, told.problems, seconds, results.exit,
     )  # fmt: skip
+    record.write(folder)
+    return record
+
+
+def judge_again(fault: Fault, folder: Path) -> Record:
+    """Judge a run that is over by what checks and module declare now; whether it healed stays.
+
+    Raises:
+        TrialError: the folder has no record of the fault.
+    """
+    plain = corpus.records(folder).get(fault.name)
+    if plain is None:
+        raise TrialError(f"{folder} holds no record of {fault.name}")
+    run, log = folder / f"{fault.name}.jsonl", folder / f"{fault.name}.log"
+    results = Results(read(run), plain["exit"], log.read_text(), plain["seconds"]["verdict"])
+    victims = Victims(tuple(plain["victims"]))
+    told = verdict.judge(fault, catalog.declared(fault.name), victims, results)
+    after = [problem for problem in plain["problems"] if problem.startswith(AFTER)]
+    plain |= {"exact": told.exact, "red": told.red, "problems": [*told.problems, *after]}
+    record = Record(**plain)
     record.write(folder)
     return record
 

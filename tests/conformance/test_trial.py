@@ -9,7 +9,7 @@ import pytest
 
 from conformance import options
 from conformance.detects import FAULTS
-from conformance.results import Result
+from conformance.results import Result, Writer
 from lab.trial import catalog, corpus, results, suite, trial, verdict
 from lab.trial.catalog import Fault
 from lab.trial.journal import Journal
@@ -257,6 +257,23 @@ def test_no_fault_goes_into_a_cluster_that_is_not_sound(stage: Stage) -> None:
     stage.ran(result("test_b", said="demo-worker-1: red before"))
     with pytest.raises(trial.TrialError, match=r"test_b\[x\]: demo-worker-1: red before"):
         trial.baseline(stage.scene, stage.folder)
+
+
+def test_a_run_is_judged_again(stage: Stage) -> None:
+    """What a module explains later is taken into account, without the cluster."""
+    folder = stage.folder
+    with Writer(folder / "vxlan-blocked.jsonl") as lines:
+        lines.write({"format": 1})
+        for test in (result("test_a"), result("test_b")):
+            lines.write(test)
+    (folder / "vxlan-blocked.log").write_text("")
+    stage.ran(result("test_a"), result("test_b"))
+    stage.ran(result("test_a"))
+    assert len(trial.hold(stage.fault, stage.scene, folder).problems) == 2
+    again = trial.judge_again(fault(COMPANIONS={"test_b": "why"}), folder)
+    assert again.exact
+    assert not again.green
+    assert again.problems == ["after healing: test_network.py::test_a[x]: demo-worker-0: gone"]
 
 
 def test_a_fault_may_be_kept(stage: Stage) -> None:
