@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from conformance.execute import Ran, execute
+from conformance.forward import fetch
 from conformance.verdict import CouldNotAskError, Unasked
 
 T = TypeVar("T")
@@ -263,6 +264,20 @@ class Cluster:
             raise CouldNotAskError(f"exec in pod {pod}: {without_queries(str(problem))}") from None
         except Exception as problem:  # noqa: BLE001  websocket, ssl and socket each have their own
             raise CouldNotAskError(f"exec in pod {pod}: {_plainly(problem)}") from None
+
+    def forward(self, namespace: str, pod: str, port: int, page: str) -> str:
+        """What a pod answers over HTTP through the API's port-forward, see `forward.fetch`.
+
+        Raises:
+            CouldNotAskError: the way there failed, or the pod did not answer.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
+        try:
+            return fetch(self._configuration, self._authorization(), path, port, page)
+        except CouldNotAskError:
+            raise
+        except Exception as problem:  # noqa: BLE001  websocket, ssl and socket each have their own
+            raise CouldNotAskError(f"port-forward to pod {pod}: {_plainly(problem)}") from None
 
     def _authorization(self) -> dict[str, str]:
         token = (self._configuration.auth_settings() or {}).get("BearerToken", {}).get("value")

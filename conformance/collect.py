@@ -108,6 +108,7 @@ def questions(cluster: Cluster) -> dict[str, Callable[[], Any]]:
         "api_addresses": lambda: roster.api_addresses(cluster),
         "anonymous": lambda: cluster.stranger(SECRETS),
         "noted_leases": lambda: roster.noted_leases(cluster),
+        "node_leases": lambda: roster.node_leases(cluster),
         "readiness": lambda: roster.readiness(cluster),
     }
 
@@ -178,15 +179,30 @@ class Inquiry:
 
     def ask(self, node: str) -> NodeView:
         """One exec, and what it told."""
+        return self.with_kubelet(self.ask_probes(node), node)
+
+    def ask_probes(self, node: str) -> NodeView:
+        """What the node's probes tell."""
+        asked_at = time.time()
         try:
             printed = self.run_in(self.probe(stage.HOST_PROBE, node), "node", node)
         except RefusedError as refusal:
             return self.ask_from_pod(node, Unasked(f"{node}: {refusal}", refusal.is_lasting))
         except CouldNotAskError as problem:
             return NodeView.unasked(str(problem))
-        view = node_view(node, self.run.id, printed, self.endpoint(node), self.web())
-        view = replace(view, kubelet=asked(lambda: roster.kubelet_config(self.cluster, node)))
+        moments = asked_at, time.time()
+        view = node_view(node, self.run.id, printed, self.endpoint(node), self.web(), moments)
         return self.with_cause(view, node)
+
+    def with_kubelet(self, view: NodeView, node: str) -> NodeView:
+        """With what the node's kubelet tells: that needs no probe there, but a kubelet alive."""
+        if self.run.node(node).is_silent:
+            return view
+        config = asked(lambda: roster.kubelet_config(self.cluster, node))
+        if isinstance(config, Unasked):
+            return replace(view, kubelet=config, room=config)
+        room = asked(lambda: roster.kubelet_room(self.cluster, node))
+        return replace(view, kubelet=config, room=room)
 
     def ask_from_pod(self, node: str, why: Unasked) -> NodeView:
         """Where the host may not be looked at, its pod still tells what pods see."""

@@ -46,10 +46,29 @@ def execute(
         CouldNotAskError: the way there failed (API, kubelet, websocket), or the time was up.
     """
     query = [("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)]
+    socket = opened(configuration, headers, path, query)
+    try:
+        heard = _listen(socket, time.monotonic() + seconds)
+    finally:
+        socket.close(timeout=1)
+    status = _status(json.loads(heard[END] or "{}"))
+    return Ran(
+        status, heard[STDOUT].decode(errors="replace"), heard[STDERR].decode(errors="replace")
+    )
+
+
+def opened(
+    configuration: Any, headers: dict[str, str], path: str, query: list[tuple[str, str]]
+) -> Any:
+    """A websocket to a pod's subresource, when the kubelet has answered.
+
+    Raises:
+        CouldNotAskError: it did not in time; other ways to fail are the library's own.
+    """
     url = f"{configuration.host.replace('http', 'ws', 1)}{path}?{urlencode(query)}"
     sockets: Any = importlib.import_module("websocket")
     try:
-        socket = sockets.create_connection(
+        return sockets.create_connection(
             url,
             timeout=OPEN_SECONDS,
             subprotocols=[PROTOCOL],
@@ -59,18 +78,11 @@ def execute(
         )
     except (TimeoutError, sockets.WebSocketTimeoutException):
         raise CouldNotAskError(NO_KUBELET) from None
-    try:
-        heard = _listen(socket, sockets, time.monotonic() + seconds)
-    finally:
-        socket.close(timeout=1)
-    status = _status(json.loads(heard[END] or "{}"))
-    return Ran(
-        status, heard[STDOUT].decode(errors="replace"), heard[STDERR].decode(errors="replace")
-    )
 
 
-def _listen(socket: Any, sockets: Any, deadline: float) -> dict[int, bytes]:
+def _listen(socket: Any, deadline: float) -> dict[int, bytes]:
     """What was said on each channel until the other side closed."""
+    sockets: Any = importlib.import_module("websocket")
     heard = {STDOUT: b"", STDERR: b"", END: b""}
     while True:
         left = deadline - time.monotonic()

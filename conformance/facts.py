@@ -33,6 +33,8 @@ from conformance.hardening import (
     RuntimeView,
     TlsPort,
 )
+from conformance.machine import Machine, NodeLease, Room
+from conformance.store import Running
 from conformance.verdict import Unasked
 
 FORMAT = 1
@@ -205,7 +207,8 @@ class Health:
 class MemberStatus:
     """A member's own view; identities are decimal text. `leader` is '0' if it knows none.
 
-    term: raft's, by which elections are counted; 0 in old recordings.
+    term: raft's, by which elections are counted. index, applied: raft's last entry, and the last
+    that is in the database. All are 0 in old recordings.
     """
 
     member: str
@@ -215,6 +218,8 @@ class MemberStatus:
     learner: bool
     errors: list[str]
     term: int = 0
+    index: int = 0
+    applied: int = 0
 
 
 @dataclass(frozen=True)
@@ -231,7 +236,7 @@ class Etcd:
     """An etcd member, asked on its own node.
 
     rights: what its clients' certificates may read, as "CLIENT PREFIX" to `allowed`, `denied` or
-    why it could not be asked.
+    why it could not be asked. later: its own view again, when all else had been asked.
     """
 
     endpoint: str
@@ -242,6 +247,8 @@ class Etcd:
     doors: Doors | Unasked
     rights: dict[str, str] | Unasked = UNRECORDED
     at_rest: AtRest | Unasked = UNRECORDED
+    later: MemberStatus | Unasked = UNRECORDED
+    running: Running | Unasked = UNRECORDED
 
 
 @dataclass(frozen=True)
@@ -283,7 +290,7 @@ class NodeView:
 
     api: by URL of an API server. endpoint: the URL in the kubelet's kubeconfig. programs: by name.
     ports: by `api`, `kubelet`, `etcd`, `peer`. certificates: by path of the file. kubelet: its live
-    configuration, nested keys joined by dots.
+    configuration, nested keys joined by dots. room: what the kubelet has left, by its own names.
     """
 
     subnet_env: SubnetEnv | Unasked | None
@@ -315,6 +322,8 @@ class NodeView:
     audit: AuditLog | Unasked | None = UNRECORDED
     runtime: RuntimeView | Unasked = UNRECORDED
     components: list[Component] | Unasked = UNRECORDED
+    machine: Machine | Unasked = UNRECORDED
+    room: dict[str, Room] | Unasked = UNRECORDED
 
     @classmethod
     def unasked(cls, reason: str, permanent: bool = False) -> "NodeView":
@@ -334,6 +343,7 @@ class Facts:
     api_servers: URL of each. readiness: what the API says of its own parts, `ok` or why not.
     not_stored: why the API did not take the run's objects, '' if it did. causes: by node, why its
     probes do not run.
+    node_leases: the kubelets', by node.
     """
 
     taken: str
@@ -354,6 +364,7 @@ class Facts:
     readiness: dict[str, str] | Unasked = UNRECORDED
     not_stored: str | Unasked = UNRECORDED
     causes: dict[str, str] = field(default_factory=dict)
+    node_leases: dict[str, NodeLease] | Unasked = UNRECORDED
     seconds: dict[str, float] = field(default_factory=dict)
     format: int = FORMAT
 

@@ -102,13 +102,14 @@ def _certificate(lines: dict[str, str]) -> Certificate:
     return Certificate(
         subject=lines["subject"],
         issuer=lines["issuer"],
-        not_before=_moment(lines["notBefore"]),
-        not_after=_moment(lines["notAfter"]),
+        not_before=moment(lines["notBefore"]),
+        not_after=moment(lines["notAfter"]),
         distrust="" if lines["trust"].startswith("0 ") else lines["trust"],
     )
 
 
-def _moment(words: str) -> str:
+def moment(words: str) -> str:
+    """A time in openssl's words, as ISO 8601."""
     return datetime.strptime(words, OPENSSL_DATE).replace(tzinfo=UTC).isoformat()
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a pod's API object tells of its fate. Pure."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 Json = dict[str, Any]
@@ -18,6 +18,8 @@ HOPELESS = {
     "RunContainerError",
 }
 HOPE = timedelta(seconds=12)
+# Those of them that say that there is no image.
+IMAGE = {"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 
 
 def node_of(pod: Json) -> str:
@@ -53,6 +55,24 @@ def state(pod: Json) -> str:
     reason = waiting_for(pod) or status.get("reason") or status.get("phase") or "no state"
     message = _waiting(pod).get("message") or refusal(pod)
     return f"{reason}: {message}" if message else str(reason)
+
+
+def starting_seconds(pod: Json, events: list[Json]) -> float:
+    """How long its container took to run, once the node's kubelet knew of it and had the image.
+
+    All by the kubelet's clock, in whole seconds.
+    """
+    moments = [pod["status"]["startTime"]]
+    moments += [each["lastTimestamp"] for each in events if each.get("reason") == "Pulled"]
+    begin = max(datetime.fromisoformat(moment) for moment in moments if moment)
+    running = pod["status"]["containerStatuses"][0]["state"]["running"]
+    return (datetime.fromisoformat(running["startedAt"]) - begin).total_seconds()
+
+
+def is_pulling(pod: Json, events: list[Json]) -> bool:
+    """Does the pod wait for its image: refused, or asked for and not come?"""
+    reasons = [each.get("reason") for each in events]
+    return waiting_for(pod) in IMAGE or ("Pulling" in reasons and "Pulled" not in reasons)
 
 
 def _waiting(pod: Json) -> Json:

@@ -10,6 +10,8 @@ from typing import Any
 from conformance import rules
 from conformance.cluster import Cluster, RefusedError
 from conformance.facts import Leader, Lease, NodeStatus, Pod, Services, Taint
+from conformance.machine import NodeLease, Room
+from conformance.machine_sections import room
 from conformance.verdict import CouldNotAskError
 
 HOSTNAME = "kubernetes.io/hostname"
@@ -147,6 +149,20 @@ def unreadiness(cluster: Cluster) -> str:
     )
 
 
+def node_leases(cluster: Cluster) -> dict[str, NodeLease]:
+    """The kubelets' signs of life, by node."""
+    found = cluster.items("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases")
+    now = cluster.now()
+    return {
+        lease["metadata"]["name"]: NodeLease(
+            round((now - datetime.fromisoformat(lease["spec"]["renewTime"])).total_seconds(), 1),
+            float(lease["spec"].get("leaseDurationSeconds") or 0),
+        )
+        for lease in found
+        if lease["spec"].get("renewTime")
+    }
+
+
 def dns_pods(cluster: Cluster) -> list[Pod]:
     """The running pods of the cluster's DNS."""
     return pods(cluster, "/api/v1/namespaces/kube-system/pods", labelSelector="k8s-app=kube-dns")
@@ -215,6 +231,11 @@ def kubelet_config(cluster: Cluster, node: str) -> dict[str, str]:
     """The kubelet's live configuration: the keys that `rules` asks for, nested ones with dots."""
     told = cluster.get(f"/api/v1/nodes/{node}/proxy/configz")["kubeletconfig"]
     return {key: value for key, value in _flat(told) if key in rules.KUBELET_KEYS}
+
+
+def kubelet_room(cluster: Cluster, node: str) -> dict[str, Room]:
+    """What the kubelet has left of its disks and of process ids, as it sees that itself."""
+    return room(cluster.get(f"/api/v1/nodes/{node}/proxy/stats/summary"))
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -103,8 +103,15 @@ KUBELET = [
     FlagRule("tlsMinVersion", TLS_12, "TLS 1.2 at least", "VersionTLS12"),
 ]
 
+# A kubelet's own defaults for evicting pods: the part of its disks that must be left.
+EVICTION = {
+    "nodefs.available": "10%", "nodefs.inodesFree": "5%",
+    "imagefs.available": "15%", "imagefs.inodesFree": "5%",
+}  # fmt: skip
+
 KUBELET_KEYS = {rule.flag for rule in KUBELET} | {
     "cgroupDriver", "containerLogMaxFiles", "containerLogMaxSize", "containerRuntimeEndpoint",
+    *(f"evictionHard.{signal}" for signal in EVICTION),
 }  # fmt: skip
 # Programs whose user and flags are looked at, and what else the tests go by.
 LOOKED_AT = (*PROGRAMS, "flanneld", "kubelet", "kube-proxy")
@@ -213,6 +220,29 @@ SHUT_PORTS = {
     10252: "kube-controller-manager's insecure port",
     10255: "kubelet's read-only port",
 }
+
+
+# ---- the kernel ----
+
+# What the kubelet demands of it (and sets, where it may), by the path below /proc/sys; and enough
+# of inotify's watches, for what cannot watch its files says so in ways nobody understands.
+KERNEL = [
+    FlagRule("vm/overcommit_memory", "is 1", "memory is promised freely: limits are the cgroups'"),
+    FlagRule("vm/panic_on_oom", "is 0", "out of memory is a container's end, not the node's"),
+    FlagRule("kernel/panic", "is not 0", "a node that panics starts again"),
+    FlagRule("kernel/panic_on_oops", "is 1", "a kernel that erred does not run on"),
+    FlagRule("kernel/keys/root_maxkeys", "at least 1000000", "each container has a keyring"),
+    FlagRule("kernel/keys/root_maxbytes", "at least 25000000", "each container has a keyring"),
+    FlagRule("fs/inotify/max_user_instances", "at least 128", "components watch their files"),
+    FlagRule("fs/inotify/max_user_watches", "at least 8192", "components watch their files"),
+]
+
+
+# ---- what runs out ----
+
+FULL, FILLING = 0.05, 0.15  # the part of a disk that is left: too little, soon too little
+TABLE_FULL, TABLE_FILLING = 0.95, 0.75  # of the table of connections
+LEAST_IDS = 0.1  # the part of process ids that must be left
 
 
 # ---- certificates and tokens ----

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 
-from conformance import placing, rights, stage, workloads
+from conformance import placing, pulls, rights, stage, workloads
 from conformance.stage import Manifest, Run
 
 SCENES: list[Callable[[Run], list[Manifest]]] = [
@@ -11,6 +11,7 @@ SCENES: list[Callable[[Run], list[Manifest]]] = [
     placing.scene,
     workloads.scene,
     rights.scene,
+    pulls.scene,
 ]
 
 

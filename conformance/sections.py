@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from conformance import components
+from conformance import components, machine_sections, store_sections
 from conformance import hardening_sections as hardening
 from conformance.facts import (
     Answer,
@@ -30,6 +30,8 @@ from conformance.facts import (
     Unit,
 )
 from conformance.hardening import AuditLog, RuntimeView
+from conformance.machine import Clock, Machine
+from conformance.store import Database, Running, Writes
 from conformance.verdict import Unasked
 
 T = TypeVar("T")
@@ -97,7 +99,14 @@ class Printed:
             return Unasked(f"{self.node}: {name}: cannot read {text[:80]!r}: {problem!r}")
 
 
-def node_view(node: str, run: str, printed: str, endpoint: str, web: str) -> NodeView:
+def node_view(
+    node: str,
+    run: str,
+    printed: str,
+    endpoint: str,
+    web: str,
+    asked: tuple[float, float] = (0.0, 0.0),
+) -> NodeView:
     """What a node told.
 
     Args:
@@ -106,6 +115,7 @@ def node_view(node: str, run: str, printed: str, endpoint: str, web: str) -> Nod
         printed: the output of `collect.sh`.
         endpoint: where its etcd member would answer.
         web: address:port of the run's own service.
+        asked: when it was asked and had answered, by the clock of whoever asked.
     """
     at = Printed(node, split(run, printed))
     return NodeView(
@@ -137,7 +147,29 @@ def node_view(node: str, run: str, printed: str, endpoint: str, web: str) -> Nod
         audit=_audit(at),
         runtime=_runtime(at),
         components=at.read("components", components.parse),
+        machine=_machine(at, asked),
     )
+
+
+def _machine(at: Printed, asked: tuple[float, float]) -> Machine:
+    return Machine(
+        clock=_clock(at, asked),
+        disks=at.read("disks", machine_sections.parse_disks),
+        kernel=at.read("kernel", parse_pairs),
+        failed_units=at.read("failed_units", str.split),
+        lives=at.read("lives", machine_sections.parse_lives),
+        deployments=at.read("deployments", machine_sections.parse_deployments),
+    )
+
+
+def _clock(at: Printed, asked: tuple[float, float]) -> Clock | Unasked:
+    began = at.read("clock_begin", machine_sections.parse_clock)
+    ended = at.read("clock_end", machine_sections.parse_clock)
+    if isinstance(began, Unasked):
+        return began
+    if isinstance(ended, Unasked):
+        return ended
+    return Clock(began, ended, *asked)
 
 
 def _audit(at: Printed) -> AuditLog | Unasked | None:
@@ -184,7 +216,8 @@ def _etcd(at: Printed, endpoint: str) -> Etcd | Unasked | None:
     health: Health | Unasked = _health(at)
     if isinstance(blocked, Unasked):
         doors = at.read("etcd_doors", parse_doors)
-        return Etcd(endpoint, blocked, blocked, blocked, blocked, doors, blocked, blocked)
+        unasked = (blocked,) * 4
+        return Etcd(endpoint, *unasked, doors, blocked, blocked, blocked, blocked)
     return Etcd(
         endpoint=endpoint,
         health=health,
@@ -194,7 +227,32 @@ def _etcd(at: Printed, endpoint: str) -> Etcd | Unasked | None:
         doors=at.read("etcd_doors", parse_doors),
         rights=at.read("etcd_rights", hardening.parse_rights),
         at_rest=at.read("etcd_at_rest", hardening.parse_at_rest),
+        later=at.read("etcd_status_later", parse_status),
+        running=Running(
+            database=_database(at),
+            writes=_writes(at),
+            copies=at.read("etcd_copies", store_sections.parse_copies),
+            entrances=at.read("etcd_entrances", store_sections.parse_entrances),
+        ),
     )
+
+
+def _database(at: Printed) -> Database | Unasked:
+    """An older etcd has its quota in the figures; where these are not told, it is the usual one."""
+    told = at.sections.get("etcd_figures")
+    figures = told.text if told else ""
+    return at.read("etcd_status", lambda text: store_sections.parse_database(text, figures))
+
+
+def _writes(at: Printed) -> Writes | Unasked:
+    """What was written between the first look and the last."""
+    first = at.read("etcd_figures", store_sections.parse_writes)
+    last = at.read("etcd_figures_later", store_sections.parse_writes)
+    if isinstance(first, Unasked):
+        return first
+    if isinstance(last, Unasked):
+        return last
+    return Writes(last.log.since(first.log), last.database.since(first.database))
 
 
 def _health(at: Printed) -> Health | Unasked:
@@ -328,6 +386,8 @@ def parse_status(text: str) -> MemberStatus:
         learner=status.get("isLearner", False),
         errors=status.get("errors") or [],
         term=int(status.get("raftTerm", 0)),
+        index=int(status.get("raftIndex", 0)),
+        applied=int(status.get("raftAppliedIndex", 0)),
     )
 
 

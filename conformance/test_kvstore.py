@@ -1,15 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layer 3, the key-value store: etcd's members are healthy and agree; strangers stay outside."""
 
+from collections import Counter
+from collections.abc import Callable
+
 import pytest
 
+from conformance.detects import detects
 from conformance.expectation import Expectation
 from conformance.facts import Etcd, Facts, Member, MemberStatus
+from conformance.store import Copy, Histogram, Running
 from conformance.verdict import CouldNotAskError, Unasked, known, require
 
 pytestmark = pytest.mark.kvstore
 
+NO_ETCD = "{}: no process etcd, and no --expect says that there should be one"
 ETCDCTL = "on {}: etcdctl --endpoints={} --cacert=… --cert=… --key=… {}"
+OK = 200
+
+# Parts of its quota that a database takes: too much, soon too much; and from where holes matter.
+QUOTA_FULL, QUOTA_FILLING, QUOTA_NOTICED = 0.9, 0.75, 0.25
+MOST_HOLES = 0.5  # of the database's file
+BEHIND = 1000  # entries of raft's log; etcd itself refuses writes at 5000
+# Seconds: what etcd's documents call good is a warning, what its alerts call bad is a failure.
+LOG_SECONDS, LOG_WARNING = 0.5, 0.010
+DATABASE_SECONDS, DATABASE_WARNING = 0.25, 0.025
+PEER_SECONDS, PEER_WARNING = 0.15, 0.050
+# A busy machine lets one write wait; a slow disk many. Both must hold.
+SLOW_SHARE, SLOW_LEAST = 0.1, 3
+
+Note = Callable[[str, object], None]  # pytest's record_property
+
+
+@detects("etcd-member-down")
+def test_member_runs(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+    """A member runs on the node, where one should."""
+    etcd = known(facts.view(etcd_node).etcd)
+    if etcd is None and not expected.etcd:
+        pytest.skip(NO_ETCD.format(etcd_node))
+    require(
+        etcd is not None,
+        at=f"{etcd_node}: process etcd",
+        expected="a running etcd member",
+        seen="no such process",
+        likely="etcd did not start, has crashed, or was stopped",
+        look=f"on {etcd_node}: systemctl status etcd; journalctl -u etcd -n 50",
+    )
 
 
 def test_member_is_healthy(facts: Facts, expected: Expectation, etcd_node: str) -> None:
@@ -75,6 +111,7 @@ def test_no_alarm_is_raised(facts: Facts, expected: Expectation, etcd_node: str)
     )
 
 
+@detects("etcd-diverged")
 def test_members_are_the_expected_ones(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """The member lists the expected members, all of them started voters."""
     etcd = member_on(facts, expected, etcd_node)
@@ -107,20 +144,29 @@ def test_member_runs_expected_etcd(facts: Facts, expected: Expectation, etcd_nod
     )
 
 
+@detects("etcd-open")
 def test_stranger_is_refused(facts: Facts, expected: Expectation, etcd_node: str) -> None:
-    """Without a client certificate no answer comes; with one it does, so the refusal counts."""
+    """Without a client's certificate no answer comes; with one it does, so the refusal counts."""
     etcd = member_on(facts, expected, etcd_node)
     doors = known(etcd.doors)
+    others = etcd.running if isinstance(etcd.running, Unasked) else etcd.running.entrances
+    found = {} if isinstance(others, Unasked) else others
+    told = {at: f"{at} over plain HTTP" for at, each in found.items() if each.plain == OK}
+    told |= {at: f"{at} over TLS" for at, each in found.items() if each.stranger == OK}
     require(
-        doors.certificate == 200 and doors.no_certificate == 0,
-        at=f"{etcd_node}: {etcd.endpoint}/version over TLS",
-        expected="HTTP 200 with a client certificate, no answer without one",
-        seen=f"HTTP {doors.certificate} with, HTTP {doors.no_certificate} without (0: no answer)",
-        likely="etcd runs without --client-cert-auth: everybody may read and write the cluster",
-        look=f"on {etcd_node}: curl -k {etcd.endpoint}/version; systemctl cat etcd",
+        doors.certificate == OK and doors.no_certificate == 0 and not told,
+        at=f"{etcd_node}: {etcd.endpoint}/version, and at each port that etcd listens on",
+        expected="HTTP 200 with a client's certificate, no answer without one",
+        seen=f"HTTP {doors.certificate} with, HTTP {doors.no_certificate} without (0: no answer)"
+        + "".join(f"; HTTP 200 without one at {where}" for where in told.values()),
+        likely="etcd runs without --client-cert-auth, or listens on http:// as well: everybody may "
+        "read and write the cluster",
+        look=f"on {etcd_node}: curl -k {etcd.endpoint}/version; ss -ltnp | grep etcd; "
+        "systemctl cat etcd",
     )
 
 
+@detects("etcd-open")
 def test_plain_http_is_refused(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """The client port speaks TLS only: plain HTTP is cut off or told that it is wrong (400)."""
     etcd = member_on(facts, expected, etcd_node)
@@ -167,21 +213,235 @@ def test_clients_read_their_own_only(facts: Facts, expected: Expectation, etcd_n
     )
 
 
-def member_on(facts: Facts, expected: Expectation, node: str) -> Etcd:
-    """The member that runs on the node; if none does although it should, the test fails."""
-    etcd = known(facts.view(node).etcd)
-    if etcd is None and not expected.etcd:
-        pytest.skip(f"{node}: no process etcd, and no --expect says that there should be one")
+# ---- over a while, and between members ----
+
+
+def test_leader_stays(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+    """When all else had been asked the member still knew the same leader, of the same term."""
+    etcd = member_on(facts, expected, etcd_node)
+    first, last = known(etcd.status), known(etcd.later)
     require(
-        etcd is not None,
-        at=f"{node}: process etcd",
-        expected="a running etcd member",
-        seen="no such process",
-        likely="etcd did not start, or has crashed",
-        look=f"on {node}: journalctl -u etcd -n 50",
+        (first.leader, first.term) == (last.leader, last.term),
+        at=f"{etcd_node}: etcd's leader, asked twice",
+        expected="the same leader in the same term",
+        seen=f"{first.leader} in term {first.term}, then {last.leader} in term {last.term}",
+        likely="elections come and go: a disk or a network that is too slow, or a member that "
+        "starts again and again",
+        look=ETCDCTL.format(etcd_node, etcd.endpoint, "endpoint status --cluster -w table")
+        + "; journalctl -u etcd | grep -i -e elect -e leader",
     )
-    assert etcd is not None
-    return etcd
+
+
+def test_member_keeps_up(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+    """The member has what others had before, and has put into its database what it has."""
+    etcd = member_on(facts, expected, etcd_node)
+    last = known(etcd.later)
+    if not last.index:
+        pytest.skip(f"{etcd_node}: this etcd does not tell how far it is")
+    before = {node: status.index for node, status in statuses(facts).items()}
+    first = max(before, key=lambda node: before[node])
+    behind, unapplied = before[first] - last.index, last.index - last.applied
+    require(
+        behind <= BEHIND and unapplied <= BEHIND,
+        at=f"{etcd_node}: raft's log",
+        expected=f"at most {BEHIND} entries behind",
+        seen=f"{max(behind, 0)} behind what {first} had before; {unapplied} not yet applied",
+        likely="the member was cut off or down, or its disk cannot follow",
+        look=ETCDCTL.format(etcd_node, etcd.endpoint, "endpoint status --cluster -w table"),
+    )
+
+
+@detects("etcd-diverged")
+def test_voters_are_odd(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+    """An odd number of members votes: one more would bear no more losses, and could be lost."""
+    etcd = member_on(facts, expected, etcd_node)
+    voters = [member for member in known(etcd.members) if not member.learner]
+    require(
+        len(voters) % 2 == 1,
+        at=f"{etcd_node}: etcd's voting members",
+        expected="an odd number (a learner does not vote)",
+        seen=f"{len(voters)}: {', '.join(named(member) for member in voters)}",
+        likely="a member was added and never started, or is gone and was not removed",
+        look=ETCDCTL.format(etcd_node, etcd.endpoint, "member list -w table; member remove ID"),
+    )
+
+
+@detects("etcd-diverged")
+def test_no_learner_is_left(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+    """No member is a learner: one that joins is promoted within minutes."""
+    etcd = member_on(facts, expected, etcd_node)
+    learners = [member for member in known(etcd.members) if member.learner]
+    require(
+        not learners,
+        at=f"{etcd_node}: etcd's learners",
+        expected="none",
+        seen=", ".join(named(member) for member in learners),
+        likely="a member that joins cannot start, or nobody promoted it (wait if it joins now)",
+        look=ETCDCTL.format(
+            etcd_node, etcd.endpoint, "member list -w table; member promote ID, or member remove ID"
+        ),
+    )
+
+
+@detects("etcd-diverged")
+def test_members_hold_the_same_data(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+    """The member's data at one revision are those of most members, by their hash."""
+    etcd = member_on(facts, expected, etcd_node)
+    copies = known(running_on(facts, expected, etcd_node).copies)
+    own = own_copy(etcd, copies)
+    if own.problem:
+        raise CouldNotAskError(
+            f"{etcd_node}: etcd hashes nothing at its peers' port: {own.problem}"
+        )
+    hashes = {
+        url: copy.hash
+        for url, copy in copies.items()
+        if not copy.problem and copy.compacted == own.compacted
+    }
+    require(
+        Counter(hashes.values())[own.hash] * 2 > len(hashes),
+        at=f"{etcd_node}: hash of etcd's data at one revision",
+        expected="the same as most members'",
+        seen=", ".join(f"{value:08x} at {url}" for url, value in hashes.items()),
+        likely="a member was started from other data, or its disk lied: it must be made anew",
+        look=ETCDCTL.format(etcd_node, etcd.endpoint, "endpoint hashkv --cluster (as root)"),
+    )
+
+
+# ---- the disk, the quota, the way to the others ----
+
+
+@detects("etcd-near-quota")
+def test_database_is_far_from_its_quota(
+    facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
+) -> None:
+    """The database may grow: at its quota etcd refuses every write."""
+    etcd = member_on(facts, expected, etcd_node)
+    database = known(running_on(facts, expected, etcd_node).database)
+    share = database.size / database.quota
+    if share > QUOTA_FILLING:
+        record_property("warning", f"{etcd_node}: etcd's database takes {share:.0%} of its quota")
+    require(
+        share <= QUOTA_FULL,
+        at=f"{etcd_node}: size of etcd's database",
+        expected=f"at most {QUOTA_FULL:.0%} of its quota of {mib(database.quota)}",
+        seen=f"{mib(database.size)} ({share:.0%}), of which {mib(database.used)} are in use",
+        likely="something writes without end, nothing compacts, or the quota is too small",
+        look=ETCDCTL.format(etcd_node, etcd.endpoint, "endpoint status -w table; defrag"),
+    )
+
+
+@detects("etcd-near-quota")
+def test_database_is_not_mostly_holes(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+    """What was compacted away does not take most of the file: to the quota, holes count, too."""
+    etcd = member_on(facts, expected, etcd_node)
+    database = known(running_on(facts, expected, etcd_node).database)
+    holes = 1 - database.used / database.size if database.size else 0.0
+    require(
+        holes <= MOST_HOLES or database.size <= QUOTA_NOTICED * database.quota,
+        at=f"{etcd_node}: holes in etcd's database",
+        expected=f"at most {MOST_HOLES:.0%} of it, once it takes {QUOTA_NOTICED:.0%} of its quota",
+        seen=f"{holes:.0%}: {mib(database.used)} in use of {mib(database.size)}, quota "
+        f"{mib(database.quota)}",
+        likely="much was written and compacted, and nobody defragmented",
+        look=ETCDCTL.format(etcd_node, etcd.endpoint, "defrag (this member alone, then the next)"),
+    )
+
+
+@detects("etcd-slow-disk")
+def test_log_is_written_in_time(
+    facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
+) -> None:
+    """The disk takes the member's log at once: all wait for that (fsync)."""
+    writes = known(running_on(facts, expected, etcd_node).writes)
+    judge_writes(etcd_node, "log (fsync)", writes.log, LOG_SECONDS, LOG_WARNING, record_property)
+
+
+@detects("etcd-slow-disk")
+def test_database_is_written_in_time(
+    facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
+) -> None:
+    """The disk takes what goes into the member's database (backend commit)."""
+    writes = known(running_on(facts, expected, etcd_node).writes)
+    judge_writes(
+        etcd_node, "database (commit)", writes.database,
+        DATABASE_SECONDS, DATABASE_WARNING, record_property,
+    )  # fmt: skip
+
+
+def test_peers_are_near(
+    facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
+) -> None:
+    """The member reaches each other one without delay: one round trip to its peers' port.
+
+    Asked directly: etcd writes down its own round trips only every half minute.
+    """
+    etcd = member_on(facts, expected, etcd_node)
+    copies = known(running_on(facts, expected, etcd_node).copies)
+    far = {url: copy.connect for url, copy in copies.items() if copy.connect > PEER_WARNING}
+    for url, seconds in far.items():
+        record_property("warning", f"{etcd_node}: {url} is {seconds * 1000:.0f} ms away")
+    require(
+        not any(seconds > PEER_SECONDS for seconds in far.values()),
+        at=f"{etcd_node}: round trips to etcd's members",
+        expected=f"at most {PEER_SECONDS * 1000:.0f} ms",
+        seen=", ".join(f"{seconds * 1000:.0f} ms to {url}" for url, seconds in far.items()),
+        likely="the members are far from each other, or the network between them drops packets",
+        look=ETCDCTL.format(etcd_node, etcd.endpoint, "endpoint status --cluster -w table")
+        + "; ping the other members",
+    )
+
+
+def judge_writes(
+    node: str, what: str, writes: Histogram, seconds: float, warning: float, note: Note
+) -> None:
+    """Not many of them waited long; that the slowest did is noted."""
+    slowest = writes.quantile(0.99)
+    if slowest > warning:
+        note("warning", f"{node}: etcd's {what}: 99 % within {slowest * 1000:.0f} ms")
+    slow = writes.longer(seconds)
+    require(
+        slow < SLOW_LEAST or slow < SLOW_SHARE * writes.total,
+        at=f"{node}: how long the disk takes for etcd's {what}",
+        expected=f"at most {seconds * 1000:.0f} ms (99 % within {warning * 1000:.0f} ms is good)",
+        seen=f"{slow} of {writes.total} writes took longer while the node was asked; half took "
+        f"{writes.quantile(0.5) * 1000:.0f} ms",
+        likely="the disk is slow, or others use it up: etcd wants one of its own",
+        look=f"on {node}: iostat -x 1 5; journalctl -u etcd | grep -i slow; "
+        "curl … /metrics | grep -e fsync -e backend_commit",
+    )
+
+
+def own_copy(etcd: Etcd, copies: dict[str, Copy]) -> Copy:
+    """The member's own among those that were asked: at the host where its clients ask it."""
+    host = etcd.endpoint.rpartition(":")[0]
+    found = [copy for url, copy in copies.items() if url.rpartition(":")[0] == host]
+    return found[0] if found else Copy(0, 0, 0.0, f"no member's peers' port is at {host}")
+
+
+def named(member: Member) -> str:
+    """A member as people know it."""
+    return member.name or f"{member.id} (not started)"
+
+
+def mib(size: int) -> str:
+    """A size in MiB."""
+    return f"{size / 2**20:.0f} MiB"
+
+
+def member_on(facts: Facts, expected: Expectation, node: str) -> Etcd:
+    """The member that runs on the node; where none does there is nothing to ask."""
+    etcd = known(facts.view(node).etcd)
+    if etcd is not None:
+        return etcd
+    if not expected.etcd:
+        pytest.skip(NO_ETCD.format(node))
+    raise CouldNotAskError(f"{node}: no process etcd (see test_member_runs)")
+
+
+def running_on(facts: Facts, expected: Expectation, node: str) -> Running:
+    """What went on in the node's member while it was asked."""
+    return known(member_on(facts, expected, node).running)
 
 
 def all_members(facts: Facts) -> dict[str, Etcd]:

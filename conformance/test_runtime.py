@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layer 2, the container runtime: containers run on every node, and answer exec and logs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from conformance import fate
+from conformance.detects import detects
 from conformance.expectation import Expectation
 from conformance.facts import Facts
 from conformance.live import Live
-from conformance.stage import log_line, own_pod
+from conformance.pods import is_pulling, starting_seconds
+from conformance.pulls import pull_pod
+from conformance.stage import POD_PORT, log_line, own_pod
 from conformance.verdict import BrokenError, CouldNotAskError, Unasked, known, require
 
 pytestmark = pytest.mark.runtime
@@ -21,8 +25,11 @@ SOCKETS = {
     "cri-o": ("/run/crio/crio.sock",),
 }
 DOCKER = "/etc/docker/daemon.json"
+START_SECONDS, START_WARNING = 40.0, 5.0  # Kubernetes promises the second, with the image there
 # Sizes and counts by which nothing is turned over.
 NO_LIMIT, ONE = (None, "", "0", "-1"), (None, "", "0", "1")
+
+Note = Callable[[str, object], None]  # pytest's record_property
 
 
 def test_node_runs_expected_runtime(facts: Facts, expected: Expectation, node: str) -> None:
@@ -76,6 +83,29 @@ def test_containers_are_in_slices(facts: Facts, node: str) -> None:
     )
 
 
+def test_cgroup_drivers_agree(facts: Facts, node: str) -> None:
+    """The pod's cgroup (the kubelet's work) and what is in it (the runtime's) are made one way."""
+    cgroup = known(facts.view(node).runtime).cgroup
+    if not cgroup:
+        raise CouldNotAskError(
+            f"{node}: the probe's cgroup is not told (on the node: /proc/1/cgroup)"
+        )
+    parent, _, leaf = cgroup.rpartition("/")
+    ways = {
+        "kubelet": "systemd" if "kubepods" in parent and ".slice" in parent else "cgroupfs",
+        "runtime": "systemd" if leaf.endswith(".scope") else "cgroupfs",
+    }
+    require(
+        len(set(ways.values())) == 1,
+        at=f"{node}: the cgroup of a pod's container",
+        expected="made in one way: systemd's, or cgroupfs",
+        seen=", ".join(f"{who}: {way}" for who, way in ways.items()) + f" ({cgroup})",
+        likely="SystemdCgroup of the runtime and cgroupDriver of the kubelet differ",
+        look=f"on {node}: grep -i cgroup /etc/containerd/config.toml /etc/docker/daemon.json; "
+        "grep cgroupDriver /etc/kubernetes/kubelet.json",
+    )
+
+
 def test_logs_are_turned_over(facts: Facts, node: str) -> None:
     """No container's log grows without end: the kubelet sees to it, under Docker Docker itself."""
     logs = known(facts.view(node).runtime).logs
@@ -116,6 +146,7 @@ def test_registry_mirrors_agree(facts: Facts, node: str) -> None:
     )
 
 
+@detects("kubelet-down", "subnet-env-missing")
 def test_container_starts(live: Live, node: str) -> None:
     """A container starts on the node."""
     if not live.run.node(node).is_silent:
@@ -124,6 +155,40 @@ def test_container_starts(live: Live, node: str) -> None:
     live.running(own_pod(node), likely)
 
 
+def test_container_starts_in_time(live: Live, node: str, record_property: Note) -> None:
+    """Once the kubelet knows of a pod and has its image, its container runs within seconds."""
+    live.require_running(own_pod(node), "test_container_starts")
+    pod = live.running(own_pod(node), "")
+    seconds = starting_seconds(pod, live.outlook.events(own_pod(node)))
+    if seconds > START_WARNING:
+        record_property("warning", f"{node}: a container took {seconds:.0f} s to start")
+    require(
+        seconds <= START_SECONDS,
+        at=f"{node}: pod {own_pod(node)}, from the kubelet's first look to its running container",
+        expected=f"at most {START_SECONDS:.0f} s ({START_WARNING:.0f} s is good)",
+        seen=f"{seconds:.0f} s",
+        likely="the node's CPU or disk is used up, or its runtime is slow",
+        look=f"on {node}: uptime; iostat -x 1 5; journalctl -u kubelet",
+    )
+
+
+@detects("image-unavailable")
+def test_image_can_be_pulled(live: Live, node: str) -> None:
+    """The node can have an image from its registry, even if this one has been there for long."""
+    if live.run.node(node).is_silent:
+        raise CouldNotAskError(f"{node}: {fate.of_node(live.run.node(node))}")
+    likely = "the registry or its mirror is not reached from this node, or refuses it"
+    try:
+        live.running(pull_pod(node), likely)
+    except BrokenError:
+        pod = live.cluster.get(live.path("pods", pull_pod(node)))
+        if is_pulling(pod, live.outlook.events(pull_pod(node))):
+            raise
+        judge = "test_container_starts"
+        raise CouldNotAskError(f"pod {pull_pod(node)} does not run (see {judge})") from None
+
+
+@detects("kubelet-port-closed")
 def test_exec_answers(live: Live, node: str) -> None:
     """A command runs in a pod of the node (API server -> kubelet -> runtime)."""
     live.require_running(own_pod(node), "test_container_starts")
@@ -139,6 +204,7 @@ def test_exec_answers(live: Live, node: str) -> None:
     )
 
 
+@detects("kubelet-port-closed")
 def test_logs_answer(live: Live, node: str) -> None:
     """What a pod of the node prints can be read through the API."""
     live.require_running(own_pod(node), "test_container_starts")
@@ -152,6 +218,24 @@ def test_logs_answer(live: Live, node: str) -> None:
         seen=repr(seen[-200:]),
         likely="the runtime does not write logs where kubelet looks for them",
         look=f"on {node}: ls -l /var/log/pods",
+    )
+
+
+@detects("kubelet-port-closed")
+def test_port_forward_answers(live: Live, node: str) -> None:
+    """A port of a pod of the node can be reached through the API (port-forward)."""
+    probe = live.net_probes().get(node)
+    if not probe:
+        raise CouldNotAskError(f"{node}: no pod-network probe runs there")
+    with kubelet_must_answer(node, f"port-forward to pod {probe}"):
+        seen = live.cluster.forward(live.run.namespace, probe, POD_PORT, "/hostname")
+    require(
+        seen == probe,
+        at=f"{node}: port-forward to pod {probe}",
+        expected=probe,
+        seen=repr(seen[:200]),
+        likely="the stream between API server, kubelet and runtime is broken",
+        look=f"kubectl port-forward -n {live.run.namespace} {probe} 8080",
     )
 
 

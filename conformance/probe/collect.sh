@@ -334,9 +334,14 @@ etcdctl() {
         --dial-timeout=2s --command-timeout=4s --write-out=json "$@"
 }
 
+# runs_etcd: is there a member to ask?
+runs_etcd() {
+    [ -n "$etcd" ] && [ -n "$(process etcd)" ]
+}
+
 collect_etcd() {
     section etcd_process process etcd
-    [ -n "$etcd" ] && [ -n "$(process etcd)" ] || return 0
+    runs_etcd || return 0
     if ! identity; then
         absent etcd_tools "none of these etcd client keys is on the node:$identities"
     elif ! has etcdctl; then
@@ -346,6 +351,7 @@ collect_etcd() {
         section etcd_status etcdctl endpoint status
         section etcd_members etcdctl member list
         section etcd_alarms etcdctl alarm list
+        collect_store
     fi
     if ! identity || ! has curl; then
         absent etcd_doors "the node has no curl, or no etcd client key"
@@ -383,6 +389,10 @@ rights() {
             may "$client" "$prefix/"
         fi
     done
+    if identity; then
+        may health "$registry/"
+        may health "$prefix/"
+    fi
     certificate=$(flag_of etcd cert-file)
     key=$(flag_of etcd key-file)
     ca=$(flag_of etcd trusted-ca-file)
@@ -421,7 +431,7 @@ leases() {
 
 collect_leases() {
     section flanneld_process process flanneld
-    if [ -n "$etcd" ] && [ -n "$(process etcd)" ] && has etcdctl && identity; then section leases leases; fi
+    if runs_etcd && has etcdctl && identity; then section leases leases; fi
 }
 
 # shellcheck disable=SC2086 # the units are words
@@ -431,6 +441,7 @@ unit_states() {
 }
 
 collect_node() {
+    section clock_begin clock
     told_programs=$(tell_programs)
     section programs printf '%s\n' "$told_programs"
     collect_network
@@ -442,12 +453,19 @@ collect_node() {
     collect_hardening
     collect_runtime
     section components tell_components
+    collect_machine
+    if runs_etcd && identity && has etcdctl; then look_again; fi
+    section clock_end clock
 }
 
 # shellcheck source=conformance/probe/hardening.sh
 [ "$mode" = pod ] || . /probe/hardening.sh
 # shellcheck source=conformance/probe/components.sh
 [ "$mode" = pod ] || . /probe/components.sh
+# shellcheck source=conformance/probe/machine.sh
+[ "$mode" = pod ] || . /probe/machine.sh
+# shellcheck source=conformance/probe/store.sh
+[ "$mode" = pod ] || . /probe/store.sh
 
 case $mode in
     node) collect_node "$@" ;;

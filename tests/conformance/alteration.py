@@ -15,11 +15,15 @@ Alter = Callable[[Json], None]
 
 @dataclass(frozen=True)
 class Case:
-    """An alteration, the checks it must turn red, and what each of their messages must say."""
+    """An alteration, the checks it must turn red, and what each of their messages must say.
+
+    unasked: what each error says that may come with it; '' if none may.
+    """
 
     alter: Alter
     red: set[str]
     says: tuple[str, ...]
+    unasked: str = ""
 
     @property
     def name(self) -> str:
@@ -34,11 +38,13 @@ class Cases(list[Case]):
         super().__init__()
         self.nodes = nodes
 
-    def breaks(self, *red: str, says: tuple[str, ...]) -> Callable[[Alter], Alter]:
+    def breaks(
+        self, *red: str, says: tuple[str, ...], unasked: str = ""
+    ) -> Callable[[Alter], Alter]:
         """Declare what the alteration below turns red, and what the messages say."""
 
         def declare(alter: Alter) -> Alter:
-            self.append(Case(alter, set(red), says))
+            self.append(Case(alter, set(red), says, unasked))
             return alter
 
         return declare
@@ -49,7 +55,8 @@ class Cases(list[Case]):
         case.alter(facts)
         verdicts = replay(facts)
         assert set(verdicts.failed) == case.red
-        assert not verdicts.errors
+        assert bool(verdicts.errors) == bool(case.unasked), verdicts.errors
+        assert all(case.unasked in message for message in verdicts.errors.values())
         for message in verdicts.failed.values():
             for words in (*case.says, "expected", "seen", "likely", "next"):
                 assert words in message, message

@@ -89,6 +89,7 @@ def facts(nodes: Nodes = NODES) -> Json:
         "idle": {"seconds": 15.0, "problem": ""},
         "readiness": {"ping": "ok", "etcd": "ok"},
         "not_stored": "",
+        "node_leases": {name: {"age": 4.0, "term": 40.0} for name in nodes},
         "seconds": {},
     }  # fmt: skip
 
@@ -255,10 +256,55 @@ def _view(name: str, nodes: Nodes) -> Json:
             {"name": name, "pid": pid, "started": 900, "rss": 65536, "fds": 40, "threads": 12}
             for pid, name in enumerate(("flanneld", "kube-proxy", "kubelet"), 700)
         ],
+        "machine": _machine(node),
+        "room": {
+            "nodefs.available": {"size": 40 * 2**30, "free": 30 * 2**30},
+            "nodefs.inodesFree": {"size": 2**20, "free": 2**19},
+            "imagefs.available": {"size": 40 * 2**30, "free": 30 * 2**30},
+            "pid.available": {"size": 32768, "free": 32000},
+        },
     }
 
 
 # ---- os, network, services ----
+
+
+def _machine(node: Node) -> Json:
+    began = 1_795_000_000.0
+    disk = {
+        "bytes": {"size": 40 * 2**30, "free": 30 * 2**30},
+        "files": {"size": 2**20, "free": 2**19},
+    }
+    paths = ["/", "/var/lib/kubelet", *(["/var/lib/etcd"] if node.role == "control" else [])]
+    life = {
+        "subject": "CN=etcd",
+        "not_before": "2026-11-23T11:00:00+00:00",
+        "not_after": "2027-11-23T11:00:00+00:00",
+    }
+    return {
+        "clock": {
+            "began": began + 0.3, "ended": began + 5.3, "asked": began, "answered": began + 5.4,
+        },
+        "disks": dict.fromkeys(paths, disk),
+        "kernel": {
+            "vm/overcommit_memory": "1",
+            "vm/panic_on_oom": "0",
+            "kernel/panic": "10",
+            "kernel/panic_on_oops": "1",
+            "kernel/keys/root_maxkeys": "1000000",
+            "kernel/keys/root_maxbytes": "25000000",
+            "fs/inotify/max_user_instances": "8192",
+            "fs/inotify/max_user_watches": "524288",
+            "net/netfilter/nf_conntrack_count": "400",
+            "net/netfilter/nf_conntrack_max": "131072",
+        },
+        "failed_units": [],
+        "lives": {"/etc/kubernetes/pki/ca.crt": life},
+        "deployments": [
+            {"version": "43.20261101", "booted": True, "unlocked": "none"},
+            {"version": "43.20261001", "booted": False, "unlocked": "none"},
+        ],
+    }  # fmt: skip
 
 
 def _units(node: Node) -> Json:
@@ -318,10 +364,7 @@ def _etcd(node: Node, nodes: Nodes) -> Json:
     return {
         "endpoint": _etcd_url(node),
         "health": {"healthy": True, "problem": ""},
-        "status": {
-            "member": ids[node.address], "leader": "7", "cluster": "1", "term": 2,
-            "version": "3.6.16", "learner": False, "errors": [],
-        },
+        "status": _member_status(ids[node.address], index=5000),
         "members": [
             {"id": ids[each.address], "name": name, "client_urls": [_etcd_url(each)],
              "learner": False}
@@ -334,11 +377,45 @@ def _etcd(node: Node, nodes: Nodes) -> Json:
             "kube-apiserver /coreos.com/network/": "denied",
             "flanneld /registry/": "denied",
             "flanneld /coreos.com/network/": "allowed",
+            "health /registry/": "denied",
+            "health /coreos.com/network/": "denied",
             "stranger /registry/": "denied",
             "stranger /coreos.com/network/": "denied",
         },
         "at_rest": {"size": 310, "prefix": "k8s:enc:secretbox:v1:key1", "plain": False},
+        "later": _member_status(ids[node.address], index=5040),
+        "running": {
+            "database": {"size": 40 * 2**20, "used": 18 * 2**20, "quota": 2 * 2**30},
+            "writes": {"log": _writes(), "database": _writes()},
+            "copies": {
+                f"https://{each.address}:2380": {
+                    "hash": 0xBADCAFE, "compacted": 900, "connect": 0.0004, "problem": "",
+                }
+                for each in control(nodes).values()
+            },
+            "entrances": {
+                "127.0.0.1:2379": {"plain": 400, "stranger": 0},
+                "127.0.0.1:2381": {"plain": 404, "stranger": 0},
+                f"{node.address}:2379": {"plain": 400, "stranger": 0},
+                f"{node.address}:2380": {"plain": 400, "stranger": 0},
+            },
+        },
     }  # fmt: skip
+
+
+def _member_status(member: str, index: int) -> Json:
+    return {
+        "member": member, "leader": "7", "cluster": "1", "term": 2, "version": "3.6.16",
+        "learner": False, "errors": [], "index": index, "applied": index,
+    }  # fmt: skip
+
+
+def _writes() -> Json:
+    return {
+        "bounds": [0.001, 0.128, 0.256, 0.512, 1.024],
+        "counts": [20, 39, 40, 40, 40],
+        "total": 40,
+    }
 
 
 # ---- how closed a node is ----

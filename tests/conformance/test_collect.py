@@ -149,7 +149,7 @@ def test_what_pods_see_is_told_where_the_host_may_not_be_looked_at() -> None:
 
     cluster = Speaking([*both(CONTROL), probe(stage.NET_PROBE, ONE), *both(TWO)])
     found = await_probes(Outlook(cluster, run()), 9, made.refused)
-    view = Inquiry(cluster, run(), NOTHING, SERVICES, found, made).ask(ONE)
+    view = Inquiry(cluster, run(), NOTHING, SERVICES, found, made).ask_probes(ONE)
     assert view.pod_pings == {TWO: Ping(5, 5, 0.4)}
     assert view.nameservers == ["10.96.0.10"]
     assert view.links == Unasked(f"{ONE}: no privileged pods here", permanent=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run puts on a cluster: all of it in its own namespace, bearing its id, quick to go."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -74,7 +75,8 @@ def test_scripts_are_all_given_to_the_probes(run: Run) -> None:
         for each in stage.base(run)
         if (each["kind"], each["metadata"]["name"]) == ("ConfigMap", "probe")
     ]
-    assert set(config["data"]) == {"collect.sh", "components.sh", "hardening.sh"}
+    sourced = re.findall(r"\. /probe/(\S+)", config["data"]["collect.sh"])
+    assert set(config["data"]) == {"collect.sh", *sourced}
     assert ". /probe/hardening.sh" in config["data"]["collect.sh"]
 
 
