@@ -7,6 +7,7 @@ KIND = "real"
 FEW = True
 SAYS = ("kube-scheduler",)
 COMPANIONS: dict[str, str] = {}
+UNASKED = "nobody gives the probes' pods a node, nor any other"
 
 
 def inject(scene: Scene) -> Victims:
