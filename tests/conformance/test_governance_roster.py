@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API says of webhooks, rights and endings, as facts; and leaders that are watched."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import governance_roster, idle
+from conformance.cluster import RefusedError
+from conformance.facts import Leader, NodeStatus
+from conformance.governance import ApiService, IdleConnection, Right
+from conformance.verdict import Unasked
+
+Json = dict[str, Any]
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ADMISSION, RBAC = governance_roster.ADMISSION, governance_roster.RBAC
+
+
+class Told:
+    """An API that answers from a table, and refuses the rest."""
+
+    def __init__(self, answers: Json) -> None:
+        self.answers = answers
+        self.server = ""
+
+    def items(self, path: str, **query: str) -> list[Json]:
+        """A collection."""
+        return list(self.get(path)["items"])
+
+    def get(self, path: str) -> Json:
+        """One answer."""
+        if path not in self.answers:
+            raise RefusedError(404, f"{path} not found")
+        return dict(self.answers[path])
+
+    def now(self) -> datetime:
+        """The API's clock."""
+        return NOW
+
+
+def test_only_webhooks_that_must_be_asked_count() -> None:
+    """One that may be passed by is left out; of the others it is known who would answer."""
+
+    def hook(name: str, **rest: Any) -> Json:
+        rule = {"operations": ["CREATE"], "resources": ["pods"]}
+        client = {"service": {"namespace": "ns", "name": "svc"}}
+        return {"name": name, "clientConfig": client, "rules": [rule], **rest}
+
+    validating = {
+        "metadata": {"name": "v"},
+        "webhooks": [hook("must"), hook("may", failurePolicy="Ignore")],
+    }
+    mutating = {
+        "metadata": {"name": "m"},
+        "webhooks": [hook("outside", clientConfig={"url": "https://192.0.2.1/"})],
+    }
+    slices = {"items": [{"endpoints": [{"conditions": {"ready": True}}, {}]}, {"endpoints": None}]}
+    cluster: Any = Told(
+        {
+            f"{ADMISSION}/validatingwebhookconfigurations": {"items": [validating]},
+            f"{ADMISSION}/mutatingwebhookconfigurations": {"items": [mutating]},
+            "/apis/discovery.k8s.io/v1/namespaces/ns/endpointslices": slices,
+        }
+    )
+    outside, must = governance_roster.webhooks(cluster)
+    assert (must.name, must.service, must.endpoints) == ("v: must", "ns/svc", 2)
+    assert must.asked_about == "CREATE pods"
+    assert (outside.name, outside.service) == ("m: outside", "")
+
+
+def test_part_of_the_api_tells_why_it_is_away() -> None:
+    """Reason and message of the condition; nothing if it is available."""
+    condition = {"type": "Available", "status": "False", "reason": "Missing", "message": "none"}
+    plain = {
+        "metadata": {"name": "v1.x"},
+        "spec": {"service": {"namespace": "ns", "name": "svc"}},
+        "status": {"conditions": [condition]},
+    }
+    told = governance_roster.api_service(plain)
+    assert told == ApiService("v1.x", "ns/svc", "Missing: none")
+    condition["status"] = "True"
+    assert governance_roster.api_service(plain).problem == ""
+    assert governance_roster.api_service(plain | {"status": {}}).problem != ""
+
+
+def test_rights_of_everybody_are_told() -> None:
+    """What roles give to groups that everybody is in, without questions about oneself."""
+
+    def bound(name: str, role: Json, subject: str, **metadata: str) -> Json:
+        subjects = [{"kind": "Group", "name": subject}]
+        return {"metadata": {"name": name, **metadata}, "roleRef": role, "subjects": subjects}
+
+    wide, own = {"kind": "ClusterRole", "name": "wide"}, {"kind": "Role", "name": "own"}
+    lost = {"kind": "ClusterRole", "name": "lost"}
+    about = {"verbs": ["create"], "resources": ["selfsubjectreviews"]}
+    cluster: Any = Told(
+        {
+            f"{RBAC}/clusterrolebindings": {
+                "items": [
+                    bound("a", wide, "system:unauthenticated"),
+                    bound("b", wide, "system:masters"),
+                    bound("c", lost, "system:authenticated"),
+                ]
+            },
+            f"{RBAC}/rolebindings": {
+                "items": [bound("d", own, "system:serviceaccounts", namespace="ns")]
+            },
+            f"{RBAC}/clusterroles/wide": {"rules": [{"verbs": ["get"], "resources": ["pods"]}]},
+            f"{RBAC}/namespaces/ns/roles/own": {
+                "rules": [about, {"verbs": ["get"], "nonResourceURLs": ["/api"]}]
+            },
+        }
+    )
+    found = {each.name: each for each in governance_roster.bindings(cluster)}
+    assert set(found) == {"a", "c", "d"}
+    assert found["a"].rights == [Right(["get"], ["pods"])]
+    assert found["c"].rights == []
+    assert (found["d"].namespace, found["d"].rights) == ("ns", [Right(["get"], ["/api"])])
+
+
+def test_ending_tells_how_long_and_why() -> None:
+    """By the API's clock; only conditions that are true are reasons."""
+    since = (NOW - timedelta(seconds=70)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    conditions = [
+        {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "x has them"},
+        {"type": "NamespaceContentRemaining", "status": "False", "message": "all gone"},
+    ]
+    plain = {
+        "metadata": {"name": "old", "deletionTimestamp": since},
+        "status": {"conditions": conditions},
+    }
+    told = governance_roster.ending(plain, NOW)
+    assert (told.namespace, told.seconds) == ("old", 70.0)
+    assert told.reasons == {"NamespaceFinalizersRemaining": "x has them"}
+
+
+@pytest.mark.parametrize(
+    ("second", "moved"),
+    [(Leader("a", 1.0, 15.0, "t2"), True), (Leader("a", 20.0, 15.0, "t1"), False)],
+    ids=["renewed", "out of its term"],
+)
+def test_leader_is_watched_until_it_is_judged(
+    monkeypatch: pytest.MonkeyPatch, second: Leader, moved: bool
+) -> None:
+    """A lease that moves is well; one that does not is looked at until it is out of its term."""
+    first = Leader("a", 5.0, 15.0, "t1")
+    told = iter([first, first, second])
+    monkeypatch.setattr(governance_roster, "leaders", lambda _: {"kube-scheduler": next(told)})
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    cluster: Any = None
+    assert governance_roster.watched_leaders(cluster)["kube-scheduler"].moved is moved
+
+
+def test_what_is_refused_is_no_end_of_all_else() -> None:
+    """A part that this user may not see is unasked, for good; the others are known."""
+    spaces: Json = {"/api/v1/namespaces": {"items": []}}
+    cluster: Any = Told(spaces)
+    nodes: list[NodeStatus] = []
+    told = governance_roster.governance(cluster, nodes)
+    assert told.endings == []
+    assert isinstance(told.webhooks, Unasked)
+    assert told.webhooks.permanent
+
+
+# ---- the connection that nobody uses ----
+
+
+class Pool:
+    """A pool of connections whose second request ends as told."""
+
+    def __init__(self, second: Exception | None) -> None:
+        self.outcomes = [None, second]
+
+    def request(self, *_: Any, **__: Any) -> None:
+        """One request."""
+        if outcome := self.outcomes.pop(0):
+            raise outcome
+
+
+@pytest.mark.parametrize(
+    ("second", "problem"), [(None, ""), (TimeoutError("timed out"), "TimeoutError: timed out")]
+)
+def test_idle_connection_is_asked_once(
+    tmp_path: Path, second: Exception | None, problem: str
+) -> None:
+    """It rests, is asked, and what came of it is there for every process."""
+    cluster: Any = Told({})
+    cluster.bare_pool = lambda: Pool(second)
+    idle.Watch(cluster, tmp_path, 0.01).begin()
+    told = idle.result(tmp_path, 5.0)
+    assert isinstance(told, IdleConnection)
+    assert (told.problem, told.seconds < 5) == (problem, True)
+
+
+def test_connection_that_never_opened_is_no_verdict(tmp_path: Path) -> None:
+    """Then nothing is known about idle ones."""
+    cluster: Any = Told({})
+    pool = Pool(None)
+    pool.outcomes = [OSError("no route")]
+    cluster.bare_pool = lambda: pool
+    idle.Watch(cluster, tmp_path, 0.01).begin()
+    told = idle.result(tmp_path, 5.0)
+    assert isinstance(told, Unasked)
+    assert "no route" in told.unasked
