@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from conformance import fate, roster, stage
-from conformance.cluster import COLLECTIONS, Cluster, TooLateError, asked, until
+from conformance import fate, stage
+from conformance.cluster import COLLECTIONS, Cluster, TooLateError, until
 from conformance.execute import Ran
 from conformance.making import ALL_OF_IT, Made
 from conformance.outlook import Outlook
@@ -177,11 +177,7 @@ class Live:
 
     def without(self, leader: str) -> str:
         """Why a part of the control plane does nothing; '' if it acts, or nobody knows."""
-        told = asked(lambda: roster.leaders(self.cluster))
-        lead = None if isinstance(told, Unasked) else told.get(leader)
-        if lead is None or lead.age <= lead.term + 5.0:
-            return ""
-        return f"no {leader} acts: its lease was renewed {lead.age:.0f} s ago, by {lead.holder}"
+        return self.outlook.without(leader)
 
     def left(self) -> float:
         """The seconds of patience that are left for the pods made at the beginning."""

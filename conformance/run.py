@@ -4,6 +4,7 @@
 Only the controlling process runs this; the workers of a parallel session are told the `Run`.
 """
 
+import contextlib
 import secrets
 import threading
 import time
@@ -103,10 +104,11 @@ class Life:
             outside.remove(self.cluster, [self.run.id])
             self.cluster.delete(namespace)
             self.cluster.delete(f"/api/v1/namespaces/{self.run.plain_namespace}")
-            # The namespace's controller begins only after five seconds: let pods end until then.
-            self.cluster.delete(f"{namespace}/pods")
         except CouldNotAskError as problem:
             return [f"what the run made could not be removed: {problem}"]
+        with contextlib.suppress(CouldNotAskError):  # it only saves time
+            # The namespace's controller begins only after five seconds: let pods end until then.
+            self.cluster.delete(f"{namespace}/pods")
         gone = outlook.missing(outlook.CONTROLLERS, self._leaders())
         deadline = begun + (min(patience, HASTE_SECONDS) if gone else patience)
         names = [self.run.namespace, self.run.plain_namespace, *self.swept]

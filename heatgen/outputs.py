@@ -89,6 +89,7 @@ def _conformance(plan: Plan) -> Expression:
     uses = [*spec.layers.values(), *(group.runtime for group in spec.workers)]
     versions = {use.use: use.options["version"] for use in uses if "version" in use.options}
     servers = [f"https://{address}:{API_PORT}" for address in control_addresses(spec)]
+    taints = {group.name: list(group.taints) for group in spec.workers if group.taints}
     return {
         "version": 1,
         "cluster": spec.name,
@@ -101,5 +102,6 @@ def _conformance(plan: Plan) -> Expression:
         "versions": versions,
         "networks": {name: value for name, value in networks.items() if value},
         "blocks": blocks,
+        **({"taints": taints} if taints else {}),
         **plan.facts,
     }
