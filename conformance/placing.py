@@ -81,14 +81,19 @@ def _seated(run: Run, name: str, priority: str) -> Manifest:
 def _shadow(
     run: Run, name: str, app: str = "", resources: dict[str, str] | None = None, **wishes: Any
 ) -> Manifest:
+    made = bare_pod(run, name, shadow(run, resources, **wishes))
+    return made | {"metadata": made["metadata"] | {"labels": labels_of(run, app or name)}}
+
+
+def shadow(run: Run, resources: dict[str, str] | None = None, **wishes: Any) -> Manifest:
+    """The spec of a pod that is placed, and never starts; `wishes` are merged into it."""
     spec = sleeper(run) | wishes
     container = spec["containers"][0]
     container["volumeMounts"] = [{"name": NEVER, "mountPath": "/never"}]
     container["resources"]["requests"] |= resources or {}
     container["resources"]["limits"] = resources or {}
     spec["volumes"] = [{"name": NEVER, "configMap": {"name": NEVER}}]
-    made = bare_pod(run, name, spec)
-    return made | {"metadata": made["metadata"] | {"labels": labels_of(run, app or name)}}
+    return spec
 
 
 def _required(app: str) -> Manifest:

@@ -5,6 +5,8 @@ All pods were made when the run began; the tests look at what became of them.
 """
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -27,7 +29,7 @@ IDLE = "the scheduler does not run or cannot reach the API"
 
 def test_pod_is_scheduled_to_each_node(live: Live, node: str) -> None:
     """The scheduler puts a pod that wants this very node there."""
-    pod = live.placed(own_pod(node), IDLE)
+    pod = placed(live, own_pod(node), IDLE)
     require_placed(pod, node, "to which its affinity binds it")
 
 
@@ -50,7 +52,7 @@ def test_pod_without_wishes_runs(live: Live) -> None:
 def test_node_selector_is_honoured(live: Live) -> None:
     """A pod that selects a node by label is put on that node."""
     welcoming = welcoming_node(live)
-    pod = live.placed(stage.SELECTED, IDLE)
+    pod = placed(live, stage.SELECTED, IDLE)
     label = welcoming.labels.get(HOSTNAME, welcoming.name)
     require_placed(pod, welcoming.name, f"which it selects by {HOSTNAME}={label}")
 
@@ -58,21 +60,21 @@ def test_node_selector_is_honoured(live: Live) -> None:
 def test_pod_that_selects_no_node_waits(live: Live) -> None:
     """A pod whose selector matches no node is not put anywhere, and the scheduler says why."""
     welcoming_node(live)
-    reason = live.unplaced(stage.UNSELECTED, "the scheduler does not honour node selectors")
+    reason = unplaced(live, stage.UNSELECTED, "the scheduler does not honour node selectors")
     require_reason(stage.UNSELECTED, reason, "node affinity/selector")
 
 
 def test_taint_keeps_pods_away(live: Live) -> None:
     """A pod without a toleration is not put on a tainted node, even if it can go nowhere else."""
     tainted_node(live)
-    reason = live.unplaced(stage.REFUSED, "the scheduler does not honour taints")
+    reason = unplaced(live, stage.REFUSED, "the scheduler does not honour taints")
     require_reason(stage.REFUSED, reason, "untolerated taint")
 
 
 def test_toleration_lets_pods_in(live: Live) -> None:
     """The same pod with a toleration for just these taints is put there."""
     tainted = tainted_node(live)
-    pod = live.placed(stage.TOLERATED, IDLE)
+    pod = placed(live, stage.TOLERATED, IDLE)
     require_placed(pod, tainted.name, "whose taints it tolerates")
 
 
@@ -81,7 +83,7 @@ def test_pod_that_asks_too_much_waits(live: Live, resource: str) -> None:
     """A pod that requests more than any node has stays Pending; the reason names the resource."""
     welcoming_node(live)
     name = stage.GREEDY.format(resource)
-    reason = live.unplaced(name, "the scheduler does not honour resource requests")
+    reason = unplaced(live, name, "the scheduler does not honour resource requests")
     require_reason(name, reason, f"Insufficient {resource}")
 
 
@@ -101,15 +103,15 @@ def test_pinned_pod_runs(live: Live) -> None:
 def test_node_affinity_is_honoured(live: Live) -> None:
     """A pod that must not be on any other node is put on the one that is left."""
     node = welcoming_node(live)
-    pod = live.placed(placing.AVOIDING, IDLE)
+    pod = placed(live, placing.AVOIDING, IDLE)
     require_placed(pod, node.name, "the only one that its node affinity leaves")
 
 
 def test_pod_affinity_is_honoured(live: Live) -> None:
     """A pod that must be beside another is put on its node."""
     welcoming_node(live)
-    other = live.placed(stage.SELECTED, IDLE)
-    pod = live.placed(placing.BESIDE, "the scheduler does not honour pod affinity")
+    other = placed(live, stage.SELECTED, IDLE)
+    pod = placed(live, placing.BESIDE, "the scheduler does not honour pod affinity")
     require_placed(pod, node_of(other), f"beside pod {stage.SELECTED}")
 
 
@@ -171,12 +173,12 @@ def test_higher_priority_comes_first(live: Live) -> None:
     require_outside(live)
     live.cluster.create(placing.humble(live.run))
     require_placed(
-        live.placed_soon(placing.HUMBLE, IDLE), node.name, f"which alone has the resource {name}"
+        placed_soon(live, placing.HUMBLE, IDLE), node.name, f"which alone has the resource {name}"
     )
     live.cluster.create(placing.proud(live.run))
     likely = "the scheduler does not preempt, or the pod that has to go is not ended by its kubelet"
     require_placed(
-        live.placed_soon(placing.PROUD, likely), node.name, f"in the place of {placing.HUMBLE}"
+        placed_soon(live, placing.PROUD, likely), node.name, f"in the place of {placing.HUMBLE}"
     )
     left = [pod["metadata"]["name"] for pod in live.pods_of(placing.HUMBLE)]
     require(
@@ -206,7 +208,8 @@ def settled(live: Live, names: list[str]) -> list[Json]:
         BrokenError: if it does neither in time.
     """
     for name in names:
-        live.judged(name, IDLE)
+        with scheduler_acts(live):
+            live.judged(name, IDLE)
     try:
         # One that had to wait for another may be placed a moment later.
         return until(
@@ -215,6 +218,7 @@ def settled(live: Live, names: list[str]) -> list[Json]:
             live.left(),
         )
     except TooLateError as late:
+        require_scheduler(live)
         raise BrokenError(
             at=f"pods {', '.join(names)}",
             expected="a node for all but one",
@@ -232,6 +236,40 @@ def whereabouts(pods: list[Json]) -> str:
 
 
 # ---- what several of them need ----
+
+
+def require_scheduler(live: Live) -> None:
+    """A scheduler acts; what else is red without one is told elsewhere, once."""
+    if why := live.without("kube-scheduler"):
+        raise CouldNotAskError(f"{why} (see test_leader_is_alive, test_pod_without_wishes_runs)")
+
+
+@contextmanager
+def scheduler_acts(live: Live) -> Iterator[None]:
+    """Where none does, that is what is said, and not that it did this or that wrong."""
+    try:
+        yield
+    except BrokenError:
+        require_scheduler(live)
+        raise
+
+
+def placed(live: Live, name: str, likely: str) -> Json:
+    """The pod, once the scheduler gave it a node."""
+    with scheduler_acts(live):
+        return live.placed(name, likely)
+
+
+def placed_soon(live: Live, name: str, likely: str) -> Json:
+    """The same of a pod that was made a moment ago."""
+    with scheduler_acts(live):
+        return live.placed_soon(name, likely)
+
+
+def unplaced(live: Live, name: str, likely: str) -> str:
+    """Why the scheduler keeps the pod waiting."""
+    with scheduler_acts(live):
+        return live.unplaced(name, likely)
 
 
 def welcoming_node(live: Live) -> NodeStatus:

@@ -13,19 +13,19 @@ from conformance.detects import detects
 from conformance.live import Live
 from conformance.pods import Json, is_ready, node_of, ready_since, state
 from conformance.verdict import CouldNotAskError, require
-from conformance.workloads import COUNTED, GUARDED, ORDERED, ROLLING
+from conformance.workloads import COUNTED, EVERYWHERE, GUARDED, ORDERED, ROLLING
 
 pytestmark = pytest.mark.orchestration
 
 T = TypeVar("T")
-CONTROLLERS = "kube-controller-manager"
+CONTROLLERS, SCHEDULER = "kube-controller-manager", "kube-scheduler"
 LOOK = f"kubectl get lease -n kube-system {CONTROLLERS} -o yaml; its log"
 
 
 @detects("controller-manager-down")
 def test_deployment_rolls_over(live: Live) -> None:
     """A Deployment gets new pods, and the old one goes only when the new one is there."""
-    judge = awaited(live, of(live, "Deployment", ROLLING), is_whole, alone=False)
+    judge = awaited(live, of(live, "Deployment", ROLLING), is_whole, blamed=True)
     require_done(judge, f"Deployment {ROLLING}", "one available pod", "its pod cannot start")
     change = {"template": {"metadata": {"annotations": {"heatgen-conformance/turn": "2"}}}}
     live.cluster.patch(live.at("Deployment", ROLLING), {"spec": change})
@@ -35,7 +35,7 @@ def test_deployment_rolls_over(live: Live) -> None:
         least[0] = min(least[0], deployment["status"].get("availableReplicas", 0))
         return is_whole(deployment) and turns(live) == {"2": 1}
 
-    judge = awaited(live, of(live, "Deployment", ROLLING), rolled, alone=False)
+    judge = awaited(live, of(live, "Deployment", ROLLING), rolled, blamed=True)
     likely = "the new pod cannot start, or the old one does not end"
     require_done(judge, f"Deployment {ROLLING}, after its pods were changed", "a new pod", likely)
     require(
@@ -68,19 +68,17 @@ def turns(live: Live) -> dict[str, int]:
 
 
 def test_daemon_set_has_a_pod_on_each_node(live: Live) -> None:
-    """A DaemonSet has exactly one pod on each node: the probes themselves are such."""
+    """A DaemonSet that tolerates every taint has exactly one pod on each node."""
     nodes = [node.name for node in live.run.nodes]
-    label = f"{stage.APP_LABEL}={stage.HOST_PROBE}"
 
     def count() -> dict[str, int]:
-        pods = live.cluster.items(live.path("pods"), labelSelector=label)
-        return Counter(node_of(pod) for pod in pods if node_of(pod))
+        return Counter(node_of(pod) for pod in live.pods_of(EVERYWHERE) if node_of(pod))
 
     want = dict.fromkeys(nodes, 1)
     done, seen = awaited(live, count, lambda seen: seen == want)
     require(
         done,
-        at=f"DaemonSet {stage.HOST_PROBE}, which tolerates every taint",
+        at=f"DaemonSet {EVERYWHERE}, which tolerates every taint",
         expected=f"one pod on each of {', '.join(nodes)}",
         seen=", ".join(f"{number} on {node}" for node, number in sorted(seen.items())) or "none",
         likely="the controller of DaemonSets or the scheduler does not act",
@@ -148,7 +146,7 @@ def test_job_completes(live: Live) -> None:
 
 def test_budget_stops_an_eviction(live: Live) -> None:
     """An eviction that would break a budget is refused; when there is room for it, it is done."""
-    live.running(GUARDED, "the pod cannot start, so its budget says nothing")
+    live.require_running(GUARDED, "test_pod_without_wishes_runs")
     judge = awaited(
         live, of(live, "PodDisruptionBudget", GUARDED), lambda budget: counted(budget, 0)
     )
@@ -220,28 +218,44 @@ def test_what_is_owned_goes_with_its_owner(live: Live) -> None:
 
 
 def require_controllers(live: Live) -> None:
-    """Kube-controller-manager acts; what else is red without it is told elsewhere, once."""
+    """The control plane acts; what else is red without it is told elsewhere, once."""
     if why := live.without(CONTROLLERS):
         raise CouldNotAskError(f"{why} (see test_leader_is_alive, test_deployment_rolls_over)")
+    require_scheduler(live)
+
+
+def require_scheduler(live: Live) -> None:
+    """What is made is also placed, and pods may be made at all."""
+    if refused := live.made.refused.get(stage.ANYWHERE):
+        raise CouldNotAskError(f"pods are refused: {refused.message} (test_creating_is_admitted)")
+    if why := live.without(SCHEDULER):
+        raise CouldNotAskError(f"{why} (see test_leader_is_alive, test_pod_without_wishes_runs)")
+
+
+def is_idle(live: Live) -> bool:
+    """Does a part of the control plane do nothing? Then all waiting is in vain."""
+    parts = (CONTROLLERS, SCHEDULER)
+    return stage.ANYWHERE in live.made.refused or any(live.without(part) for part in parts)
 
 
 def awaited(
-    live: Live, ask: Callable[[], T], done: Callable[[T], bool], alone: bool = True
+    live: Live, ask: Callable[[], T], done: Callable[[T], bool], blamed: bool = False
 ) -> tuple[bool, T]:
     """Did it come to what should be? And what it is then.
 
-    Without controllers nothing comes, so the wait is short; one test alone says that it is red.
+    Without a control plane nothing comes, so the wait is short. Without controllers one test is
+    `blamed`, and red; the others could not ask.
     """
 
     def over(seen: T) -> bool:
-        return done(seen) or bool(live.without(CONTROLLERS))
+        return done(seen) or is_idle(live)
 
     try:
         seen = until(ask, over, max(live.left(), live.patience / 2))
     except TooLateError as late:
         seen = late.last
-    if not done(seen) and alone:
-        require_controllers(live)
+    if not done(seen):
+        (require_scheduler if blamed else require_controllers)(live)
     return done(seen), seen
 
 

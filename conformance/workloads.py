@@ -1,16 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the controllers are tried with: one small object for each kind of them."""
 
-from conformance.stage import APP_LABEL, Manifest, Run, bare_pod, labels_of, namespaced, sleeper
+from conformance.placing import shadow
+from conformance.stage import (
+    APP_LABEL,
+    TOLERATE_ALL,
+    Manifest,
+    Run,
+    bare_pod,
+    labels_of,
+    namespaced,
+    sleeper,
+)
 
 ROLLING, ORDERED, COUNTED, GUARDED = "rolling", "ordered", "counted", "guarded"
+EVERYWHERE = "everywhere"
 REPLICAS = 2  # of the StatefulSet
 COMPLETIONS = 2
 
 
 def scene(run: Run) -> list[Manifest]:
-    """A Deployment, a StatefulSet, a Job, and a pod under a budget."""
+    """A Deployment, a DaemonSet, a StatefulSet, a Job, and a pod under a budget."""
+    daemons = shadow(run, tolerations=TOLERATE_ALL)
     return [
+        namespaced(run, "apps/v1", "DaemonSet", EVERYWHERE, spec=_pods(run, EVERYWHERE, daemons)),
         namespaced(run, "apps/v1", "Deployment", ROLLING, spec=_rolling(run)),
         namespaced(run, "apps/v1", "StatefulSet", ORDERED, spec=_ordered(run)),
         namespaced(run, "batch/v1", "Job", COUNTED, spec=_counted(run)),
@@ -59,6 +72,6 @@ def _counted(run: Run) -> Manifest:
     }
 
 
-def _pods(run: Run, app: str) -> Manifest:
-    template = {"metadata": {"labels": labels_of(run, app)}, "spec": sleeper(run)}
+def _pods(run: Run, app: str, spec: Manifest | None = None) -> Manifest:
+    template = {"metadata": {"labels": labels_of(run, app)}, "spec": spec or sleeper(run)}
     return {"selector": {"matchLabels": {APP_LABEL: app}}, "template": template}

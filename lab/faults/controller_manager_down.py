@@ -5,8 +5,8 @@ from lab.trial.scene import NOBODY, Scene, Victims
 
 KIND = "real"
 SAYS = ("kube-controller-manager",)
-COMPANIONS: dict[str, str] = {}
-UNASKED = "nobody makes the probes' pods, nor those of any workload"
+COMPANIONS = {"test_units_are_active": "the unit is not active on any server, as it says"}
+UNASKED = "nobody makes the pods of workloads, or follows them"
 
 
 def inject(scene: Scene) -> Victims:

@@ -6,8 +6,8 @@ from lab.trial.scene import NOBODY, Scene, Victims
 KIND = "real"
 FEW = True
 SAYS = ("kube-scheduler",)
-COMPANIONS: dict[str, str] = {}
-UNASKED = "nobody gives the probes' pods a node, nor any other"
+COMPANIONS = {"test_units_are_active": "the unit is not active on any server, as it says"}
+UNASKED = "nobody gives pods a node"
 
 
 def inject(scene: Scene) -> Victims:
