@@ -25,9 +25,21 @@ with_token() {
     } | curl_line --header @- --cacert "/proc/$$/root/access/ca.crt" "$1"
 }
 
+# A server that is busy for a moment may say so twice; one that is not ready says so three times.
+ready_line() {
+    for try in 1 2 3; do
+        line=$(with_token "$1")
+        case $line in
+            200* | 401* | 403*) break ;;
+        esac
+        [ "$try" = 3 ] || sleep 2
+    done
+    echo "$line"
+}
+
 # ask_api URL: URL token CODE MILLISECONDS REASON, and the same without credentials.
 ask_api() {
-    printf '%s token %s\n' "$1" "$(with_token "$1/readyz")"
+    printf '%s token %s\n' "$1" "$(ready_line "$1/readyz")"
     printf '%s anonymous %s\n' "$1" "$(curl_line --insecure "$1/readyz")"
 }
 
