@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from ipaddress import ip_interface
 from itertools import permutations
 
-from conformance.facts import Facts, Ping
+from conformance.facts import Facts
+from conformance.paths import Ping
 from conformance.verdict import Unasked
 
 Pair = tuple[str, str]

@@ -5,17 +5,28 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from conformance import components, fate, governance_roster, roster, rules, stage
+from conformance import (
+    components,
+    fate,
+    governance_roster,
+    path_questions,
+    roster,
+    rules,
+    stage,
+)
 from conformance.cluster import Cluster, RefusedError, TooLateError, asked, until
 from conformance.expectation import Expectation
 from conformance.facts import Facts, NodeView, Services
 from conformance.making import ALL_OF_IT, Made
 from conformance.outlook import Outlook
+from conformance.path_questions import Questions
+from conformance.paths import Paths
+from conformance.paths_sections import paths_of
 from conformance.pods import Json, is_ready, node_of, state
-from conformance.sections import node_view
+from conformance.sections import Printed, node_view, split
 from conformance.stage import Run
 from conformance.verdict import CouldNotAskError, Unasked
 
@@ -49,10 +60,12 @@ LOOKED_AT = [
     f"certificate={rules.KUBELET_CLIENT}",
 ]
 
+View = TypeVar("View", NodeView, Paths)
 NO_POD: Json = {"spec": {}}
 NO_ENTRY = "cannot enter its pod"  # what a view says that lacks the pod-network probe
+FROM_HOSTS = ("host_pings", "frames", "outside", "forward")  # of the ways between nodes
 # What a node's own pod can tell without the host.
-FROM_PODS = ("pod_pings", "web_from_pod", "nameservers", "lookups")
+FROM_PODS = ("pod_pings", "web_from_pod", "nameservers", "lookups", "paths")
 
 
 def collect(
@@ -73,6 +86,7 @@ def collect(
         services = roster.services(cluster, run.namespace, stage.WEB)
     started = time.monotonic()
     inquiry = Inquiry(cluster, run, expected, services, probes, made)
+    inquiry = replace(inquiry, questions=inquiry.prepare())
     names = [node.name for node in run.nodes]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         told = pool.map(inquiry.ask, names)
@@ -166,6 +180,16 @@ def probes_of(pods: list[Json]) -> dict[tuple[str, str], Json]:
 # ---- asking ----
 
 
+def named(view: View, problem: Unasked) -> View:
+    """The view, in which this is why there is no answer of the pod that could not be entered."""
+    untold = {
+        part.name: problem
+        for part in dataclasses.fields(view)
+        if isinstance(told := getattr(view, part.name), Unasked) and NO_ENTRY in told.unasked
+    }
+    return replace(view, **untold)
+
+
 @dataclass(frozen=True)
 class Inquiry:
     """One round of asking all nodes: the same questions to each, about itself and its peers."""
@@ -176,6 +200,18 @@ class Inquiry:
     services: Services
     probes: Probes
     made: Made = ALL_OF_IT
+    questions: Questions = field(default_factory=Questions)
+
+    def prepare(self) -> Questions:
+        """What is asked about the ways between nodes."""
+        if self.made.broken:
+            return Questions()
+        readers = [
+            node.name
+            for node in self.run.nodes
+            if self.runs(stage.HOST_PROBE, node.name) and self.has_etcd(node.name)
+        ]
+        return path_questions.prepare(Outlook(self.cluster, self.run), self.services.dns, readers)
 
     def ask(self, node: str) -> NodeView:
         """One exec, and what it told."""
@@ -192,6 +228,7 @@ class Inquiry:
             return NodeView.unasked(str(problem))
         moments = asked_at, time.time()
         view = node_view(node, self.run.id, printed, self.endpoint(node), self.web(), moments)
+        view = replace(view, paths=paths_of(Printed(node, split(self.run.id, printed))))
         return self.with_cause(view, node)
 
     def with_kubelet(self, view: NodeView, node: str) -> NodeView:
@@ -213,6 +250,9 @@ class Inquiry:
             return told
         frame = f"@@{self.run.id} begin network\n{printed}\n@@{self.run.id} end network 0 \n"
         view = node_view(node, self.run.id, frame, "", self.web())
+        paths = paths_of(Printed(node, split(self.run.id, frame)))
+        untold = dict.fromkeys(FROM_HOSTS, why)
+        view = replace(view, paths=replace(paths, **untold))
         return replace(told, **{name: getattr(view, name) for name in FROM_PODS})
 
     def run_in(self, pod: str, mode: str, node: str) -> str:
@@ -238,12 +278,9 @@ class Inquiry:
         problem = Unasked(
             f"{node}: no pod can be asked there: {self.why_not(stage.NET_PROBE, node)}"
         )
-        untold = {
-            part.name: problem
-            for part in dataclasses.fields(view)
-            if isinstance(told := getattr(view, part.name), Unasked) and NO_ENTRY in told.unasked
-        }
-        return replace(view, **untold)
+        if isinstance(view.paths, Paths):
+            view = replace(view, paths=named(view.paths, problem))
+        return named(view, problem)
 
     def probe(self, app: str, node: str) -> str:
         """The pod to ask.
@@ -305,6 +342,7 @@ class Inquiry:
             *(f"tls={label},{address}" for label, address in self.tls_ports(node).items()),
             f"sealed={self.run.namespace}/{stage.SEALED},{stage.sealed_word(self.run)}",
             *LOOKED_AT,
+            *self.questions.words(node),
         ]
 
     def address(self, node: str) -> str:
@@ -354,6 +392,12 @@ class Inquiry:
         endpoints: list[str] = self.expected.etcd.get("endpoints", [])
         usual = f"https://{address}:{ETCD_PORT}"
         return next((url for url in endpoints if f"//{address}:" in url), usual)
+
+    def has_etcd(self, node: str) -> bool:
+        """Should the node have a member of etcd?"""
+        endpoints = self.expected.etcd.get("endpoints", [])
+        expected = any(f"//{self.address(node)}:" in url for url in endpoints)
+        return expected if endpoints else roster.is_control(self.run.node(node))
 
     def identities(self) -> list[tuple[str, ...]]:
         """The etcd client files to try in order: what is expected, then the usual places."""

@@ -34,11 +34,11 @@ from conformance.hardening import (
     TlsPort,
 )
 from conformance.machine import Machine, NodeLease, Room
+from conformance.paths import Answer, Paths, Ping
 from conformance.store import Running
 from conformance.verdict import Unasked
 
 FORMAT = 1
-ECHOES = 5  # replies after which the probe's ping ends
 # What a recording does not hold that was made before the suite asked for it.
 UNRECORDED = Unasked("this recording is older than the question", permanent=True)
 
@@ -252,30 +252,6 @@ class Etcd:
 
 
 @dataclass(frozen=True)
-class Ping:
-    """Echo requests and replies; `ms` is the mean time of those that came back."""
-
-    sent: int
-    received: int
-    ms: float | None
-
-    @property
-    def is_whole(self) -> bool:
-        """Did every echo come back? One more than was asked for may be on its way."""
-        return self.sent - self.received <= (1 if self.received >= ECHOES else 0)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a service said ('' if nothing), in how many tries, the last one's time, the problem."""
-
-    said: str
-    tries: int
-    ms: int
-    problem: str
-
-
-@dataclass(frozen=True)
 class Lookup:
     """The addresses of a name, none if it did not resolve; the time, the reason."""
 
@@ -324,6 +300,7 @@ class NodeView:
     components: list[Component] | Unasked = UNRECORDED
     machine: Machine | Unasked = UNRECORDED
     room: dict[str, Room] | Unasked = UNRECORDED
+    paths: Paths | Unasked = UNRECORDED
 
     @classmethod
     def unasked(cls, reason: str, permanent: bool = False) -> "NodeView":

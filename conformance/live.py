@@ -161,7 +161,17 @@ class Live:
 
     def net_probes(self) -> dict[str, str]:
         """The pod-network probe of each node, by node."""
-        label = f"{stage.APP_LABEL}={stage.NET_PROBE}"
+        return self._probes(stage.NET_PROBE)
+
+    def host_probes(self) -> dict[str, str]:
+        """The probe on each node itself, by node; a skip where the cluster allows none."""
+        if not (found := self._probes(stage.HOST_PROBE)):
+            for node in self.run.nodes:
+                self.require_made(stage.probe(stage.HOST_PROBE, node.name))
+        return found
+
+    def _probes(self, app: str) -> dict[str, str]:
+        label = f"{stage.APP_LABEL}={app}"
         pods = self.cluster.items(self.path("pods"), labelSelector=label)
         return {node_of(pod): str(pod["metadata"]["name"]) for pod in pods if is_ready(pod)}
 

@@ -3,11 +3,12 @@
 
 from collections.abc import Callable
 
-from conformance import placing, pulls, rights, stage, workloads
+from conformance import path_scene, placing, pulls, rights, stage, workloads
 from conformance.stage import Manifest, Run
 
 SCENES: list[Callable[[Run], list[Manifest]]] = [
     stage.scene,
+    path_scene.scene,
     placing.scene,
     workloads.scene,
     rights.scene,

@@ -12,7 +12,6 @@ from typing import TypeVar
 from conformance import components, machine_sections, store_sections
 from conformance import hardening_sections as hardening
 from conformance.facts import (
-    Answer,
     Doors,
     Etcd,
     Forward,
@@ -24,13 +23,13 @@ from conformance.facts import (
     MemberStatus,
     Neighbour,
     NodeView,
-    Ping,
     Route,
     SubnetEnv,
     Unit,
 )
 from conformance.hardening import AuditLog, RuntimeView
 from conformance.machine import Clock, Machine
+from conformance.paths import Answer, Ping
 from conformance.store import Database, Running, Writes
 from conformance.verdict import Unasked
 
@@ -421,11 +420,12 @@ def parse_doors(text: str) -> Doors:
 
 
 def parse_pings(text: str) -> dict[str, Ping]:
-    """Lines of NODE SENT RECEIVED MILLISECONDS."""
+    """Lines of NODE SENT RECEIVED MILLISECONDS [LEAST]."""
     pings = {}
     for line in text.splitlines():
-        node, sent, received, ms = line.split()
-        pings[node] = Ping(int(sent), int(received), None if ms == "-" else float(ms))
+        node, sent, received, ms, least = [*line.split(), "-"][:5]
+        times = (None if each == "-" else float(each) for each in (ms, least))
+        pings[node] = Ping(int(sent), int(received), *times)
     return pings
 
 

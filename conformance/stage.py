@@ -260,7 +260,7 @@ def _access() -> list[Manifest]:
 
 
 def _says_hello(run: Run, node: str) -> Manifest:
-    shell = f"echo '{log_line(run.id, node)}'; exec /agnhost pause"
+    shell = f"echo '{log_line(run.id, node)}'; exec /agnhost netexec --http-port={POD_PORT}"
     return pod_spec(run, ["sh", "-c", shell])
 
 

@@ -6,16 +6,22 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip
 import pytest
 
 from conformance import causes
+from conformance.detects import detects
 from conformance.expectation import Expectation
-from conformance.facts import Facts, Lease, Ping, SubnetEnv
+from conformance.facts import Facts
+from conformance.flannel import env_of, lease_of, lease_of_subnet, lease_seconds, leases
+from conformance.paths import Ping
 from conformance.verdict import CouldNotAskError, Unasked, known, require
 
 pytestmark = pytest.mark.network
+
+LEASE_SECONDS = 86400  # flannel asks for a day
 
 
 # ---- flannel's plan: one lease a node, known to all ----
 
 
+@detects("lease-missing", "wrong-interface")
 def test_node_has_one_lease(facts: Facts, node: str) -> None:
     """Flannel holds exactly one lease for the node's internal address."""
     address = facts.nodes[node].address
@@ -30,6 +36,42 @@ def test_node_has_one_lease(facts: Facts, node: str) -> None:
     )
 
 
+@detects("wrong-interface")
+def test_lease_names_the_nodes_network(facts: Facts, expected: Expectation, node: str) -> None:
+    """Other nodes are told to send to an address in the nodes' own network."""
+    lease = lease_of_subnet(facts, node)
+    network = expected.networks.get("nodes")
+    known_addresses = {status.address for status in facts.nodes.values()}
+    within = (
+        ip_address(lease.public_ip) in ip_network(network)
+        if network
+        else lease.public_ip in known_addresses
+    )
+    require(
+        within,
+        at=f"{node}: PublicIP of its lease {lease.subnet}",
+        expected=f"{facts.nodes[node].address}, in {network or 'the list of internal addresses'}",
+        seen=lease.public_ip,
+        likely="flanneld was started with another interface (-iface), or chose the first it found",
+        look=f"on {node}: systemctl cat flanneld; cat /etc/flannel/flanneld.env; ip route",
+    )
+
+
+def test_lease_is_renewed(facts: Facts, node: str) -> None:
+    """The node's lease ends in the future, and not later than flannel ever asks for."""
+    lease = lease_of_subnet(facts, node)
+    left = lease_seconds(facts, lease.subnet)
+    require(
+        0 < left <= LEASE_SECONDS,
+        at=f"{node}: the time that is left of flannel's lease {lease.subnet}",
+        expected=f"more than 0 s, at most {LEASE_SECONDS} s",
+        seen=f"{left} s",
+        likely="flanneld does not renew its lease, or somebody made one without an end",
+        look=f"on {node}: journalctl -u flanneld -n 50; etcdctl lease list",
+    )
+
+
+@detects("duplicate-pod-subnet")
 def test_lease_overlaps_no_other(facts: Facts, expected: Expectation, node: str) -> None:
     """The node's subnet is inside the pods' network and shares no address with another node's."""
     mine = lease_of(facts, node)
@@ -51,6 +93,7 @@ def test_lease_overlaps_no_other(facts: Facts, expected: Expectation, node: str)
     )
 
 
+@detects("subnet-env-missing")
 def test_subnet_env_is_the_lease(facts: Facts, node: str) -> None:
     """The subnet that flannel leased is the one it told the node in /run/flannel/subnet.env."""
     lease, env = lease_of(facts, node), env_of(facts, node)
@@ -145,6 +188,7 @@ def test_lease_names_the_vxlan_device(facts: Facts, node: str) -> None:
     )
 
 
+@detects("stale-fdb")
 def test_node_knows_the_way(facts: Facts, source: str, target: str) -> None:
     """The source's kernel knows how to send to the target's pods: FDB, ARP entry and route."""
     lease, view = lease_of(facts, target), facts.view(source)
@@ -173,6 +217,15 @@ def test_node_knows_the_way(facts: Facts, source: str, target: str) -> None:
 # ---- packets: every ordered pair of nodes ----
 
 
+@detects(
+    "vxlan-blocked",
+    "vxlan-one-way",
+    "vxlan-blocked-between-subnets",
+    "ip-forward-off",
+    "forward-policy-drop",
+    "stale-fdb",
+    "pod-addresses-dropped",
+)
 def test_pod_reaches_pod(facts: Facts, source: str, target: str) -> None:
     """A pod on the source node pings a pod on the target node."""
     ping = ping_to(facts, facts.view(source).pod_pings, source, target)
@@ -186,6 +239,7 @@ def test_pod_reaches_pod(facts: Facts, source: str, target: str) -> None:
     )
 
 
+@detects("vxlan-blocked", "vxlan-one-way", "ip-forward-off")
 def test_host_reaches_pod(facts: Facts, host: str, peer: str) -> None:
     """A node itself pings a pod on each node, its own included."""
     ping = ping_to(facts, facts.view(host).host_pings, host, peer)
@@ -209,54 +263,3 @@ def ping_to(facts: Facts, pings: dict[str, Ping] | Unasked, source: str, target:
         known(facts.view(target).pod_pings)
         raise CouldNotAskError(f"{source} -> {target}: no probe had an address on {target}")
     return sent[target]
-
-
-# ---- flannel's own words ----
-
-NO_FLANNEL = "no node runs flannel: neither its process nor /run/flannel/subnet.env is there"
-
-
-def has_flannel(facts: Facts) -> bool:
-    """Does any node run flannel, or show that it did?"""
-    return any(
-        view.flanneld is True or isinstance(view.subnet_env, SubnetEnv)
-        for view in facts.views.values()
-    )
-
-
-def leases(facts: Facts) -> list[Lease]:
-    """All leases: as noted on the nodes, else as the first node that can read etcd tells them."""
-    if not has_flannel(facts):
-        pytest.skip(NO_FLANNEL)
-    if noted := [] if isinstance(facts.noted_leases, Unasked) else facts.noted_leases:
-        return noted
-    told = [view.leases for view in facts.views.values() if view.leases is not None]
-    if not told:
-        pytest.skip("no node can read flannel's leases: none has both an etcd member and etcdctl")
-    return next((each for each in told if not isinstance(each, Unasked)), None) or known(told[0])
-
-
-def lease_of(facts: Facts, node: str) -> Lease:
-    """The node's lease, found by its internal address. Without one there is nothing to compare."""
-    address = facts.nodes[node].address
-    held = [lease for lease in leases(facts) if lease.public_ip == address]
-    if not held:
-        pytest.skip(f"{node} has no lease (see test_node_has_one_lease)")
-    return held[0]
-
-
-def env_of(facts: Facts, node: str) -> SubnetEnv:
-    """The node's subnet.env; on a node without it flannel has not started, which is a failure."""
-    env = known(facts.view(node).subnet_env)
-    if env is None and not has_flannel(facts):
-        pytest.skip(NO_FLANNEL)
-    require(
-        env is not None,
-        at=f"{node}: /run/flannel/subnet.env",
-        expected="the node's subnet",
-        seen="no such file",
-        likely="flanneld has not started: it cannot reach etcd, or found no network there",
-        look=f"on {node}: journalctl -u flanneld -n 50",
-    )
-    assert env is not None
-    return env

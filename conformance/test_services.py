@@ -5,10 +5,12 @@ import pytest
 
 from conformance import stage
 from conformance.cluster import TooLateError, until
+from conformance.detects import detects
 from conformance.expectation import Expectation
-from conformance.facts import Answer, Facts
+from conformance.facts import Facts
 from conformance.live import Live
 from conformance.outlook import CONTROLLERS
+from conformance.paths import Answer
 from conformance.verdict import BrokenError, CouldNotAskError, known, require
 
 pytestmark = pytest.mark.services
@@ -17,16 +19,19 @@ FOLLOW_SECONDS = 15.0  # for kube-proxy to follow its endpoints; it takes a seco
 PROXY = "on {}: systemctl status kube-proxy; iptables-save -t nat | grep {}"
 
 
+@detects("kube-proxy-down")
 def test_cluster_ip_answers_in_pods(facts: Facts, node: str) -> None:
     """A new service answers at its ClusterIP in a pod of the node, on a new connection."""
     require_answer(facts, known(facts.view(node).web_from_pod), node, "pod")
 
 
+@detects("kube-proxy-down")
 def test_cluster_ip_answers_on_host(facts: Facts, node: str) -> None:
     """A new service answers at its ClusterIP on the node itself, on a new connection."""
     require_answer(facts, known(facts.view(node).web_from_host), node, "host")
 
 
+@detects("kube-proxy-down", "node-port-closed")
 def test_node_port_answers(facts: Facts, host: str, peer: str) -> None:
     """A new service answers at its NodePort on every node, asked from every node."""
     answers, services = known(facts.view(host).node_ports), facts.services
@@ -45,12 +50,14 @@ def test_node_port_answers(facts: Facts, host: str, peer: str) -> None:
     )
 
 
+@detects("dns-down")
 def test_service_name_resolves(facts: Facts, node: str) -> None:
     """A pod of the node resolves a new service's name to its ClusterIP."""
     name = f"{stage.WEB}.{facts.services.namespace}.svc"
     require_name(facts, node, name, facts.services.web)
 
 
+@detects("dns-down")
 def test_api_name_resolves(facts: Facts, node: str) -> None:
     """A pod of the node resolves the API's own name, kubernetes.default."""
     require_name(facts, node, "kubernetes.default.svc", facts.services.kubernetes)
@@ -74,9 +81,12 @@ def test_pods_ask_the_clusters_dns(facts: Facts, expected: Expectation, node: st
     )
 
 
-@pytest.mark.parametrize("replicas", [(1, 3, 1)], ids=["1-3-1"])
+@pytest.mark.parametrize("replicas", [(1, 3, 1, 0)], ids=["1-3-1-0"])
 def test_endpoints_follow_a_scale_up_and_down(live: Live, replicas: tuple[int, ...]) -> None:
-    """When a Deployment grows and shrinks, its service answers with just the pods there are."""
+    """When a Deployment grows and shrinks, its service answers with just the pods there are.
+
+    And when none is left, whoever asks is refused at once.
+    """
     live.require_made(stage.SCALED)
     require_endpoints(live, replicas[0], live.hurried(CONTROLLERS, live.left()))
     for count in replicas:
@@ -84,7 +94,9 @@ def test_endpoints_follow_a_scale_up_and_down(live: Live, replicas: tuple[int, .
             f"{live.apps('deployments', stage.SCALED)}/scale", {"spec": {"replicas": count}}
         )
         require_endpoints(live, count, live.patience)
-        require_answers_from(live, ready_pods(live))
+        if count:
+            require_answers_from(live, ready_pods(live))
+    require_refusal(live)
 
 
 # ---- endpoints ----
@@ -156,6 +168,30 @@ def require_answers_from(live: Live, pods: dict[str, str]) -> None:
             at=f"{node}: service {stage.SCALED} at {address}, asked {tries} times",
             expected=f"answers from {', '.join(sorted(want))}",
             seen=f"answers from {', '.join(sorted(late.last)) or 'nobody'}",
+            likely=f"kube-proxy on {node} does not follow the endpoints",
+            look=PROXY.format(node, address),
+        ) from None
+
+
+def require_refusal(live: Live) -> None:
+    """Asked without a pod left, the service refuses, and nobody has to wait."""
+    probes = live.net_probes()
+    if not probes:
+        raise CouldNotAskError("no node runs a probe from which to ask the service")
+    node, probe = max(probes.items())
+    address = live.cluster.get(live.path("services", stage.SCALED))["spec"]["clusterIP"]
+    script = f"timeout 2 wget -q -O - http://{address}:{stage.WEB_PORT}/hostname 2>&1"
+    try:
+        until(
+            lambda: live.shell(probe, script),
+            lambda ran: ran.status != 0 and "refused" in ran.stdout,
+            min(live.patience, FOLLOW_SECONDS),
+        )
+    except TooLateError as late:
+        raise BrokenError(
+            at=f"{node}: service {stage.SCALED} at {address} after its last pod went",
+            expected="connection refused at once",
+            seen=late.last.stdout.strip() or "no answer in 2 s",
             likely=f"kube-proxy on {node} does not follow the endpoints",
             look=PROXY.format(node, address),
         ) from None

@@ -23,6 +23,12 @@
 #   certificate=PATH              a certificate of this node to tell
 #   component=NAME                a program whose memory and open files to tell
 #   sealed=NAMESPACE/NAME,WORD    a Secret to look at in etcd, and the word that is in it
+#   neighbour=ADDRESS             another pod on this node
+#   direct=NODE,ADDRESS:PORT      a service whose only pod is on that node
+#   itself=ADDRESS:PORT           a service that leads the probe's pod to itself
+#   nobody=ADDRESS:PORT           a service without pods   sticky=ADDRESS:PORT   one that keeps its clients
+#   outside=PORT                  a NodePort that is answered by the pod of the very node that is asked
+#   server=ADDRESS                a name server to ask     ttl=yes          tell what is left of leases
 #
 # POSIX sh and busybox only; the node's own tools are reached by chroot, and may be absent. Every
 # command has a time limit. Each section is
@@ -40,6 +46,7 @@ readonly FOLDERS='/opt/heatgen/bin /usr/local/sbin /usr/local/bin /usr/sbin /usr
 peers='' services='' node_ports='' lookups='' units='' identities='' etcd='' prefix=/coreos.com/network
 apis='' own_api='' authorities='' ports='' programs='' trees='' certificates='' sealed=''
 components=''
+neighbour='' direct='' itself='' nobody='' sticky='' outside='' servers='' ttl=''
 # The flags that this script itself goes by.
 flags='etcd-cafile etcd-certfile etcd-keyfile etcd-endpoints etcd-prefix audit-log-path kubeconfig'
 flags="$flags cert-file key-file trusted-ca-file peer-cert-file peer-key-file peer-trusted-ca-file"
@@ -64,6 +71,14 @@ for argument in "$@"; do
         tree=*) trees="$trees $value" ;;
         certificate=*) certificates="$certificates $value" ;;
         sealed=*) sealed=$value ;;
+        neighbour=*) neighbour=$value ;;
+        direct=*) direct="$direct $value" ;;
+        itself=*) itself=$value ;;
+        nobody=*) nobody=$value ;;
+        sticky=*) sticky=$value ;;
+        outside=*) outside=$value ;;
+        server=*) servers="$servers $value" ;;
+        ttl=*) ttl=$value ;;
     esac
 done
 
@@ -171,18 +186,18 @@ flag_of() {
 
 # ---- asking the network: one line an answer, everything at once ----
 
-# ping_one KIND NODE ADDRESS: KIND NODE SENT RECEIVED MILLISECONDS
+# ping_one KIND NODE ADDRESS: KIND NODE SENT RECEIVED MILLISECONDS LEAST
 # Each request follows the reply before it, or a short while without; with -w ping ends with the fifth
 # reply, however many requests that took.
 ping_one() {
     told=$(ping -q -c 5 -A -W 2 -w 5 "$3" 2>&1)
     counts=$(printf '%s\n' "$told" |
         sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\)\( packets\)* received.*/\1 \2/p')
-    average=$(printf '%s\n' "$told" | sed -n 's#.*min/avg/max[^=]*= [0-9.]*/\([0-9.]*\)/.*#\1#p')
-    printf '%s %s %s %s\n' "$1" "$2" "${counts:-0 0}" "${average:--}"
+    times=$(printf '%s\n' "$told" | sed -n 's#.*min/avg/max[^=]*= \([0-9.]*\)/\([0-9.]*\)/.*#\2 \1#p')
+    printf '%s %s %s %s\n' "$1" "$2" "${counts:-0 0}" "${times:-- -}"
 }
 
-# http_one KIND LABEL ADDRESS:PORT: KIND LABEL TRIES MILLISECONDS ok HOSTNAME | … failed REASON
+# http_one KIND LABEL ADDRESS:PORT [PATH]: KIND LABEL TRIES MILLISECONDS ok HOSTNAME | … failed REASON
 # A service made a moment ago may take a few seconds to reach every node, so a failure is tried again;
 # how many tries it took is told. wget asks once a connection: no old connection hides a new rule.
 http_one() {
@@ -191,7 +206,7 @@ http_one() {
     while :; do
         tries=$((tries + 1))
         start=$(milliseconds)
-        if said=$(timeout 3 wget -q -O - "http://$3/hostname" 2>&1); then
+        if said=$(timeout 3 wget -q -O - "http://$3/${4:-hostname}" 2>&1); then
             printf '%s %s %s %s ok %s\n' "$1" "$2" "$tries" $(($(milliseconds) - start)) "$said"
             return
         fi
@@ -242,6 +257,7 @@ ask_from_pod() {
     ping_peers pod_ping
     ask_services pod_http
     for lookup in $lookups; do lookup_one "$lookup" & done
+    paths_from_pod
     sed -n 's/^nameserver */nameserver /p' /etc/resolv.conf
     wait
 }
@@ -250,15 +266,19 @@ ask_from_host() {
     ping_peers host_ping
     ask_services host_http
     ask_node_ports
+    paths_from_host
     wait
 }
 
 # The probe's pod is found by its environment: the variable is this run's own.
+probe_pod() {
+    grep -ls "CONFORMANCE_PROBE=$run" /proc/[0-9]*/environ | head -n 1 | sed 's#/proc/\([0-9]*\)/.*#\1#'
+}
+
 enter_pod() {
-    pid=$(grep -ls "CONFORMANCE_PROBE=$run" /proc/[0-9]*/environ | head -n 1 | sed 's#/proc/\([0-9]*\)/.*#\1#')
-    if [ -z "$pid" ]; then
+    if [ -z "$pod" ]; then
         echo "pod_problem no process of the pod-network probe is on this node"
-    elif ! problem=$(nsenter -t "$pid" -m -n sh /probe/collect.sh pod "$run" "$@" 2>&1 >&4); then
+    elif ! problem=$(nsenter -t "$pod" -m -n sh /probe/collect.sh pod "$run" "$@" 2>&1 >&4); then
         printf 'pod_problem %s\n' "$problem"
     fi
 }
@@ -421,17 +441,24 @@ raw() {
 }
 
 # Flannel's leases are read as flannel itself would read them, else with the identity for etcd.
-leases() {
+as_flannel() {
     if [ -n "$(flag_of flanneld etcd-keyfile)" ]; then
         client_of flanneld
         etcd=$(flag_of flanneld etcd-endpoints)
     fi
+}
+
+leases() {
+    as_flannel
     etcdctl get --prefix "$prefix/subnets/"
 }
 
 collect_leases() {
     section flanneld_process process flanneld
-    if runs_etcd && has etcdctl && identity; then section leases leases; fi
+    if runs_etcd && has etcdctl && identity; then
+        section leases leases
+        [ -z "$ttl" ] || section lease_seconds lease_seconds
+    fi
 }
 
 # shellcheck disable=SC2086 # the units are words
@@ -448,7 +475,9 @@ collect_node() {
     if has systemctl; then section units unit_states; else absent units "the node has no systemctl"; fi
     collect_etcd
     collect_leases
+    pod=$(probe_pod)
     section network ask_network "$@"
+    collect_paths
     collect_api
     collect_hardening
     collect_runtime
@@ -458,6 +487,8 @@ collect_node() {
     section clock_end clock
 }
 
+# shellcheck source=conformance/probe/paths.sh
+. /probe/paths.sh
 # shellcheck source=conformance/probe/hardening.sh
 [ "$mode" = pod ] || . /probe/hardening.sh
 # shellcheck source=conformance/probe/components.sh

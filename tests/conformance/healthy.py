@@ -263,6 +263,7 @@ def _view(name: str, nodes: Nodes) -> Json:
             "imagefs.available": {"size": 40 * 2**30, "free": 30 * 2**30},
             "pid.available": {"size": 32768, "free": 32000},
         },
+        "paths": _paths(name, nodes),
     }
 
 
@@ -333,7 +334,38 @@ def _links(name: str, node: Node, several: bool) -> Json:
 
 
 def _pings(nodes: Nodes) -> Json:
-    return {peer: {"sent": 3, "received": 3, "ms": 0.2} for peer in nodes}
+    return {peer: {"sent": 3, "received": 3, "ms": 0.2, "least": 0.1} for peer in nodes}
+
+
+def _paths(name: str, nodes: Nodes) -> Json:
+    node = nodes[name]
+    first = next(iter(control(nodes)))
+    queries = {"ms": [2, 1, 1], "failed": 0, "problem": ""}
+    servers = [DNS, *(node.pod for node in list(nodes.values())[-2:])]
+    return {
+        "own": {"address": node.pod, "mtu": 1450},
+        "neighbour": {"sent": 5, "received": 5, "ms": 0.1, "least": 0.1},
+        "hosts": _pings(nodes),
+        "host_pings": _pings(nodes),
+        "frames": {peer: {"size": 1450, "sent": 3, "received": 3, "problem": ""} for peer in nodes},
+        "seen_as": dict.fromkeys(nodes, node.pod),
+        "direct": {peer: _answer() for peer in nodes},
+        "itself": _answer(),
+        "nobody": _answer() | {"said": "", "problem": "can't connect: Connection refused"},
+        "sticky": ["probe-net-x"] * 15,
+        "requests": {"count": 20, "failed": 0, "slowest": 30, "problem": ""},
+        "queries": dict.fromkeys(servers, queries),
+        "outside": {peer: _answer() | {"said": f"{node.address}:40000"} for peer in nodes},
+        "forward": [
+            "-P FORWARD DROP",
+            '-A FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD',
+            '-A FLANNEL-FWD -s 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT',
+            '-A FLANNEL-FWD -d 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT',
+        ],
+        "lease_seconds": {f"{each.subnet}.0/24": 86000 for each in nodes.values()}
+        if name == first
+        else None,
+    }
 
 
 def _answer() -> Json:

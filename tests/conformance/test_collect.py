@@ -11,9 +11,10 @@ from conformance.cluster import Cluster, RefusedError, asked
 from conformance.collect import IDENTITIES, Inquiry, await_probes
 from conformance.execute import Ran
 from conformance.expectation import NOTHING, Expectation, understand
-from conformance.facts import NodeStatus, Ping, Services, from_plain
+from conformance.facts import NodeStatus, Services, from_plain
 from conformance.making import Made, Refusal
 from conformance.outlook import Outlook
+from conformance.paths import Ping
 from conformance.roster import with_control
 from conformance.stage import Run
 from conformance.verdict import CouldNotAskError, Unasked

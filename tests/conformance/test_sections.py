@@ -2,7 +2,8 @@
 """Reading what the probes print: the good, the failed, the missing and the garbled."""
 
 from conformance import roster, sections
-from conformance.facts import Answer, Health, Lookup, NodeView, Ping, Unit
+from conformance.facts import Health, Lookup, NodeView, Unit
+from conformance.paths import Answer, Ping
 from conformance.verdict import Unasked
 
 WEB = "10.96.7.7:80"

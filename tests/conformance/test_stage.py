@@ -76,7 +76,8 @@ def test_scripts_are_all_given_to_the_probes(run: Run) -> None:
         if (each["kind"], each["metadata"]["name"]) == ("ConfigMap", "probe")
     ]
     sourced = re.findall(r"\. /probe/(\S+)", config["data"]["collect.sh"])
-    assert set(config["data"]) == {"collect.sh", *sourced}
+    called = ("collect.sh", "rate.sh", "udp.sh")
+    assert set(config["data"]) == {*called, *sourced}
     assert ". /probe/hardening.sh" in config["data"]["collect.sh"]
 
 

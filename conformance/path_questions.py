@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the probes have to know to follow paths: the services' addresses, and who is a neighbour."""
+
+from dataclasses import dataclass, field
+
+from conformance import path_scene, roster, stage
+from conformance.cluster import Cluster, TooLateError, until
+from conformance.outlook import SCHEDULER, Outlook
+from conformance.pods import Json, is_ready, node_of
+from conformance.stage import Run
+from conformance.verdict import CouldNotAskError
+
+PATIENCE = 10.0  # seconds for pods that were made together with the probes, which are there already
+
+
+@dataclass(frozen=True)
+class Questions:
+    """The same for all nodes, but for the pod beside the probe.
+
+    services: ADDRESS:PORT by name. node_port: of the service `outside`. neighbours: addresses of
+    the nodes' own pods, by node. servers: name servers. reader: the node that is to tell how long
+    leases last.
+    """
+
+    services: dict[str, str] = field(default_factory=dict)
+    node_port: int = 0
+    neighbours: dict[str, str] = field(default_factory=dict)
+    directs: dict[str, str] = field(default_factory=dict)
+    servers: list[str] = field(default_factory=list)
+    reader: str = ""
+
+    def words(self, node: str) -> list[str]:
+        """The KEY=VALUE words for `collect.sh` on `node`."""
+        single = (path_scene.ITSELF, path_scene.NOBODY, path_scene.STICKY)
+        return [
+            *(f"neighbour={address}" for at, address in self.neighbours.items() if at == node),
+            *(
+                f"direct={at},{self.services[name]}"
+                for name, at in self.directs.items()
+                if at in self.neighbours and name in self.services
+            ),
+            *(f"{name}={self.services[name]}" for name in single if name in self.services),
+            *([f"outside={self.node_port}"] if self.node_port else []),
+            *(f"server={address}" for address in self.servers),
+            *(["ttl=yes"] if node == self.reader else []),
+        ]
+
+
+def prepare(outlook: Outlook, dns: str, readers: list[str]) -> Questions:
+    """Learn the addresses; wait a moment for the nodes' own pods.
+
+    Args:
+        outlook: of the run's pods.
+        dns: the address of the cluster's DNS, '' if there is none.
+        readers: nodes that can read flannel's leases, if any.
+    """
+    cluster, run = outlook.cluster, outlook.run
+    found = cluster.items(f"/api/v1/namespaces/{run.namespace}/services")
+    services = {service["metadata"]["name"]: service["spec"] for service in found}
+    ports = services.get(path_scene.OUTSIDE, {}).get("ports", [{}])
+    return Questions(
+        services={
+            name: f"{spec['clusterIP']}:{spec['ports'][0]['port']}"
+            for name, spec in services.items()
+            if spec.get("clusterIP", "None") != "None"
+        },
+        node_port=ports[0].get("nodePort", 0),
+        neighbours=await_own_pods(cluster, run, 0 if outlook.without(SCHEDULER) else PATIENCE),
+        directs={name: node.name for name, node in path_scene.targets(run).items()},
+        servers=[*([dns] if dns else []), *replicas(cluster)],
+        reader=next(iter(readers), ""),
+    )
+
+
+def await_own_pods(cluster: Cluster, run: Run, patience: float) -> dict[str, str]:
+    """The addresses of the nodes' own pods that run, by node."""
+    names = {stage.own_pod(node.name) for node in run.nodes}
+    ready = sum(node.ready for node in run.nodes)
+    path = f"/api/v1/namespaces/{run.namespace}/pods"
+
+    def running() -> dict[str, str]:
+        pods: list[Json] = cluster.items(path)
+        return {
+            node_of(pod): pod["status"]["podIP"]
+            for pod in pods
+            if pod["metadata"]["name"] in names and is_ready(pod) and pod["status"].get("podIP")
+        }
+
+    try:
+        return until(running, lambda found: len(found) >= ready, patience)
+    except TooLateError as late:
+        return dict(late.last)
+
+
+def replicas(cluster: Cluster) -> list[str]:
+    """The addresses of the running pods of the cluster's DNS."""
+    try:
+        return [pod.address for pod in roster.dns_pods(cluster)]
+    except CouldNotAskError:
+        return []  # told by the facts themselves
