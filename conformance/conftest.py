@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pytest's hooks and the fixtures: where the suite meets pytest, and nothing else."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -12,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from conformance import deadline, options, rounds, rules
+from conformance import deadline, options, outputs, overview, rounds, rules
 from conformance import session as run_session
 from conformance.expectation import Expectation
 from conformance.facts import Facts
 from conformance.governance import IdleConnection
 from conformance.live import Live
+from conformance.outputs import Outputs
 from conformance.recorder import Recorder, describe
 from conformance.results import Writer
 from conformance.roster import is_control
@@ -30,6 +32,8 @@ LONGEST = "test_endpoints_follow"  # the test that waits longest; others fill th
 verdicts = pytest.StashKey["Verdicts"]()
 epilogue = pytest.StashKey[list[str]]()
 recorder = pytest.StashKey[Recorder]()
+timings = pytest.StashKey[dict[str, float]]()
+wanted = pytest.StashKey[Outputs]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[epilogue] = []
     config.stash[verdicts] = Verdicts()
     config.pluginmanager.register(config.stash[verdicts])
+    config.stash[timings] = {}
     config.stash[recorder] = Recorder()
     if not is_worker(config):
         config.pluginmanager.register(config.stash[recorder])
@@ -68,10 +73,16 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     plan = rounds.planned(config)
     if plan is None:
         return None
+    to = outputs.wanted(config)
     driver = rounds.driver(plan, options.settings(config), config)
     status = driver.drive()
     if driver.rounds:
-        for line in rounds.in_words(driver.told()):
+        told = driver.told()
+        lines = rounds.in_words(told)
+        if driver.shown:
+            lines += outputs.write(to, driver.shown, told)
+            outputs.complete_junit(to, driver.shown)
+        for line in lines:
             driver.say(line)
     return status
 
@@ -96,11 +107,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     try:
         part.start()
     except CouldNotAskError as problem:
-        config.stash[recorder].end(pytest.ExitCode.USAGE_ERROR, problem=str(problem))
+        _tell(config, pytest.ExitCode.USAGE_ERROR, problem=str(problem))
         raise pytest.UsageError(f"the run could not begin: {problem}") from None
 
 
 def _begin_results(part: Session, config: pytest.Config) -> None:
+    config.stash[wanted] = outputs.wanted(config)
     kept = config.stash[recorder]
     if part.settings.results:
         kept.writer = Writer(part.settings.results)
@@ -126,7 +138,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not judged and not session.exitstatus:
         config.stash[epilogue].append("nothing was judged: no test passed, so this is no success")
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-    config.stash[recorder].end(int(session.exitstatus), notes=config.stash[epilogue])
+    _tell(config, int(session.exitstatus), notes=[*config.stash[epilogue]])
+
+
+def _tell(config: pytest.Config, status: int, **footer: Any) -> None:
+    """Close the results, and write all that is made of them but JUnit, which pytest writes last."""
+    kept = config.stash[recorder]
+    if kept.footer or wanted not in config.stash:
+        return
+    kept.end(status, **footer, seconds=config.stash[timings])
+    config.stash[epilogue] += outputs.write(config.stash[wanted], kept.recording)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -136,7 +157,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _end(part, config)
         for line in config.stash[epilogue]:
             sys.stderr.write(f"conformance: {line}\n")
-        config.stash[recorder].end(pytest.ExitCode.INTERNAL_ERROR, notes=config.stash[epilogue])
+        _tell(config, pytest.ExitCode.INTERNAL_ERROR, notes=[*config.stash[epilogue]])
+    if wanted in config.stash and config.stash[recorder].footer:
+        outputs.complete_junit(config.stash[wanted], config.stash[recorder].recording)
 
 
 def _end(part: Session, config: pytest.Config) -> bool:
@@ -145,13 +168,18 @@ def _end(part: Session, config: pytest.Config) -> bool:
     said += part.notices
     if part.save():
         said.append(f"facts kept in {part.settings.save}")
+    if found := part.collected():
+        shown = overview.of(found, part.expected)
+        config.stash[recorder].cluster = dataclasses.asdict(shown)
+        config.stash[timings] |= found.seconds
     remains: list[str] = []
     if part.life:
         said += [f"swept namespace {name}: {why}" for name, why in part.life.swept.items()]
         remains = part.life.end(part.settings.patience)
         said += [f"LEFT BEHIND: {what}" for what in remains]
-        took = part.asking_seconds() | part.life.seconds
-        said.append(", ".join(f"{what} {seconds:.1f} s" for what, seconds in took.items()))
+        config.stash[timings] |= part.life.seconds
+        took = (f"{what} {seconds:.1f} s" for what, seconds in config.stash[timings].items())
+        said.append(", ".join(took))
     part.close()
     return not remains
 

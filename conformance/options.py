@@ -78,6 +78,13 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--results", metavar="FILE", help="one JSON line a test, written as each test ends"
     )
+    group.addoption("--report", metavar="FILE", help="one HTML page that needs no other file")
+    group.addoption(
+        "--baseline", metavar="FILE", help="an earlier run's results or report, to compare with"
+    )
+    group.addoption(
+        "--artifacts", metavar="FILE", help="tell the written files, as JSON for zuul_return"
+    )
     _add_soak(parser)
 
 

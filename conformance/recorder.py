@@ -15,7 +15,16 @@ from typing import Any
 import pytest
 
 from conformance import options
-from conformance.results import ERROR, FAILED, PASSED, SKIPPED, Result, Writer
+from conformance.results import (
+    ERROR,
+    FAILED,
+    FORMAT,
+    PASSED,
+    SKIPPED,
+    Recording,
+    Result,
+    Writer,
+)
 
 CRASHED = "???"  # what xdist calls the phase in which a worker died
 
@@ -78,14 +87,20 @@ class Recorder:
 
     writer: Writer | None = None
     results: list[Result] = field(default_factory=list)
-    ended: bool = False
+    header: dict[str, Any] = field(default_factory=dict)
+    footer: dict[str, Any] = field(default_factory=dict)
+    cluster: dict[str, Any] | None = None
     _phases: dict[str, list[pytest.TestReport]] = field(default_factory=dict)
 
     def begin(self, **header: Any) -> None:
         """Write the first line."""
-        if self.writer:
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            self.writer.write({"format": 1, "began": now, **header})
+        self.header = {"format": FORMAT, "began": _now(), **header}
+        self._write(self.header)
+
+    @property
+    def recording(self) -> Recording:
+        """All so far."""
+        return Recording(self.header, self.results, self.footer, self.cluster)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One phase of a test is over, in this process or in a worker."""
@@ -95,22 +110,30 @@ class Recorder:
 
     def end(self, exit_status: int, **footer: Any) -> None:
         """Write what is half told (an interrupted test, if it has a verdict) and the last line."""
-        if self.ended:
+        if self.footer:
             return
-        self.ended = True
         for phases in self._phases.values():
             if len(phases) > 1 or not phases[0].passed:
                 self._keep(phases)
+        if self.cluster:
+            self._write({"cluster": self.cluster})
+        self.footer = {"ended": _now(), "exit": int(exit_status), **footer}
+        self._write(self.footer)
         if self.writer:
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            self.writer.write({"ended": now, "exit": exit_status, **footer})
             self.writer.close()
 
     def _keep(self, phases: list[pytest.TestReport]) -> None:
         result = result_of(phases)
         self.results.append(result)
+        self._write(result)
+
+    def _write(self, line: Result | dict[str, Any]) -> None:
         if self.writer:
-            self.writer.write(result)
+            self.writer.write(line)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def result_of(phases: list[pytest.TestReport]) -> Result:

@@ -46,11 +46,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Recording:
-    """A results file. `footer` is empty if the run was killed before its end."""
+    """A results file. `footer` is empty if the run was killed before its end.
+
+    cluster: the `overview` of the cluster, if the facts were collected.
+    """
 
     header: dict[str, Any]
     results: list[Result]
     footer: dict[str, Any] = field(default_factory=dict)
+    cluster: dict[str, Any] | None = None
 
 
 class ResultsError(ValueError):
@@ -94,10 +98,11 @@ def parse(text: str) -> Recording:
         if not plain or plain[0].get("format") != FORMAT:
             raise ResultsError(f"not a results file of format {FORMAT}; make one with --results")
         results = [from_plain(Result, line) for line in plain[1:] if "test" in line]
-        footer = plain[-1] if len(plain) > 1 and "test" not in plain[-1] else {}
+        footer = plain[-1] if "ended" in plain[-1] else {}
+        cluster = next((line["cluster"] for line in plain if "cluster" in line), None)
     except (ValueError, TypeError, AttributeError) as problem:
         raise ResultsError(str(problem)) from None
-    return Recording(plain[0], typing.cast("list[Result]", results), footer)
+    return Recording(plain[0], typing.cast("list[Result]", results), footer, cluster)
 
 
 def read(path: Path) -> Recording:

@@ -25,7 +25,6 @@ import pytest
 
 from conformance import census, facts, history, results, soak
 from conformance.cluster import Cluster
-from conformance.facts import Facts
 from conformance.history import Round
 from conformance.options import Settings
 from conformance.results import Recording
@@ -114,8 +113,7 @@ class Driver:
     say: Callable[[str], None]
     rounds: list[Round] = field(default_factory=list)
     done: int = 0
-    last: Recording | None = None
-    last_facts: Facts | None = None
+    shown: Recording | None = None
     stopped: bool = False
     left: list[str] = field(default_factory=list)
     _cluster: Cluster | None = None
@@ -173,13 +171,13 @@ class Driver:
         began = time.time()
         code = self._run(folder)
         seconds = time.time() - began
-        self.last = _read(lambda: results.read(folder / "results.jsonl"))
         kept = self.settings.replay or folder / "facts.json"
-        self.last_facts = _read(lambda: facts.load(kept))
+        recording = _read(lambda: results.read(folder / "results.jsonl"))
+        found = _read(lambda: facts.load(kept))
         if not self.stopped:
             told = history.round_of(
-                self.last,
-                self.last_facts,
+                recording,
+                found,
                 code,
                 round=number,
                 cluster=self._asked(census.identity) or "",
@@ -192,12 +190,18 @@ class Driver:
             self.rounds.append(told)
             self.done += 1
             self.say(self._in_a_line(told))
+            if recording and (told.red or self.shown is None or not self._shows_red()):
+                self.shown = recording  # the last red round, for that is what one wants to see
             if told.red:
                 shutil.copytree(folder, self.evidence / f"round-{number}", dirs_exist_ok=True)
                 if self.done == 1 and code == pytest.ExitCode.USAGE_ERROR:
                     self.say((folder / "output.txt").read_text()[-2000:])
         shutil.rmtree(folder, ignore_errors=True)
         return code
+
+    def _shows_red(self) -> bool:
+        shown = self.shown.results if self.shown else []
+        return bool(history.reds_of(shown))
 
     def _run(self, folder: Path) -> int:
         """One pytest, its output kept; ended (and tidied up by itself) if the soak is."""

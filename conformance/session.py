@@ -87,6 +87,16 @@ class Session:
             self._facts = self._replayed() if self.settings.replay else self._collected()
         return self._facts
 
+    def collected(self) -> Facts | None:
+        """The facts as far as they are there; nobody is asked for them."""
+        kept = self.shared / "facts.json" if self.shared else None
+        try:
+            if self.settings.replay:
+                return self._replayed()
+            return facts.load(kept) if kept and kept.exists() else None
+        except facts.FactsError:
+            return None
+
     def live(self) -> Live:
         """The cluster, for active tests; a recording has none, so they are skipped."""
         if self.settings.replay:
