@@ -50,6 +50,11 @@ def parser() -> argparse.ArgumentParser:
         "--assume-green", action="store_true", help="do not run the suite before the first fault"
     )
     made.add_argument(
+        "--despite",
+        action="store_true",
+        help="go on if the cluster is not sound: what was red before is no part of the verdict",
+    )
+    made.add_argument(
         "--publish",
         action="store_true",
         help="put the folder's records and recordings into the checkout: corpus and documents",
@@ -84,7 +89,7 @@ def act(arguments: argparse.Namespace) -> int:
         print("\n".join("\n  ".join([each.line(), *each.problems]) for each in records))
         report.write(folder)
         return 0 if all(each.good for each in records) else 1
-    with Sweep(folder, arguments.cluster, arguments.assume_green) as sweep:
+    with Sweep(folder, arguments.cluster, arguments.assume_green, arguments.despite) as sweep:
         for fault in chosen:
             record = sweep.hold(fault, arguments.keep)
             print("\n  ".join([record.line(), *record.problems]), flush=True)

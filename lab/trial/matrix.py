@@ -9,7 +9,7 @@ from conformance.options import LAYERS
 from lab.trial.catalog import KINDS, Check, Fault
 from lab.trial.corpus import Trial
 
-SIGNS = {"declared": "#", "companion": "o", "stranger": "!"}
+SIGNS = {"declared": "#", "companion": "o", "stranger": "!", "before": "x"}
 MISSED = "?"
 GREEN = "·"
 MEANINGS = {
@@ -17,6 +17,7 @@ MEANINGS = {
     "o": "a companion: honestly red, too, for the reason that the fault's section gives",
     "?": "the check declares the fault, and was not seen red",
     "!": "red, and nobody expected it",
+    "x": "red without the fault, too: the cluster was not sound",
     "·": "green",
 }
 

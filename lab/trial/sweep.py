@@ -21,13 +21,16 @@ class Sweep:
     """Trials in one report folder. No other sweep can break the same clusters meanwhile.
 
     named: the cluster to break, else the smallest that will do. assume_green: do not look whether
-    a cluster is sound before its first fault.
+    a cluster is sound before its first fault. despite: if it is not, go on; what was red before is
+    not held against the suite.
     """
 
     folder: Path
     named: str = ""
     assume_green: bool = False
+    despite: bool = False
     _sound: dict[str, Scene] = field(default_factory=dict)
+    _before: dict[str, set[str]] = field(default_factory=dict)
     _broken: dict[str, Scene] = field(default_factory=dict)
     _locks: ExitStack = field(default_factory=ExitStack)
 
@@ -49,7 +52,8 @@ class Sweep:
         if fault.replayed:
             return trial.replay(fault, self.folder)
         scene = self.scene(fault)
-        record = trial.hold(fault, scene, self.folder, keep)
+        before = self._before.get(scene.cluster.name, set())
+        record = trial.hold(fault, scene, self.folder, keep, before)
         if not record.green:
             del self._sound[scene.cluster.name]
         return record
@@ -63,7 +67,8 @@ class Sweep:
             if self.assume_green:
                 trial.heal_left(scene)
             else:
-                trial.baseline(scene, self.folder)
+                red = trial.baseline(scene, self.folder, self.despite)
+                self._before[cluster.name] = red
             self._sound[cluster.name] = scene
         return self._sound[cluster.name]
 

@@ -4,7 +4,7 @@
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,19 +67,23 @@ class Record:
         (folder / f"{self.fault}.json").write_text(text)
 
 
-def baseline(scene: Scene, folder: Path) -> None:
+def baseline(scene: Scene, folder: Path, despite: bool = False) -> set[str]:
     """Heal what a killed run left, and see that the suite is green on the cluster as it is.
 
+    Returns:
+        The checks that are red all the same, if `despite` says to go on.
+
     Raises:
-        TrialError: it is not.
+        TrialError: it is not green.
     """
     heal_left(scene)
     results = suite.on_cluster(scene.cluster, folder, scene.cluster.name + corpus.BASELINE)
-    if results.exit or not results.judged:
+    if (results.exit and not (despite and results.red)) or not results.judged:
         (folder / f"{scene.cluster.name}{corpus.BASELINE}.facts.json").unlink(missing_ok=True)
         red = [f"{test.test}: {test.headline}" for test in results.red]
         told = "\n  ".join(red) or results.printed[-2000:]
         raise TrialError(f"{scene.cluster.name} is not sound, so no fault is put in:\n  {told}")
+    return {test.check for test in results.red}
 
 
 def heal_left(scene: Scene) -> str:
@@ -99,10 +103,12 @@ def heal_left(scene: Scene) -> str:
     return left
 
 
-def hold(fault: Fault, scene: Scene, folder: Path, keep: bool = False) -> Record:
+def hold(
+    fault: Fault, scene: Scene, folder: Path, keep: bool = False, before: Collection[str] = ()
+) -> Record:
     """Put the fault in, have the suite judge, take it out, have the suite see that.
 
-    keep: leave it in the cluster, for somebody who wants to look at it.
+    before: checks that are red without it. keep: leave it in, for somebody who wants to look at it.
     """
     heal_left(scene)
     seconds: dict[str, float] = {}
@@ -115,11 +121,11 @@ def hold(fault: Fault, scene: Scene, folder: Path, keep: bool = False) -> Record
     finally:
         if not keep:
             _timed(seconds, "heal", lambda: fault.module.heal(scene))
-    told = verdict.judge(fault, catalog.declared(fault.name), victims, results)
+    told = verdict.judge(fault, catalog.declared(fault.name), victims, results, before)
     green, problems = (
         (False, ["the fault was left in the cluster"])
         if keep
-        else _timed(seconds, "green", lambda: await_green(fault, scene, folder, results))
+        else _timed(seconds, "green", lambda: await_green(fault, scene, folder, results, before))
     )
     if green:
         scene.journal.end()
@@ -132,7 +138,7 @@ def hold(fault: Fault, scene: Scene, folder: Path, keep: bool = False) -> Record
 
 
 def await_green(
-    fault: Fault, scene: Scene, folder: Path, before: Results
+    fault: Fault, scene: Scene, folder: Path, during: Results, before: Collection[str] = ()
 ) -> tuple[bool, list[str]]:
     """Wait until the cluster is whole and all checks that were red are green; else what is red."""
     deadline = time.monotonic() + fault.green_seconds
@@ -140,7 +146,10 @@ def await_green(
         health.await_whole(scene.cluster, fault.green_seconds)
     except AssertionError as problem:
         return False, [f"{AFTER} {problem}"]
-    again = sorted({address(test) for test in before.red}) or ["-m", "os"]
+    again = sorted({address(test) for test in during.red if test.check not in before}) or [
+        "-m",
+        "os",
+    ]
     while True:
         results = suite.on_cluster(scene.cluster, folder, f"{fault.name}.healed", *again)
         if results.exit == 0 and results.judged:
@@ -181,7 +190,8 @@ def judge_again(fault: Fault, folder: Path) -> Record:
     run, log = folder / f"{fault.name}.jsonl", folder / f"{fault.name}.log"
     results = Results(read(run), plain["exit"], log.read_text(), plain["seconds"]["verdict"])
     victims = Victims(tuple(plain["victims"]))
-    told = verdict.judge(fault, catalog.declared(fault.name), victims, results)
+    before = {name for name, red in plain["red"].items() if red["role"] == "before"}
+    told = verdict.judge(fault, catalog.declared(fault.name), victims, results, before)
     after = [problem for problem in plain["problems"] if problem.startswith(AFTER)]
     plain |= {"exact": told.exact, "red": told.red, "problems": [*told.problems, *after]}
     record = Record(**plain)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Was the suite right? A pure judgement of a run with a fault in the cluster."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from conformance.results import Result
@@ -18,7 +18,7 @@ class Red:
     """A check that was red: in how many tests it failed or could not ask, why, and by what right.
 
     role: `declared` (it says it sees the fault), `companion` (the fault's module explains it),
-    `stranger` (nobody does).
+    `before` (it was red without the fault), `stranger` (nobody does).
     """
 
     failed: int
@@ -40,18 +40,29 @@ class Verdict:
         return not self.problems
 
 
-def judge(fault: Fault, declared: set[str], victims: Victims, results: Results) -> Verdict:
-    """Hold the suite to what its checks and the fault's module declare."""
+def judge(
+    fault: Fault,
+    declared: set[str],
+    victims: Victims,
+    results: Results,
+    before: Collection[str] = (),
+) -> Verdict:
+    """Hold the suite to what its checks and the fault's module declare.
+
+    before: checks that were red without the fault; of the others nothing is forgiven.
+    """
     if fault.refused:
         return _refusal(fault, results)
     red = {
         name: _red(fault, declared, victims, tests)
         for name, tests in _by_check(results.red).items()
     }
+    red |= {name: replace(told, role="before") for name, told in red.items() if name in before}
     failures = [test for test in results.red if test.outcome == "failed" and test.check in declared]
     problems = [
         *_too_little(results),
         *_missed(declared, results),
+        *(f"{name} was red before the fault" for name in sorted(declared & set(before))),
         *_strangers(red),
         *_unnamed(declared, failures, victims),
         *(

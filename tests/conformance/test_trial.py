@@ -95,6 +95,16 @@ def test_errors_that_point_to_the_victim() -> None:
     assert judge(result("test_a"), result("test_b"), made=made)
 
 
+def test_what_was_red_before() -> None:
+    """Nobody holds it against the suite, but it cannot prove that a check sees the fault."""
+    ran = Results([result("test_a"), result("test_b")], 1, "printed", 1.0)
+    told = verdict.judge(fault(), {"test_a"}, VICTIM, ran, {"test_b"})
+    assert told.exact
+    assert told.red["test_b"].role == "before"
+    (problem,) = verdict.judge(fault(), {"test_a"}, VICTIM, ran, {"test_a", "test_b"}).problems
+    assert problem == "test_a was red before the fault"
+
+
 def test_the_cause_is_named() -> None:
     """A message holds the words that the module wants there."""
     assert not judge(result("test_a"), made=fault(SAYS=("gone",)))
