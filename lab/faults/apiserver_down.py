@@ -7,7 +7,6 @@ KIND = "real"
 NEEDS = "quorum"
 SAYS = ("kube-apiserver",)
 COMPANIONS = {
-    "test_units_are_active": "the unit kube-apiserver of that server is not active, as it says",
     "test_api_server_knows_no_anonymous": "a server that does not answer cannot be asked (error)",
 }
 UNASKED = "what that server alone can tell is not told"

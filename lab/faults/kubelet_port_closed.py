@@ -8,11 +8,7 @@ from lab.trial.scene import Scene, Victims, hit
 
 KIND = "effect"
 SAYS = ("10250",)
-COMPANIONS = {
-    "test_exec_answers": "exec goes by that port",
-    "test_logs_answer": "logs go by that port",
-    "test_port_forward_answers": "port-forward goes by that port",
-}
+COMPANIONS: dict[str, str] = {}
 UNASKED = "the node's probe is asked by exec, which goes by that port"
 
 RULE = "INPUT ! -i lo -p tcp --dport 10250 -m comment --comment heatgen-fault -j DROP"
