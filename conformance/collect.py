@@ -335,7 +335,8 @@ class Inquiry:
             *(f"lookup={name}" for name in names),
             *(f"unit={unit}.service" for unit in UNITS),
             f"prefix={self.expected.flannel.get('prefix', '/coreos.com/network')}",
-            f"etcd={self.endpoint(node)}",
+            *self.etcd_words(node),
+            *(["quick=1"] if self.run.quick else []),
             *(f"identity={','.join(identity)}" for identity in self.identities()),
             *(f"api={url}" for url in self.apis()),
             *(f"own_api={url}" for url in self.servers() if f"//{self.address(node)}:" in url),
@@ -344,6 +345,11 @@ class Inquiry:
             *LOOKED_AT,
             *self.questions.words(node),
         ]
+
+    def etcd_words(self, node: str) -> list[str]:
+        """Where the node's etcd member answers: as expected, else it says so itself."""
+        expected = self.endpoint(node) in self.expected.etcd.get("endpoints", [])
+        return [f"{'etcd' if expected else 'usual_etcd'}={self.endpoint(node)}"]
 
     def address(self, node: str) -> str:
         """The node's internal address."""

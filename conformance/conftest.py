@@ -45,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the layers as markers, show reasons of skips, and share work as fits short tests."""
     for layer, meaning in options.LAYERS.items():
         config.addinivalue_line("markers", f"{layer}: {meaning}")
+    config.addinivalue_line("markers", "thorough: takes seconds of its own; not in a --quick run")
+    config.addinivalue_line("markers", "disruptive: breaks something for a while; --disruptive")
     config.addinivalue_line("markers", "detects(*faults): the faults that turn this check red")
     # Not to verify the API's certificate is the choice of the kubeconfig's owner.
     config.addinivalue_line("filterwarnings", "ignore:Unverified HTTPS request")
@@ -69,7 +71,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """`--soak` runs pytest again and again instead of once."""
+    """`--soak` runs pytest again and again instead of once; what disrupts has one process.
+
+    Nobody may look on while something is broken.
+    """
+    if getattr(config.option, "disruptive", False) and hasattr(config.option, "numprocesses"):
+        config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
     plan = rounds.planned(config)
     if plan is None:
         return None
@@ -292,19 +299,40 @@ def _skip(reason: str, values: int = 1) -> Any:
     return pytest.param(*[""] * values, id="none", marks=pytest.mark.skip(reason=reason))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """From the ground up, as the house stands; but the longest wait comes first.
 
-    What waits for the clock comes last: it has waited meanwhile.
+    What waits for the clock comes last: it has waited meanwhile. After all of that comes what
+    disrupts, if it is wanted at all.
     """
+    _leave_out(config, items)
     order = list(options.LAYERS)
 
-    def place(item: pytest.Item) -> tuple[bool, bool, int]:
+    def place(item: pytest.Item) -> tuple[bool, bool, bool, int]:
         storeys = [order.index(mark.name) for mark in item.iter_markers() if mark.name in order]
         waits = "idle" in getattr(item, "fixturenames", ())
-        return (waits, not item.name.startswith(LONGEST), min(storeys, default=len(order)))
+        disrupts = item.get_closest_marker("disruptive") is not None
+        first = item.name.startswith(LONGEST)
+        return (disrupts, waits, not first, min(storeys, default=len(order)))
 
     items.sort(key=place)
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What a quick run has no time for, and what only `--disruptive` runs, is not chosen."""
+
+    def left_out(item: pytest.Item) -> bool:
+        marks = {mark.name for mark in item.iter_markers()}
+        slow = "idle" in getattr(item, "fixturenames", ()) or bool(
+            marks & {"hardening", "thorough"}
+        )
+        disrupts = "disruptive" in marks
+        return (config.option.quick and slow) or (disrupts and not config.option.disruptive)
+
+    without = [item for item in items if left_out(item)]
+    if without:
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in without]
 
 
 # ---- the verdicts ----

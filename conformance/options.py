@@ -68,6 +68,10 @@ def add(parser: pytest.Parser) -> None:
         "--quick", action="store_true", help="without hardening, and what else takes long"
     )
     group.addoption(
+        "--disruptive", action="store_true",
+        help="also break things for a while, one by one, in one process, after all others",
+    )  # fmt: skip
+    group.addoption(
         "--allow-skip", metavar="PATTERN", action="append", default=[],
         help="with --strict: skips that are none, by a part of name or reason (* for anything)",
     )  # fmt: skip

@@ -101,10 +101,8 @@ class Life:
         self.cluster.answer_seconds = HASTE_SECONDS if self.made.broken else ANSWER_SECONDS
         namespace = f"/api/v1/namespaces/{self.run.namespace}"
         try:
-            outside.remove(self.cluster, [self.run.id])
-            self.cluster.delete(namespace)
-            self.cluster.delete(f"/api/v1/namespaces/{self.run.plain_namespace}")
-        except CouldNotAskError as problem:
+            until(lambda: self._delete_all(namespace), bool, patience / 2)
+        except (CouldNotAskError, TooLateError) as problem:
             return [f"what the run made could not be removed: {problem}"]
         with contextlib.suppress(CouldNotAskError):  # it only saves time
             # The namespace's controller begins only after five seconds: let pods end until then.
@@ -117,6 +115,12 @@ class Life:
         self.seconds["removing it"] = time.monotonic() - begun
         because = f" ({gone}; with it, it goes)" if gone else ""
         return [remains + because for remains in left if remains]
+
+    def _delete_all(self, namespace: str) -> bool:
+        outside.remove(self.cluster, [self.run.id])
+        self.cluster.delete(namespace)
+        self.cluster.delete(f"/api/v1/namespaces/{self.run.plain_namespace}")
+        return True
 
     def _leaders(self) -> dict[str, Leader]:
         try:

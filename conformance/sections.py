@@ -211,6 +211,8 @@ def _etcd(at: Printed, endpoint: str) -> Etcd | Unasked | None:
         return runs
     if not runs:
         return None
+    if isinstance(told := at.read("etcd_endpoint", str), str):
+        endpoint = told
     blocked = at.read("etcd_tools", str) if "etcd_tools" in at.sections else None
     health: Health | Unasked = _health(at)
     if isinstance(blocked, Unasked):

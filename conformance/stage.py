@@ -21,6 +21,8 @@ Manifest = dict[str, Any]
 RUN_LABEL = "heatgen-conformance/run"
 APP_LABEL = "heatgen-conformance/app"
 NOWHERE = "heatgen-conformance/nowhere"
+CORDON = "heatgen-conformance/cordoned-by"  # on a node: the run that cordoned it
+DISRUPTS = "heatgen-conformance/disrupts"  # on a namespace: its run breaks things
 
 NET_PROBE, HOST_PROBE = "probe-net", "probe-host"
 WEB, SCALED = "web", "scaled"  # services; `web` is answered by the pod-network probes

@@ -167,6 +167,7 @@ def test_resource_is_counted(live: Live) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_higher_priority_comes_first(live: Live) -> None:
     """A pod of higher priority gets the place of one of lower priority, which has to go."""
     node, name = welcoming_node(live), outside.resource(live.run, SEAT)

@@ -81,6 +81,7 @@ def test_pods_ask_the_clusters_dns(facts: Facts, expected: Expectation, node: st
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("replicas", [(1, 3, 1, 0)], ids=["1-3-1-0"])
 def test_endpoints_follow_a_scale_up_and_down(live: Live, replicas: tuple[int, ...]) -> None:
     """When a Deployment grows and shrinks, its service answers with just the pods there are.

@@ -22,6 +22,7 @@ CONTROLLERS, SCHEDULER = "kube-controller-manager", "kube-scheduler"
 LOOK = f"kubectl get lease -n kube-system {CONTROLLERS} -o yaml; its log"
 
 
+@pytest.mark.thorough
 @detects("controller-manager-down")
 def test_deployment_rolls_over(live: Live) -> None:
     """A Deployment gets new pods, and the old one goes only when the new one is there."""
@@ -86,6 +87,7 @@ def test_daemon_set_has_a_pod_on_each_node(live: Live) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_stateful_set_keeps_its_names(live: Live) -> None:
     """A StatefulSet makes its pods in turn, each with a name that it keeps when it is replaced."""
     judge = awaited(live, of(live, "StatefulSet", ORDERED), is_whole)

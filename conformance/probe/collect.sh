@@ -14,6 +14,8 @@
 #   unit=NAME                     a systemd unit to look at
 #   prefix=PATH                   where flannel keeps its network in etcd
 #   etcd=ENDPOINT                 where this node's etcd member answers, if it has one
+#   usual_etcd=ENDPOINT           where it would, if neither somebody nor its own flags say it
+#   quick=1                       leave out what takes long
 #   identity=CA,CERTIFICATE,KEY   files to speak to etcd with; the first that exists on the node is taken
 #   api=URL                       an API server to ask      own_api=URL      the one on this node, if any
 #   authority=CA                  the cluster's authority; the first that exists on the node is taken
@@ -44,12 +46,13 @@ shift 2
 readonly FOLDERS='/opt/heatgen/bin /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /opt/bin'
 
 peers='' services='' node_ports='' lookups='' units='' identities='' etcd='' prefix=/coreos.com/network
-apis='' own_api='' authorities='' ports='' programs='' trees='' certificates='' sealed=''
+apis='' own_api='' usual_etcd='' quick='' authorities='' ports='' programs='' trees='' certificates='' sealed=''
 components=''
 neighbour='' direct='' itself='' nobody='' sticky='' outside='' servers='' ttl=''
 # The flags that this script itself goes by.
 flags='etcd-cafile etcd-certfile etcd-keyfile etcd-endpoints etcd-prefix audit-log-path kubeconfig'
 flags="$flags cert-file key-file trusted-ca-file peer-cert-file peer-key-file peer-trusted-ca-file"
+flags="$flags advertise-client-urls initial-advertise-peer-urls"
 for argument in "$@"; do
     value=${argument#*=}
     case $argument in
@@ -60,6 +63,8 @@ for argument in "$@"; do
         unit=*) units="$units $value" ;;
         identity=*) identities="$identities $value" ;;
         etcd=*) etcd=$value ;;
+        usual_etcd=*) usual_etcd=$value ;;
+        quick=*) quick=$value ;;
         prefix=*) prefix=$value ;;
         api=*) apis="$apis $value" ;;
         own_api=*) own_api=$value ;;
@@ -329,7 +334,25 @@ doors() {
     door plain "http://$rest/version"
 }
 
-# identity: set ca, certificate and key to the first identity whose key is on this node.
+# place_etcd: where the member of this node answers, and its peers' port, as it says by its flags.
+place_etcd() {
+    told=$(flag_of etcd advertise-client-urls)
+    etcd=${etcd:-${told%%,*}}
+    etcd=${etcd:-$usual_etcd}
+    peers_url=$(flag_of etcd initial-advertise-peer-urls)
+    moved=''
+    for port in $ports; do
+        case $port in
+            etcd,*) port=etcd,${etcd#*://} ;;
+            peer,*) [ -z "$peers_url" ] || port=peer,${peers_url#*://} ;;
+        esac
+        moved="$moved $port"
+    done
+    ports=$moved
+}
+
+# identity: set ca, certificate and key to the first identity whose key is on this node, else to that
+# of the API server.
 identity() {
     for identity in $identities; do
         ca=${identity%%,*}
@@ -338,7 +361,7 @@ identity() {
         certificate=${certificate%,*}
         if [ -r "/host$key" ] && [ -r "/host$certificate" ]; then return 0; fi
     done
-    return 1
+    client_of kube-apiserver && [ -r "/host$key" ]
 }
 
 # client_of PROGRAM: set ca, certificate and key to those with which it speaks to etcd.
@@ -361,9 +384,11 @@ runs_etcd() {
 
 collect_etcd() {
     section etcd_process process etcd
+    [ -z "$(process etcd)" ] || place_etcd
     runs_etcd || return 0
+    section etcd_endpoint echo "$etcd"
     if ! identity; then
-        absent etcd_tools "none of these etcd client keys is on the node:$identities"
+        absent etcd_tools "no etcd client key is told by kube-apiserver's flags or among:$identities"
     elif ! has etcdctl; then
         absent etcd_tools "the node has no etcdctl"
     else
@@ -479,7 +504,7 @@ collect_node() {
     section network ask_network "$@"
     collect_paths
     collect_api
-    collect_hardening
+    [ -n "$quick" ] || collect_hardening
     collect_runtime
     section components tell_components
     collect_machine
