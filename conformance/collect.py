@@ -235,11 +235,7 @@ class Inquiry:
         """With what the node's kubelet tells: that needs no probe there, but a kubelet alive."""
         if self.run.node(node).is_silent:
             return view
-        config = asked(lambda: roster.kubelet_config(self.cluster, node))
-        if isinstance(config, Unasked):
-            return replace(view, kubelet=config, room=config)
-        room = asked(lambda: roster.kubelet_room(self.cluster, node))
-        return replace(view, kubelet=config, room=room)
+        return replace(view, kubelet=asked(lambda: roster.kubelet_config(self.cluster, node)))
 
     def ask_from_pod(self, node: str, why: Unasked) -> NodeView:
         """Where the host may not be looked at, its pod still tells what pods see."""

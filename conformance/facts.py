@@ -33,7 +33,7 @@ from conformance.hardening import (
     RuntimeView,
     TlsPort,
 )
-from conformance.machine import Machine, NodeLease, Room
+from conformance.machine import Machine, NodeLease
 from conformance.paths import Answer, Paths, Ping
 from conformance.store import Running
 from conformance.verdict import Unasked
@@ -266,7 +266,7 @@ class NodeView:
 
     api: by URL of an API server. endpoint: the URL in the kubelet's kubeconfig. programs: by name.
     ports: by `api`, `kubelet`, `etcd`, `peer`. certificates: by path of the file. kubelet: its live
-    configuration, nested keys joined by dots. room: what the kubelet has left, by its own names.
+    configuration, nested keys joined by dots.
     """
 
     subnet_env: SubnetEnv | Unasked | None
@@ -299,7 +299,6 @@ class NodeView:
     runtime: RuntimeView | Unasked = UNRECORDED
     components: list[Component] | Unasked = UNRECORDED
     machine: Machine | Unasked = UNRECORDED
-    room: dict[str, Room] | Unasked = UNRECORDED
     paths: Paths | Unasked = UNRECORDED
 
     @classmethod

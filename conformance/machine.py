@@ -83,8 +83,8 @@ class Deployment:
 class Machine:
     """What the machine tells of itself.
 
-    disks, lives: by path. kernel: settings and counts by their path below /proc/sys. failed_units:
-    names as systemd says them.
+    disks, lives: by path. kernel: settings and counts by their path below /proc/sys; `tasks`: how
+    many processes and threads there are. failed_units: names as systemd says them.
     """
 
     clock: Clock | Unasked

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what `probe/machine.sh` prints, and what a kubelet tells of its room. Pure."""
+"""Reads what `probe/machine.sh` prints. Pure: text in, plain values out."""
 
 import json
-from typing import Any
 
 from conformance.hardening_sections import by_label, moment
 from conformance.machine import Deployment, Disk, Life, Room
@@ -41,22 +40,3 @@ def parse_deployments(text: str) -> list[Deployment]:
         )
         for each in json.loads(text)["deployments"]
     ]
-
-
-def room(summary: dict[str, Any]) -> dict[str, Room]:
-    """A kubelet's /stats/summary, by the names of its eviction signals, as far as told."""
-    node = summary["node"]
-    found: dict[str, Room] = {}
-    places = {"nodefs": node.get("fs"), "imagefs": (node.get("runtime") or {}).get("imageFs")}
-    for name, place in places.items():
-        for signal, size, free in (
-            (f"{name}.available", "capacityBytes", "availableBytes"),
-            (f"{name}.inodesFree", "inodes", "inodesFree"),
-        ):
-            if place and place.get(size) and free in place:
-                found[signal] = Room(int(place[size]), int(place[free]))
-    limit = node.get("rlimit") or {}
-    if limit.get("maxpid"):
-        most = int(limit["maxpid"])
-        found["pid.available"] = Room(most, most - int(limit.get("curproc", 0)))
-    return found

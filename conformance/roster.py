@@ -10,8 +10,7 @@ from typing import Any
 from conformance import rules
 from conformance.cluster import Cluster, RefusedError
 from conformance.facts import Leader, Lease, NodeStatus, Pod, Services, Taint
-from conformance.machine import NodeLease, Room
-from conformance.machine_sections import room
+from conformance.machine import NodeLease
 from conformance.verdict import CouldNotAskError
 
 HOSTNAME = "kubernetes.io/hostname"
@@ -231,11 +230,6 @@ def kubelet_config(cluster: Cluster, node: str) -> dict[str, str]:
     """The kubelet's live configuration: the keys that `rules` asks for, nested ones with dots."""
     told = cluster.get(f"/api/v1/nodes/{node}/proxy/configz")["kubeletconfig"]
     return {key: value for key, value in _flat(told) if key in rules.KUBELET_KEYS}
-
-
-def kubelet_room(cluster: Cluster, node: str) -> dict[str, Room]:
-    """What the kubelet has left of its disks and of process ids, as it sees that itself."""
-    return room(cluster.get(f"/api/v1/nodes/{node}/proxy/stats/summary"))
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -26,8 +26,8 @@ BEHIND = 1000  # entries of raft's log; etcd itself refuses writes at 5000
 LOG_SECONDS, LOG_WARNING = 0.5, 0.010
 DATABASE_SECONDS, DATABASE_WARNING = 0.25, 0.025
 PEER_SECONDS, PEER_WARNING = 0.15, 0.050
-# A busy machine lets one write wait; a slow disk many. Both must hold.
-SLOW_SHARE, SLOW_LEAST = 0.1, 3
+# A busy machine lets many a write wait, a slow disk nearly all. Both must hold.
+SLOW_SHARE, SLOW_LEAST = 0.75, 3
 
 Note = Callable[[str, object], None]  # pytest's record_property
 
@@ -395,7 +395,7 @@ def test_peers_are_near(
 def judge_writes(
     node: str, what: str, writes: Histogram, seconds: float, warning: float, note: Note
 ) -> None:
-    """Not many of them waited long; that the slowest did is noted."""
+    """They did not nearly all wait long; that the slowest did is noted."""
     slowest = writes.quantile(0.99)
     if slowest > warning:
         note("warning", f"{node}: etcd's {what}: 99 % within {slowest * 1000:.0f} ms")

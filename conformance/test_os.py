@@ -22,6 +22,11 @@ LEASE_SHARE = 0.75  # of a kubelet's lease, which it renews after a quarter of i
 FUTURE_SECONDS = 3.0  # by which a lease may be from the future: the API tells whole seconds
 SKEW_SECONDS = 2.0  # beyond what asking took; etcd's members complain of one
 SKEW_WARNING = 0.5
+# Where the kubelet keeps what it counts, by the first word of its eviction signals.
+KUBELETS = {
+    "nodefs": ("/var/lib/kubelet",),
+    "imagefs": ("/var/lib/containerd", "/var/lib/docker"),
+}
 MINORS_BACK = 3  # a kubelet may be that much older than the API server, and never newer
 
 Note = Callable[[str, object], None]  # pytest's record_property
@@ -88,7 +93,6 @@ def test_node_is_ready(facts: Facts, node: str) -> None:
     )
 
 
-@detects("disk-pressure")
 def test_node_is_not_under_pressure(facts: Facts, node: str) -> None:
     """Memory, disk and process ids of the node suffice, and its network is set up."""
     pressing = {kind: why for kind, why in facts.nodes[node].reasons.items() if kind != "Ready"}
@@ -238,6 +242,7 @@ def test_connections_fit_their_table(facts: Facts, node: str, record_property: N
     )
 
 
+@detects("disk-pressure")
 def test_disks_are_not_full(facts: Facts, node: str, record_property: Note) -> None:
     """The node's disks, etcd's among them, have room for data and for files."""
     left = {
@@ -250,22 +255,26 @@ def test_disks_are_not_full(facts: Facts, node: str, record_property: Note) -> N
 
 @detects("disk-pressure")
 def test_kubelet_has_room(facts: Facts, node: str, record_property: Note) -> None:
-    """What the kubelet sees of its disks is more than what makes it evict pods."""
-    config, room = known(facts.view(node).kubelet), known(facts.view(node).room)
-    left = {signal: room[signal] for signal in rules.EVICTION if signal in room}
+    """The kubelet's disks have more left than what makes it evict pods."""
+    config, disks = known(facts.view(node).kubelet), known(machine_of(facts, node).disks)
+    left: dict[str, Room] = {}
+    least: dict[str, float] = {}
+    for signal in rules.EVICTION:
+        place, what = signal.split(".")
+        for path in (path for path in KUBELETS[place] if path in disks):
+            room = disks[path].files if what == "inodesFree" else disks[path].bytes
+            left[f"{path} ({signal})"] = room
+            least[f"{path} ({signal})"] = eviction(signal, config, room.size)
     if not left:
-        pytest.skip(f"{node}: its kubelet does not tell how full its disks are")
-    least = {signal: eviction(signal, config, each.size) for signal, each in left.items()}
-    look = f"df -h; df -i; kubectl get --raw /api/v1/nodes/{node}/proxy/stats/summary"
-    require_room(node, left, least, look, record_property)
+        pytest.skip(f"{node}: the kubelet's files are at no usual place")
+    require_room(node, left, least, "df -h; df -i; crictl images", record_property)
 
 
 def test_process_ids_suffice(facts: Facts, node: str) -> None:
     """There are process ids left: without one no container starts, and no probe of one."""
-    room = known(facts.view(node).room)
-    if "pid.available" not in room:
-        pytest.skip(f"{node}: its kubelet does not tell how many process ids are in use")
-    ids = room["pid.available"]
+    kernel = known(machine_of(facts, node).kernel)
+    most = min(int(kernel["kernel/pid_max"]), int(kernel["kernel/threads-max"]))
+    ids = Room(most, most - int(kernel["tasks"]))
     require(
         ids.share >= rules.LEAST_IDS,
         at=f"{node}: process ids",

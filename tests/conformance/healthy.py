@@ -257,12 +257,6 @@ def _view(name: str, nodes: Nodes) -> Json:
             for pid, name in enumerate(("flanneld", "kube-proxy", "kubelet"), 700)
         ],
         "machine": _machine(node),
-        "room": {
-            "nodefs.available": {"size": 40 * 2**30, "free": 30 * 2**30},
-            "nodefs.inodesFree": {"size": 2**20, "free": 2**19},
-            "imagefs.available": {"size": 40 * 2**30, "free": 30 * 2**30},
-            "pid.available": {"size": 32768, "free": 32000},
-        },
         "paths": _paths(name, nodes),
     }
 
@@ -291,6 +285,9 @@ def _machine(node: Node) -> Json:
             "vm/overcommit_memory": "1",
             "vm/panic_on_oom": "0",
             "kernel/panic": "10",
+            "kernel/pid_max": "32768",
+            "kernel/threads-max": "65536",
+            "tasks": "900",
             "kernel/panic_on_oops": "1",
             "kernel/keys/root_maxkeys": "1000000",
             "kernel/keys/root_maxbytes": "25000000",

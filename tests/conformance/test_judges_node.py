@@ -75,23 +75,26 @@ def _etcds_disk_is_full(facts: Json) -> None:
 
 @breaks(f"test_disks_are_not_full[{PLAIN}]", says=(PLAIN, "/ (files): 0.0%"))
 def _disk_has_no_inodes(facts: Json) -> None:
-    machine(facts, PLAIN)["disks"]["/"]["files"] = {"size": 1000, "free": 0}
+    disks = machine(facts, PLAIN)["disks"]
+    disks["/"] = disks["/"] | {"files": {"size": 1000, "free": 0}}
 
 
-@breaks(f"test_kubelet_has_room[{PLAIN}]", says=(PLAIN, "imagefs.available: 12.0%", "15% left"))
+@breaks(f"test_kubelet_has_room[{PLAIN}]", says=(PLAIN, "nodefs.available): 8.0%", "10% left"))
 def _kubelet_is_about_to_evict(facts: Json) -> None:
-    facts["views"][PLAIN]["room"]["imagefs.available"] = {"size": 100, "free": 12}
+    machine(facts, PLAIN)["disks"]["/var/lib/kubelet"] = {
+        "bytes": {"size": 100, "free": 8},
+        "files": {"size": 100, "free": 50},
+    }
 
 
-@breaks(f"test_kubelet_has_room[{PLAIN}]", says=(PLAIN, "nodefs.available: 75% left"))
+@breaks(f"test_kubelet_has_room[{PLAIN}]", says=(PLAIN, "nodefs.available): 80% left", "75.0%"))
 def _kubelet_wants_much_room(facts: Json) -> None:
-    facts["views"][PLAIN]["kubelet"]["evictionHard.nodefs.available"] = "30Gi"
-    facts["views"][PLAIN]["room"]["nodefs.available"]["free"] -= 2**30
+    facts["views"][PLAIN]["kubelet"]["evictionHard.nodefs.available"] = "32Gi"
 
 
-@breaks(f"test_process_ids_suffice[{PLAIN}]", says=(PLAIN, "100 left"))
+@breaks(f"test_process_ids_suffice[{PLAIN}]", says=(PLAIN, "768 left"))
 def _process_ids_run_out(facts: Json) -> None:
-    facts["views"][PLAIN]["room"]["pid.available"]["free"] = 100
+    machine(facts, PLAIN)["kernel"]["tasks"] = "32000"
 
 
 @breaks(

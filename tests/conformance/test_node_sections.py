@@ -3,7 +3,7 @@
 
 import json
 
-from conformance import machine_sections, pods
+from conformance import pods
 from conformance.facts import Etcd, MemberStatus
 from conformance.machine import Clock, Deployment, Disk, Life, Machine, Room
 from conformance.sections import node_view
@@ -115,24 +115,6 @@ def test_deployments_of_the_system() -> None:
     ]
     absent = machine(framed("deployments", "", 127, "the node has no rpm-ostree")).deployments
     assert absent == Unasked("node: deployments: the node has no rpm-ostree", permanent=True)
-
-
-def test_kubelet_tells_what_it_has_left() -> None:
-    """By the names of its eviction signals; what it does not tell is left out."""
-    summary = {
-        "node": {
-            "fs": {"capacityBytes": 10, "availableBytes": 7, "inodes": 5, "inodesFree": 4},
-            "runtime": {"imageFs": {"capacityBytes": 10, "availableBytes": 6}},
-            "rlimit": {"maxpid": 100, "curproc": 30},
-        }
-    }
-    assert machine_sections.room(summary) == {
-        "nodefs.available": Room(10, 7),
-        "nodefs.inodesFree": Room(5, 4),
-        "imagefs.available": Room(10, 6),
-        "pid.available": Room(100, 70),
-    }
-    assert machine_sections.room({"node": {}}) == {}
 
 
 def test_member_is_asked_again_at_the_end() -> None:
