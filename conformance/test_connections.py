@@ -18,7 +18,7 @@ STICKY = 15
 RULES = "on {}: systemctl status kube-proxy; iptables-save -t nat | grep {}"
 
 
-@detects("vxlan-checksum-offload")
+@detects("vxlan-checksum-offload", "kube-proxy-down")
 def test_service_on_another_node_answers_at_once(facts: Facts, source: str, target: str) -> None:
     """A connection to a ClusterIP whose pod is on another node is made within three seconds.
 
@@ -39,7 +39,7 @@ def test_service_on_another_node_answers_at_once(facts: Facts, source: str, targ
     )
 
 
-@detects("bridge-netfilter-off")
+@detects("bridge-netfilter-off", "kube-proxy-down")
 def test_service_on_the_same_node_answers(facts: Facts, node: str) -> None:
     """A pod reaches a ClusterIP whose pod is its neighbour: answers go back by the service, too."""
     answer = direct(facts, node, node)
@@ -54,7 +54,7 @@ def test_service_on_the_same_node_answers(facts: Facts, node: str) -> None:
     )
 
 
-@detects("hairpin-off")
+@detects("hairpin-off", "kube-proxy-down")
 def test_pod_reaches_itself_by_its_service(facts: Facts, node: str) -> None:
     """A pod that asks its own service may be answered by itself."""
     answer = known(paths(facts, node).itself)
@@ -83,6 +83,7 @@ def test_service_without_pods_refuses_at_once(facts: Facts, node: str) -> None:
     )
 
 
+@detects("kube-proxy-down")
 def test_client_keeps_its_pod(facts: Facts, node: str) -> None:
     """A service with sessionAffinity ClientIP answers one client by one and the same pod."""
     said = known(paths(facts, node).sticky)
@@ -96,6 +97,7 @@ def test_client_keeps_its_pod(facts: Facts, node: str) -> None:
     )
 
 
+@detects("kube-proxy-down")
 def test_no_request_fails(facts: Facts, node: str) -> None:
     """Of many requests, each a connection that is tried once, every one is answered in time."""
     told = known(paths(facts, node).requests)

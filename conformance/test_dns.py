@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Across the layers: every replica of the cluster's DNS answers every node, and in time."""
 
+from statistics import median
+
 import pytest
 
 from conformance import causes, path_scene, stage
@@ -17,7 +19,7 @@ from conformance.ways import paths
 pytestmark = pytest.mark.services
 
 LATE_MS = 4500  # a resolver asks again after five seconds: one that is so late lost its packet
-SLOW_MS = 1000  # when even the quickest answer takes so long, the server is slow
+SLOW_MS = 1000  # when most answers take so long, the server is slow
 CACHE_SECONDS = 45.0  # CoreDNS may repeat for half a minute what it said too early
 COREDNS = (
     "kubectl get pods -n kube-system -l k8s-app=kube-dns -o wide; kubectl logs -n kube-system {}"
@@ -46,12 +48,12 @@ def test_no_replica_of_dns_is_late(facts: Facts, node: str) -> None:
     late = {
         name: queries.ms
         for name, queries in replicas(facts, node).items()
-        if queries.ms and (max(queries.ms) >= LATE_MS or min(queries.ms) >= SLOW_MS)
+        if queries.ms and (max(queries.ms) >= LATE_MS or median(queries.ms) >= SLOW_MS)
     }
     require(
         not late,
         at=f"{node}: replicas of the cluster's DNS, asked by a pod",
-        expected=f"answers in less than {SLOW_MS} ms, and none that takes {LATE_MS} ms",
+        expected=f"mostly less than {SLOW_MS} ms, and no answer after {LATE_MS} ms",
         seen=", ".join(f"{name}: {', '.join(map(str, ms))} ms" for name, ms in late.items()),
         likely="that replica has too little CPU or a slow upstream; 5 s is a resolver's second "
         "try after a lost packet (two questions at once from one port: a race of conntrack)",

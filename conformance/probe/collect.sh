@@ -191,13 +191,23 @@ flag_of() {
 
 # ---- asking the network: one line an answer, everything at once ----
 
+# echoes OUTPUT: SENT RECEIVED, as ping tells them
+echoes() {
+    printf '%s\n' "$1" |
+        sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\)\( packets\)* received.*/\1 \2/p'
+}
+
 # ping_one KIND NODE ADDRESS: KIND NODE SENT RECEIVED MILLISECONDS LEAST
 # Each request follows the reply before it, or a short while without; with -w ping ends with the fifth
 # reply, however many requests that took.
 ping_one() {
     told=$(ping -q -c 5 -A -W 2 -w 5 "$3" 2>&1)
-    counts=$(printf '%s\n' "$told" |
-        sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\)\( packets\)* received.*/\1 \2/p')
+    counts=$(echoes "$told")
+    # A busy machine loses one of many; a bad way loses some of many more.
+    if [ "${counts#* }" -gt 0 ] 2>/dev/null && [ "${counts#* }" -lt 5 ]; then
+        told=$(ping -q -c 25 -A -W 2 -w 8 "$3" 2>&1)
+        counts=$(echoes "$told")
+    fi
     times=$(printf '%s\n' "$told" | sed -n 's#.*min/avg/max[^=]*= \([0-9.]*\)/\([0-9.]*\)/.*#\2 \1#p')
     printf '%s %s %s %s\n' "$1" "$2" "${counts:-0 0}" "${times:-- -}"
 }

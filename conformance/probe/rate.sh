@@ -71,9 +71,9 @@ send_all() {
 
 case $mode in
     take)
-        # It goes on when the caller has gone.
-        take 3 env >/dev/null 2>&1 </dev/null &
-        take 2 nsenter -t "$pod" -n >/dev/null 2>&1 </dev/null &
+        # It goes on when the caller has gone; he would wait for whoever still holds his output.
+        (exec >/dev/null 2>&1 </dev/null && take 3 env) &
+        (exec >/dev/null 2>&1 </dev/null && take 2 nsenter -t "$pod" -n) &
         ;;
     send) send_all "$4" "$5" ;;
 esac

@@ -6,6 +6,7 @@ from lab.trial.scene import Scene, Victims, hit
 KIND = "real"
 FEW = True
 COMPANIONS: dict[str, str] = {}
+UNASKED = "a client by UDP on that node has no answer to begin with"
 
 
 def inject(scene: Scene) -> Victims:

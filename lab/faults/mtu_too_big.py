@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker's interface has a greater MTU than the cloud's network; flannel took it over.
+
+Its pods send frames of 50 bytes too much, and nobody tells them: the cloud drops the packets.
+"""
+
+from lab.trial.scene import Scene, Victims, hit
+
+KIND = "real"
+SAYS = ("MTU",)
+COMPANIONS = {
+    "test_bridge_has_the_subnet": "cni0 is not made anew",
+}
+
+MORE = 50
+SCRIPT = """
+eth0=$(($(cat /sys/class/net/eth0/mtu) {sign} {more}))
+ip link set eth0 mtu $eth0
+ip link set flannel.1 mtu $((eth0 - 50))
+sed -i "s/^FLANNEL_MTU=.*/FLANNEL_MTU=$((eth0 - 50))/" /run/flannel/subnet.env
+/opt/heatgen/lib/flannel-cni
+"""
+
+
+def inject(scene: Scene) -> Victims:
+    """Raise it, and have the pods that come get it."""
+    scene.keep("mtu", int(scene.victim.run("cat /sys/class/net/eth0/mtu")))
+    scene.victim.run(SCRIPT.format(sign="+", more=MORE))
+    return hit(scene.victim)
+
+
+def heal(scene: Scene) -> None:
+    """Lower it to what it was."""
+    if (mtu := scene.kept("mtu")) and int(scene.victim.run("cat /sys/class/net/eth0/mtu")) > mtu:
+        scene.victim.run(SCRIPT.format(sign="-", more=MORE))
