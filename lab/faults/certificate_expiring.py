@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The certificate that a member of etcd shows has two days left."""
+
+from lab.trial.scene import Scene, Victims, hit
+
+KIND = "real"
+SAYS = ("days", "rotate certificates")
+COMPANIONS: dict[str, str] = {}
+
+# Signed anew by the same authority, for the same key and names; etcd reads it at each handshake.
+SHORTEN = """
+set -eu
+cd /etc/etcd/pki
+[ -e /run/heatgen-fault.crt ] || cp server.crt /run/heatgen-fault.crt
+openssl x509 -in /run/heatgen-fault.crt -CA issuer.crt -CAkey issuer.key -days 2 \\
+    -set_serial "0x$(openssl rand -hex 16)" >/run/heatgen-fault.new
+cat /run/heatgen-fault.new >server.crt
+"""
+RESTORE = """
+if [ -e /run/heatgen-fault.crt ]; then
+    cat /run/heatgen-fault.crt >/etc/etcd/pki/server.crt
+    rm -f /run/heatgen-fault.crt /run/heatgen-fault.new
+fi
+"""
+
+
+def inject(scene: Scene) -> Victims:
+    """Give the last server's member such a certificate."""
+    scene.control[-1].run(SHORTEN)
+    return hit(scene.control[-1])
+
+
+def heal(scene: Scene) -> None:
+    """Give it back its own."""
+    scene.control[-1].run(RESTORE)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker's table of connections is full, by packets to ever new ports that nobody answers.
+
+How much a table holds is one number for all nodes of the lab, for they have one kernel. It is made
+smaller meanwhile; no other node comes near it.
+"""
+
+from pathlib import Path
+
+from lab.trial.scene import Scene, Victims, hit
+from tests.lab.cluster import Node
+
+KIND = "real"
+SAYS = ("nf_conntrack_max",)
+COMPANIONS: dict[str, str] = {}
+
+MOST = Path("/proc/sys/net/netfilter/nf_conntrack_max")
+SMALL = 16384
+COUNT = "cat /proc/sys/net/netfilter/nf_conntrack_count"
+UNIT = "heatgen-fault"
+# A port after the other, again before the kernel forgets (30 s); it ends by itself.
+FLOOD = f"""
+cat >/run/{UNIT}.py <<'END'
+import socket, time
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    began = time.monotonic()
+    for number in range({SMALL + 2000}):
+        try:
+            sender.sendto(b"", (f"198.51.100.{{number % 200 + 1}}", 20000 + number // 200))
+        except OSError:
+            pass
+        if number % 100 == 0:
+            time.sleep(0.01)
+    time.sleep(max(12 - (time.monotonic() - began), 0))
+END
+systemctl stop {UNIT} 2>/dev/null || true
+systemd-run --quiet --collect --unit {UNIT} -p RuntimeMaxSec=600 python3 /run/{UNIT}.py
+"""
+
+
+def inject(scene: Scene) -> Victims:
+    """Make all tables small, and fill one."""
+    scene.keep("most", MOST.read_text().strip())
+    MOST.write_text(f"{SMALL}\n")
+    scene.victim.run(FLOOD)
+    scene.wait_for("the table to be full", 90, lambda: entries(scene.victim) > 0.98 * SMALL)
+    return hit(scene.victim)
+
+
+def heal(scene: Scene) -> None:
+    """End the flood, and make tables as large as they were."""
+    scene.victim.run(f"systemctl stop {UNIT} 2>/dev/null || true; rm -f /run/{UNIT}.py")
+    if most := scene.kept("most"):
+        MOST.write_text(f"{most}\n")
+    scene.wait_for("the table to be as usual", 120, lambda: entries(scene.victim) < 0.5 * SMALL)
+
+
+def entries(node: Node) -> int:
+    """How many connections the node's kernel knows."""
+    return int(node.run(COUNT))

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A member's database is over its quota: it raises the alarm NOSPACE, and all refuse to write.
+
+It really is: the quota of one member is made smaller than its database, and something is written.
+"""
+
+from lab.trial import members
+from lab.trial.scene import NOBODY, Scene, Victims
+
+KIND = "real"
+SAYS = ("space exceeded", "NOSPACE")
+COMPANIONS = {"test_leader_is_alive": "a leader whose store takes nothing cannot renew its lease"}
+UNASKED = "nothing can be made in the cluster, so no node can be asked"
+GREEN_SECONDS = 180.0
+
+WRITE = "etcdctl put /heatgen/fault 1 2>&1 || true"
+
+
+def inject(scene: Scene) -> Victims:
+    """Let the last server's member be full, and write there until it says so."""
+    node = scene.control[-1]
+    quota = members.size(node) // 2
+    members.change(node, {"ETCD_QUOTA_BACKEND_BYTES": str(quota)})
+    scene.wait_for("the alarm", 60, lambda: "space exceeded" in members.as_root(node, WRITE))
+    return NOBODY
+
+
+def heal(scene: Scene) -> None:
+    """Its own quota again, and the alarm is off."""
+    node = scene.control[-1]
+    members.restore(node)
+    members.as_root(node, "etcdctl alarm disarm; etcdctl del /heatgen/fault")

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A member that does not lead waits long for its disk, whenever it has something written.
+
+The lab's disk is one for all, so it is the member's own calls (fsync) that take longer.
+"""
+
+from pathlib import Path
+
+from lab.trial import members
+from lab.trial.scene import Scene, Victims, hit
+from tests.lab import etcd
+from tests.lab.cluster import Node
+
+KIND = "effect"
+NEEDS = "quorum"
+SAYS = ("disk",)
+COMPANIONS: dict[str, str] = {}
+
+SECONDS = 0.7
+PROGRAM = Path(__file__).parents[1] / "trial/programs/slow_sync.py"
+COPY = f"{members.FOLDER}/slow_sync.py"
+# Without what keeps the service from asking the kernel for this; its child says that it is ready.
+SERVICE = (
+    "ExecStart=",
+    f"ExecStart=/usr/bin/python3 {COPY} {SECONDS} /opt/heatgen/bin/etcd",
+    "NotifyAccess=all",
+    "SystemCallFilter=",
+    "MemoryDenyWriteExecute=no",
+)
+
+
+def inject(scene: Scene) -> Victims:
+    """Choose a follower, and have its syncs answered late."""
+    leader = etcd.leader(scene.control)
+    node = next(each for each in scene.control if each.name != leader.name)
+    scene.keep("member", node.name)
+    folder = f"install -d -m 0755 {members.FOLDER}; cat >{COPY}; chmod 0644 {COPY}"
+    node.run(folder, text=PROGRAM.read_bytes())
+    members.change(node, {}, *SERVICE)
+    return hit(node)
+
+
+def heal(scene: Scene) -> None:
+    """Let it run as it was made."""
+    for node in changed(scene):
+        members.restore(node)
+
+
+def changed(scene: Scene) -> list[Node]:
+    """The member that was chosen, if one was."""
+    return [node for node in scene.control if node.name == scene.kept("member")]
