@@ -30,12 +30,14 @@ number() {
 # Its peers' port hashes what a member holds, by the certificate of a member; nothing of it is told.
 copy() {
     for _ in 1 2 3; do
-        said=$(host curl --silent --http1.1 --max-time 5 --cacert "$(flag_of etcd peer-trusted-ca-file)" \
+        said=$(host curl --silent --http1.1 --max-time 4 --cacert "$(flag_of etcd peer-trusted-ca-file)" \
             --cert "$(flag_of etcd peer-cert-file)" --key "$(flag_of etcd peer-key-file)" \
             --request GET --data "{\"revision\":$2}" --write-out '\n%{http_code} %{time_connect}' "$1/members/hashkv")
         case $said in *'future revision'*) sleep 1 ;; *) break ;; esac
     done
-    printf '%s %s %s\n' "$1" "$(printf '%s\n' "$said" | tail -n 1)" "$(printf '%s\n' "$said" | head -n 1)"
+    codes=$(printf '%s\n' "$said" | tail -n 1)
+    case $codes in [0-9][0-9][0-9]' '*) ;; *) codes='000 0' said='no answer in time' ;; esac
+    printf '%s %s %s\n' "$1" "$codes" "$(printf '%s\n' "$said" | head -n 1)"
 }
 
 # The members' data at one revision, each by itself, all at once.
