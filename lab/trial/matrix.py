@@ -9,7 +9,7 @@ from conformance.options import LAYERS
 from lab.trial.catalog import KINDS, Check, Fault
 from lab.trial.corpus import Trial
 
-SIGNS = {"declared": "#", "companion": "o", "stranger": "!", "before": "x"}
+SIGNS = {"declared": "#", "companion": "o", "stranger": "!", "before": "x", "once": "~"}
 MISSED = "?"
 GREEN = "·"
 MEANINGS = {
@@ -18,6 +18,7 @@ MEANINGS = {
     "?": "the check declares the fault, and was not seen red",
     "!": "red, and nobody expected it",
     "x": "red without the fault, too: the cluster was not sound",
+    "~": "red once, and green when it was asked again with the fault still in",
     "·": "green",
 }
 

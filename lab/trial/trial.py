@@ -5,21 +5,23 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from conformance.results import FAILED
+from conformance.results import FAILED, PASSED
 from lab.trial import catalog, corpus, suite, verdict
 from lab.trial.catalog import Fault
 from lab.trial.results import Results, address, ended, read
 from lab.trial.scene import NOBODY, Scene, Victims
-from lab.trial.verdict import Red
+from lab.trial.verdict import STRANGER, Red, Verdict
 from tests.lab import controller, health
 
 FORMAT = 1
 PAUSE = 2.0
 AFTER = "after healing:"
+LEFT_IN = f"{AFTER} nobody looked whether it is green"
+MOST_ASKED_AGAIN = 8
 
 
 class TrialError(Exception):
@@ -118,23 +120,43 @@ def hold(
         victims = _timed(seconds, "inject", lambda: fault.module.inject(scene))
         results = suite.on_cluster(scene.cluster, folder, fault.name)
         seconds |= _until(fault, results)
+        told = verdict.judge(fault, catalog.declared(fault.name), victims, results, before)
+        once = ask_again(fault, scene, folder, told, results)
     finally:
         if not keep:
             _timed(seconds, "heal", lambda: fault.module.heal(scene))
-    told = verdict.judge(fault, catalog.declared(fault.name), victims, results, before)
-    green, problems = (
-        (False, ["the fault was left in the cluster"])
-        if keep
-        else _timed(seconds, "green", lambda: await_green(fault, scene, folder, results, before))
+    told = verdict.judge(fault, catalog.declared(fault.name), victims, results, before, once)
+    record = Record(
+        fault.name, fault.kind, scene.cluster.name, list(victims.nodes), told.exact, False,
+        told.red, [*told.problems, LEFT_IN], seconds, results.exit,
+    )  # fmt: skip
+    record.write(folder)  # also for the case that nobody waits for what follows
+    if keep:
+        return record
+    green, problems = _timed(
+        seconds, "green", lambda: await_green(fault, scene, folder, results, before)
     )
     if green:
         scene.journal.end()
-    record = Record(
-        fault.name, fault.kind, scene.cluster.name, list(victims.nodes), told.exact, green,
-        told.red, [*told.problems, *problems], seconds, results.exit,
-    )  # fmt: skip
+    record = replace(record, green=green, problems=[*told.problems, *problems])
     record.write(folder)
     return record
+
+
+def ask_again(
+    fault: Fault, scene: Scene, folder: Path, told: Verdict, results: Results
+) -> set[str]:
+    """Ask those again that nobody expected to be red, with the fault still in; who is green now?
+
+    Many of them are no chance.
+    """
+    strangers = {name for name, red in told.red.items() if red.role == STRANGER}
+    if not strangers or len(strangers) > MOST_ASKED_AGAIN:
+        return set()
+    again = sorted({address(test) for test in results.red if test.check in strangers})
+    ran = suite.on_cluster(scene.cluster, folder, f"{fault.name}.again", *again)
+    judged = {test.check for test in ran.tests if test.outcome == PASSED}
+    return strangers & judged - {test.check for test in ran.red}
 
 
 def await_green(
@@ -191,7 +213,8 @@ def judge_again(fault: Fault, folder: Path) -> Record:
     results = Results(read(run), plain["exit"], log.read_text(), plain["seconds"]["verdict"])
     victims = Victims(tuple(plain["victims"]))
     before = {name for name, red in plain["red"].items() if red["role"] == "before"}
-    told = verdict.judge(fault, catalog.declared(fault.name), victims, results, before)
+    once = {name for name, red in plain["red"].items() if red["role"] == "once"}
+    told = verdict.judge(fault, catalog.declared(fault.name), victims, results, before, once)
     after = [problem for problem in plain["problems"] if problem.startswith(AFTER)]
     plain |= {"exact": told.exact, "red": told.red, "problems": [*told.problems, *after]}
     record = Record(**plain)

@@ -10,6 +10,7 @@ from lab.trial.catalog import Fault
 from lab.trial.results import Results, said
 from lab.trial.scene import Victims
 
+STRANGER = "stranger"
 CANNOT_BEGIN = 4  # the suite's exit status when the cluster could not even be asked
 
 
@@ -18,7 +19,8 @@ class Red:
     """A check that was red: in how many tests it failed or could not ask, why, and by what right.
 
     role: `declared` (it says it sees the fault), `companion` (the fault's module explains it),
-    `before` (it was red without the fault), `stranger` (nobody does).
+    `before` (it was red without the fault), `once` (it was green when it was asked again with the
+    fault still in: load, or chance), `stranger` (nobody does).
     """
 
     failed: int
@@ -46,10 +48,11 @@ def judge(
     victims: Victims,
     results: Results,
     before: Collection[str] = (),
+    once: Collection[str] = (),
 ) -> Verdict:
     """Hold the suite to what its checks and the fault's module declare.
 
-    before: checks that were red without the fault; of the others nothing is forgiven.
+    before: checks that were red without the fault. once: strangers that did not stay red.
     """
     if fault.refused:
         return _refusal(fault, results)
@@ -57,7 +60,11 @@ def judge(
         name: _red(fault, declared, victims, tests)
         for name, tests in _by_check(results.red).items()
     }
-    red |= {name: replace(told, role="before") for name, told in red.items() if name in before}
+    for name, told in red.items():
+        if name in before:
+            red[name] = replace(told, role="before")
+        elif name in once and told.role == STRANGER:
+            red[name] = replace(told, role="once")
     failures = [test for test in results.red if test.outcome == "failed" and test.check in declared]
     problems = [
         *_too_little(results),
@@ -107,7 +114,7 @@ def _missed(declared: set[str], results: Results) -> Iterable[str]:
 
 def _strangers(red: dict[str, Red]) -> Iterable[str]:
     for name, told in sorted(red.items()):
-        if told.role == "stranger":
+        if told.role == STRANGER:
             yield f"{name} is red and nobody expects it: {told.headline}"
 
 
@@ -140,7 +147,7 @@ def _red(fault: Fault, declared: set[str], victims: Victims, tests: list[Result]
     ):
         role = "companion"
     else:
-        role = "stranger"
+        role = STRANGER
     shown = (failed or tests)[0]
     return Red(len(failed), len(tests) - len(failed), role, shown.headline or shown.detail[:300])
 

@@ -234,6 +234,21 @@ def test_a_trial_that_is_good(stage: Stage) -> None:
     assert corpus.in_short(kept).red == {"test_a": "declared"}
 
 
+def test_a_stranger_that_does_not_stay_red(stage: Stage) -> None:
+    """What nobody expects is asked again while the fault is in; chance is told as chance."""
+    stage.ran(result("test_a"), result("test_b"), result("test_c"))
+    stage.ran(result("test_b", "passed"), result("test_c"))
+    stage.ran(result("test_a", "passed"), result("test_b", "passed"), result("test_c", "passed"))
+    record = trial.hold(stage.fault, stage.scene, stage.folder)
+    file = "conformance/test_network.py"
+    again = f"vxlan-blocked.again {file}::test_b {file}::test_c"
+    assert stage.did[:4] == ["inject", "vxlan-blocked", again, "heal"]
+    assert {name: red.role for name, red in record.red.items()} == {
+        "test_a": "declared", "test_b": "once", "test_c": "stranger",
+    }  # fmt: skip
+    assert not record.exact
+
+
 def test_what_does_not_become_green_is_told(stage: Stage) -> None:
     """The fault stays written down, and the record says what is red."""
     stage.ran(result("test_a"))
@@ -278,6 +293,7 @@ def test_a_run_is_judged_again(stage: Stage) -> None:
             lines.write(test)
     (folder / "vxlan-blocked.log").write_text("")
     stage.ran(result("test_a"), result("test_b"))
+    stage.ran(result("test_b"))
     stage.ran(result("test_a"))
     assert len(trial.hold(stage.fault, stage.scene, folder).problems) == 2
     again = trial.judge_again(fault(COMPANIONS={"test_b": "why"}), folder)
