@@ -85,12 +85,12 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     status = driver.drive()
     if driver.rounds:
         told = driver.told()
-        lines = rounds.in_words(told)
-        if driver.shown:
-            lines += outputs.write(to, driver.shown, told)
-            outputs.complete_junit(to, driver.shown)
-        for line in lines:
+        for line in rounds.in_words(told):
             driver.say(line)
+        if driver.shown:
+            for line in outputs.write(to, driver.shown, told):
+                driver.say(line)
+            outputs.complete_junit(to, driver.shown)
     return status
 
 

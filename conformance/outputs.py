@@ -46,7 +46,9 @@ def wanted(config: pytest.Config) -> Outputs:
         raise pytest.UsageError(f"--baseline {problem}") from None
     xml = getattr(option, "xmlpath", None)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    soaks = option.soak is not None or option.soak_rounds is not None
     also = {"results": option.results, "facts": option.save_facts}
+    also["history"] = option.soak_history if soaks else None
     return Outputs(
         report=Path(option.report) if option.report else None,
         baseline=baseline,
@@ -70,7 +72,8 @@ def write(to: Outputs, recording: Recording, soak: Soak | None = None) -> list[s
                 summary.write(ci.markdown(recording, changes, soak))
         if to.artifacts:
             mine = {"report": to.report, "junit": to.junit}
-            files = {kind: path for kind, path in mine.items() if path} | to.also
+            files = {kind: path for kind, path in mine.items() if path}
+            files |= {kind: path for kind, path in to.also.items() if path.exists()}
             to.artifacts.write_text(json.dumps(ci.artifacts(files, to.artifacts), indent=1) + "\n")
     except OSError as problem:
         said.append(f"not all could be written: {problem}")

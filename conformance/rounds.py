@@ -42,6 +42,7 @@ NOT_FOR_ROUNDS = {
     "--soak-stop-on-regression": False, "--report": True, "--baseline": True, "--results": True,
     "--save-facts": True, "--junitxml": True, "--junit-xml": True, "--artifacts": True,
 }  # fmt: skip
+OF_A_RUN = re.compile(r"conformance-[0-9a-f]{8}")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -116,6 +117,7 @@ class Driver:
     shown: Recording | None = None
     stopped: bool = False
     left: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
     _cluster: Cluster | None = None
     _child: subprocess.Popen[bytes] | None = None
 
@@ -139,14 +141,18 @@ class Driver:
         finally:
             for each, handler in handlers.items():
                 signal.signal(each, handler)
-        self.left = new_names(before, self._asked(census.names) or {})
+        appeared = new_names(before, self._asked(census.names) or {})
+        ours = {each.run for each in self.rounds if each.run}
+        self.left = [name for name in appeared if any(run in name for run in ours)]
+        # Other runs on the same cluster have what is theirs.
+        self.new = [name for name in appeared if not OF_A_RUN.search(name)]
         if self.stopped:
             return int(pytest.ExitCode.INTERRUPTED)
-        return 1 if any("conformance" in name for name in self.left) else status
+        return 1 if self.left else status
 
     def told(self) -> Soak:
         """What all rounds on this cluster tell."""
-        return soak.of(soak.same_cluster(self.rounds), self.left)
+        return soak.of(soak.same_cluster(self.rounds), self.left, self.new)
 
     @property
     def evidence(self) -> Path:
@@ -303,6 +309,7 @@ def in_words(told: Soak) -> list[str]:
         if each.grows
     ]
     lines += told.restarts
-    lines += [f"new and still there: {name}" for name in told.left]
+    lines += [f"LEFT BEHIND: {name}" for name in told.left]
+    lines += [f"was not there before: {name}" for name in told.new]
     lines += [f"REGRESSION: {reason}" for reason in told.regressions]
     return lines

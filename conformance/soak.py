@@ -73,7 +73,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Soak:
-    """All that the rounds tell."""
+    """All that the rounds tell. `left` is the rounds' own, `new` what others made meanwhile."""
 
     rounds: list[Round]
     checks: list[CheckHistory]
@@ -83,6 +83,7 @@ class Soak:
     restarts: list[str]
     regressions: list[str]
     left: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
 
     @property
     def red_rounds(self) -> list[Round]:
@@ -101,7 +102,7 @@ def is_drift(line: Trend, points: int, least: float) -> bool:
     )
 
 
-def of(rounds: list[Round], left: list[str] | None = None) -> Soak:
+def of(rounds: list[Round], left: list[str] | None = None, new: list[str] | None = None) -> Soak:
     """Everything, from the rounds of one cluster in their order."""
     return Soak(
         rounds=rounds,
@@ -112,6 +113,7 @@ def of(rounds: list[Round], left: list[str] | None = None) -> Soak:
         restarts=list(_restarts(rounds)),
         regressions=regressions(rounds),
         left=left or [],
+        new=new or [],
     )
 
 

@@ -47,6 +47,7 @@ def conformance(demo: Demo) -> None:
     files = {"--kubeconfig": demo.kubeconfig, "--expect": demo.expected}
     files |= {"--junitxml": demo.directory / "conformance.xml"}
     files |= {"--save-facts": demo.directory / "facts.json"}
+    files |= {"--results": demo.directory / "results.jsonl", "--report": demo.report}
     options = [word for option, path in files.items() for word in (option, str(path))]
     suite = ["pytest", "conformance/", "-n", "auto", "-p", "no:cacheprovider", *options]
     inside.run(suite, places.CHECKOUT)
@@ -104,7 +105,7 @@ def demonstrate(demo: Demo) -> None:
         f"""
 The template        {demo.template} ({demo.template.stat().st_size} bytes)
 Its kubeconfig      {demo.kubeconfig}
-The suite's report  {demo.directory / "conformance.xml"}
+The suite's report  {demo.report}
 Look around         lab/lab shell kubectl get nodes -o wide
                     lab/lab shell openstack stack resource list {demo.name}
                     lab/lab ssh {demo.name}-control-0

@@ -37,6 +37,11 @@ class Demo:
         return self.directory / "kubeconfig"
 
     @property
+    def report(self) -> Path:
+        """The suite's report, as a page."""
+        return self.directory / "report.html"
+
+    @property
     def expected(self) -> Path:
         """What the stack tells the suite to expect."""
         return self.directory / "expect.json"
