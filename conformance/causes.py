@@ -33,6 +33,12 @@ def of_lost_ping(facts: Facts, source: str, target: str) -> str:
     lost = lost_pairs(facts)
     names = sorted(facts.views)
     port = _vxlan_port(facts)
+    if backend_of(facts) == "host-gw":
+        return (
+            "flannel's back end is host-gw, which sends packets under the pods' own addresses: the "
+            "cloud's port security drops them unless ports have allowed address pairs for the "
+            "pods' network"
+        )
     if len(lost) == len(names) * (len(names) - 1) > 2:
         return (
             f"no node reaches any other: UDP {port} (flannel's VXLAN) is dropped between all of "
@@ -55,6 +61,13 @@ def of_lost_ping(facts: Facts, source: str, target: str) -> str:
     return (
         f"the reverse path works: {source} lacks the FDB or ARP entry, or the route, for {target}"
     )
+
+
+def backend_of(facts: Facts) -> str:
+    """How flannel carries packets, by any lease that somebody read; '' if nobody did."""
+    told = [facts.noted_leases, *(view.leases for view in facts.views.values())]
+    leases = [lease for each in told if isinstance(each, list) for lease in each]
+    return leases[0].backend if leases else ""
 
 
 def network_of(facts: Facts, node: str) -> str:
