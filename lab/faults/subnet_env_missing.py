@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker's flanneld has never reached etcd since the boot: there is no subnet.env.
+
+The CNI configuration of before is left, so pods still get a network; without it the node would not
+be Ready, and could not be asked.
+"""
+
+from lab.faults import _ways
+from lab.trial.scene import Scene, Victims, hit
+
+KIND = "real"
+SAYS = ("subnet.env", "cannot reach etcd")
+COMPANIONS = {
+    "test_units_are_active": "flanneld starts again and again",
+    "test_docker_shares_the_lease": "what Docker's bridge should have is told by that file",
+}
+
+RIGHT, WRONG = ":2379", ":2377"
+
+
+def inject(scene: Scene) -> Victims:
+    """Send flanneld to a port where nobody is, and remove the file."""
+    endpoints = f"/^FLANNELD_ETCD_ENDPOINTS=/s/{RIGHT}/{WRONG}/g"
+    scene.victim.run(
+        f"sed -i '{endpoints}' {_ways.FLANNEL_ENV}; "
+        "systemctl restart --no-block flanneld; sleep 2; rm -f /run/flannel/subnet.env"
+    )
+    return hit(scene.victim)
+
+
+def heal(scene: Scene) -> None:
+    """Send it to etcd."""
+    endpoints = f"/^FLANNELD_ETCD_ENDPOINTS=/s/{WRONG}/{RIGHT}/g"
+    scene.victim.run(f"sed -i '{endpoints}' {_ways.FLANNEL_ENV}; systemctl restart flanneld")
