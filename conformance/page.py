@@ -119,7 +119,9 @@ def _template() -> Any:
 
 def _title(cluster: Overview | None, soak: Soak | None) -> str:
     name = f"cluster {cluster.name}" if cluster and cluster.name else "a cluster"
-    return f"{name}, {len(soak.rounds)} rounds" if soak else name
+    if not soak:
+        return name
+    return f"{name}, {len(soak.rounds)} round{'' if len(soak.rounds) == 1 else 's'}"
 
 
 def _of_soak(found: digest.Digest, soak: Soak) -> digest.Digest:
@@ -128,6 +130,8 @@ def _of_soak(found: digest.Digest, soak: Soak) -> digest.Digest:
     kind, word, why = digest.SOUND, "Sound", f"all of {rounds} rounds were green"
     if red:
         kind, word, why = digest.UNCLEAR, "Flaky", f"{red} of {rounds} rounds were not green"
+    if red and red == rounds:
+        kind, word, why = digest.BROKEN, "Not sound", "no round was green"
     if soak.regressions:
         kind, word, why = digest.BROKEN, "Worse than it was", soak.regressions[0]
     elif soak.left:

@@ -289,6 +289,9 @@ def test_page_of_a_soak() -> None:
     sound = page.render(green(), None, soak.of([dataclasses.replace(r) for r in rounds(20)]))
     assert "all of 20 rounds were green" in sound
     assert "below 16.1 %" in sound
+    red = page.render(recording(LOST), None, soak.of(rounds(1, red=1)))
+    assert "no round was green" in red
+    assert "Flaky" not in red
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=50))

@@ -54,7 +54,7 @@ def test_every_test_is_a_line(broken: Path, tmp_path: Path, workers: str) -> Non
     assert lost.detail.startswith(f"{ONE} -> {TWO}: ping from pod to pod\n  expected")
     assert lost.asserts == "A pod on the source node pings a pod on the target node."
     errors = [result for result in kept.results if result.outcome == "error"]
-    assert {result.headline for result in errors} == {"exec: no route"}
+    assert "exec: no route" in {result.headline for result in errors}
     skipped = [result for result in kept.results if result.outcome == "skipped"]
     assert all(result.headline for result in skipped)
 
