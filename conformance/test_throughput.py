@@ -18,6 +18,7 @@ NODE_PORTS = range(30000, 32768)  # open between nodes wherever NodePorts work
 MOST_PAIRS = 8
 GOOD, BAD = 0.7, 0.3
 MEASURABLE_MS = 40  # the probe's clock counts in tens
+TELLING_MS = 700  # hosts are given as much as takes them a third of a second
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Rate:
         """Pods' part of what hosts can do: both move the same bytes."""
         assert self.host is not None
         return max(self.host, MEASURABLE_MS) / max(self.pod or 0, MEASURABLE_MS)
+
+    @property
+    def is_bad(self) -> bool:
+        """Do pods move far too little? What is over in a moment is no measure of it."""
+        return self.pod is None or (self.ratio < BAD and self.pod >= TELLING_MS)
 
 
 def test_pods_are_about_as_quick_as_hosts(
@@ -71,7 +77,7 @@ def test_pods_are_about_as_quick_as_hosts(
     if fair:
         slow = ", ".join(f"{pair} {rate.ratio:.2f}" for pair, rate in fair.items())
         record_property("warning", f"pods move less than {GOOD} of what hosts move: {slow}")
-    bad = {pair: rate for pair, rate in told.items() if not rate.pod or rate.ratio < BAD}
+    bad = {pair: rate for pair, rate in told.items() if rate.is_bad}
     require(
         not bad,
         at=f"{', '.join(bad)}: bytes from pod to pod and from host to host",

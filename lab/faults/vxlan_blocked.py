@@ -5,12 +5,14 @@ A rule taken out of a real security group would let flows pass that the cloud's 
 knows already; a rule on the nodes drops all of them at once.
 """
 
+from lab.faults import _ways
 from lab.trial.scene import NOBODY, Scene, Victims
 
 KIND = "effect"
 FEW = True
 SAYS = ("8472",)
-COMPANIONS: dict[str, str] = {}
+COMPANIONS = _ways.COMPANIONS
+UNASKED = _ways.UNASKED
 
 RULE = "INPUT -p udp --dport 8472 -m comment --comment heatgen-fault -j DROP"
 
