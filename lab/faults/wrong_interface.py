@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker's flanneld takes another interface, in a network that no other node has a way to."""
+"""A worker's flanneld takes another interface, in a network that no other node has a way to.
+
+The lease of its right address ends after a day; here it is taken away at once.
+"""
 
 from lab.faults import _ways
+from lab.faults._leases import delete, lease_of, leases, put
 from lab.trial.scene import Scene, Victims, hit
 
 KIND = "real"
@@ -20,20 +24,30 @@ ADDRESS, DEVICE = "198.18.0.5", "heatgen-fault"
 
 
 def inject(scene: Scene) -> Victims:
-    """Give it such an interface, and tell flanneld to use it."""
+    """Give it such an interface, tell flanneld to use it, and let the right lease end."""
     node = scene.victim
+    key, value = lease_of(scene, node)
+    scene.keep("lease", [key, value])
     node.run(
         f"ip link add {DEVICE} type bridge; ip address add {ADDRESS}/24 dev {DEVICE}; "
         f"ip link set {DEVICE} mtu $(cat /sys/class/net/eth0/mtu) up; "
         f"sed -i 's/^FLANNELD_IFACE=.*/FLANNELD_IFACE={ADDRESS}/' {_ways.FLANNEL_ENV}; "
         "systemctl restart flanneld"
     )
+    delete(scene, key)
     return hit(node)
 
 
 def heal(scene: Scene) -> None:
-    """Back to the node's own address."""
+    """Back to the node's own address, and to the subnet that its pods are of."""
     node = scene.victim
+    there = leases(scene)
+    for key, value in there.items():
+        if value["PublicIP"] == ADDRESS:
+            delete(scene, key)
+    key, value = scene.kept("lease", ["", {}])
+    if key and key not in there:
+        put(scene, key, value)
     node.run(
         f"sed -i 's/^FLANNELD_IFACE=.*/FLANNELD_IFACE={node.address}/' {_ways.FLANNEL_ENV}; "
         f"systemctl restart flanneld; ip link del {DEVICE} 2>/dev/null || true"
