@@ -21,6 +21,7 @@ OK = 200
 # Parts of its quota that a database takes: too much, soon too much; and from where holes matter.
 QUOTA_FULL, QUOTA_FILLING, QUOTA_NOTICED = 0.9, 0.75, 0.25
 MOST_HOLES = 0.5  # of the database's file
+MOST_ELECTIONS = 2  # while all nodes are asked
 BEHIND = 1000  # entries of raft's log; etcd itself refuses writes at 5000
 # Seconds: what etcd's documents call good is a warning, what its alerts call bad is a failure.
 LOG_SECONDS, LOG_WARNING = 0.5, 0.010
@@ -216,14 +217,21 @@ def test_clients_read_their_own_only(facts: Facts, expected: Expectation, etcd_n
 # ---- over a while, and between members ----
 
 
-def test_leader_stays(facts: Facts, expected: Expectation, etcd_node: str) -> None:
-    """When all else had been asked the member still knew the same leader, of the same term."""
+def test_leader_stays(
+    facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
+) -> None:
+    """When all else had been asked the member still knew a leader, and elections had been few.
+
+    A machine without time to spare holds one now and then: that is noted.
+    """
     etcd = member_on(facts, expected, etcd_node)
     first, last = known(etcd.status), known(etcd.later)
+    if (first.leader, first.term) != (last.leader, last.term):
+        record_property("warning", f"{etcd_node}: etcd held an election while it was asked")
     require(
-        (first.leader, first.term) == (last.leader, last.term),
+        last.leader != "0" and last.term - first.term <= MOST_ELECTIONS,
         at=f"{etcd_node}: etcd's leader, asked twice",
-        expected="the same leader in the same term",
+        expected=f"a leader, and at most {MOST_ELECTIONS} elections meanwhile",
         seen=f"{first.leader} in term {first.term}, then {last.leader} in term {last.term}",
         likely="elections come and go: a disk or a network that is too slow, or a member that "
         "starts again and again",

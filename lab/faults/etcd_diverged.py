@@ -67,7 +67,7 @@ def heal(scene: Scene) -> None:
 
 def is_added(node: Node, add: str) -> bool:
     """Try to add a member; is it one now? etcd refuses while it does not trust in its members."""
-    return "added to" in members.as_root(node, add)
+    return " added " in members.as_root(node, add)
 
 
 def look(value: str) -> str:

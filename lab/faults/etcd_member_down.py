@@ -5,7 +5,14 @@ from lab.trial.scene import Scene, Victims, hit
 
 KIND = "real"
 NEEDS = "quorum"
-COMPANIONS: dict[str, str] = {}
+SAYS = ("no such process",)
+COMPANIONS = {
+    "test_api_server_answers": "that server's kube-apiserver reads and writes by its own member",
+    "test_api_service_leads_to_every_server": "so it is no endpoint of the service any more",
+    "test_service_name_resolves": "a replica of DNS that watches that server hears of nothing new",
+    "test_headless_service_names_its_pods": "as above",
+}
+UNASKED = "a member that does not run can be asked nothing (see test_member_runs)"
 
 
 def inject(scene: Scene) -> Victims:
