@@ -10,21 +10,24 @@ import json
 import re
 from typing import Any
 
+from lab.faults import _ways
 from lab.trial.scene import NOBODY, Victims
 
 KIND = "replayed"
 SAYS = ("192.0.2.0/24", "198.51.100.0/24", "8472")
-COMPANIONS = {"test_host_reaches_pod": "hosts reach pods of other nodes by the same tunnel"}
-UNASKED = "what is asked of a way that is lost has no answer"
+COMPANIONS = _ways.HOSTS
+UNASKED = _ways.UNASKED
 
 HERE, THERE = "192.0.2", "198.51.100"
-LOST = {"received": 0, "ms": None}
+LOST = {"received": 0, "ms": None, "least": None}
 
 
 def alter(facts: dict[str, Any]) -> Victims:
     """Move the workers, and lose every echo between pods, and from hosts to pods, across."""
     nodes = facts["nodes"].values()
-    moved = {node["name"]: node["address"] for node in nodes if not node["roles"]}
+    moved = {
+        node["name"]: node["address"] for node in nodes if "control-plane" not in node["roles"]
+    }
     text = json.dumps(facts)
     for address in moved.values():
         away = address.replace(f"{HERE}.", f"{THERE}.")

@@ -158,6 +158,13 @@ def test_module_says_what_it_must(name: str) -> None:
     assert all(made.companions.values()), "each companion has its reason"
 
 
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_has_a_module_and_a_check(name: str) -> None:
+    """Nothing is only named: each fault can be made or replayed, and somebody says he sees it."""
+    assert catalog.has_module(name)
+    assert catalog.declared(name)
+
+
 def test_all_modules_are_faults() -> None:
     """Nothing lies in the folder that is no fault's module."""
     there = {path.stem.replace("_", "-") for path in catalog.FOLDER.glob("[!_]*.py")}
