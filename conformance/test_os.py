@@ -115,7 +115,7 @@ def test_node_runs_expected_kubernetes(facts: Facts, expected: Expectation, node
         facts.nodes[node].kubelet.lstrip("v") == expected.versions["kubernetes"],
         at=f"{node}: kubelet",
         expected=expected.versions["kubernetes"],
-        seen=facts.nodes[node].kubelet,
+        seen=told,
         likely="an upgrade that has not reached this node",
         look=f"on {node}: systemctl status kubelet; ls -l /opt/heatgen/bin",
     )
@@ -316,13 +316,16 @@ def test_certificate_files_live_on(facts: Facts, node: str) -> None:
 @detects("version-skew")
 def test_kubelet_is_near_the_api_servers_version(facts: Facts, node: str) -> None:
     """The kubelet is not newer than the API server, and at most three minor versions older."""
-    server, kubelet = minor(facts.server), minor(facts.nodes[node].kubelet)
+    told = facts.nodes[node].kubelet if node in facts.nodes else ""
+    if not told:
+        raise CouldNotAskError(f"{node}: the API does not tell the version of its kubelet")
+    server, kubelet = minor(facts.server), minor(told)
     require(
         server[0] == kubelet[0] and 0 <= server[1] - kubelet[1] <= MINORS_BACK,
         at=f"{node}: version of the kubelet",
         expected=f"{server[0]}.{server[1] - MINORS_BACK} to {server[0]}.{server[1]}, for the API "
         f"server is {facts.server}",
-        seen=facts.nodes[node].kubelet,
+        seen=told,
         likely="an upgrade that has not reached this node, or nodes were upgraded first",
         look="kubectl version; kubectl get nodes -o wide",
     )

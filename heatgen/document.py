@@ -21,6 +21,8 @@ Path = tuple[str | int, ...]
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50
 
+_TOO_DEEP = "exceeded maximum nesting depth"
+"""libyaml's own words: it looks so far ahead that nobody comes to count."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {
@@ -117,6 +119,8 @@ def syntax_problem(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem
     mark = error.problem_mark or error.context_mark
     reasons = [reason for reason in (error.context, error.problem) if reason]
     message, hint = f"is not YAML: {', '.join(reasons)}", ""
+    if error.problem == _TOO_DEEP:
+        message = f"is nested more than {MAX_DEPTH} levels deep"
     if mark is None:
         return Problem(name, None, message)
     position = Position(mark.line + 1, mark.column + 1)

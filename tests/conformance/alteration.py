@@ -54,7 +54,7 @@ class Cases(list[Case]):
         facts = healthy.facts(self.nodes)
         case.alter(facts)
         verdicts = replay(facts)
-        assert set(verdicts.failed) == case.red
+        assert set(verdicts.failed) == case.red, (sorted(verdicts.failed), verdicts.errors)
         assert bool(verdicts.errors) == bool(case.unasked), verdicts.errors
         assert all(case.unasked in message for message in verdicts.errors.values())
         for message in verdicts.failed.values():

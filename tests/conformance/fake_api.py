@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 Json = dict[str, Any]
+VERSION = "v1.37.2"
 COLLECTIONS = {
     "configmaps", "daemonsets", "deployments", "events", "leases", "namespaces", "nodes", "pods",
     "secrets", "services", "serviceaccounts", "statefulsets", "jobs", "poddisruptionbudgets",
@@ -57,6 +58,7 @@ class FakeApi:
             "status": {
                 "addresses": [{"type": "InternalIP", "address": address}],
                 "conditions": [{"type": "Ready", "status": ready, "reason": "Fake"}],
+                "nodeInfo": {"kubeletVersion": VERSION},
             },
         }
 
@@ -87,7 +89,7 @@ class FakeApi:
         """One call: HTTP status and body."""
         self.calls.append(f"{method} {path}")
         if path == "/version":
-            return 200, {"gitVersion": "v1.37.2"}
+            return 200, {"gitVersion": VERSION}
         if path.endswith("/selfsubjectaccessreviews"):
             asked = body["spec"]["resourceAttributes"]
             return 201, {"status": {"allowed": asked["resource"] not in self.forbidden}}

@@ -123,6 +123,6 @@ def test_leaders_are_told_by_their_age() -> None:
     spec = {"holderIdentity": "a_1", "renewTime": renewed, "leaseDurationSeconds": 15}
     at = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
     told = roster.leaders(Told({f"{at}/kube-scheduler": {"spec": spec}}))
-    assert told == {"kube-scheduler": Leader("a_1", 4.0, 15.0)}
+    assert told == {"kube-scheduler": Leader("a_1", 4.0, 15.0, renewed)}
     told = roster.leaders(Told({f"{at}/kube-scheduler": {"spec": {}}}))
     assert told["kube-scheduler"].age > 1e9
