@@ -115,7 +115,7 @@ def test_node_runs_expected_kubernetes(facts: Facts, expected: Expectation, node
         facts.nodes[node].kubelet.lstrip("v") == expected.versions["kubernetes"],
         at=f"{node}: kubelet",
         expected=expected.versions["kubernetes"],
-        seen=told,
+        seen=facts.nodes[node].kubelet,
         likely="an upgrade that has not reached this node",
         look=f"on {node}: systemctl status kubelet; ls -l /opt/heatgen/bin",
     )
