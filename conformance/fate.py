@@ -53,8 +53,8 @@ def of_pod(pod: Json, events: Iterable[Json], silence: timedelta | None, now: da
         return state(pod)
     if age > HOPE and waiting_for(pod) in HOPELESS:
         return meaning(state(pod))
-    if age > HOPE and (told := last_of(events)):
-        return meaning(f"{told['reason']}: {told['message']}")
+    if age > HOPE and (told := in_vain(events)):
+        return meaning(told)
     if silence and silence > SILENT and age > UNTOUCHED:
         return f"its kubelet is silent: the last sign of it was {silence.total_seconds():.0f} s ago"
     if not pod.get("status", {}).get("startTime") and age > NOTICED:
@@ -75,11 +75,25 @@ def of_placing(pod: Json, leader: str, now: datetime) -> str:
     return leader
 
 
-def last_of(events: Iterable[Json]) -> Json | None:
-    """The last event that says that the pod cannot start, if it is the last of its kind at all."""
+def in_vain(events: Iterable[Json]) -> str:
+    """What the last event says, if that is that the pod cannot start; '' if it may yet.
+
+    A kubelet tries again after ten to fifteen seconds (its backOffPeriod). What nobody knows the
+    meaning of may be chance (two that make control groups at once), so it has to come twice.
+    """
     ordered = sorted(events, key=moment)
     begun = [event for event in ordered if event["reason"] in (*IN_VAIN, *MOVES)]
-    return dict(begun[-1]) if begun and begun[-1]["reason"] in IN_VAIN else None
+    if not begun or begun[-1]["reason"] not in IN_VAIN:
+        return ""
+    last = begun[-1]
+    tries = sum(times(event) for event in begun if event["reason"] == last["reason"])
+    told = f"{last['reason']}: {last['message']}"
+    return told if tries > 1 or is_known(told) else ""
+
+
+def times(event: Json) -> int:
+    """How often the event was seen."""
+    return max(int(event.get("count") or 1), int((event.get("series") or {}).get("count") or 1))
 
 
 def moment(event: Json) -> str:
@@ -87,6 +101,11 @@ def moment(event: Json) -> str:
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
     return max((str(time) for time in times if time), default="")
+
+
+def is_known(message: str) -> bool:
+    """Does anybody know what it means?"""
+    return any(re.search(pattern, message) for pattern, _ in MEANINGS)
 
 
 def meaning(message: str) -> str:

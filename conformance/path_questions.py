@@ -7,10 +7,11 @@ from conformance import path_scene, roster, stage
 from conformance.cluster import Cluster, TooLateError, until
 from conformance.outlook import SCHEDULER, Outlook
 from conformance.pods import Json, is_ready, node_of
-from conformance.stage import Run
 from conformance.verdict import CouldNotAskError
 
-PATIENCE = 10.0  # seconds for pods that were made together with the probes, which are there already
+# Seconds for pods that were made together with the probes, which are there already; a kubelet whose
+# first try failed tries again after ten to fifteen.
+PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
@@ -65,31 +66,38 @@ def prepare(outlook: Outlook, dns: str, readers: list[str]) -> Questions:
             if spec.get("clusterIP", "None") != "None"
         },
         node_port=ports[0].get("nodePort", 0),
-        neighbours=await_own_pods(cluster, run, 0 if outlook.without(SCHEDULER) else PATIENCE),
+        neighbours=await_own_pods(outlook, 0 if outlook.without(SCHEDULER) else PATIENCE),
         directs={name: node.name for name, node in path_scene.targets(run).items()},
         servers=[*([dns] if dns else []), *replicas(cluster)],
         reader=next(iter(readers), ""),
     )
 
 
-def await_own_pods(cluster: Cluster, run: Run, patience: float) -> dict[str, str]:
-    """The addresses of the nodes' own pods that run, by node."""
+def await_own_pods(outlook: Outlook, patience: float) -> dict[str, str]:
+    """The addresses of the nodes' own pods that run, by node; none is awaited that never will."""
+    run = outlook.run
     names = {stage.own_pod(node.name) for node in run.nodes}
     ready = sum(node.ready for node in run.nodes)
     path = f"/api/v1/namespaces/{run.namespace}/pods"
 
-    def running() -> dict[str, str]:
-        pods: list[Json] = cluster.items(path)
-        return {
-            node_of(pod): pod["status"]["podIP"]
-            for pod in pods
-            if pod["metadata"]["name"] in names and is_ready(pod) and pod["status"].get("podIP")
-        }
+    def own() -> list[Json]:
+        pods: list[Json] = outlook.cluster.items(path)
+        return [pod for pod in pods if pod["metadata"]["name"] in names]
+
+    def settled(pods: list[Json]) -> bool:
+        waiting = [pod for pod in pods if not runs(pod)]
+        return len(pods) - len(waiting) >= ready or all(map(outlook.cause, waiting))
 
     try:
-        return until(running, lambda found: len(found) >= ready, patience)
+        found = until(own, settled, patience)
     except TooLateError as late:
-        return dict(late.last)
+        found = list(late.last)
+    return {node_of(pod): pod["status"]["podIP"] for pod in found if runs(pod)}
+
+
+def runs(pod: Json) -> bool:
+    """Is it ready, and has it an address?"""
+    return is_ready(pod) and bool(pod["status"].get("podIP"))
 
 
 def replicas(cluster: Cluster) -> list[str]:

@@ -52,9 +52,18 @@ def waiting(reason: str, message: str = "") -> Json:
 )
 def test_sandbox_that_cannot_be_made_is_told_by_its_cause(message: str, said: str) -> None:
     """The event's long message comes to a few words; a first try may have come too early."""
-    events = [event("FailedCreatePodSandBox", message)]
+    events = [event("FailedCreatePodSandBox", message, ago) for ago in (13, 1)]
     assert fate.of_pod(pod(13), events, None, NOW).startswith(said)
     assert fate.of_pod(pod(11), events, None, NOW) == ""
+
+
+def test_sandbox_that_failed_once_for_no_known_cause_may_be_made_yet() -> None:
+    """Two that make control groups at once, and one loses: the kubelet tries again."""
+    once = event("FailedCreatePodSandBox", "mkdir /sys/fs/cgroup/devices/x: no such file", 14)
+    assert fate.of_pod(pod(15), [once], None, NOW) == ""
+    assert fate.of_pod(pod(15), [{**once, "count": 2}], None, NOW)
+    known = event("FailedCreatePodSandBox", SANDBOX.format(PAUSE, PAUSE), 14)
+    assert fate.of_pod(pod(15), [known], None, NOW)
 
 
 def test_try_that_succeeded_later_is_forgotten() -> None:
