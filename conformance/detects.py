@@ -26,7 +26,7 @@ FAULTS = {
     "duplicate-pod-subnet": "two nodes give their pods addresses of one subnet",
     "lease-missing": "a node's lease is gone from flannel's store while it is Ready",
     "wrong-interface": "a lease names an address outside the nodes' private network",
-    "subnet-env-missing": "flanneld has not written subnet.env: pods get no network",
+    "subnet-env-missing": "flanneld has not written subnet.env, by which pods get a network",
     "pod-addresses-dropped": "the cloud's port security drops packets from pods' addresses",
     "kube-proxy-down": "kube-proxy does not run on a node; its old rules are still there",
     "stale-udp-conntrack": "UDP to a service goes on to a backend that is gone",

@@ -8,7 +8,7 @@ import pytest
 from conformance import causes
 from conformance.detects import detects
 from conformance.expectation import Expectation
-from conformance.facts import Facts
+from conformance.facts import Facts, Lease
 from conformance.flannel import env_of, lease_of, lease_of_subnet, lease_seconds, leases
 from conformance.paths import Ping
 from conformance.verdict import CouldNotAskError, Unasked, known, require
@@ -78,7 +78,7 @@ def test_lease_overlaps_no_other(facts: Facts, expected: Expectation, node: str)
     pods = expected.networks.get("pods") or env_of(facts, node).network
     inside = ip_network(mine.subnet).subnet_of(ip_network(pods))  # type: ignore[arg-type]
     clashes = [
-        f"{other.subnet} of {other.public_ip}"
+        f"{other.subnet} of {holder(facts, other)}"
         for other in leases(facts)
         if other.public_ip != mine.public_ip
         and ip_network(other.subnet).overlaps(ip_network(mine.subnet))
@@ -91,6 +91,12 @@ def test_lease_overlaps_no_other(facts: Facts, expected: Expectation, node: str)
         likely="two flannel networks share etcd, or the network's configuration was changed later",
         look=f"etcdctl get --prefix /coreos.com/network/; on {node}: cat /run/flannel/subnet.env",
     )
+
+
+def holder(facts: Facts, lease: Lease) -> str:
+    """The node whose address the lease names, else the address."""
+    named = (name for name, node in facts.nodes.items() if node.address == lease.public_ip)
+    return next(named, lease.public_ip)
 
 
 @detects("subnet-env-missing")

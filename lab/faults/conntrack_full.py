@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker's table of connections is full, by packets to ever new ports that nobody answers.
 
-How much a table holds is one number for all nodes of the lab, for they have one kernel. It is made
-smaller meanwhile; no other node comes near it.
+They go to the node itself: on their way out they would fill the table of the router, too. How much
+a table holds is one number for all nodes of the lab, for they have one kernel. It is made smaller
+meanwhile; no other node comes near it.
 """
 
 from pathlib import Path
@@ -27,7 +28,7 @@ while True:
     began = time.monotonic()
     for number in range({SMALL + 2000}):
         try:
-            sender.sendto(b"", (f"198.51.100.{{number % 200 + 1}}", 20000 + number // 200))
+            sender.sendto(b"", (f"127.0.0.{{number % 200 + 1}}", 20000 + number // 200))
         except OSError:
             pass
         if number % 100 == 0:

@@ -2,7 +2,7 @@
 """A worker's flanneld has never reached etcd since the boot: there is no subnet.env.
 
 The CNI configuration of before is left, so pods still get a network; without it the node would not
-be Ready, and could not be asked.
+be Ready, and its own pods could not be asked.
 """
 
 from lab.faults import _ways
@@ -11,6 +11,8 @@ from lab.trial.scene import Scene, Victims, hit
 KIND = "real"
 SAYS = ("subnet.env", "cannot reach etcd")
 COMPANIONS = {
+    "test_bridge_has_the_subnet": "what the bridge should have is told by that file",
+    "test_pods_have_addresses_of_the_subnet": "what pods should have is told by that file",
     "test_units_are_active": "flanneld starts again and again",
     "test_docker_shares_the_lease": "what Docker's bridge should have is told by that file",
 }
