@@ -36,7 +36,7 @@ from conformance.hardening import (
 from conformance.machine import Machine, NodeLease
 from conformance.paths import Answer, Paths, Ping
 from conformance.store import Running
-from conformance.verdict import Unasked
+from conformance.verdict import CouldNotAskError, Unasked
 
 FORMAT = 1
 # What a recording does not hold that was made before the suite asked for it.
@@ -347,6 +347,20 @@ class Facts:
     def without_probe(self, node: str) -> str:
         """That a node runs no probe, and the one cause, for whoever would ask for it."""
         return f"{node} runs no probe" + (f" ({self.causes[node]})" if node in self.causes else "")
+
+    def status(self, node: str) -> NodeStatus:
+        """What the API says about `node`.
+
+        Raises:
+            CouldNotAskError: it is gone meanwhile, or the API tells nothing of it: a node that it
+                does tell of has a kubelet's version.
+        """
+        found = self.nodes.get(node)
+        if found is None:
+            raise CouldNotAskError(f"{node}: the node is not there any more")
+        if not found.kubelet:
+            raise CouldNotAskError(f"{node}: {self.not_stored or found.why_not_ready}")
+        return found
 
     def view(self, node: str) -> NodeView:
         """What `node` itself told; without a probe there, all of it is unasked."""

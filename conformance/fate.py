@@ -24,7 +24,7 @@ MOVES = ("Pulling", "Pulled", "Created", "Started")
 
 # What runtimes and plug-ins say, and what it means.
 MEANINGS = (
-    (r"(?:get|pull) sandbox image \"?([^\"\s:]+(?::[^\"\s:]+)?)", "no sandbox image {}"),
+    (r"(?:get|pull) sandbox image \"?([^\"\s@]+[^\"\s@:])", "no sandbox image {}"),
     (r"subnet\.env: no such file", "flannel has not written /run/flannel/subnet.env"),
     (
         r"cni plugin not initialized|no networks found in|cni config uninitialized",
@@ -88,7 +88,7 @@ def in_vain(events: Iterable[Json]) -> str:
     last = begun[-1]
     tries = sum(times(event) for event in begun if event["reason"] == last["reason"])
     told = f"{last['reason']}: {last['message']}"
-    return told if tries > 1 or is_known(told) else ""
+    return told if tries > 1 or cause(told) else ""
 
 
 def times(event: Json) -> int:
@@ -103,17 +103,18 @@ def moment(event: Json) -> str:
     return max((str(time) for time in times if time), default="")
 
 
-def is_known(message: str) -> bool:
-    """Does anybody know what it means?"""
-    return any(re.search(pattern, message) for pattern, _ in MEANINGS)
+def cause(message: str) -> str:
+    """What a runtime's message comes to in a few words; '' if nobody knows."""
+    for pattern, words in MEANINGS:
+        if found := re.search(pattern, message):
+            return words.format(*found.groups())
+    return ""
 
 
 def meaning(message: str) -> str:
     """What a runtime's long message comes to; its end, if nobody knows it."""
-    for pattern, words in MEANINGS:
-        if found := re.search(pattern, message):
-            return f"{words.format(*found.groups())} ({shortened(message, LONGEST)})"
-    return shortened(message, LONGEST)
+    words, short = cause(message), shortened(message, LONGEST)
+    return f"{words} ({short})" if words else short
 
 
 def shortened(message: str, longest: int) -> str:

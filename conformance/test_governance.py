@@ -145,9 +145,7 @@ def test_idle_connection_lives(idle: IdleConnection) -> None:
 @detects("leftover-taint")
 def test_no_taint_is_left_over(facts: Facts, expected: Expectation, node: str) -> None:
     """No node is cordoned, and none bears a taint that nobody ordered."""
-    status = facts.nodes.get(node)
-    if status is None:
-        raise CouldNotAskError(f"{node}: the node is not there any more")
+    status = facts.status(node)
     if not expected.nodes and not status.unschedulable and foreign(status, []):
         taints = ", ".join(written(taint) for taint in foreign(status, []))
         pytest.skip(f"{node}: no --expect says whether {taints} is meant")

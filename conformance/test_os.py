@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from conformance import rules
+from conformance import fate, rules
 from conformance.detects import detects
 from conformance.expectation import Expectation
 from conformance.facts import Facts
@@ -79,23 +79,24 @@ def test_node_is_expected(expected: Expectation, node: str) -> None:
     )
 
 
-@detects("kubelet-down")
+@detects("kubelet-down", "cni-not-configured")
 def test_node_is_ready(facts: Facts, node: str) -> None:
     """The node's kubelet reports it Ready."""
-    status = facts.nodes[node]
+    status = facts.status(node)
     require(
         status.ready,
         at=f"{node}: condition Ready",
         expected="True",
         seen=status.reasons.get("Ready", "no such condition"),
-        likely="kubelet, the container runtime or the CNI configuration of the node",
+        likely=fate.cause(status.why_not_ready)
+        or "kubelet, the container runtime or the CNI configuration of the node",
         look=f"on {node}: systemctl status kubelet; journalctl -u kubelet -n 50; ls /etc/cni/net.d",
     )
 
 
 def test_node_is_not_under_pressure(facts: Facts, node: str) -> None:
     """Memory, disk and process ids of the node suffice, and its network is set up."""
-    pressing = {kind: why for kind, why in facts.nodes[node].reasons.items() if kind != "Ready"}
+    pressing = {kind: why for kind, why in facts.status(node).reasons.items() if kind != "Ready"}
     require(
         not pressing,
         at=f"{node}: conditions",
@@ -111,11 +112,12 @@ def test_node_runs_expected_kubernetes(facts: Facts, expected: Expectation, node
     """The node's kubelet is of the version that was deployed."""
     if "kubernetes" not in expected.versions:
         pytest.skip("no --expect names the version of Kubernetes")
+    kubelet = facts.status(node).kubelet
     require(
-        facts.nodes[node].kubelet.lstrip("v") == expected.versions["kubernetes"],
+        kubelet.lstrip("v") == expected.versions["kubernetes"],
         at=f"{node}: kubelet",
         expected=expected.versions["kubernetes"],
-        seen=facts.nodes[node].kubelet,
+        seen=kubelet,
         likely="an upgrade that has not reached this node",
         look=f"on {node}: systemctl status kubelet; ls -l /opt/heatgen/bin",
     )
@@ -316,9 +318,7 @@ def test_certificate_files_live_on(facts: Facts, node: str) -> None:
 @detects("version-skew")
 def test_kubelet_is_near_the_api_servers_version(facts: Facts, node: str) -> None:
     """The kubelet is not newer than the API server, and at most three minor versions older."""
-    told = facts.nodes[node].kubelet if node in facts.nodes else ""
-    if not told:
-        raise CouldNotAskError(f"{node}: the API does not tell the version of its kubelet")
+    told = facts.status(node).kubelet
     server, kubelet = minor(facts.server), minor(told)
     require(
         server[0] == kubelet[0] and 0 <= server[1] - kubelet[1] <= MINORS_BACK,

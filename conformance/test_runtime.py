@@ -38,7 +38,7 @@ def test_node_runs_expected_runtime(facts: Facts, expected: Expectation, node: s
     if name not in expected.versions:
         pytest.skip("no --expect names the node's runtime and its version")
     want = f"{name}://{expected.versions[name]}"
-    seen = facts.nodes[node].runtime.replace("://v", "://")
+    seen = facts.status(node).runtime.replace("://v", "://")
     require(
         seen == want,
         at=f"{node}: containerRuntimeVersion",
@@ -51,7 +51,7 @@ def test_node_runs_expected_runtime(facts: Facts, expected: Expectation, node: s
 
 def test_kubelet_speaks_to_the_runtime(facts: Facts, node: str) -> None:
     """The kubelet's endpoint is the socket of the runtime that the node says it has."""
-    name, _, _ = facts.nodes[node].runtime.partition("://")
+    name, _, _ = facts.status(node).runtime.partition("://")
     if name not in SOCKETS:
         pytest.skip(f"{node}: its runtime is {name or 'not told'}, whose socket nobody knows here")
     endpoint = known(facts.view(node).kubelet).get("containerRuntimeEndpoint", "")
@@ -146,7 +146,7 @@ def test_registry_mirrors_agree(facts: Facts, node: str) -> None:
     )
 
 
-@detects("kubelet-down")
+@detects("kubelet-down", "sandbox-image-missing")
 def test_container_starts(live: Live, node: str) -> None:
     """A container starts on the node."""
     if not live.run.node(node).is_silent:

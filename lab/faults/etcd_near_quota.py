@@ -26,6 +26,7 @@ def inject(scene: Scene) -> Victims:
     members.as_root(node, FILL)
     quota = int(members.size(node) / SHARE)
     members.change(node, {"ETCD_QUOTA_BACKEND_BYTES": str(quota)})
+    members.settle(scene)
     return hit(node)
 
 

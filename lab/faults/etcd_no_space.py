@@ -9,7 +9,10 @@ from lab.trial.scene import NOBODY, Scene, Victims
 
 KIND = "real"
 SAYS = ("space exceeded", "NOSPACE")
-COMPANIONS = {"test_leader_is_alive": "a leader whose store takes nothing cannot renew its lease"}
+COMPANIONS = {
+    "test_leader_is_alive": "a leader whose store takes nothing cannot renew its lease",
+    "test_node_lease_is_fresh": "nor can a kubelet",
+}
 UNASKED = "nothing can be made in the cluster, so no node can be asked"
 GREEN_SECONDS = 180.0
 

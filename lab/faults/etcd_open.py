@@ -15,6 +15,7 @@ def inject(scene: Scene) -> Victims:
     at = node.address
     urls = f"https://127.0.0.1:2379,https://{at}:2379,http://{at}:2379,http://{at}:2479"
     members.change(node, {"ETCD_LISTEN_CLIENT_URLS": urls})
+    members.settle(scene)
     return hit(node)
 
 

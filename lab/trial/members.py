@@ -4,12 +4,17 @@
 What is changed lies in /run: a node that restarts has forgotten it.
 """
 
+from datetime import UTC, datetime
+
+from lab.trial.scene import Scene
+from tests.lab import health
 from tests.lab.cluster import Node
 
 PKI = "/etc/etcd/pki"
 FOLDER = "/run/heatgen-fault"
 DROP_IN = "/run/systemd/system/etcd.service.d/fault.conf"
 ETCDCTL = "/opt/heatgen/bin/etcdctl --command-timeout 20s --cacert $pki/ca.crt"
+LEADERS = ("kube-controller-manager", "kube-scheduler")
 
 # An administrator's certificate is made by the authority's key, and gone with the script.
 SCRIPT = """
@@ -47,6 +52,27 @@ def change(node: Node, environment: dict[str, str], *service: str) -> None:
         "systemctl daemon-reload\n"
         "systemctl restart etcd"
     )
+
+
+def settle(scene: Scene) -> None:
+    """Wait until all that asks etcd has found its way again, after a member was restarted.
+
+    Leaders have renewed their leases since, and flanneld, which restarts when its watch breaks,
+    runs on every node.
+    """
+    since = datetime.now(UTC)
+
+    def settled() -> bool:
+        for name in LEADERS:
+            spec = scene.ask("get", "lease", name, "-n", "kube-system")["spec"]
+            assert datetime.fromisoformat(spec["renewTime"]) > since, f"{name} does not lead yet"
+        states = scene.on(scene.nodes, "systemctl is-active flanneld || true")
+        away = [name for name, state in states.items() if state.strip() != "active"]
+        assert not away, f"flanneld is not active on {away}"
+        return True
+
+    health.await_whole(scene.cluster)
+    scene.wait_for("the cluster to settle", 120, settled)
 
 
 def restore(node: Node) -> None:

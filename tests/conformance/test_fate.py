@@ -45,6 +45,7 @@ def waiting(reason: str, message: str = "") -> Json:
     ("message", "said"),
     [
         (SANDBOX.format(PAUSE, PAUSE), f"no sandbox image {PAUSE} ("),
+        (SANDBOX.format(f"{PAUSE}@sha256:0", PAUSE), f"no sandbox image {PAUSE} ("),
         (SUBNET, "flannel has not written /run/flannel/subnet.env ("),
         ('failed to find plugin "bridge" in path [/opt/cni/bin]', "the CNI plug-in bridge is not"),
         ("something that nobody has seen before", "FailedCreatePodSandBox: something that nobody"),

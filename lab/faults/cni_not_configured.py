@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker's CNI configuration is gone: nobody has written it, or somebody has cleaned up."""
+
+from lab.trial.scene import Scene, Victims, hit
+from tests.lab import health
+
+KIND = "real"
+SAYS = ("no CNI configuration",)
+COMPANIONS: dict[str, str] = {}
+UNASKED = "no pod with a network of its own starts on a node that has none to give"
+
+FOLDER, AWAY = "/etc/cni/net.d", "/etc/cni/away"
+
+
+def inject(scene: Scene) -> Victims:
+    """Move it away, and wait until the node is not Ready."""
+    scene.victim.run(
+        f"mkdir -p {AWAY}; mv {FOLDER}/* {AWAY}/; systemctl reload-or-restart containerd"
+    )
+    scene.wait_for(
+        f"{scene.victim.name} to be not Ready",
+        60,
+        lambda: health.node_states(scene.cluster).get(scene.victim.name) != "True",
+    )
+    return hit(scene.victim)
+
+
+def heal(scene: Scene) -> None:
+    """Bring it back."""
+    scene.victim.run(f"mv {AWAY}/* {FOLDER}/ 2>/dev/null || true")
