@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.trial import results
@@ -15,10 +16,13 @@ from tests.lab.cluster import Cluster
 
 SECONDS = 300  # more than any run takes, on however broken a cluster
 END_SECONDS = 60  # to tidy up when it is told to end
+COMMAND = (str(controller.LAB), "shell", "python", "-m", "pytest")
 ALWAYS = ("-n", "auto", "-p", "no:cacheprovider", "-q")
 
 
-def on_cluster(cluster: Cluster, kept: Path, name: str, *options: str) -> Results:
+def on_cluster(
+    cluster: Cluster, kept: Path, name: str, *options: str, seconds: float = SECONDS
+) -> Results:
     """Judge a cluster; `NAME.jsonl` and `NAME.facts.json` of the folder `kept` hold its words."""
     facts = kept / f"{name}.facts.json"
     facts.unlink(missing_ok=True)  # what an earlier run kept is not this one's
@@ -28,14 +32,13 @@ def on_cluster(cluster: Cluster, kept: Path, name: str, *options: str) -> Result
         "--save-facts": facts,
     }
     words = [word for option, path in files.items() for word in (option, str(path))]
-    command = [str(controller.LAB), "shell", "python", "-m", "pytest"]
-    return _run([*command, *_targets(options), *ALWAYS, *words], kept / f"{name}.jsonl")
+    return _run([*COMMAND, *ALWAYS, *_targets(options), *words], kept / f"{name}.jsonl", seconds)
 
 
 def on_facts(facts: Path, kept: Path, name: str) -> Results:
     """Judge facts, without a cluster."""
     command = [sys.executable, "-m", "pytest", "conformance/", "-p", "no:cacheprovider", "-q"]
-    return _run([*command, "--replay", str(facts)], kept / f"{name}.jsonl")
+    return _run([*command, "--replay", str(facts)], kept / f"{name}.jsonl", SECONDS)
 
 
 def _targets(options: tuple[str, ...]) -> tuple[str, ...]:
@@ -44,12 +47,10 @@ def _targets(options: tuple[str, ...]) -> tuple[str, ...]:
     return options if named else ("conformance/", *options)
 
 
-def _run(command: list[str], file: Path) -> Results:
-    file.unlink(missing_ok=True)
-    began = time.time()
-    # A session of its own, so that all of it can be ended, also what runs inside the lab.
-    process = subprocess.Popen(
-        [*command, "--results", str(file)],
+def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a run in a session of its own, so that all of it can be ended, also inside the lab."""
+    return subprocess.Popen(
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -57,8 +58,14 @@ def _run(command: list[str], file: Path) -> Results:
         start_new_session=True,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
+
+
+def _run(command: list[str], file: Path, limit: float) -> Results:
+    file.unlink(missing_ok=True)
+    began = time.time()
+    process = started([*command, "--results", str(file)])
     try:
-        printed, _ = process.communicate(timeout=SECONDS)
+        printed, _ = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
         printed = _end(process)
     except BaseException:
