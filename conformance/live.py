@@ -16,7 +16,6 @@ from conformance.stage import Run
 from conformance.verdict import BrokenError, CouldNotAskError, Unasked, known, require
 
 SHELL_SECONDS = 30.0
-GONE_SECONDS = 5.0  # of patience with what nobody is there to do
 
 
 @dataclass(frozen=True)
@@ -134,10 +133,6 @@ class Live:
         for node in self.run.nodes:
             if node.is_silent and name == stage.own_pod(node.name):
                 raise CouldNotAskError(f"{node.name}: {fate.of_node(node)}")
-
-    def hurried(self, leader: str, patience: float) -> float:
-        """How long to wait for what a part of the control plane does: not for one that is gone."""
-        return min(patience, GONE_SECONDS) if self.outlook.without(leader) else patience
 
     def unplaced(self, name: str, likely: str) -> str:
         """Why the scheduler keeps the pod waiting.

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from conformance import outside, placing, stage
+from conformance.acting import require_scheduler
 from conformance.cluster import TooLateError, until
 from conformance.detects import detects
 from conformance.facts import NodeStatus
@@ -237,12 +238,6 @@ def whereabouts(pods: list[Json]) -> str:
 
 
 # ---- what several of them need ----
-
-
-def require_scheduler(live: Live) -> None:
-    """A scheduler acts; what else is red without one is told elsewhere, once."""
-    if why := live.without("kube-scheduler"):
-        raise CouldNotAskError(f"{why} (see test_leader_is_alive, test_pod_without_wishes_runs)")
 
 
 @contextmanager

@@ -96,7 +96,10 @@ def test_node_is_ready(facts: Facts, node: str) -> None:
 
 def test_node_is_not_under_pressure(facts: Facts, node: str) -> None:
     """Memory, disk and process ids of the node suffice, and its network is set up."""
-    pressing = {kind: why for kind, why in facts.status(node).reasons.items() if kind != "Ready"}
+    status = facts.status(node)
+    if status.is_silent:
+        raise CouldNotAskError(f"{node}: {fate.of_node(status)}")
+    pressing = {kind: why for kind, why in status.reasons.items() if kind != "Ready"}
     require(
         not pressing,
         at=f"{node}: conditions",

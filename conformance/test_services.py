@@ -4,12 +4,12 @@
 import pytest
 
 from conformance import stage
+from conformance.acting import is_idle, require_controllers
 from conformance.cluster import TooLateError, until
 from conformance.detects import detects
 from conformance.expectation import Expectation
 from conformance.facts import Facts
 from conformance.live import Live
-from conformance.outlook import CONTROLLERS
 from conformance.paths import Answer
 from conformance.verdict import BrokenError, CouldNotAskError, known, require
 
@@ -89,7 +89,7 @@ def test_endpoints_follow_a_scale_up_and_down(live: Live, replicas: tuple[int, .
     And when none is left, whoever asks is refused at once.
     """
     live.require_made(stage.SCALED)
-    require_endpoints(live, replicas[0], live.hurried(CONTROLLERS, live.left()))
+    require_endpoints(live, replicas[0], live.left())
     for count in replicas:
         live.cluster.patch(
             f"{live.apps('deployments', stage.SCALED)}/scale", {"spec": {"replicas": count}}
@@ -130,21 +130,30 @@ def endpoints(live: Live) -> set[str]:
 
 def require_endpoints(live: Live, count: int, patience: float) -> None:
     """The service leads to `count` pods, and these are the Deployment's."""
+
+    def follow(seen: tuple[set[str], set[str]]) -> bool:
+        return seen[0] == seen[1] and len(seen[0]) == count
+
     try:
-        until(
+        seen = until(
             lambda: (endpoints(live), set(ready_pods(live))),
-            lambda seen: seen[0] == seen[1] and len(seen[0]) == count,
+            lambda seen: follow(seen) or is_idle(live),
             patience,
         )
     except TooLateError as late:
-        slices, pods = late.last
-        raise BrokenError(
-            at=f"service {stage.SCALED}: EndpointSlices at {count} replicas",
-            expected=f"{count} ready addresses, those of its pods",
-            seen=f"{sorted(slices)}, while its pods have {sorted(pods)}",
-            likely="kube-controller-manager does not run, or the pods cannot start",
-            look="kubectl get lease -n kube-system kube-controller-manager; its log",
-        ) from None
+        seen = late.last
+    if not follow(seen):
+        require_controllers(live)
+    slices, pods = seen
+    require(
+        follow(seen),
+        at=f"service {stage.SCALED}: EndpointSlices at {count} replicas",
+        expected=f"{count} ready addresses, those of its pods",
+        seen=f"{sorted(slices)}, while its pods have {sorted(pods)}",
+        likely="the pods cannot start, or what writes endpoints is slow",
+        look=f"kubectl get endpointslices,pods -n {live.run.namespace}; "
+        "the log of kube-controller-manager",
+    )
 
 
 def require_answers_from(live: Live, pods: dict[str, str]) -> None:

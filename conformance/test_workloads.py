@@ -8,17 +8,18 @@ from typing import TypeVar
 import pytest
 
 from conformance import stage, workloads
+from conformance.acting import is_idle, require_controllers, require_scheduler
 from conformance.cluster import RefusedError, TooLateError, until
 from conformance.detects import detects
 from conformance.live import Live
+from conformance.outlook import CONTROLLERS
 from conformance.pods import Json, is_ready, node_of, ready_since, state
-from conformance.verdict import CouldNotAskError, require
+from conformance.verdict import require
 from conformance.workloads import COUNTED, EVERYWHERE, GUARDED, ORDERED, ROLLING
 
 pytestmark = pytest.mark.orchestration
 
 T = TypeVar("T")
-CONTROLLERS, SCHEDULER = "kube-controller-manager", "kube-scheduler"
 LOOK = f"kubectl get lease -n kube-system {CONTROLLERS} -o yaml; its log"
 
 
@@ -217,27 +218,6 @@ def test_what_is_owned_goes_with_its_owner(live: Live) -> None:
 
 
 # ---- what several of them need ----
-
-
-def require_controllers(live: Live) -> None:
-    """The control plane acts; what else is red without it is told elsewhere, once."""
-    if why := live.without(CONTROLLERS):
-        raise CouldNotAskError(f"{why} (see test_leader_is_alive, test_deployment_rolls_over)")
-    require_scheduler(live)
-
-
-def require_scheduler(live: Live) -> None:
-    """What is made is also placed, and pods may be made at all."""
-    if refused := live.made.refused.get(stage.ANYWHERE):
-        raise CouldNotAskError(f"pods are refused: {refused.message} (test_creating_is_admitted)")
-    if why := live.without(SCHEDULER):
-        raise CouldNotAskError(f"{why} (see test_leader_is_alive, test_pod_without_wishes_runs)")
-
-
-def is_idle(live: Live) -> bool:
-    """Does a part of the control plane do nothing? Then all waiting is in vain."""
-    parts = (CONTROLLERS, SCHEDULER)
-    return stage.ANYWHERE in live.made.refused or any(live.without(part) for part in parts)
 
 
 def awaited(

@@ -88,6 +88,7 @@ for argument in "$@"; do
 done
 
 exec 3>&1
+asides=0
 
 # section NAME COMMAND...: frame the command's output, its exit status and why it failed.
 section() {
@@ -97,6 +98,31 @@ section() {
     status=0
     problem=$("$@" 2>&1 >&3) || status=$?
     printf '\n@@%s end %s %s %s\n' "$run" "$name" "$status" "$(printf '%s' "$problem" | tail -n 1)" >&3
+}
+
+# aside COMMAND...: a command that makes sections, in the background; they come when they are gathered.
+aside() {
+    asides=$((asides + 1))
+    apart "$scratch/$asides" "$@" &
+}
+
+# apart FILE COMMAND...: its sections in a file, and a folder beside it for what it does aside itself.
+apart() {
+    exec 3>"$1"
+    scratch=$1.more
+    asides=0
+    mkdir "$scratch"
+    shift
+    "$@"
+}
+
+# gather: wait for all that goes on aside, and print its sections.
+gather() {
+    wait
+    while [ "$asides" -gt 0 ]; do
+        cat "$scratch/$asides" >&3
+        asides=$((asides - 1))
+    done
 }
 
 # host_path TOOL: where the node has it. A full path it must be: given a bare name, busybox would run
@@ -392,9 +418,8 @@ runs_etcd() {
     [ -n "$etcd" ] && [ -n "$(process etcd)" ]
 }
 
+# Side by side, for a member whose disk is slow takes seconds for each answer.
 collect_etcd() {
-    section etcd_process process etcd
-    [ -z "$(process etcd)" ] || place_etcd
     runs_etcd || return 0
     section etcd_endpoint echo "$etcd"
     if ! identity; then
@@ -402,21 +427,23 @@ collect_etcd() {
     elif ! has etcdctl; then
         absent etcd_tools "the node has no etcdctl"
     else
-        section etcd_health etcdctl endpoint health
-        section etcd_status etcdctl endpoint status
-        section etcd_members etcdctl member list
-        section etcd_alarms etcdctl alarm list
+        aside section etcd_health etcdctl endpoint health
+        aside section etcd_status etcdctl endpoint status
+        aside section etcd_members etcdctl member list
+        aside section etcd_alarms etcdctl alarm list
         collect_store
     fi
     if ! identity || ! has curl; then
         absent etcd_doors "the node has no curl, or no etcd client key"
     else
-        section etcd_doors doors
+        aside section etcd_doors doors
     fi
     if has etcdctl; then
-        section etcd_rights rights
-        section etcd_at_rest at_rest
+        aside section etcd_rights rights
+        aside section etcd_at_rest at_rest
     fi
+    collect_leases
+    gather
 }
 
 # may LABEL PREFIX: may this client read anything under the prefix? LABEL PREFIX allowed | denied | REASON
@@ -440,21 +467,22 @@ rights() {
     registry=${registry:-/registry}
     for client in kube-apiserver flanneld; do
         if client_of "$client"; then
-            may "$client" "$registry/"
-            may "$client" "$prefix/"
+            may "$client" "$registry/" &
+            may "$client" "$prefix/" &
         fi
     done
     if identity; then
-        may health "$registry/"
-        may health "$prefix/"
+        may health "$registry/" &
+        may health "$prefix/" &
     fi
     certificate=$(flag_of etcd cert-file)
     key=$(flag_of etcd key-file)
     ca=$(flag_of etcd trusted-ca-file)
     if [ -n "$key" ]; then
-        may stranger "$registry/"
-        may stranger "$prefix/"
+        may stranger "$registry/" &
+        may stranger "$prefix/" &
     fi
+    wait
 }
 
 # How the run's Secret lies in etcd: lines of KEY VALUE. The raw value is looked at, never printed.
@@ -489,10 +517,9 @@ leases() {
 }
 
 collect_leases() {
-    section flanneld_process process flanneld
-    if runs_etcd && has etcdctl && identity; then
-        section leases leases
-        [ -z "$ttl" ] || section lease_seconds lease_seconds
+    if has etcdctl && identity; then
+        aside section leases leases
+        [ -z "$ttl" ] || aside section lease_seconds lease_seconds
     fi
 }
 
@@ -503,16 +530,21 @@ unit_states() {
 }
 
 collect_node() {
+    scratch=$(mktemp -d /tmp/asides.XXXXXX)
+    trap 'rm -rf "$scratch"' EXIT
     section clock_begin clock
     told_programs=$(tell_programs)
     section programs printf '%s\n' "$told_programs"
+    section etcd_process process etcd
+    section flanneld_process process flanneld
+    [ -z "$(process etcd)" ] || place_etcd
+    aside collect_etcd
     collect_network
     if has systemctl; then section units unit_states; else absent units "the node has no systemctl"; fi
-    collect_etcd
-    collect_leases
     pod=$(probe_pod)
     section network ask_network "$@"
     collect_paths
+    gather
     collect_api
     [ -n "$quick" ] || collect_hardening
     collect_runtime

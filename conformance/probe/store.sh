@@ -97,13 +97,13 @@ collect_store() {
         absent etcd_entrances "the node has no curl"
         return 0
     fi
-    section etcd_figures figures
-    section etcd_entrances entrances
+    aside section etcd_figures figures
+    aside section etcd_entrances entrances
     if [ -z "$(flag_of etcd peer-key-file)" ]; then
         absent etcd_copies "etcd's certificate for its peers is not told by its flags"
     elif [ "$(number dbSize "$(etcdctl endpoint status)")" -gt 2147483648 ]; then
         absent etcd_copies "etcd's database is too large to be hashed by the way"
     else
-        section etcd_copies copies
+        aside section etcd_copies copies
     fi
 }
