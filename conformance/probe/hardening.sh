@@ -184,7 +184,8 @@ tls() {
 own_certificates() {
     ca=$(cluster_authority)
     for path in $certificates; do
-        [ -s "/host$path" ] || continue
+        # It may be a link, which leads somewhere on the node alone.
+        host openssl x509 -in "$path" -noout 2>/dev/null || continue
         printf '%s trust %s\n' "$path" "$(host openssl verify -CAfile "$ca" "$path" 2>&1 | tail -n 1 | sed 's/^.*: OK$/0 (ok)/')"
         host openssl x509 -in "$path" -noout -subject -issuer -startdate -enddate -nameopt RFC2253 |
             sed -e "s#^#$path #" -e 's/=/ /'

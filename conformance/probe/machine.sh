@@ -38,10 +38,13 @@ failed_units() {
     printf '%s\n' "$found" | awk '{ print $1 }'
 }
 
-# life PATH: PATH NOT-BEFORE / PATH NOT-AFTER / PATH SUBJECT of the certificate on standard input.
+# life PATH ARGUMENT...: PATH NOT-BEFORE / PATH NOT-AFTER / PATH SUBJECT of the certificate that the
+# arguments name, else of that on standard input.
 life() {
-    host openssl x509 -noout -subject -startdate -enddate -nameopt RFC2253 2>/dev/null |
-        sed -e "s#^#$1 #" -e 's/=/ /'
+    path=$1
+    shift
+    host openssl x509 "$@" -noout -subject -startdate -enddate -nameopt RFC2253 2>/dev/null |
+        sed -e "s#^#$path #" -e 's/=/ /'
 }
 
 # Certificates as files, and within kubeconfigs; of a kubelet's own those that it goes by now.
@@ -53,7 +56,7 @@ lives() {
     [ -n "$there" ] || return 0
     # shellcheck disable=SC2086 # the trees are words
     host find $there -maxdepth 4 \( -name '*.crt' -o -name '*-current.pem' \) | head -n 60 |
-        while read -r path; do life "$path" <"/host$path"; done
+        while read -r path; do life "$path" -in "$path" </dev/null; done
     for file in /host/etc/kubernetes/*.conf /host/etc/kubernetes/*.kubeconfig; do
         [ -f "$file" ] || continue
         data=$(sed -n 's/^ *client-certificate-data: *//p' "$file" | head -n 1)

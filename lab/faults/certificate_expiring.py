@@ -9,11 +9,12 @@ COMPANIONS: dict[str, str] = {}
 
 # Signed anew by the same authority, for the same key and names; etcd reads it at each handshake.
 SHORTEN = """
-set -eu
+set -euo pipefail
 cd /etc/etcd/pki
 [ -e /run/heatgen-fault.crt ] || cp server.crt /run/heatgen-fault.crt
-openssl x509 -in /run/heatgen-fault.crt -CA issuer.crt -CAkey issuer.key -days 2 \\
-    -set_serial "0x$(openssl rand -hex 16)" >/run/heatgen-fault.new
+openssl x509 -in /run/heatgen-fault.crt -x509toreq -signkey server.key -copy_extensions copy |
+    openssl x509 -req -CA issuer.crt -CAkey issuer.key -days 2 -copy_extensions copy \\
+        -set_serial "0x$(openssl rand -hex 16)" >/run/heatgen-fault.new
 cat /run/heatgen-fault.new >server.crt
 """
 RESTORE = """
