@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker has a second lease, of the upper half of another node's subnet.
+"""A worker has a second lease, of a quarter of another node's subnet.
 
 etcd gives one key once, so two nodes share addresses only if their subnets differ in length, or
-come of two plans. The half is one from which nobody takes addresses on these nodes: what is wrong
-is the plan, not yet a pod.
+come of two plans. The quarter is one from which nobody has an address on that node, nor will soon:
+what is wrong is the plan, not yet a pod.
 """
 
 from lab.faults._leases import delete, lease_of, leases, put
 from lab.trial.scene import Scene, Victims, hit
+from tests.lab.cluster import Node
 
 KIND = "real"
 COMPANIONS = {
@@ -17,23 +18,36 @@ COMPANIONS = {
     "test_node_knows_the_way": "the worker's first lease in etcd may be the wrong one",
 }
 
+QUARTER, LENGTH = 64, "-26"
+# The plug-in host-local gives one address after the other, and keeps a file of each.
+ADDRESSES = "cd /var/lib/cni/networks/*/; ls | grep '[.]'; cat last_reserved_ip.0"
+
 
 def inject(scene: Scene) -> Victims:
-    """Lease the half to the worker."""
+    """Lease the quarter to the worker."""
     other = scene.control[0]
     key, _ = lease_of(scene, other)
     _, mine = lease_of(scene, scene.victim)
-    put(scene, half_of(key), mine)
+    prefix = key.removesuffix(".0-24")
+    put(scene, f"{prefix}.{free_quarter(other) * QUARTER}{LENGTH}", mine)
     return hit(scene.victim, other)
 
 
-def half_of(key: str) -> str:
-    """The key of the upper half of a /24."""
-    return key.removesuffix(".0-24") + ".128-25"
+def free_quarter(node: Node) -> int:
+    """A quarter of the node's subnet without addresses, and not the next to be given from."""
+    found = [each for each in node.run(ADDRESSES).split() if each.count(".") == 3]
+    *given, last = [int(each.rpartition(".")[2]) // QUARTER for each in found]
+    free = [(last + ahead) % 4 for ahead in (2, 3) if (last + ahead) % 4 not in given]
+    assert free, f"pods have addresses all over the subnet of {node.name}: {found}"
+    return free[0]
 
 
 def heal(scene: Scene) -> None:
-    """Take every such lease away; the nodes forget the way by themselves."""
-    for key in leases(scene):
-        if key.endswith(".128-25"):
-            delete(scene, key)
+    """Take every such lease away.
+
+    flannel takes away the way to the node with it, which its true lease needs, too.
+    """
+    wrong = [key for key in leases(scene) if key.endswith(LENGTH)]
+    for key in wrong:
+        delete(scene, key)
+    scene.on(scene.nodes, "systemctl restart flanneld")
