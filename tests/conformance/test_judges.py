@@ -101,9 +101,16 @@ def _node_unexpected(facts: Json) -> None:
     del facts["expected"]["nodes"][TWO]
 
 
-@breaks(f"test_node_is_ready[{ONE}]", says=(ONE, "no word"))
+@breaks(f"test_node_is_ready[{ONE}]", says=(ONE, "no word"), unasked="no word")
 def _node_not_ready(facts: Json) -> None:
-    facts["nodes"][ONE] |= {"ready": False, "reasons": {"Ready": "NodeStatusUnknown: no word"}}
+    silent = dict.fromkeys(("Ready", "DiskPressure"), "NodeStatusUnknown: no word")
+    facts["nodes"][ONE] |= {"ready": False, "reasons": silent}
+
+
+@breaks(says=(), unasked="the API does not tell")
+def _node_untold(facts: Json) -> None:
+    reasons = {"Ready": "NodeStatusUnknown: the API does not tell"}
+    facts["nodes"][ONE] |= {"ready": False, "reasons": reasons, "kubelet": "", "runtime": ""}
 
 
 @breaks(f"test_node_is_not_under_pressure[{ONE}]", says=(ONE, "DiskPressure: ", "full"))
