@@ -146,7 +146,7 @@ def test_registry_mirrors_agree(facts: Facts, node: str) -> None:
     )
 
 
-@detects("kubelet-down", "sandbox-image-missing")
+@detects("kubelet-down", "cni-not-configured", "sandbox-image-missing")
 def test_container_starts(live: Live, node: str) -> None:
     """A container starts on the node."""
     if not live.run.node(node).is_silent:
