@@ -14,9 +14,7 @@ FOLDER, AWAY = "/etc/cni/net.d", "/etc/cni/away"
 
 def inject(scene: Scene) -> Victims:
     """Move it away, and wait until the node is not Ready."""
-    scene.victim.run(
-        f"mkdir -p {AWAY}; mv {FOLDER}/* {AWAY}/; systemctl reload-or-restart containerd"
-    )
+    scene.victim.run(f"mkdir -p {AWAY}; mv {FOLDER}/* {AWAY}/")
     scene.wait_for(
         f"{scene.victim.name} to be not Ready",
         60,
@@ -26,5 +24,10 @@ def inject(scene: Scene) -> Victims:
 
 
 def heal(scene: Scene) -> None:
-    """Bring it back."""
-    scene.victim.run(f"mv {AWAY}/* {FOLDER}/ 2>/dev/null || true")
+    """Write it anew: containerd looks at what is written, not at what is moved there."""
+    scene.victim.run(
+        f"if [ -d {AWAY} ]; then\n"
+        f'    for file in {AWAY}/*; do cat "$file" >"{FOLDER}/${{file##*/}}"; done\n'
+        f"    rm -rf {AWAY}\n"
+        "fi"
+    )

@@ -2,8 +2,8 @@
 """A worker's table of connections is as good as full, by packets to ports that nobody answers.
 
 Were it full to the last, every new connection there might be lost, and whatever asks anything be
-red. The packets go to the node itself: on their way out they would fill the router's table, too. How
-much a table holds is one number for all nodes of the lab, for they have one kernel. It is made
+red. The packets go to the node itself: on their way out they would fill the router's table, too.
+How much a table holds is one number for all nodes of the lab, for they have one kernel. It is made
 smaller meanwhile; no other node comes near it.
 """
 
