@@ -20,3 +20,6 @@ def heal(scene: Scene) -> None:
     """Start it; it makes its node itself."""
     scene.victim.run("systemctl start kubelet")
     scene.wait_for("all nodes to be Ready", 120, lambda: health.all_ready(scene.cluster))
+    # A kubelet may not give itself a role.
+    role = f"node-role.kubernetes.io/{scene.victim.role}="
+    scene.kubectl("label", "node", scene.victim.name, role, "--overwrite")
