@@ -24,6 +24,7 @@ MOVES = ("Pulling", "Pulled", "Created", "Started")
 
 # What runtimes and plug-ins say, and what it means.
 MEANINGS = (
+    (r"pod sandbox: .*?failed to pull image \"?([^\"\s@]+[^\"\s@:])", "no sandbox image {}"),
     (r"(?:get|pull) sandbox image \"?([^\"\s@]+[^\"\s@:])", "no sandbox image {}"),
     (r"subnet\.env: no such file", "flannel has not written /run/flannel/subnet.env"),
     (

@@ -4,7 +4,7 @@
 import pytest
 
 from conformance import stage
-from conformance.acting import is_idle, require_controllers
+from conformance.acting import in_vain, is_idle, require_controllers, require_hope
 from conformance.cluster import TooLateError, until
 from conformance.detects import detects
 from conformance.expectation import Expectation
@@ -137,13 +137,14 @@ def require_endpoints(live: Live, count: int, patience: float) -> None:
     try:
         seen = until(
             lambda: (endpoints(live), set(ready_pods(live))),
-            lambda seen: follow(seen) or is_idle(live),
+            lambda seen: follow(seen) or is_idle(live) or bool(in_vain(live, stage.SCALED)),
             patience,
         )
     except TooLateError as late:
         seen = late.last
     if not follow(seen):
         require_controllers(live)
+        require_hope(live, stage.SCALED)
     slices, pods = seen
     require(
         follow(seen),

@@ -8,7 +8,13 @@ from typing import TypeVar
 import pytest
 
 from conformance import stage, workloads
-from conformance.acting import is_idle, require_controllers, require_scheduler
+from conformance.acting import (
+    in_vain,
+    is_idle,
+    require_controllers,
+    require_hope,
+    require_scheduler,
+)
 from conformance.cluster import RefusedError, TooLateError, until
 from conformance.detects import detects
 from conformance.live import Live
@@ -27,7 +33,7 @@ LOOK = f"kubectl get lease -n kube-system {CONTROLLERS} -o yaml; its log"
 @detects("controller-manager-down")
 def test_deployment_rolls_over(live: Live) -> None:
     """A Deployment gets new pods, and the old one goes only when the new one is there."""
-    judge = awaited(live, of(live, "Deployment", ROLLING), is_whole, blamed=True)
+    judge = awaited(live, of(live, "Deployment", ROLLING), is_whole, blamed=True, app=ROLLING)
     require_done(judge, f"Deployment {ROLLING}", "one available pod", "its pod cannot start")
     change = {"template": {"metadata": {"annotations": {"heatgen-conformance/turn": "2"}}}}
     live.cluster.patch(live.at("Deployment", ROLLING), {"spec": change})
@@ -37,7 +43,7 @@ def test_deployment_rolls_over(live: Live) -> None:
         least[0] = min(least[0], deployment["status"].get("availableReplicas", 0))
         return is_whole(deployment) and turns(live) == {"2": 1}
 
-    judge = awaited(live, of(live, "Deployment", ROLLING), rolled, blamed=True)
+    judge = awaited(live, of(live, "Deployment", ROLLING), rolled, blamed=True, app=ROLLING)
     likely = "the new pod cannot start, or the old one does not end"
     require_done(judge, f"Deployment {ROLLING}, after its pods were changed", "a new pod", likely)
     require(
@@ -91,7 +97,7 @@ def test_daemon_set_has_a_pod_on_each_node(live: Live) -> None:
 @pytest.mark.thorough
 def test_stateful_set_keeps_its_names(live: Live) -> None:
     """A StatefulSet makes its pods in turn, each with a name that it keeps when it is replaced."""
-    judge = awaited(live, of(live, "StatefulSet", ORDERED), is_whole)
+    judge = awaited(live, of(live, "StatefulSet", ORDERED), is_whole, app=ORDERED)
     require_done(judge, f"StatefulSet {ORDERED}", f"{workloads.REPLICAS} pods", "see its pods")
     names = [f"{ORDERED}-{index}" for index in range(workloads.REPLICAS)]
     first, last = (live.cluster.get(live.path("pods", name)) for name in (names[0], names[-1]))
@@ -111,7 +117,7 @@ def test_stateful_set_keeps_its_names(live: Live) -> None:
             pod["metadata"]["uid"] != last["metadata"]["uid"] for pod in pods
         )
 
-    done, pods = awaited(live, lambda: live.pods_of(ORDERED), is_back)
+    done, pods = awaited(live, lambda: live.pods_of(ORDERED), is_back, app=ORDERED)
     require(
         done,
         at=f"StatefulSet {ORDERED}, after {names[-1]} was deleted",
@@ -134,7 +140,7 @@ def test_job_completes(live: Live) -> None:
         conditions = job.get("status", {}).get("conditions") or []
         return any(each["type"] == "Complete" and each["status"] == "True" for each in conditions)
 
-    judge = awaited(live, of(live, "Job", COUNTED), is_complete)
+    judge = awaited(live, of(live, "Job", COUNTED), is_complete, app=COUNTED)
     want = f"complete, {workloads.COMPLETIONS} parts"
     status = require_done(judge, f"Job {COUNTED}", want, "its pods cannot start or fail")["status"]
     require(
@@ -221,16 +227,21 @@ def test_what_is_owned_goes_with_its_owner(live: Live) -> None:
 
 
 def awaited(
-    live: Live, ask: Callable[[], T], done: Callable[[T], bool], blamed: bool = False
+    live: Live,
+    ask: Callable[[], T],
+    done: Callable[[T], bool],
+    blamed: bool = False,
+    app: str = "",
 ) -> tuple[bool, T]:
     """Did it come to what should be? And what it is then.
 
     Without a control plane nothing comes, so the wait is short. Without controllers one test is
-    `blamed`, and red; the others could not ask.
+    `blamed`, and red; the others could not ask. Nor does anything come of an `app` whose pod was
+    put on a node where nothing starts.
     """
 
     def over(seen: T) -> bool:
-        return done(seen) or is_idle(live)
+        return done(seen) or is_idle(live) or bool(app and in_vain(live, app))
 
     try:
         seen = until(ask, over, max(live.left(), live.patience / 2))
@@ -238,6 +249,8 @@ def awaited(
         seen = late.last
     if not done(seen):
         (require_scheduler if blamed else require_controllers)(live)
+        if app:
+            require_hope(live, app)
     return done(seen), seen
 
 

@@ -46,6 +46,10 @@ def waiting(reason: str, message: str = "") -> Json:
     [
         (SANDBOX.format(PAUSE, PAUSE), f"no sandbox image {PAUSE} ("),
         (SANDBOX.format(f"{PAUSE}@sha256:0", PAUSE), f"no sandbox image {PAUSE} ("),
+        (
+            f'{FAILED}pull image "{PAUSE}@sha256:0": failed to pull image "other": refused',
+            f"no sandbox image {PAUSE} (",
+        ),
         (SUBNET, "flannel has not written /run/flannel/subnet.env ("),
         ('failed to find plugin "bridge" in path [/opt/cni/bin]', "the CNI plug-in bridge is not"),
         ("something that nobody has seen before", "FailedCreatePodSandBox: something that nobody"),
