@@ -17,8 +17,8 @@ SAYS = ("nf_conntrack_max",)
 COMPANIONS: dict[str, str] = {}
 
 MOST = Path("/proc/sys/net/netfilter/nf_conntrack_max")
-SMALL = 16384
-FILLED = int(0.95 * SMALL)
+SMALL = 65536
+FILLED = int(0.95 * SMALL)  # the rest is room for what the node itself and the suite do
 COUNT = "cat /proc/sys/net/netfilter/nf_conntrack_count"
 UNIT = "heatgen-fault"
 # A port after the other, again before the kernel forgets (30 s); it ends by itself.
@@ -33,7 +33,7 @@ while True:
             sender.sendto(b"", (f"127.0.0.{{number % 200 + 1}}", 20000 + number // 200))
         except OSError:
             pass
-        if number % 100 == 0:
+        if number % 200 == 0:
             time.sleep(0.01)
     time.sleep(max(12 - (time.monotonic() - began), 0))
 END
