@@ -17,8 +17,8 @@ SAYS = ("nf_conntrack_max",)
 COMPANIONS: dict[str, str] = {}
 
 MOST = Path("/proc/sys/net/netfilter/nf_conntrack_max")
-SMALL = 65536
-FILLED = int(0.95 * SMALL)  # the rest is room for what the node itself and the suite do
+SMALL = 131072
+FILLED = int(0.96 * SMALL)  # the rest is room for what the node itself and the suite do
 COUNT = "cat /proc/sys/net/netfilter/nf_conntrack_count"
 UNIT = "heatgen-fault"
 # A port after the other, again before the kernel forgets (30 s); it ends by itself.
@@ -30,12 +30,12 @@ while True:
     began = time.monotonic()
     for number in range({FILLED}):
         try:
-            sender.sendto(b"", (f"127.0.0.{{number % 200 + 1}}", 20000 + number // 200))
+            sender.sendto(b"", (f"127.0.0.{{number % 200 + 1}}", 10000 + number // 200))
         except OSError:
             pass
         if number % 200 == 0:
             time.sleep(0.01)
-    time.sleep(max(12 - (time.monotonic() - began), 0))
+    time.sleep(max(20 - (time.monotonic() - began), 0))
 END
 systemctl stop {UNIT} 2>/dev/null || true
 systemd-run --quiet --collect --unit {UNIT} -p RuntimeMaxSec=600 python3 /run/{UNIT}.py
