@@ -14,10 +14,16 @@ from tests.lab.cluster import Node
 KIND = "effect"
 NEEDS = "quorum"
 SAYS = ("disk",)
+LATE = "a member that waits for its disk answers some questions too late"
 COMPANIONS = {
     "test_api_server_answers": "that server's kube-apiserver waits for its own member",
     "test_api_service_leads_to_every_server": "so it may be late to say that it is there",
+    "test_member_is_healthy": LATE,
+    "test_clients_read_their_own_only": LATE,
+    "test_members_hold_the_same_data": LATE,
+    "test_secrets_rest_encrypted": LATE,
 }
+UNASKED = LATE
 
 SECONDS = 0.6
 PROGRAM = Path(__file__).parents[1] / "trial/programs/slow_sync.py"
