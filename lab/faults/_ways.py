@@ -2,6 +2,7 @@
 """What is honestly red, too, where packets of pods are lost between nodes; and pieces of shell."""
 
 from lab.trial.scene import Scene
+from tests.lab import health
 from tests.lab.cluster import Node
 
 BEHIND = "one of the service's pods is behind the lost way, and may be chosen again and again"
@@ -25,6 +26,16 @@ UNASKED = "what is asked of a way that is lost has no answer"
 
 FLANNEL_ENV = "/etc/flannel/flanneld.env"
 COMMENT = "-m comment --comment heatgen-fault"
+
+
+def await_not_ready(scene: Scene, seconds: float) -> None:
+    """Wait until the API says that the victim's node is not Ready."""
+    name = scene.victim.name
+    scene.wait_for(
+        f"{name} to be not Ready",
+        seconds,
+        lambda: health.node_states(scene.cluster).get(name) != "True",
+    )
 
 
 def add_rule(node: Node, rule: str, table: str = "filter") -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker's CNI configuration is gone: nobody has written it, or somebody has cleaned up."""
 
+from lab.faults import _ways
 from lab.trial.scene import Scene, Victims, hit
-from tests.lab import health
 
 KIND = "real"
 SAYS = ("no CNI configuration",)
@@ -15,11 +15,7 @@ FOLDER, AWAY = "/etc/cni/net.d", "/etc/cni/away"
 def inject(scene: Scene) -> Victims:
     """Move it away, and wait until the node is not Ready."""
     scene.victim.run(f"mkdir -p {AWAY}; mv {FOLDER}/* {AWAY}/")
-    scene.wait_for(
-        f"{scene.victim.name} to be not Ready",
-        60,
-        lambda: health.node_states(scene.cluster).get(scene.victim.name) != "True",
-    )
+    _ways.await_not_ready(scene, 60)
     return hit(scene.victim)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker's kubelet is stopped; after forty seconds the cluster gives its node up."""
 
+from lab.faults import _ways
 from lab.trial.scene import Scene, Victims, hit
-from tests.lab import health
 
 KIND = "real"
 SAYS = ("kubelet",)
@@ -13,11 +13,7 @@ UNASKED = "nothing starts on a node without a kubelet, so it cannot be asked"
 def inject(scene: Scene) -> Victims:
     """Stop it, and wait until its node is not Ready."""
     scene.victim.run("systemctl stop kubelet")
-    scene.wait_for(
-        f"{scene.victim.name} to be given up",
-        90,
-        lambda: health.node_states(scene.cluster).get(scene.victim.name) != "True",
-    )
+    _ways.await_not_ready(scene, 90)
     return hit(scene.victim)
 
 
