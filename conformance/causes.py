@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from ipaddress import ip_interface
 from itertools import permutations
 
+from conformance.execute import NO_KUBELET
 from conformance.facts import Facts
 from conformance.paths import Ping
 from conformance.verdict import Unasked
@@ -26,6 +27,16 @@ def lost_pairs(facts: Facts) -> set[Pair]:
 def is_lost(ping: Ping) -> bool:
     """Did no reply come back at all?"""
     return ping.received == 0
+
+
+def deaf_nodes(facts: Facts) -> dict[str, str]:
+    """Why nothing could be asked of a node's pods, by the nodes whose kubelet does not answer."""
+    told = {name: view.machine for name, view in facts.views.items()}
+    return {
+        name: machine.unasked
+        for name, machine in told.items()
+        if isinstance(machine, Unasked) and NO_KUBELET in machine.unasked
+    }
 
 
 def of_lost_ping(facts: Facts, source: str, target: str) -> str:

@@ -12,7 +12,8 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -140,6 +141,15 @@ class Cluster:
         """The API server's clock: this machine's may be off, and others judge by theirs."""
         return datetime.now(UTC) + self._ahead
 
+    @contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Meanwhile no answer may take longer. For a process that asks one thing at a time."""
+        usual, self.answer_seconds = self.answer_seconds, seconds
+        try:
+            yield
+        finally:
+            self.answer_seconds = usual
+
     def request(
         self, method: str, path: str, body: Any = None, kind: str = "application/json", **query: str
     ) -> bytes:
@@ -259,7 +269,10 @@ class Cluster:
         """
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
         try:
-            return execute(self._configuration, self._authorization(), path, command, seconds)
+            return execute(
+                self._configuration, self._authorization(), path, command, seconds,
+                self.answer_seconds,
+            )  # fmt: skip
         except CouldNotAskError as problem:
             raise CouldNotAskError(f"exec in pod {pod}: {without_queries(str(problem))}") from None
         except Exception as problem:  # noqa: BLE001  websocket, ssl and socket each have their own
@@ -273,7 +286,9 @@ class Cluster:
         """
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
         try:
-            return fetch(self._configuration, self._authorization(), path, port, page)
+            return fetch(
+                self._configuration, self._authorization(), path, port, page, self.answer_seconds
+            )
         except CouldNotAskError:
             raise
         except Exception as problem:  # noqa: BLE001  websocket, ssl and socket each have their own

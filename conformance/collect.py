@@ -90,10 +90,14 @@ def collect(
     names = [node.name for node in run.nodes]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         told = pool.map(inquiry.ask, names)
+        kubelets = pool.map(inquiry.ask_kubelet, names)
         answers = {name: pool.submit(asked, ask) for name, ask in questions(cluster).items()}
         nodes = asked(lambda: {node.name: node for node in roster.nodes(cluster)})
         pods = asked(lambda: roster.pods(cluster))
-        views = dict(zip(names, told, strict=True))
+        views = {
+            name: replace(view, kubelet=kubelet)
+            for name, view, kubelet in zip(names, told, kubelets, strict=True)
+        }
         more: dict[str, Any] = {name: answer.result() for name, answer in answers.items()}
     return Facts(
         taken=cluster.now().isoformat(timespec="seconds"),
@@ -214,11 +218,7 @@ class Inquiry:
         return path_questions.prepare(Outlook(self.cluster, self.run), self.services.dns, readers)
 
     def ask(self, node: str) -> NodeView:
-        """One exec, and what it told."""
-        return self.with_kubelet(self.ask_probes(node), node)
-
-    def ask_probes(self, node: str) -> NodeView:
-        """What the node's probes tell."""
+        """One exec in the node's probe, and what it told."""
         asked_at = time.time()
         try:
             printed = self.run_in(self.probe(stage.HOST_PROBE, node), "node", node)
@@ -231,11 +231,11 @@ class Inquiry:
         view = replace(view, paths=paths_of(Printed(node, split(self.run.id, printed))))
         return self.with_cause(view, node)
 
-    def with_kubelet(self, view: NodeView, node: str) -> NodeView:
-        """With what the node's kubelet tells: that needs no probe there, but a kubelet alive."""
-        if self.run.node(node).is_silent:
-            return view
-        return replace(view, kubelet=asked(lambda: roster.kubelet_config(self.cluster, node)))
+    def ask_kubelet(self, node: str) -> Json | Unasked:
+        """The configuration of the node's kubelet: that needs no probe, but a kubelet alive."""
+        if (status := self.run.node(node)).is_silent:
+            return Unasked(f"{node}: {fate.of_node(status)}")
+        return asked(lambda: roster.kubelet_config(self.cluster, node))
 
     def ask_from_pod(self, node: str, why: Unasked) -> NodeView:
         """Where the host may not be looked at, its pod still tells what pods see."""

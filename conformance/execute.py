@@ -17,8 +17,7 @@ from conformance.verdict import CouldNotAskError
 
 PROTOCOL = "v4.channel.k8s.io"
 STDOUT, STDERR, END = 1, 2, 3
-NO_KUBELET = "no answer in 15 s: is TCP 10250 from the API server to the node closed?"
-OPEN_SECONDS = 15.0  # until the kubelet has answered; the API server alone would wait for 30
+NO_KUBELET = "is TCP 10250 from the API server to the node closed?"
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,12 @@ class Ran:
 
 
 def execute(
-    configuration: Any, headers: dict[str, str], path: str, command: list[str], seconds: float
+    configuration: Any,
+    headers: dict[str, str],
+    path: str,
+    command: list[str],
+    seconds: float,
+    opening: float,
 ) -> Ran:
     """Run the command and wait for its end.
 
@@ -41,12 +45,13 @@ def execute(
         path: of the pod's subresource `exec`.
         command: the program and its arguments.
         seconds: how long the command may take.
+        opening: how long the kubelet may take to answer; the API server alone would wait for 30 s.
 
     Raises:
         CouldNotAskError: the way there failed (API, kubelet, websocket), or the time was up.
     """
     query = [("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)]
-    socket = opened(configuration, headers, path, query)
+    socket = opened(configuration, headers, path, query, opening)
     try:
         heard = _listen(socket, time.monotonic() + seconds)
     finally:
@@ -58,7 +63,11 @@ def execute(
 
 
 def opened(
-    configuration: Any, headers: dict[str, str], path: str, query: list[tuple[str, str]]
+    configuration: Any,
+    headers: dict[str, str],
+    path: str,
+    query: list[tuple[str, str]],
+    seconds: float,
 ) -> Any:
     """A websocket to a pod's subresource, when the kubelet has answered.
 
@@ -70,14 +79,14 @@ def opened(
     try:
         return sockets.create_connection(
             url,
-            timeout=OPEN_SECONDS,
+            timeout=seconds,
             subprotocols=[PROTOCOL],
             header=headers,
             sslopt=_tls(configuration),
             **_proxy(configuration),
         )
     except (TimeoutError, sockets.WebSocketTimeoutException):
-        raise CouldNotAskError(NO_KUBELET) from None
+        raise CouldNotAskError(f"no answer in {seconds:.0f} s: {NO_KUBELET}") from None
 
 
 def _listen(socket: Any, deadline: float) -> dict[int, bytes]:

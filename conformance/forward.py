@@ -12,11 +12,12 @@ from conformance.execute import opened
 from conformance.verdict import CouldNotAskError
 
 DATA, ERROR = 0, 1
-SECONDS = 15.0
 LIMIT = 65536  # bytes; more nobody wants to know
 
 
-def fetch(configuration: Any, headers: dict[str, str], path: str, port: int, page: str) -> str:
+def fetch(
+    configuration: Any, headers: dict[str, str], path: str, port: int, page: str, seconds: float
+) -> str:
     """The body of what a pod answers at `http://POD:port/page`.
 
     Args:
@@ -25,15 +26,16 @@ def fetch(configuration: Any, headers: dict[str, str], path: str, port: int, pag
         path: of the pod's subresource `portforward`.
         port: of the pod.
         page: the path in its URL.
+        seconds: how long the kubelet may take to answer, and then the pod.
 
     Raises:
         CouldNotAskError: the way there failed, the pod said nothing, or the time was up.
     """
-    socket = opened(configuration, headers, path, [("ports", str(port))])
+    socket = opened(configuration, headers, path, [("ports", str(port))], seconds)
     try:
         request = f"GET {page} HTTP/1.0\r\nHost: pod\r\n\r\n".encode()
         socket.send_binary(bytes([DATA]) + request)
-        answer = _listen(socket, time.monotonic() + SECONDS)
+        answer = _listen(socket, time.monotonic() + seconds)
     finally:
         socket.close(timeout=1)
     head, _, body = answer.partition(b"\r\n\r\n")

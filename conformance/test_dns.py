@@ -5,7 +5,7 @@ from statistics import median
 
 import pytest
 
-from conformance import causes, path_scene, stage
+from conformance import acting, causes, path_scene, stage
 from conformance.cluster import TooLateError, until
 from conformance.detects import detects
 from conformance.facts import Facts
@@ -13,7 +13,7 @@ from conformance.live import Live
 from conformance.paths import Queries
 from conformance.pods import is_ready
 from conformance.sections import by_kind, parse_lookups
-from conformance.verdict import BrokenError, CouldNotAskError, known, require
+from conformance.verdict import BrokenError, CouldNotAskError, Unasked, known, require
 from conformance.ways import paths
 
 pytestmark = pytest.mark.services
@@ -101,12 +101,14 @@ def node_of(replica: str) -> str:
     return replica.rpartition(" on ")[2]
 
 
-def test_headless_service_names_its_pods(live: Live) -> None:
+def test_headless_service_names_its_pods(facts: Facts, live: Live) -> None:
     """The name of a service without an address of its own resolves to all its pods."""
-    probes = live.net_probes()
+    deaf = causes.deaf_nodes(facts)
+    probes = {node: probe for node, probe in live.net_probes().items() if node not in deaf}
     if not probes:
         raise CouldNotAskError("no node runs a probe from which to ask")
     node, probe = min(probes.items())
+    require_dns(facts, node)
     name = f"{path_scene.HEADLESS}.{live.run.namespace}.svc"
     script = f"sh /probe/collect.sh pod {live.run.id} lookup={name}"
     label = f"{stage.APP_LABEL}={stage.NET_PROBE}"
@@ -119,8 +121,11 @@ def test_headless_service_names_its_pods(live: Live) -> None:
             address for each in parse_lookups(told).values() for address in each.addresses
         }
 
+    def settled(seen: tuple[set[str], set[str]]) -> bool:
+        return seen[0] == seen[1] or acting.is_idle(live)
+
     try:
-        until(look, lambda seen: seen[0] == seen[1], min(live.patience, CACHE_SECONDS), every=2.0)
+        want, told = until(look, settled, min(live.patience, CACHE_SECONDS), every=2.0)
     except TooLateError as late:
         want, told = late.last
         raise BrokenError(
@@ -131,3 +136,17 @@ def test_headless_service_names_its_pods(live: Live) -> None:
             look="kubectl get endpointslices -A -l kubernetes.io/service-name=headless; "
             "kubectl logs -n kube-system -l k8s-app=kube-dns",
         ) from None
+    if want != told:
+        acting.require_controllers(live)
+
+
+def require_dns(facts: Facts, node: str) -> None:
+    """The node is answered at the address of the cluster's DNS; others judge that it is."""
+    view = paths(facts, node)
+    told = {} if isinstance(view.queries, Unasked) else view.queries
+    at_service = told.get(facts.services.dns)
+    if at_service and not at_service.ms:
+        raise CouldNotAskError(
+            f"{node}: no answer at {facts.services.dns}, the cluster's DNS: {at_service.problem} "
+            "(see test_dns_answers_at_its_service)"
+        )

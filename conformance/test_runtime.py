@@ -6,13 +6,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from conformance import fate
+from conformance import causes, fate
 from conformance.detects import detects
 from conformance.expectation import Expectation
 from conformance.facts import Facts
 from conformance.live import Live
 from conformance.pods import is_pulling, starting_seconds
 from conformance.pulls import pull_pod
+from conformance.run import HASTE_SECONDS
 from conformance.stage import POD_PORT, log_line, own_pod
 from conformance.verdict import BrokenError, CouldNotAskError, Unasked, known, require
 
@@ -189,10 +190,10 @@ def test_image_can_be_pulled(live: Live, node: str) -> None:
 
 
 @detects("kubelet-port-closed")
-def test_exec_answers(live: Live, node: str) -> None:
+def test_exec_answers(facts: Facts, live: Live, node: str) -> None:
     """A command runs in a pod of the node (API server -> kubelet -> runtime)."""
     live.require_running(own_pod(node), "test_container_starts")
-    with kubelet_must_answer(node, f"exec in pod {own_pod(node)}"):
+    with kubelet_must_answer(facts, live, node, f"exec in pod {own_pod(node)}"):
         ran = live.shell(own_pod(node), "echo out; echo err >&2; exit 7")
     require(
         (ran.status, ran.stdout, ran.stderr) == (7, "out\n", "err\n"),
@@ -205,10 +206,10 @@ def test_exec_answers(live: Live, node: str) -> None:
 
 
 @detects("kubelet-port-closed")
-def test_logs_answer(live: Live, node: str) -> None:
+def test_logs_answer(facts: Facts, live: Live, node: str) -> None:
     """What a pod of the node prints can be read through the API."""
     live.require_running(own_pod(node), "test_container_starts")
-    with kubelet_must_answer(node, f"log of pod {own_pod(node)}"):
+    with kubelet_must_answer(facts, live, node, f"log of pod {own_pod(node)}"):
         seen = live.cluster.logs(live.run.namespace, own_pod(node))
     want = log_line(live.run.id, node)
     require(
@@ -222,12 +223,12 @@ def test_logs_answer(live: Live, node: str) -> None:
 
 
 @detects("kubelet-port-closed")
-def test_port_forward_answers(live: Live, node: str) -> None:
+def test_port_forward_answers(facts: Facts, live: Live, node: str) -> None:
     """A port of a pod of the node can be reached through the API (port-forward)."""
     probe = live.net_probes().get(node)
     if not probe:
         raise CouldNotAskError(f"{node}: no pod-network probe runs there")
-    with kubelet_must_answer(node, f"port-forward to pod {probe}"):
+    with kubelet_must_answer(facts, live, node, f"port-forward to pod {probe}"):
         seen = live.cluster.forward(live.run.namespace, probe, POD_PORT, "/hostname")
     require(
         seen == probe,
@@ -240,10 +241,15 @@ def test_port_forward_answers(live: Live, node: str) -> None:
 
 
 @contextmanager
-def kubelet_must_answer(node: str, at: str) -> Iterator[None]:
-    """Elsewhere a call that fails is a could-not-ask; here the call itself is what is judged."""
+def kubelet_must_answer(facts: Facts, live: Live, node: str, at: str) -> Iterator[None]:
+    """Elsewhere a call that fails is a could-not-ask; here the call itself is what is judged.
+
+    One that was silent when the facts were collected is not waited for as long again.
+    """
+    usual = live.cluster.answer_seconds
     try:
-        yield
+        with live.cluster.patient(HASTE_SECONDS if node in causes.deaf_nodes(facts) else usual):
+            yield
     except CouldNotAskError as problem:
         raise BrokenError(
             at=f"{node}: {at}",

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conformance import path_scene
+from conformance import causes, path_scene
 from conformance.detects import detects
+from conformance.facts import Facts
 from conformance.live import Live
 from conformance.verdict import CouldNotAskError, require
 
@@ -17,7 +18,7 @@ NO_BASH = 127
 
 
 @detects("stale-udp-conntrack")
-def test_udp_leaves_a_backend_that_is_gone(live: Live) -> None:
+def test_udp_leaves_a_backend_that_is_gone(facts: Facts, live: Live) -> None:
     """A client that keeps its port hears the new pod soon after the service went over to it."""
     first, last = path_scene.backends(live.run)
     for name in (first, last):
@@ -25,7 +26,9 @@ def test_udp_leaves_a_backend_that_is_gone(live: Live) -> None:
             live.require_running(name, "test_container_starts")
     service = live.path("services", path_scene.SWAPPED)
     address = live.cluster.get(service)["spec"]["clusterIP"]
-    before = ask(live, f"begin {live.run.id} {address} {path_scene.UDP_PORT} {first}")
+    deaf = causes.deaf_nodes(facts)
+    clients = sorted(live.host_probes().keys() - deaf.keys())
+    before = ask(live, f"begin {live.run.id} {address} {path_scene.UDP_PORT} {first}", clients)
     asked = [node for node, said in before.items() if said == first]
     if not asked:
         raise CouldNotAskError(f"no node was answered by UDP at {address}: {before}")
@@ -42,6 +45,8 @@ def test_udp_leaves_a_backend_that_is_gone(live: Live) -> None:
     )
     if unasked := sorted(set(before) - set(asked)):
         raise CouldNotAskError(f"{', '.join(unasked)}: no answer by UDP at {address} before")
+    if deaf:
+        raise CouldNotAskError("; ".join(deaf.values()))
 
 
 def is_from(said: str, app: str) -> bool:
@@ -49,10 +54,10 @@ def is_from(said: str, app: str) -> bool:
     return said == app or said.startswith(f"{app}-")
 
 
-def ask(live: Live, words: str, nodes: list[str] | None = None) -> dict[str, str]:
+def ask(live: Live, words: str, nodes: list[str]) -> dict[str, str]:
     """The last answer that each node's client had, all asked side by side."""
     probes = live.host_probes()
-    chosen = sorted(probes) if nodes is None else [node for node in nodes if node in probes]
+    chosen = [node for node in nodes if node in probes]
     if not chosen:
         raise CouldNotAskError("no node runs a probe from which to ask")
     with ThreadPoolExecutor(AT_ONCE) as pool:

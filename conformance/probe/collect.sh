@@ -539,13 +539,13 @@ collect_node() {
     section flanneld_process process flanneld
     [ -z "$(process etcd)" ] || place_etcd
     aside collect_etcd
+    aside collect_api
     collect_network
     if has systemctl; then section units unit_states; else absent units "the node has no systemctl"; fi
     pod=$(probe_pod)
     section network ask_network "$@"
     collect_paths
     gather
-    collect_api
     [ -n "$quick" ] || collect_hardening
     collect_runtime
     section components tell_components

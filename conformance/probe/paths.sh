@@ -48,11 +48,12 @@ await() {
     done
 }
 
-# ask_sticky ADDRESS:PORT: sticky ANSWER, as often as is asked; - for none.
+# ask_sticky ADDRESS:PORT: sticky ANSWER, as often as is asked; - for none. Who has been silent for all of
+# that time is asked once more.
 ask_sticky() {
-    await "$1"
-    i=0
     failed=0
+    await "$1" || failed=1
+    i=0
     while [ $i -lt $STICKY ] && [ $failed -lt 2 ]; do
         i=$((i + 1))
         said=$(timeout 3 wget -q -O - "http://$1/hostname" 2>/dev/null) || failed=$((failed + 1))
@@ -61,14 +62,16 @@ ask_sticky() {
 }
 
 # ask_often ADDRESS:PORT COUNT: requests COUNT FAILED SLOWEST REASON. Each is a connection of its own,
-# and none is tried again.
+# and none is tried again. It ends early where it is plain that something is wrong: sound ones take milliseconds.
 ask_often() {
-    await "$1"
+    most=3
+    await "$1" || most=1
     i=0
     failed=0
     slowest=0
     reason=''
-    while [ $i -lt "$2" ] && [ $failed -lt 3 ]; do
+    begun=$(milliseconds)
+    while [ $i -lt "$2" ] && [ $failed -lt $most ] && [ $(($(milliseconds) - begun)) -lt 8000 ]; do
         i=$((i + 1))
         start=$(milliseconds)
         if ! said=$(timeout 4 wget -q -O - "http://$1/hostname" 2>&1); then

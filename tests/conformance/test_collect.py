@@ -115,6 +115,14 @@ def test_node_that_is_silent_is_not_waited_for() -> None:
         inquiry(cluster, of).probe(stage.HOST_PROBE, ONE)
 
 
+def test_kubelet_of_a_silent_node_is_not_asked() -> None:
+    """Its answer would be waited for in vain; why there is none is the node's own condition."""
+    of = run(ready=False, reasons={"Ready": "NodeStatusUnknown: no word"})
+    told = inquiry(StandStill([]), of).ask_kubelet(ONE)
+    assert isinstance(told, Unasked)
+    assert "NodeStatusUnknown: no word" in told.unasked
+
+
 def test_node_without_network_is_asked_on_the_host() -> None:
     """Its kubelet speaks, and what has no network of its own runs; pods are asked in vain."""
     of = run(ready=False, reasons={"Ready": "KubeletNotReady: cni plugin not initialized"})
@@ -150,7 +158,7 @@ def test_what_pods_see_is_told_where_the_host_may_not_be_looked_at() -> None:
 
     cluster = Speaking([*both(CONTROL), probe(stage.NET_PROBE, ONE), *both(TWO)])
     found = await_probes(Outlook(cluster, run()), 9, made.refused)
-    view = Inquiry(cluster, run(), NOTHING, SERVICES, found, made).ask_probes(ONE)
+    view = Inquiry(cluster, run(), NOTHING, SERVICES, found, made).ask(ONE)
     assert view.pod_pings == {TWO: Ping(5, 5, 0.4)}
     assert view.nameservers == ["10.96.0.10"]
     assert view.links == Unasked(f"{ONE}: no privileged pods here", permanent=True)

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from conformance import execute
+from conformance import causes, execute
 from conformance.cluster import without_queries
+from conformance.facts import Facts, NodeView, from_plain
 from conformance.verdict import CouldNotAskError
+from tests.conformance import healthy
 
 SUCCESS = {"status": "Success"}
 EXIT_7 = {
@@ -53,11 +55,11 @@ def run(monkeypatch: pytest.MonkeyPatch, *frames: bytes, seconds: float = 9) -> 
         return Socket(*frames)
 
     monkeypatch.setattr("websocket.create_connection", create)
-    ran = execute.execute(Configuration(), {}, "/exec", ["echo", "a b"], seconds)
+    ran = execute.execute(Configuration(), {}, "/exec", ["echo", "a b"], seconds, 7)
     ((url, options),) = opened
     query = "stdout=true&stderr=true&command=echo&command=a+b"
     assert url == f"wss://192.0.2.1:6443/exec?{query}"
-    assert options["timeout"] > 0
+    assert options["timeout"] == 7
     return ran
 
 
@@ -94,6 +96,22 @@ def test_command_without_end_is_left_in_time(monkeypatch: pytest.MonkeyPatch) ->
     """The time limit holds also while the command goes on talking."""
     with pytest.raises(CouldNotAskError, match="did not end in time"):
         run(monkeypatch, b"\x01still here", seconds=0)
+
+
+def test_nodes_of_which_the_kubelet_was_silent_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what exec says of them in the facts: they are not waited for as long again."""
+
+    def silent(url: str, **options: Any) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("websocket.create_connection", silent)
+    with pytest.raises(CouldNotAskError, match="no answer in 7 s") as told:
+        execute.execute(Configuration(), {}, "/exec", ["true"], 9, 7)
+    known = from_plain(Facts, healthy.facts())
+    assert causes.deaf_nodes(known) == {}
+    one, *_ = known.views
+    known.views[one] = NodeView.unasked(str(told.value))
+    assert causes.deaf_nodes(known) == {one: str(told.value)}
 
 
 def test_message_leaves_out_the_command() -> None:
