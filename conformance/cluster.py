@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -161,18 +162,24 @@ class Cluster:
         """
         url = self.server + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": kind, **self._authorization()}
-        timeout = importlib.import_module("urllib3").Timeout(
-            connect=CONNECT_SECONDS, read=self.answer_seconds
+        urllib3: Any = importlib.import_module("urllib3")
+        send = partial(
+            self._pool.request,
+            method,
+            url,
+            body=None if body is None else json.dumps(body),
+            headers=headers,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=self.answer_seconds),
+            retries=False,
         )
         try:
-            answer = self._pool.request(
-                method,
-                url,
-                body=None if body is None else json.dumps(body),
-                headers=headers,
-                timeout=timeout,
-                retries=False,
-            )
+            try:
+                answer = send()
+            except urllib3.exceptions.ProtocolError:
+                # The connection broke: the server restarts, or the API's address has moved.
+                if method != "GET":
+                    raise
+                answer = send()
         except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
             raise CouldNotAskError(f"{method} {url}: {_plainly(problem)}") from None
         if date := answer.headers.get("Date"):
@@ -274,7 +281,7 @@ class Cluster:
                 self.answer_seconds,
             )  # fmt: skip
         except CouldNotAskError as problem:
-            raise CouldNotAskError(f"exec in pod {pod}: {without_queries(str(problem))}") from None
+            raise type(problem)(f"exec in pod {pod}: {without_queries(str(problem))}") from None
         except Exception as problem:  # noqa: BLE001  websocket, ssl and socket each have their own
             raise CouldNotAskError(f"exec in pod {pod}: {_plainly(problem)}") from None
 

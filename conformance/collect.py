@@ -18,6 +18,7 @@ from conformance import (
     stage,
 )
 from conformance.cluster import Cluster, RefusedError, TooLateError, asked, until
+from conformance.execute import Ran
 from conformance.expectation import Expectation
 from conformance.facts import Facts, NodeView, Services
 from conformance.making import ALL_OF_IT, Made
@@ -28,7 +29,7 @@ from conformance.paths_sections import paths_of
 from conformance.pods import Json, is_ready, node_of, state
 from conformance.sections import Printed, node_view, split
 from conformance.stage import Run
-from conformance.verdict import CouldNotAskError, Unasked
+from conformance.verdict import CouldNotAskError, LostError, Unasked
 
 AT_ONCE = 16
 EXEC_SECONDS = 60.0
@@ -259,13 +260,20 @@ class Inquiry:
         """
         command = ["sh", "/probe/collect.sh", mode, self.run.id, *self.arguments(node)]
         try:
-            ran = self.cluster.execute(self.run.namespace, pod, command, EXEC_SECONDS)
+            ran = self.execute(pod, command)
         except CouldNotAskError as problem:
             raise CouldNotAskError(f"{node}: {problem}") from None
         if ran.status != 0:
             complaint = f"exit status {ran.status}: {ran.stderr[-300:]}"
             raise CouldNotAskError(f"{node}: collect.sh: {complaint}")
         return ran.stdout
+
+    def execute(self, pod: str, command: list[str]) -> Ran:
+        """Run it; once more, if the connection breaks meanwhile: it only asks."""
+        try:
+            return self.cluster.execute(self.run.namespace, pod, command, EXEC_SECONDS)
+        except LostError:
+            return self.cluster.execute(self.run.namespace, pod, command, EXEC_SECONDS)
 
     def with_cause(self, view: NodeView, node: str) -> NodeView:
         """The view, in which what a missing pod could not tell names why the pod is missing."""

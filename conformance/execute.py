@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from conformance.verdict import CouldNotAskError
+from conformance.verdict import CouldNotAskError, LostError
 
 PROTOCOL = "v4.channel.k8s.io"
 STDOUT, STDERR, END = 1, 2, 3
@@ -48,6 +48,7 @@ def execute(
         opening: how long the kubelet may take to answer; the API server alone would wait for 30 s.
 
     Raises:
+        LostError: the connection broke before the command's end.
         CouldNotAskError: the way there failed (API, kubelet, websocket), or the time was up.
     """
     query = [("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)]
@@ -102,6 +103,8 @@ def _listen(socket: Any, deadline: float) -> dict[int, bytes]:
             frame = socket.recv()
         except sockets.WebSocketConnectionClosedException:
             return heard
+        except ConnectionError as problem:
+            raise LostError(f"the connection broke: {problem}") from None
         if not frame:
             return heard
         data = frame.encode() if isinstance(frame, str) else frame
@@ -116,7 +119,9 @@ def _status(end: dict[str, Any]) -> int:
     for cause in end.get("details", {}).get("causes", []):
         if cause.get("reason") == "ExitCode":
             return int(cause["message"])
-    raise CouldNotAskError(end.get("message", "the connection broke before the command's end"))
+    if "message" in end:
+        raise CouldNotAskError(end["message"])
+    raise LostError("the connection broke before the command's end")
 
 
 def _tls(configuration: Any) -> dict[str, Any]:

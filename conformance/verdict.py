@@ -35,6 +35,10 @@ class CouldNotAskError(Exception):
     """Asking failed, so there is no verdict about the cluster. The message says what and why."""
 
 
+class LostError(CouldNotAskError):
+    """The connection broke on the way, as when the API's address moves: to ask again may help."""
+
+
 @dataclass(frozen=True)
 class Unasked:
     """Stands in the facts where a value should be.

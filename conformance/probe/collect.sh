@@ -121,6 +121,7 @@ gather() {
     wait
     while [ "$asides" -gt 0 ]; do
         cat "$scratch/$asides" >&3
+        rm -r "${scratch:?}/$asides" "$scratch/$asides.more"
         asides=$((asides - 1))
     done
 }
@@ -418,7 +419,8 @@ runs_etcd() {
     [ -n "$etcd" ] && [ -n "$(process etcd)" ]
 }
 
-# Side by side, for a member whose disk is slow takes seconds for each answer.
+# Side by side, for a member whose disk is slow takes seconds for each answer; but not all at once, for
+# every question is a program of its own, and small nodes have one core.
 collect_etcd() {
     runs_etcd || return 0
     section etcd_endpoint echo "$etcd"
@@ -431,6 +433,7 @@ collect_etcd() {
         aside section etcd_status etcdctl endpoint status
         aside section etcd_members etcdctl member list
         aside section etcd_alarms etcdctl alarm list
+        gather
         collect_store
     fi
     if ! identity || ! has curl; then
@@ -539,17 +542,18 @@ collect_node() {
     section flanneld_process process flanneld
     [ -z "$(process etcd)" ] || place_etcd
     aside collect_etcd
-    aside collect_api
     collect_network
     if has systemctl; then section units unit_states; else absent units "the node has no systemctl"; fi
     pod=$(probe_pod)
     section network ask_network "$@"
     collect_paths
     gather
+    aside collect_api
     [ -n "$quick" ] || collect_hardening
     collect_runtime
     section components tell_components
     collect_machine
+    gather
     if runs_etcd && identity && has etcdctl; then look_again; fi
     section clock_end clock
 }

@@ -27,7 +27,7 @@ class FakeApi:
     """Objects by path; kinds it refuses; namespaces it never lets go; calls and their credentials.
 
     forbidden: resources of which it says beforehand that they may not be made. broken: why it keeps
-    nothing. readiness: the answer of /readyz.
+    nothing. readiness: the answer of /readyz. breaking: so many calls it hears, and hangs up.
 
     With `pod_security` it refuses pods that ask for more than their own, but in namespaces that say
     that they may; what it is only to try (dry run), it does not keep.
@@ -40,6 +40,7 @@ class FakeApi:
     broken: str = ""
     readiness: tuple[int, Any] = (200, "[+]ping ok\n[+]etcd ok\nreadyz check passed\n")
     pod_security: bool = False
+    breaking: int = 0
     calls: list[str] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
     server: str = ""
@@ -170,6 +171,10 @@ def serving(api: FakeApi) -> Iterator[FakeApi]:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length) or "{}")
             api.authorizations.append(self.headers.get("Authorization", ""))
+            if api.breaking:
+                api.breaking -= 1
+                self.close_connection = True
+                return
             code, answer = api.answer(self.command, url.path, parse_qs(url.query), body)
             data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
             self.send_response(code)

@@ -17,7 +17,7 @@ from conformance.outlook import Outlook
 from conformance.paths import Ping
 from conformance.roster import with_control
 from conformance.stage import Run
-from conformance.verdict import CouldNotAskError, Unasked
+from conformance.verdict import CouldNotAskError, LostError, Unasked
 from tests.conformance import healthy
 
 Json = dict[str, Any]
@@ -162,6 +162,23 @@ def test_what_pods_see_is_told_where_the_host_may_not_be_looked_at() -> None:
     assert view.pod_pings == {TWO: Ping(5, 5, 0.4)}
     assert view.nameservers == ["10.96.0.10"]
     assert view.links == Unasked(f"{ONE}: no privileged pods here", permanent=True)
+
+
+def test_connection_that_breaks_is_tried_once_more() -> None:
+    """The API's address moves now and then; that must not cost all that a node would tell."""
+    asked: list[str] = []
+
+    class Breaking(StandStill):
+        def execute(self, namespace: str, pod: str, command: list[str], seconds: float) -> Ran:
+            asked.append(pod)
+            if len(asked) in (1, 3, 4):
+                raise LostError("the connection broke before the command's end")
+            return Ran(0, "", "")
+
+    told = inquiry(Breaking([*both(CONTROL), *both(ONE), *both(TWO)]), run())
+    assert not isinstance(told.ask(ONE).paths, Unasked)
+    assert told.ask(ONE).paths == Unasked(f"{ONE}: the connection broke before the command's end")
+    assert len(asked) == 4
 
 
 def test_only_peers_with_an_address_are_asked_about() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from conformance.cluster import Cluster
 from conformance.stage import RUN_LABEL
+from conformance.verdict import CouldNotAskError
 from tests.conformance.conftest import Verdicts, kubeconfig, run_suite
 from tests.conformance.fake_api import FakeApi, serving
 
@@ -256,3 +257,19 @@ def test_plain_namespace_of_a_killed_run_is_swept(api: FakeApi, run: Run) -> Non
     verdicts = run(READY)
     assert "swept namespace conformance-dead-plain" in verdicts.printed
     assert api.namespaces() == []
+
+
+def test_question_is_asked_once_more_when_the_connection_breaks(
+    api: FakeApi, tmp_path: Path
+) -> None:
+    """An address that moves costs no answer; but what would change something is sent once only."""
+    cluster = Cluster(kubeconfig(tmp_path, api.server))
+    api.breaking = 1
+    assert cluster.get("/version")["gitVersion"]
+    api.breaking = 2
+    with pytest.raises(CouldNotAskError):
+        cluster.get("/version")
+    api.breaking = 1
+    with pytest.raises(CouldNotAskError):
+        cluster.patch("/api/v1/namespaces/default", {})
+    assert api.breaking == 0
