@@ -3,42 +3,20 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 
 from conformance import causes, roster
 from conformance.facts import Facts
 from conformance.live import Live
+from conformance.rate import BAD, Rate, parse_rate
 from conformance.verdict import CouldNotAskError, require
 
 pytestmark = pytest.mark.network
 
 NODE_PORTS = range(30000, 32768)  # open between nodes wherever NodePorts work
 MOST_PAIRS = 8
-GOOD, BAD = 0.7, 0.3
-MEASURABLE_MS = 40  # the probe's clock counts in tens
-TELLING_MS = 700  # hosts are given as much as takes them a third of a second
-
-
-@dataclass(frozen=True)
-class Rate:
-    """The best time of each, in milliseconds; None where nothing arrived."""
-
-    host: int | None
-    pod: int | None
-    problem: str = ""
-
-    @property
-    def ratio(self) -> float:
-        """Pods' part of what hosts can do: both move the same bytes."""
-        assert self.host is not None
-        return max(self.host, MEASURABLE_MS) / max(self.pod or 0, MEASURABLE_MS)
-
-    @property
-    def is_bad(self) -> bool:
-        """Do pods move far too little? What is over in a moment is no measure of it."""
-        return self.pod is None or (self.ratio < BAD and self.pod >= TELLING_MS)
+GOOD = 0.7
 
 
 def test_pods_are_about_as_quick_as_hosts(
@@ -67,7 +45,7 @@ def test_pods_are_about_as_quick_as_hosts(
     told: dict[str, Rate] = {}
     why = "no reason given"
     for a, b in ring[:MOST_PAIRS]:
-        rate = measure(live, a, b, f"{port} {addresses[b]} {pods[b]}")
+        rate = best(live, a, b, f"{port} {addresses[b]} {pods[b]}")
         if rate.host is None:
             why = rate.problem
             break  # what is closed here is closed everywhere
@@ -97,6 +75,14 @@ def test_pods_are_about_as_quick_as_hosts(
         raise CouldNotAskError("; ".join(deaf.values()))
 
 
+def best(live: Live, source: str, target: str, where: str) -> Rate:
+    """What looks bad is measured once more: a busy machine is slow for a moment."""
+    rate = measure(live, source, target, where)
+    if rate.pod and rate.is_bad:
+        return rate.or_better(measure(live, source, target, where))
+    return rate
+
+
 def measure(live: Live, source: str, target: str, where: str) -> Rate:
     """Let the one node take and the other send; `where` is the port and both addresses."""
     probes, run = live.host_probes(), live.run.id
@@ -106,13 +92,7 @@ def measure(live: Live, source: str, target: str, where: str) -> Rate:
     for node, ran in ((target, took), (source, sent)):
         if ran.status:
             raise CouldNotAskError(f"{node}: rate.sh: {ran.stderr[-200:]}")
-    times: dict[str, list[int]] = {"host": [], "pod": [], "little": []}
-    problem = ""
-    for line in sent.stdout.splitlines():
-        kind, ms, *why = line.split(None, 2)
-        times[kind] += [int(ms)] if ms != "-" else []
-        problem = problem or " ".join(why)
-    return Rate(min(times["host"], default=None), min(times["pod"], default=None), problem)
+    return parse_rate(sent.stdout)
 
 
 def free_port(live: Live) -> int:

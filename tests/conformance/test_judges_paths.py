@@ -4,6 +4,7 @@
 import pytest
 
 from conformance.forwarding import accepts
+from conformance.rate import Rate
 from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
 
@@ -152,3 +153,12 @@ def test_alteration_turns_its_own_checks_red(replay: Replay, case: Case) -> None
 def test_only_a_rule_for_all_of_the_pods_network_counts(rule: str, does: bool) -> None:
     """What accepts answers only, one node's pods or the other direction lets no pod through."""
     assert accepts(rule, "-s", "10.244.0.0/16") is does
+
+
+def test_rate_that_was_bad_for_a_moment_is_not_held_against_pods() -> None:
+    """Of two measurements the best of each counts; a way that is slow both times stays bad."""
+    busy, calm, slow = Rate(80, 720), Rate(90, 100), Rate(80, 900)
+    assert busy.is_bad
+    assert not busy.or_better(calm).is_bad
+    assert busy.or_better(slow).is_bad
+    assert busy.or_better(Rate(80, None)) == busy
