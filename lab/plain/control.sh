@@ -14,8 +14,8 @@ kubectl="/usr/local/bin/kubectl --kubeconfig $etc/admin.kubeconfig --request-tim
 
 # authority NAME
 authority() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj "/CN=$1" \
-        -keyout "$etc/$1.key" -out "$etc/$1.crt" 2>/dev/null
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj "/CN=${1//\//-}" \
+        -keyout "$etc/$1.key" -out "$etc/$1.crt"
 }
 
 # certificate AUTHORITY FILE SUBJECT [NAMES]: for both sides of a connection.
@@ -23,9 +23,9 @@ certificate() {
     local extensions="extendedKeyUsage=serverAuth,clientAuth"
     [ -z "${4:-}" ] || extensions+=$'\n'"subjectAltName=$4"
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "$3" -keyout "$etc/$2.key" \
-        -out "/tmp/$$.csr" 2>/dev/null
+        -out "/tmp/$$.csr"
     openssl x509 -req -in "/tmp/$$.csr" -CA "$etc/$1.crt" -CAkey "$etc/$1.key" -CAcreateserial -days 365 \
-        -extfile <(echo "$extensions") -out "$etc/$2.crt" 2>/dev/null
+        -extfile <(echo "$extensions") -out "$etc/$2.crt"
     rm "/tmp/$$.csr"
 }
 
@@ -58,8 +58,8 @@ authorities() {
         certificate ca apiserver /CN=kube-apiserver \
             "IP:$OWN,IP:127.0.0.1,IP:$outside,IP:10.97.0.1,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc"
         certificate ca apiserver-kubelet /O=system:masters/CN=apiserver-kubelet
-        openssl genrsa -out $etc/accounts.key 2048 2>/dev/null
-        openssl rsa -in $etc/accounts.key -pubout -out $etc/accounts.pub 2>/dev/null
+        openssl genrsa -out $etc/accounts.key 2048
+        openssl rsa -in $etc/accounts.key -pubout -out $etc/accounts.pub
     fi
     kubeconfig admin /O=system:masters/CN=admin "https://$outside:7443"
     kubeconfig controller-manager /CN=system:kube-controller-manager

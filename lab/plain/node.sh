@@ -21,11 +21,13 @@ program() {
     mv "/usr/local/bin/$2.new" "/usr/local/bin/$2"
 }
 
-# unit NAME: started, and again after a reboot.
+# unit NAME: started, and again after a reboot. Nobody waits for it: flannel waits for the API, which is
+# started only when the kubelet is there.
 unit() {
     install -m 0644 "$files/$1.service" $units/
     systemctl daemon-reload
-    systemctl enable --now "$1.service"
+    systemctl enable --quiet "$1.service"
+    systemctl start --no-block "$1.service"
 }
 
 prepare() {
