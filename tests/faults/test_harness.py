@@ -19,7 +19,8 @@ from tests.lab.cluster import Cluster
 
 PLAIN = controller.CHECKOUT / "lab" / "plain" / "cluster"
 SCENE_SECONDS = 60
-POLL_SECONDS = 5
+POLL_SECONDS = 10
+STOPPED = ("openstack", "server", "list", "-f", "value", "-c", "Name", "--status", "SHUTOFF")
 DISRUPTIVE_SECONDS = 1200
 
 
@@ -99,8 +100,9 @@ def booting_again(cluster: Cluster) -> Iterator[None]:
 
     def start_the_stopped() -> None:
         while not end.wait(POLL_SECONDS):
+            stopped = controller.inside(*STOPPED).decode().split()
             for node in cluster.nodes:
-                if power.status(node) == "SHUTOFF":
+                if node.name in stopped:
                     power.start(node)
 
     starter = threading.Thread(target=start_the_stopped, daemon=True)
