@@ -1,8 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Write the CNI configuration of the plain cluster from what flannel tells, once it does.
+# Write the CNI configuration of the plain cluster from what flannel tells, once it does. A flannel that has
+# ended, for its node had no network yet, is not waited for: systemd starts it again.
 set -euo pipefail
-until [ -s /run/flannel/subnet.env ]; do sleep 1; done
+until [ -s /run/flannel/subnet.env ]; do
+    kill -0 "$MAINPID"
+    sleep 1
+done
 # shellcheck source=/dev/null
 source /run/flannel/subnet.env
 bridge='"type":"bridge","bridge":"cni0","isDefaultGateway":true,"hairpinMode":true'
