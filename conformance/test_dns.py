@@ -141,12 +141,20 @@ def test_headless_service_names_its_pods(facts: Facts, live: Live) -> None:
 
 
 def require_dns(facts: Facts, node: str) -> None:
-    """The node is answered at the address of the cluster's DNS; others judge that it is."""
-    view = paths(facts, node)
-    told = {} if isinstance(view.queries, Unasked) else view.queries
+    """The cluster's DNS answers the node, and knows the run's services; others judge both."""
+    ways = paths(facts, node)
+    told = {} if isinstance(ways.queries, Unasked) else ways.queries
     at_service = told.get(facts.services.dns)
     if at_service and not at_service.ms:
         raise CouldNotAskError(
             f"{node}: no answer at {facts.services.dns}, the cluster's DNS: {at_service.problem} "
             "(see test_dns_answers_at_its_service)"
         )
+    web = f"{stage.WEB}.{facts.services.namespace}.svc"
+    for name, view in facts.views.items():
+        lookup = None if isinstance(view.lookups, Unasked) else view.lookups.get(web)
+        if lookup and not lookup.addresses:
+            raise CouldNotAskError(
+                f"{name}: the cluster's DNS does not know {web} "
+                f"(see test_service_name_resolves[{name}])"
+            )
