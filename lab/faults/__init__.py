@@ -19,7 +19,7 @@ UNASKED = "why"     tests of whatever check may be in error (not failed) and nam
 SAYS = ("words",)   each stands in a message of a check that must be red: the cause is named
 REFUSED = ("words",)  the suite cannot even begin (exit status 4), and says these words
 RECORDING = "demo"  the sound cluster whose facts `alter` gets; without it "demo-ha"
-FEW = True          quick, and one of those that cover all layers
+FEW = True          quick, and one of those that `.ci/run` injects
 GREEN_SECONDS = 120.0   how long the cluster may take to be whole after `heal`
 
 What must be red is not said here: all checks that bear `@detects` with the fault's name.

@@ -79,7 +79,7 @@ class Fault:
 
     @property
     def few(self) -> bool:
-        """Is it one of the few that cover all layers?"""
+        """Is it one of the few that `.ci/run` injects?"""
         return bool(self._said("FEW", False))
 
     @property
