@@ -4,9 +4,8 @@
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -89,29 +88,20 @@ def test_one_process_or_several_come_to_the_same_verdicts(cluster: Cluster, tmp_
     print(f"-n auto {several.seconds:.1f} s, -n 0 {one.seconds:.1f} s")
 
 
-@contextmanager
-def booting_again(cluster: Cluster) -> Iterator[None]:
+def booting_again(cluster: Cluster) -> AbstractContextManager[None]:
     """Servers that boot by themselves come back.
 
     A hypervisor does that in general. Nova's containers do not: it mounts their disks only when it
     starts them, so libvirt finds no system to boot, and Nova calls them stopped.
     """
-    end = threading.Event()
 
     def start_the_stopped() -> None:
-        while not end.wait(POLL_SECONDS):
-            stopped = controller.inside(*STOPPED).decode().split()
-            for node in cluster.nodes:
-                if node.name in stopped:
-                    power.start(node)
+        stopped = controller.inside(*STOPPED).decode().split()
+        for node in cluster.nodes:
+            if node.name in stopped:
+                power.start(node)
 
-    starter = threading.Thread(target=start_the_stopped, daemon=True)
-    starter.start()
-    try:
-        yield
-    finally:
-        end.set()
-        starter.join(power.START_SECONDS)
+    return controller.meanwhile(start_the_stopped, POLL_SECONDS, patience=power.START_SECONDS)
 
 
 def test_what_disrupts_is_borne(largest: Cluster, tmp_path: Path) -> None:

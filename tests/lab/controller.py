@@ -5,6 +5,7 @@ import functools
 import os
 import shlex
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,6 +90,24 @@ def wait_for(what: str, seconds: float, find: Callable[[], Found], pause: float 
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {seconds:g} s; last: {last}")
         time.sleep(pause)
+
+
+@contextmanager
+def meanwhile(act: Callable[[], None], every: float, patience: float) -> Iterator[None]:
+    """Act every few seconds while something else is done; in the end wait for the last time."""
+    end = threading.Event()
+
+    def go_on() -> None:
+        while not end.wait(every):
+            act()
+
+    actor = threading.Thread(target=go_on, daemon=True)
+    actor.start()
+    try:
+        yield
+    finally:
+        end.set()
+        actor.join(patience)
 
 
 def stack_status(name: str) -> str:

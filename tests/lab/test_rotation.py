@@ -8,10 +8,8 @@ other; who asked that one asks again and meets the next, and the address moves w
 seconds as when a server is lost.
 """
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -68,24 +66,15 @@ def assert_no_downtime(watch: Watch, seconds: float) -> None:
         assert watch.outage(target) <= bound, str(watch)
 
 
-@contextmanager
-def following(node: Node, bundle: Path) -> Iterator[None]:
+def following(node: Node, bundle: Path) -> AbstractContextManager[None]:
     """Have a client's file of authorities be, within seconds, what a node trusts."""
-    end = threading.Event()
 
     def follow() -> None:
-        while not end.wait(FOLLOW_SECONDS):
-            new = bundle.with_suffix(".new")
-            new.write_text(certificates.authority(node))
-            new.rename(bundle)
+        new = bundle.with_suffix(".new")
+        new.write_text(certificates.authority(node))
+        new.rename(bundle)
 
-    follower = threading.Thread(target=follow, daemon=True)
-    follower.start()
-    try:
-        yield
-    finally:
-        end.set()
-        follower.join(30)
+    return controller.meanwhile(follow, FOLLOW_SECONDS, patience=30)
 
 
 def test_certificates_are_renewed_without_downtime(
