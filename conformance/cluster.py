@@ -108,6 +108,17 @@ def asked(ask: Callable[[], T]) -> T | Unasked:
         return Unasked(str(problem))
 
 
+def once_more(ask: Callable[[], T], broken: type[Exception]) -> T:
+    """Ask, and once more if the connection breaks: the API's address may have moved.
+
+    Only for what changes nothing: it may have been done the first time.
+    """
+    try:
+        return ask()
+    except broken:
+        return ask()
+
+
 class Cluster:
     """A cluster behind a kubeconfig. Safe to use from several threads."""
 
@@ -172,14 +183,9 @@ class Cluster:
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=self.answer_seconds),
             retries=False,
         )
+        broken = urllib3.exceptions.ProtocolError
         try:
-            try:
-                answer = send()
-            except urllib3.exceptions.ProtocolError:
-                # The connection broke: the server restarts, or the API's address has moved.
-                if method != "GET":
-                    raise
-                answer = send()
+            answer = once_more(send, broken) if method == "GET" else send()
         except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
             raise CouldNotAskError(f"{method} {url}: {_plainly(problem)}") from None
         if date := answer.headers.get("Date"):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from conformance import (
@@ -17,8 +18,7 @@ from conformance import (
     rules,
     stage,
 )
-from conformance.cluster import Cluster, RefusedError, TooLateError, asked, until
-from conformance.execute import Ran
+from conformance.cluster import Cluster, RefusedError, TooLateError, asked, once_more, until
 from conformance.expectation import Expectation
 from conformance.facts import Facts, NodeView, Services
 from conformance.making import ALL_OF_IT, Made
@@ -259,21 +259,15 @@ class Inquiry:
             CouldNotAskError: if it cannot be run, or does not end well.
         """
         command = ["sh", "/probe/collect.sh", mode, self.run.id, *self.arguments(node)]
+        ask = partial(self.cluster.execute, self.run.namespace, pod, command, EXEC_SECONDS)
         try:
-            ran = self.execute(pod, command)
+            ran = once_more(ask, LostError)
         except CouldNotAskError as problem:
             raise CouldNotAskError(f"{node}: {problem}") from None
         if ran.status != 0:
             complaint = f"exit status {ran.status}: {ran.stderr[-300:]}"
             raise CouldNotAskError(f"{node}: collect.sh: {complaint}")
         return ran.stdout
-
-    def execute(self, pod: str, command: list[str]) -> Ran:
-        """Run it; once more, if the connection breaks meanwhile: it only asks."""
-        try:
-            return self.cluster.execute(self.run.namespace, pod, command, EXEC_SECONDS)
-        except LostError:
-            return self.cluster.execute(self.run.namespace, pod, command, EXEC_SECONDS)
 
     def with_cause(self, view: NodeView, node: str) -> NodeView:
         """The view, in which what a missing pod could not tell names why the pod is missing."""

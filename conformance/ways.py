@@ -25,6 +25,16 @@ def need_way(facts: Facts, source: str, target: str) -> None:
         raise CouldNotAskError(f"{source} -> {target}: no packet passes (see {where})")
 
 
+def need_kubelets(facts: Facts) -> None:
+    """Every kubelet has let its node's pods be asked, or something is not known here.
+
+    Raises:
+        CouldNotAskError: naming the nodes whose kubelets did not answer.
+    """
+    if deaf := causes.deaf_nodes(facts):
+        raise CouldNotAskError("; ".join(deaf.values()))
+
+
 def least_of(facts: Facts, source: str, target: str) -> float | None:
     """The time of the quickest echo between two nodes' pods; old recordings know the mean only."""
     pings = facts.view(source).pod_pings
