@@ -69,7 +69,7 @@ class Copy:
     """A member's data at one revision, asked at its peers' port.
 
     hash: of all of it since `compacted`; 0 if it was not told, and `problem` says why. connect:
-    seconds until TCP stood.
+    seconds until TCP stood; if long, the least of five times.
     """
 
     hash: int
