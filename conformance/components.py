@@ -12,7 +12,10 @@ PROGRAMS = (
 
 @dataclass(frozen=True)
 class Component:
-    """A process. started: in ticks since the node's boot. rss: in KiB. fds: open files."""
+    """A process. started: in ticks since the node's boot. fds: open files.
+
+    rss: in KiB, the memory that is its own: without files that it maps.
+    """
 
     name: str
     pid: int

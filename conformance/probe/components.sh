@@ -4,7 +4,8 @@
 # What the cluster's own programs cost on this node; sourced by collect.sh. One line a process:
 #   NAME PID STARTED RSS FDS THREADS
 # STARTED in ticks since boot, RSS in KiB, FDS the number of open files. No program is started here,
-# not even for each process: a node has hundreds.
+# not even for each process: a node has hundreds. Memory is the program's own: pages of files that it maps
+# are the page cache's, and etcd's grow with its database.
 
 tell_components() {
     for folder in /proc/[0-9]*; do
@@ -28,7 +29,7 @@ is_component() {
 tell_component() {
     words=$(tr '\0' '\n' 2>/dev/null <"$1/cmdline" | head -n 1) && [ -n "$words" ] || return 0
     { read -r stat <"$1/stat"; } 2>/dev/null || return 0
-    resident=$(awk '$1 == "VmRSS:" { print $2 }' "$1/status" 2>/dev/null) || return 0
+    resident=$(awk '/^(VmRSS|RssAnon):/ { kib = $2 } END { print kib }' "$1/status" 2>/dev/null) || return 0
     folder=$1
     # Behind the name, which may hold blanks: field 18 of these is the threads', 20 the start.
     # shellcheck disable=SC2086 # fields are words
