@@ -36,7 +36,7 @@ EXEC_SECONDS = 60.0
 UNITS = (
     "etcd", "flanneld", "containerd", "docker", "cri-docker", "cri-dockerd", "kubelet",
     "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "keepalived",
-    "kubelet-approver", "flannel-resync",
+    "apiserver-liveness", "kubelet-approver", "flannel-resync",
 )  # fmt: skip
 # CA, certificate, key of an etcd client that may ask for health: heatgen's paths, kubeadm's.
 IDENTITIES = (

@@ -23,7 +23,7 @@ SERVICES = {
     "network": ("flanneld", "flannel-resync"),
     "orchestration": (
         "kubelet", "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler",
-        "kubelet-approver", "keepalived",
+        "apiserver-liveness", "kubelet-approver", "keepalived",
     ),
 }  # fmt: skip
 """Units of each layer, whichever block is in use; those that a node has not got say nothing."""

@@ -9,19 +9,30 @@ SAYS = ("no such process",)
 COMPANIONS = {
     "test_api_server_answers": "that server's kube-apiserver reads and writes by its own member",
     "test_api_service_leads_to_every_server": "so it is no endpoint of the service any more",
-    "test_service_name_resolves": "a replica of DNS that watches that server hears of nothing new",
-    "test_headless_service_names_its_pods": "as above",
+    "test_api_server_knows_no_anonymous": "started again it waits for its member (error)",
 }
 UNASKED = "a member that does not run can be asked nothing (see test_member_runs)"
 
 
 def inject(scene: Scene) -> Victims:
-    """Stop the last server's member."""
+    """Stop the last server's member, and see its API server be started again, without watches.
+
+    Until then a replica of DNS that watches it hears of nothing new.
+    """
     node = scene.control[-1]
+    process = "systemctl show --property MainPID --value kube-apiserver"
+    before = node.run(process)
     node.run("systemctl stop etcd")
+    scene.wait_for("the API server to be given up", 120, lambda: node.run(process) != before)
     return hit(node)
 
 
 def heal(scene: Scene) -> None:
-    """Start it; that waits until it is ready."""
-    scene.control[-1].run("systemctl start etcd")
+    """Start it; that waits until it is ready. So does its API server."""
+    node = scene.control[-1]
+    node.run("systemctl start etcd")
+    scene.wait_for(
+        "the API server to be back",
+        120,
+        lambda: node.run("systemctl is-active kube-apiserver || true").strip() == "active",
+    )

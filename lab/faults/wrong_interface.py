@@ -16,6 +16,7 @@ COMPANIONS = (
     | {
         "test_pod_reaches_pod": "the others send the worker's packets to nowhere",
         "test_node_knows_the_way": "there is no lease for the node's own address",
+        "test_pods_have_addresses_of_the_subnet": "a pod that was there has one of the old lease",
     }
 )
 UNASKED = _ways.UNASKED

@@ -312,7 +312,8 @@ def _units(node: Node) -> Json:
     on_control, docker = node.role == "control", node.runtime == "docker"
     here = {"kubelet", "containerd", "flanneld", "flannel-resync", "kube-proxy"}
     here |= {"docker", "cri-docker"} if docker else set()
-    here |= {"etcd", *SERVICES, "keepalived", "kubelet-approver"} if on_control else set()
+    if on_control:
+        here |= {"etcd", *SERVICES, "keepalived", "apiserver-liveness", "kubelet-approver"}
     units = {name: unit if name in here else absent for name in (*here, "docker", "etcd")}
     return units | ({} if on_control else {"keepalived": idle})
 

@@ -147,3 +147,22 @@ def test_an_api_server_that_stays_away_loses_the_address(
             node.run("systemctl start kube-apiserver")
         health.await_whole(many)
     judge(watch, "kube-apiserver down, node up", figure)
+
+
+def test_an_api_server_without_its_member_sends_its_clients_away(
+    whole: Cluster, many: Cluster, eyes: Eyes, figure: Figure
+) -> None:
+    """It keeps connections on which nothing new comes; so it is started again, and they end."""
+    node = next(node for node in many.control if node != holder(many))
+    process = "systemctl show --property MainPID --value kube-apiserver"
+    before = node.run(process)
+    with eyes() as watch:
+        node.run("systemctl stop etcd")
+        began = time.time()
+        try:
+            controller.wait_for("it is started again", 120, lambda: node.run(process) != before)
+            figure("API server without its member, seconds", round(time.time() - began, 1))
+        finally:
+            node.run("systemctl start etcd")
+        health.await_whole(many)
+    judge(watch, "etcd down, node up", figure)

@@ -56,6 +56,8 @@ install_text "$APISERVER_UNIT" $units/kube-apiserver.service 0600
 install_text "$CONTROLLER_MANAGER_UNIT" $units/kube-controller-manager.service 0600
 install_text "$SCHEDULER_UNIT" $units/kube-scheduler.service 0600
 install_text "$APPROVER_UNIT" $units/kubelet-approver.service 0600
+install_text "$LIVENESS" "$heatgen_home/lib/apiserver-liveness" 0755
+install_text "$LIVENESS_UNIT" $units/apiserver-liveness.service 0600
 install_text "$ACCESS_MANIFEST" $etc/manifests/access.yaml
 install_text "$COREDNS_MANIFEST" $etc/manifests/coredns.json
 
@@ -65,6 +67,7 @@ roll_unit kube-apiserver api_ready $etc/control.env $etc/admission.json $etc/aud
     $etc/encryption.yaml $pki/ca.crt /etc/etcd/pki/ca.crt /etc/front-proxy/pki/ca.crt \
     $pki/service-account.key $pki/service-accounts.pub "$heatgen_bin/kube-apiserver"
 wait_unit 120 kube-apiserver "the API is ready" api_ready
+start_unit apiserver-liveness "$heatgen_home/lib/apiserver-liveness" $etc/control.env
 # They stand in the cluster's store, so one server's word is enough.
 if [ "${CONTROL_PLANE_ADDRESSES%%,*}" = "$(node_address)" ]; then
     wait_for 60 "the cluster has its first objects" first_objects
