@@ -15,7 +15,7 @@ LIVES, OTHER_READY, STORED = (
     "https://127.0.0.1:2379/readyz",
 )
 PATIENCE = 6
-AGAIN = "restart --no-block kube-apiserver.service"
+AGAIN = "kill --signal=KILL kube-apiserver.service"
 NODES = f"c-0 control {OWN}\nc-1 control {OTHER}\nw-0 worker 10.0.0.20\n"
 
 # Each URL that is a line of the file `well` says yes; of the others etcd is to blame.

@@ -7,7 +7,7 @@
 set -euo pipefail
 
 PAUSE=5    # seconds; kubeadm's probe asks every ten and gives up after eight
-FAILURES=6 # that is 40 s where the answer is no, and 90 s where none comes
+FAILURES=6 # that is half a minute where the answer is no, and three times that where none comes
 NODES=/var/lib/heatgen/nodes # lines "NAME GROUP ADDRESS"
 
 # ask AUTHORITY URL: what it says; fails if that is not yes.
@@ -36,10 +36,11 @@ while true; do
     if ! is_expected || said=$(ask kubernetes https://127.0.0.1:6443/livez); then
         failures=0
     elif ((++failures >= FAILURES)); then
-        reason=$(grep --max-count 1 -e '^\[-\]' -e '^curl' <<<"$said" || true)
+        reason=$(grep --max-count 1 '^\[-\]' <<<"$said" || tail -n 1 <<<"$said")
         if helps; then
             echo "kube-apiserver does not live and is started again: $reason"
-            systemctl restart --no-block kube-apiserver.service
+            # Asked to stop it would wait for requests that wait for etcd (seen: until systemd killed it).
+            systemctl kill --signal=KILL kube-apiserver.service
             failures=0
         elif ((failures == FAILURES)); then
             echo "kube-apiserver does not live, but neither does another, nor etcd: it is left alone: $reason"
