@@ -15,6 +15,7 @@ from conformance.verdict import BrokenError, CouldNotAskError, known, require
 
 pytestmark = pytest.mark.services
 
+UNKNOWN = "NXDOMAIN"  # as a resolver says it
 FOLLOW_SECONDS = 15.0  # for kube-proxy to follow its endpoints; it takes a second or two
 PROXY = "on {}: systemctl status kube-proxy; iptables-save -t nat | grep {}"
 
@@ -227,11 +228,16 @@ def require_answer(facts: Facts, answer: Answer, node: str, where: str) -> None:
 def require_name(facts: Facts, node: str, name: str, address: str) -> None:
     """The name resolves to exactly that address."""
     lookup = known(facts.view(node).lookups)[name]
+    answers = bool(lookup.addresses) or UNKNOWN in lookup.problem
     require(
         lookup.addresses == [address],
         at=f"{node}: DNS lookup of {name} in a pod",
         expected=address,
         seen=", ".join(lookup.addresses) or f"{lookup.problem} ({lookup.ms} ms)",
-        likely="CoreDNS does not run, or is out of the node's reach",
-        look="kubectl get pods,endpointslices -n kube-system -l k8s-app=kube-dns -o wide",
+        likely="CoreDNS answers, but hears nothing new from the API: its watch there is silent"
+        if answers
+        else "CoreDNS does not run, or is out of the node's reach",
+        look="kubectl logs -n kube-system -l k8s-app=kube-dns; kubectl get --raw '/readyz?verbose'"
+        if answers
+        else "kubectl get pods,endpointslices -n kube-system -l k8s-app=kube-dns -o wide",
     )

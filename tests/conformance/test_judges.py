@@ -353,11 +353,17 @@ def _node_port_closed(facts: Json) -> None:
 @breaks(
     f"test_service_name_resolves[{ONE}]",
     f"test_api_name_resolves[{ONE}]",
-    says=(ONE, "timed out", "CoreDNS"),
+    says=(ONE, "timed out", "CoreDNS does not run"),
 )
 def _dns_dead(facts: Json) -> None:
     for lookup in facts["views"][ONE]["lookups"].values():
         lookup |= {"addresses": [], "problem": "connection timed out"}
+
+
+@breaks(f"test_service_name_resolves[{ONE}]", says=(ONE, "NXDOMAIN", "hears nothing new"))
+def _dns_deaf(facts: Json) -> None:
+    lookup = next(v for k, v in facts["views"][ONE]["lookups"].items() if k.startswith("web."))
+    lookup |= {"addresses": [], "problem": "** server can't find it: NXDOMAIN"}
 
 
 @breaks(f"test_api_name_resolves[{ONE}]", says=("10.96.0.99",))
