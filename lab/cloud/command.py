@@ -21,7 +21,7 @@ from cloud import (
     services,
     ssh,
 )
-from cloud.problem import INTERRUPTED, USAGE, Problem
+from cloud.problem import FAILED, INTERRUPTED, USAGE, Problem
 
 EPILOG = """\
 exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted
@@ -40,6 +40,9 @@ def main(words: list[str]) -> int:
         return problem.status
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # whoever reads has seen enough; what is yet unwritten goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     return int(status or 0)
 
 
