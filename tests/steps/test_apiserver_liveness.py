@@ -75,12 +75,17 @@ def watch(
 
 
 def test_one_without_its_member_is_started_again_for_others_serve(sandbox: Sandbox) -> None:
-    """After six times no, once, with the reason."""
-    done, said = watch(sandbox, OTHER_READY, rounds=2 * PATIENCE - 1)
+    """After six times no, once, with the reason; then it gets twice the time."""
+    done, said = watch(sandbox, OTHER_READY, rounds=3 * PATIENCE - 1)
     assert done == [AGAIN]
     assert said == [
         "kube-apiserver does not live and is started again: [-]etcd failed: reason withheld"
     ]
+
+
+def test_one_that_still_does_not_live_is_started_again_later(sandbox: Sandbox) -> None:
+    """Each time it gets twice as long as before."""
+    assert watch(sandbox, OTHER_READY, rounds=3 * PATIENCE)[0] == [AGAIN, AGAIN]
 
 
 def test_one_that_hangs_is_started_again_for_its_store_is_well(sandbox: Sandbox) -> None:

@@ -6,8 +6,9 @@
 # breaks them, and they go to another server. Where nobody would be better off it is left alone.
 set -euo pipefail
 
-PAUSE=5    # seconds; kubeadm's probe asks every ten and gives up after eight
-FAILURES=6 # that is half a minute where the answer is no, and three times that where none comes
+PAUSE=5      # seconds; kubeadm's probe asks every ten and gives up after eight
+FAILURES=6   # that is half a minute where the answer is no, and three times that where none comes
+FORGIVEN=120 # after so many times yes, ten minutes, it is as if it had never been started again
 NODES=/var/lib/heatgen/nodes # lines "NAME GROUP ADDRESS"
 
 # ask AUTHORITY URL: what it says; fails if that is not yes.
@@ -31,19 +32,25 @@ helps() {
     ask etcd https://127.0.0.1:2379/readyz >/dev/null
 }
 
-failures=0
+failures=0 patience=$FAILURES lived=0 told=''
 while true; do
-    if ! is_expected || said=$(ask kubernetes https://127.0.0.1:6443/livez); then
+    if ! is_expected; then
         failures=0
-    elif ((++failures >= FAILURES)); then
+    elif said=$(ask kubernetes https://127.0.0.1:6443/livez); then
+        failures=0 told=''
+        ((++lived < FORGIVEN)) || patience=$FAILURES
+    elif ((++failures >= patience)); then
+        failures=0
         reason=$(grep --max-count 1 '^\[-\]' <<<"$said" || tail -n 1 <<<"$said")
         if helps; then
             echo "kube-apiserver does not live and is started again: $reason"
             # Asked to stop it would wait for requests that wait for etcd (seen: until systemd killed it).
             systemctl kill --signal=KILL kube-apiserver.service
-            failures=0
-        elif ((failures == FAILURES)); then
+            # What is started again and again gets more time, as from a kubelet: five minutes at most.
+            patience=$((patience < 30 ? 2 * patience : 60)) lived=0
+        elif [ -z "$told" ]; then
             echo "kube-apiserver does not live, but neither does another, nor etcd: it is left alone: $reason"
+            told=1
         fi
     fi
     sleep $PAUSE
