@@ -17,6 +17,13 @@ rm -rf "$state"/work.* # of a run that was ended by force
 work=$(mktemp -d "$state/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+# A loss of power may empty files that had just been written, which must not be taken for files that are yet
+# to be made: new authorities would cut the cluster off, a new encryption key would lock its secrets.
+damaged=$(find "$state/current/" -type f -empty -print -quit 2>/dev/null || true)
+[ -z "$damaged" ] || fail "$damaged is empty, as after a loss of power. With other control-plane servers, have" \
+    "this one built anew: 'openstack stack resource mark unhealthy' for it, then update the stack." \
+    "A single one needs $state from a backup"
+
 # version_of FOLDER: number of the changes of a state; 0 if there is none.
 version_of() {
     local number=0
@@ -47,9 +54,12 @@ adopt() {
     number=$(version_of "$1")
     # Never the folder in use: a state of its number with another ID goes beside it first.
     [ ! -e "$state/$number" ] || number=$number.$RANDOM
+    # On the disk before it takes the place of the old, which is gone then.
+    find "$1" -exec sync {} +
     mv "$1" "$state/$number"
     ln -sfn "$number" "$state/current.new"
     mv -T "$state/current.new" "$state/current"
+    sync "$state"
     for old in "$state"/[0-9]*; do
         [ "${old##*/}" = "$number" ] || rm -rf "$old"
     done

@@ -209,6 +209,18 @@ def test_shares_for_another_server_are_no_reason_for_new_authorities(cluster: Cl
     assert not first.path("/var/lib/heatgen/trust/current").exists()
 
 
+@pytest.mark.parametrize("emptied", ["encryption.key", "kubernetes/1.key", "version"])
+def test_what_a_loss_of_power_emptied_is_not_made_anew(cluster: Cluster, emptied: str) -> None:
+    """The step stops and says what to do; what is installed stays."""
+    first = cluster.nodes[0]
+    before = shared(first)
+    first.path(f"/var/lib/heatgen/trust/current/{emptied}").write_text("")
+    ran = cluster.sign(CERTIFICATES_GENERATION="2")
+    assert ran.status == 1
+    assert f"{emptied} is empty, as after a loss of power" in ran.problem
+    assert shared(first) == before
+
+
 def test_authorities_change_in_two_steps_without_a_gap(cluster: Cluster) -> None:
     """While each phase goes from node to node, every node talks to every other."""
     old = cluster.nodes[0].text("/etc/kubernetes/pki/ca.crt")
