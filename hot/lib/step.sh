@@ -67,40 +67,59 @@ outside() {
 # fetch ARTEFACT: download "URL SHA256" once, check it, print the path of the file.
 # Several steps and the prefetch may ask for one file at the same time.
 fetch() {
-    local url=${1% *} sum=${1##* } file said
-    file=$heatgen_cache/$sum
+    local url=${1% *} sum=${1##* } file said good
+    file=$heatgen_cache/$sum good=/run/heatgen-fetched/$sum
     (
         flock 9
-        [ -e "$file" ] && exit 0
-        if ! said=$(outside curl --fail --silent --show-error --location --connect-timeout 5 \
-            --max-time 300 --retry 4 --retry-delay 1 --retry-connrefused \
-            --output "$file.part" "$url" 2>&1); then
-            fail "cannot fetch $url: $(tail -n 1 <<<"$said")"
+        [ -e "$good" ] && [ -e "$file" ] && exit 0
+        # What was fetched before this boot is read again: a loss of power may have left a part of it.
+        if [ ! -e "$file" ] || [ "$(sum_of "$file")" != "$sum" ]; then
+            if ! said=$(outside curl --fail --silent --show-error --location --connect-timeout 5 \
+                --max-time 300 --retry 4 --retry-delay 1 --retry-connrefused \
+                --output "$file.part" "$url" 2>&1); then
+                fail "cannot fetch $url: $(tail -n 1 <<<"$said")"
+            fi
+            said=$(sum_of "$file.part") || fail "cannot read $file.part"
+            if [ "$said" != "$sum" ]; then
+                rm -f "$file.part"
+                fail "checksum of $url: the lock says $sum, the file has $said." \
+                    "Run 'heatgen lock' again if upstream's file was meant to change"
+            fi
+            mv "$file.part" "$file" || fail "cannot write $file"
         fi
-        # openssl uses the processor's SHA instructions, which make it several times as fast.
-        said=$(openssl dgst -sha256 -r "$file.part") || fail "cannot read $file.part"
-        if [ "${said%% *}" != "$sum" ]; then
-            rm -f "$file.part"
-            fail "checksum of $url: the lock says $sum, the file has ${said%% *}." \
-                "Run 'heatgen lock' again if upstream's file was meant to change"
-        fi
-        mv "$file.part" "$file" || fail "cannot write $file"
+        mkdir -p "${good%/*}"
+        touch "$good"
     ) 9>"$file.lock" || exit 1
     printf '%s' "$file"
+}
+
+# sum_of FILE: its SHA-256. openssl uses the processor's instructions for it, which make it several times as fast.
+sum_of() {
+    local said
+    said=$(openssl dgst -sha256 -r "$1") && printf '%s' "${said%% *}"
 }
 
 # unpack ARTEFACT COMPONENT VERSION [STRIP]: fetch an archive and unpack it once; print its folder.
 unpack() {
     local folder=$heatgen_home/$2/$3 file
     file=$(fetch "$1") || exit 1
-    if [ ! -e "$folder/.complete" ]; then
-        rm -rf "$folder"
-        mkdir -p "$folder"
-        tar --extract --no-same-owner --directory "$folder" --strip-components "${4:-0}" --file "$file" ||
+    # The list of what is in it tells whether it is still whole: a loss of power may have emptied files.
+    if [ "$(contents "$folder")" != "$(cat "$folder/.complete" 2>/dev/null)" ]; then
+        rm -rf "$folder.new"
+        mkdir -p "$folder.new"
+        tar --extract --no-same-owner --directory "$folder.new" --strip-components "${4:-0}" --file "$file" ||
             fail "cannot unpack ${1% *}"
-        touch "$folder/.complete"
+        contents "$folder.new" >"$folder.new/.complete"
+        rm -rf "$folder"
+        mv "$folder.new" "$folder"
     fi
     printf '%s' "$folder"
+}
+# contents FOLDER: "SIZE NAME" of every file that was unpacked there; "none" if there is nothing.
+contents() {
+    local found
+    found=$(find "$1" -type f ! -name .complete -printf '%s %P\n' 2>/dev/null | LC_ALL=C sort) || true
+    printf '%s\n' "${found:-none}"
 }
 
 # program ARTEFACT COMPONENT VERSION NAME: fetch a bare program into its versioned folder.
@@ -211,7 +230,9 @@ start_unit() {
 }
 
 # roll_unit NAME CHECK FILE...: as start_unit, for services of which one control-plane server after the
-# other may restart. A restart holds the cluster's lock until the function CHECK succeeds.
+# other may restart. A restart holds the cluster's lock until the function CHECK succeeds. A service that
+# runs is not touched until the step's function `spare` says that the others can do without it: else an
+# update that breaks it would, tried again, break it on one server after the other.
 roll_unit() {
     local unit=$1 check=$2 rolling=/run/heatgen-$1.rolling
     shift 2
@@ -221,6 +242,9 @@ roll_unit() {
         return
     fi
     lock_cluster "$unit"
+    if [ -n "$heatgen_planned" ] && systemctl is-active --quiet "$unit.service"; then
+        wait_for 120 "the cluster can do without this server's $unit" spare
+    fi
     touch "$rolling" # until it answers: a step that fails here goes on here
     sleep 3          # keepalived sees the mark, and the API's address moves before the service stops
     start_unit "$unit" "$@"
@@ -241,23 +265,22 @@ lock_etcdctl() {
 # lock_cluster WHAT: wait for this server's turn to restart. Without another server, or when etcd does
 # not answer, there is nothing to wait for. A server that did not come back ends everybody's turn.
 lock_cluster() {
-    local planned said='' able='' lease broken end=$((SECONDS + 150))
+    local said='' able='' lease broken end=$((SECONDS + 150))
     heatgen_lock=''
-    planned=$(awk -v own="$(node_address)" '$2 == "control" && $3 != own {print "https://" $3 ":2379"}' \
+    heatgen_planned=$(awk -v own="$(node_address)" '$2 == "control" && $3 != own {print "https://" $3 ":2379"}' \
         /var/lib/heatgen/nodes 2>/dev/null) || true
     # Those who can be asked: one that is gone cannot, nor one that has just come and does not vote yet.
-    for heatgen_others in $planned; do
+    for heatgen_others in $heatgen_planned; do
         if said=$(lock_etcdctl get /heatgen/restarting/ --prefix 2>&1); then able+=,$heatgen_others; fi
     done
     heatgen_others=${able#,}
     if [ -z "$heatgen_others" ]; then
-        [ -z "$planned" ] ||
+        [ -z "$heatgen_planned" ] ||
             echo "$1 restarts without waiting its turn, etcd does not answer: $(tail -n 1 <<<"$said")"
         return 0
     fi
     hold_lock "$1"
-    while broken=$(lock_etcdctl get /heatgen/restarting/ --prefix --keys-only 2>/dev/null |
-        sed -n 's|^/heatgen/restarting/||p' | grep -v "^$(node_name)/"); do
+    while broken=$(restarting_elsewhere) && [ -n "$broken" ]; do
         unlock_cluster
         [ $SECONDS -lt $end ] || fail "${broken//$'\n'/, } did not come back from a restart, so $1 is not restarted here." \
             "Look at the services there (journalctl --unit etcd --unit kube-apiserver), then update the stack"
@@ -268,6 +291,14 @@ lock_cluster() {
     lease=$(lock_etcdctl lease grant 600 | awk '{print $2}') || fail "etcd grants no lease: $lease"
     lock_etcdctl put --lease "$lease" "/heatgen/restarting/$(node_name)/$1" now >/dev/null ||
         fail "cannot mark the restart of $1 in etcd"
+}
+
+# restarting_elsewhere: "SERVER/SERVICE" of the other servers that are not back yet.
+restarting_elsewhere() {
+    local marks
+    marks=$(lock_etcdctl get /heatgen/restarting/ --prefix --keys-only 2>/dev/null) ||
+        { echo "etcd, which knows of the others," && return; }
+    sed -n 's|^/heatgen/restarting/||p' <<<"$marks" | grep -v "^$(node_name)/" || true
 }
 
 # hold_lock WHAT: get the lock; etcdctl holds it while the file is there and this shell lives.
@@ -312,6 +343,16 @@ wait_unit() {
             "$unit says: $(journalctl --unit "$unit.service" --no-pager --output cat --lines 4)"
         pause_since $began
     done
+}
+
+# api_current VERSION COMMAND URL: the apiserver there is ready and of no older minor version. COMMAND asks a URL.
+# Nothing may be newer than the apiserver it talks to: https://kubernetes.io/releases/version-skew-policy/
+api_current() {
+    local told minor=${1#*.}
+    "$2" "$3/readyz" >/dev/null || return 1
+    told=$("$2" "$3/version") || return 1
+    told=$(sed -n 's/.*"minor": *"\([0-9]*\).*/\1/p' <<<"$told")
+    [ "${told:-0}" -ge "${minor%%.*}" ] || { echo "it is of version 1.$told, older than $1" && return 1; }
 }
 
 # kubeconfig SERVER CERTIFICATE: a kubeconfig that points at a certificate and key of this node.

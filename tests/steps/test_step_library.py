@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import tarfile
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -78,6 +79,40 @@ def test_a_missing_artefact_names_its_url(sandbox: Sandbox, mirror: str) -> None
     assert ran.status == 1
     assert f"cannot fetch {mirror}/none" in ran.problem
     assert "404" in ran.problem
+
+
+def test_what_a_loss_of_power_cut_short_is_fetched_again(sandbox: Sandbox, mirror: str) -> None:
+    """After a boot the cache is read again; what is whole is not fetched again."""
+    text = "#!/bin/sh\necho 1.0\n"
+    body = """
+        program "$ARTEFACT" tool 1.0 tool
+        rm -r /run/heatgen-fetched; : >"/opt/heatgen/cache/${ARTEFACT##* }"
+        program "$ARTEFACT" tool 1.0 tool; /opt/heatgen/bin/tool
+        rm -r /run/heatgen-fetched; curl() { echo "fetched again"; return 1; }
+        program "$ARTEFACT" tool 1.0 tool; /opt/heatgen/bin/tool
+        """
+    ran = step(sandbox, body, ARTEFACT=f"{mirror}/tool {sha256(text)}")
+    assert (ran.status, ran.stdout) == (0, "1.0\n1.0\n"), ran.stderr
+
+
+def test_what_a_loss_of_power_emptied_is_unpacked_again(
+    sandbox: Sandbox, mirror: str, tmp_path: Path
+) -> None:
+    """The folder is left alone while each file has its size."""
+    archive = tmp_path / "mirror" / "archive"
+    with tarfile.open(archive, "w") as made:
+        made.add(tmp_path / "mirror" / "tool", "tool-1.0/tool")
+    body = """
+        folder=$(unpack "$ARTEFACT" tool 1.0 1)
+        touch -d '2026-01-01 UTC' "$folder/tool"; unpack "$ARTEFACT" tool 1.0 1 >/dev/null
+        date --reference "$folder/tool" --utc +%F
+        for emptied in "$folder/tool" "$folder/.complete"; do
+            : >"$emptied"; unpack "$ARTEFACT" tool 1.0 1 >/dev/null; cat "$folder/tool"
+        done
+        """
+    artefact = f"{mirror}/archive {hashlib.sha256(archive.read_bytes()).hexdigest()}"
+    ran = step(sandbox, body, ARTEFACT=artefact)
+    assert (ran.status, ran.stdout) == (0, "2026-01-01\n" + 2 * "#!/bin/sh\necho 1.0\n"), ran.stderr
 
 
 def test_two_steps_may_fetch_one_artefact_at_once(sandbox: Sandbox, mirror: str) -> None:
@@ -187,3 +222,51 @@ def test_without_anybody_who_votes_nobody_waits(sandbox: Sandbox) -> None:
     ran = step(sandbox, ETCDCTL + "lock_cluster tea", LEARNER=":2379")
     assert ran.status == 0
     assert ran.stdout.startswith("tea restarts without waiting its turn")
+
+
+@pytest.mark.parametrize(
+    ("runs", "spared", "restarted"),
+    [("true", "true", True), ("true", "false", False), ("false", "false", True)],
+    ids=["others-serve", "others-do-not", "it-does-not-run-anyway"],
+)
+def test_what_runs_is_not_restarted_while_it_is_needed(
+    sandbox: Sandbox, runs: str, spared: str, restarted: bool
+) -> None:
+    """A rollout that broke the service on one server does not break it on the next one, too."""
+    body = """
+        systemctl() { $RUNS; }
+        unit_current() { return 1; }
+        start_unit() { echo started; }
+        wait_for() { shift 2; "$@" || fail "not spared"; }
+        wait_unit() { :; }
+        sleep() { :; }
+        spare() { $SPARED; }
+        touch /run/heatgen-tea.state
+        roll_unit tea true
+        """
+    ran = step(sandbox, ETCDCTL + body, LEARNER="none", RUNS=runs, SPARED=spared)
+    assert ("started" in ran.stdout) == restarted
+    assert (ran.status, ran.problem) == ((0, "") if restarted else (1, "not spared"))
+    # The API's address stays with a server that was left alone.
+    assert not sandbox.file("/run/heatgen-tea.rolling").exists()
+
+
+@pytest.mark.parametrize(
+    ("minor", "said"),
+    [("37", ""), ("38", ""), ("36", "it is of version 1.36, older than 1.37.2\n")],
+)
+def test_nothing_starts_before_the_api_is_of_its_version(
+    sandbox: Sandbox, minor: str, said: str
+) -> None:
+    """Of two minor versions the apiserver's is the newer one, or they are the same."""
+    body = r"""
+        ask() {
+            case $1 in
+                */readyz) echo ok ;;
+                */version) printf '{\n  "major": "1",\n  "minor": "%s",\n' "$MINOR" ;;
+            esac
+        }
+        api_current 1.37.2 ask https://192.0.2.9:6443
+        """
+    ran = step(sandbox, body, MINOR=minor)
+    assert (ran.status, ran.stdout) == (1 if said else 0, said)

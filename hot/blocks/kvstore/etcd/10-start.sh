@@ -71,6 +71,15 @@ healthy() {
 answers() {
     learner || healthy
 }
+# A majority of all members answers without this one.
+spare() {
+    local other alive=0
+    for other in ${others//,/ }; do
+        ! client $pki/health "$other" endpoint health >/dev/null 2>&1 || alive=$((alive + 1))
+    done
+    [ $alive -gt $((${#members[@]} / 2)) ] ||
+        { echo "$alive of the $((${#members[@]} - 1)) other members of etcd answer, no majority" && return 1; }
+}
 files=(/etc/etcd/etcd.env "$heatgen_bin/etcd")
 if [ -e /var/lib/etcd/member/wal ]; then
     roll_unit etcd answers "${files[@]}"

@@ -21,11 +21,19 @@ kubeconfig_of() {
 
 # answers URL: ask with the steps' certificate.
 answers() {
-    curl --fail --silent --show-error --max-time 5 --output /dev/null --cacert $pki/ca.crt \
+    curl --fail --silent --show-error --max-time 5 --cacert $pki/ca.crt \
         --cert $pki/bootstrap.crt --key $pki/bootstrap.key "$1"
 }
 api_ready() {
     answers $LOCAL/readyz
+}
+# Another server's apiserver is ready.
+spare() {
+    local other
+    for other in ${CONTROL_PLANE_ADDRESSES//,/ }; do
+        if [ "$other" != "$(node_address)" ] && answers "https://$other:6443/readyz"; then return; fi
+    done
+    return 1
 }
 etcd_ready() {
     curl --fail --silent --show-error --max-time 5 --output /dev/null --cacert /etc/etcd/pki/ca.crt \
@@ -74,7 +82,8 @@ if [ "${CONTROL_PLANE_ADDRESSES%%,*}" = "$(node_address)" ]; then
 fi
 start_unit kubelet-approver "$heatgen_home/lib/kubelet-approver" $etc/kubelet-approver.kubeconfig
 
-wait_for 300 "$API_URL leads to an apiserver that is ready" answers "$API_URL/readyz"
+wait_for 300 "$API_URL leads to an apiserver that is ready and not older" api_current "$KUBERNETES_VERSION" \
+    answers "$API_URL"
 # Not before: both give up at once if the API does not know their rights yet.
 start_unit kube-controller-manager $etc/control.env $etc/controller-manager.kubeconfig $pki/ca.crt \
     $pki/issuer.crt $pki/service-account.key "$heatgen_bin/kube-controller-manager"

@@ -28,18 +28,20 @@ install_text "$KUBELET_CERTIFICATES" "$heatgen_home/lib/kubelet-certificates" 07
 install_text "$KUBELET_UNIT" $units/kubelet.service 0600
 install_text "$KUBE_PROXY_UNIT" $units/kube-proxy.service 0600
 
-api() {
-    curl --fail --silent --show-error --max-time 5 --output /dev/null --cacert $pki/ca.crt \
-        --cert $pki/kubelet-client.crt --key $pki/kubelet-client.key "$API_URL$1"
+# ask URL: with the node's own certificate.
+ask() {
+    curl --fail --silent --show-error --max-time 5 --cacert $pki/ca.crt \
+        --cert $pki/kubelet-client.crt --key $pki/kubelet-client.key "$1"
 }
 # A kubelet that meets no API tries again ever more rarely: it starts when the API is there.
-wait_for 600 "the API at $API_URL answers" api /readyz
+wait_for 600 "the API at $API_URL answers and is not older than the kubelet" \
+    api_current "$KUBERNETES_VERSION" ask "$API_URL"
 # Not for a renewed certificate: the kubelet renews its own, kube-proxy reads it again.
 start_unit kubelet $etc/kubelet.json $etc/kubelet.env $etc/kubelet.kubeconfig $pki/ca.crt \
     "$heatgen_home/lib/kubelet-certificates" "$heatgen_bin/kubelet"
 start_unit kube-proxy $etc/kube-proxy.json $etc/kube-proxy.kubeconfig $pki/ca.crt "$heatgen_bin/kube-proxy"
 wait_unit 60 kubelet "the kubelet is healthy" curl --fail --silent --show-error http://127.0.0.1:10248/healthz
-wait_unit 60 kubelet "the API knows node $node" api "/api/v1/nodes/$node"
+wait_unit 60 kubelet "the API knows node $node" ask "$API_URL/api/v1/nodes/$node"
 wait_unit 60 kube-proxy "kube-proxy is healthy" curl --fail --silent --show-error http://127.0.0.1:10256/healthz
 output registration "$GROUP_LABELS|$GROUP_TAINTS"
 
