@@ -231,8 +231,8 @@ start_unit() {
 
 # roll_unit NAME CHECK FILE...: as start_unit, for services of which one control-plane server after the
 # other may restart. A restart holds the cluster's lock until the function CHECK succeeds. A service that
-# runs is not touched until the step's function `spare` says that the others can do without it: else an
-# update that breaks it would, tried again, break it on one server after the other.
+# runs is not touched before the others can do without it: else an update that breaks it would, tried
+# again, break it on one server after the other.
 roll_unit() {
     local unit=$1 check=$2 rolling=/run/heatgen-$1.rolling
     shift 2
@@ -242,9 +242,6 @@ roll_unit() {
         return
     fi
     lock_cluster "$unit"
-    if [ -n "$heatgen_planned" ] && systemctl is-active --quiet "$unit.service"; then
-        wait_for 120 "the cluster can do without this server's $unit" spare
-    fi
     touch "$rolling" # until it answers: a step that fails here goes on here
     sleep 3          # keepalived sees the mark, and the API's address moves before the service stops
     start_unit "$unit" "$@"
@@ -265,18 +262,19 @@ lock_etcdctl() {
 # lock_cluster WHAT: wait for this server's turn to restart. Without another server, or when etcd does
 # not answer, there is nothing to wait for. A server that did not come back ends everybody's turn.
 lock_cluster() {
-    local said='' able='' lease broken end=$((SECONDS + 150))
+    local planned said='' able='' lease broken end=$((SECONDS + 150))
     heatgen_lock=''
-    heatgen_planned=$(awk -v own="$(node_address)" '$2 == "control" && $3 != own {print "https://" $3 ":2379"}' \
+    planned=$(awk -v own="$(node_address)" '$2 == "control" && $3 != own {print "https://" $3 ":2379"}' \
         /var/lib/heatgen/nodes 2>/dev/null) || true
     # Those who can be asked: one that is gone cannot, nor one that has just come and does not vote yet.
-    for heatgen_others in $heatgen_planned; do
+    for heatgen_others in $planned; do
         if said=$(lock_etcdctl get /heatgen/restarting/ --prefix 2>&1); then able+=,$heatgen_others; fi
     done
     heatgen_others=${able#,}
     if [ -z "$heatgen_others" ]; then
-        [ -z "$heatgen_planned" ] ||
-            echo "$1 restarts without waiting its turn, etcd does not answer: $(tail -n 1 <<<"$said")"
+        [ -n "$planned" ] || return 0
+        await_spare "$1"
+        echo "$1 restarts without waiting its turn, etcd does not answer: $(tail -n 1 <<<"$said")"
         return 0
     fi
     hold_lock "$1"
@@ -287,10 +285,18 @@ lock_cluster() {
         sleep 3
         hold_lock "$1"
     done
+    await_spare "$1"
     # The mark goes when this server is back, or by itself after a while.
     lease=$(lock_etcdctl lease grant 600 | awk '{print $2}') || fail "etcd grants no lease: $lease"
     lock_etcdctl put --lease "$lease" "/heatgen/restarting/$(node_name)/$1" now >/dev/null ||
         fail "cannot mark the restart of $1 in etcd"
+}
+
+# await_spare NAME: if the service runs, wait until the others can do without it, as the step's function
+# `spare` says.
+await_spare() {
+    ! systemctl is-active --quiet "$1.service" ||
+        wait_for 120 "the cluster can do without this server's $1" spare
 }
 
 # restarting_elsewhere: "SERVER/SERVICE" of the other servers that are not back yet.
