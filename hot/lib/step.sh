@@ -259,8 +259,8 @@ lock_etcdctl() {
         --cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/steps.crt --key /etc/etcd/pki/steps.key "$@"
 }
 
-# lock_cluster WHAT: wait for this server's turn to restart. Without another server, or when etcd does
-# not answer, there is nothing to wait for. A server that did not come back ends everybody's turn.
+# lock_cluster WHAT: wait for this server's turn to restart. Without another server there is nothing to wait
+# for, and when etcd does not answer no turn. A server that did not come back ends everybody's turn.
 lock_cluster() {
     local planned said='' able='' lease broken end=$((SECONDS + 150))
     heatgen_lock=''
@@ -278,7 +278,7 @@ lock_cluster() {
         return 0
     fi
     hold_lock "$1"
-    while broken=$(restarting_elsewhere) && [ -n "$broken" ]; do
+    while broken=$(restarting_elsewhere); [ -n "$broken" ]; do
         unlock_cluster
         [ $SECONDS -lt $end ] || fail "${broken//$'\n'/, } did not come back from a restart, so $1 is not restarted here." \
             "Look at the services there (journalctl --unit etcd --unit kube-apiserver), then update the stack"

@@ -20,10 +20,11 @@ def inject(scene: Scene) -> Victims:
     Until then a replica of DNS that watches it hears of nothing new.
     """
     node = scene.control[-1]
-    process = "systemctl show --property MainPID --value kube-apiserver"
-    before = node.run(process)
+    before = node.process("kube-apiserver")
     node.run("systemctl stop etcd")
-    scene.wait_for("the API server to be given up", 120, lambda: node.run(process) != before)
+    scene.wait_for(
+        "the API server to be given up", 120, lambda: node.process("kube-apiserver") != before
+    )
     return hit(node)
 
 

@@ -38,6 +38,10 @@ class Node:
         """Run a shell script on it as root; return what it prints."""
         return controller.on_node(self.name, script, check, text).decode(errors="replace")
 
+    def process(self, service: str) -> int:
+        """Return the id of a service's main process; 0 if there is none."""
+        return int(self.run(f"systemctl show --property MainPID --value {service}"))
+
 
 @dataclass(frozen=True)
 class Cluster:

@@ -154,13 +154,14 @@ def test_an_api_server_without_its_member_sends_its_clients_away(
 ) -> None:
     """It keeps connections on which nothing new comes; so it is started again, and they end."""
     node = next(node for node in many.control if node != holder(many))
-    process = "systemctl show --property MainPID --value kube-apiserver"
-    before = node.run(process)
+    before = node.process("kube-apiserver")
     with eyes() as watch:
         node.run("systemctl stop etcd")
         began = time.time()
         try:
-            controller.wait_for("it is started again", 120, lambda: node.run(process) != before)
+            controller.wait_for(
+                "it is started again", 120, lambda: node.process("kube-apiserver") != before
+            )
             figure("API server without its member, seconds", round(time.time() - began, 1))
         finally:
             node.run("systemctl start etcd")

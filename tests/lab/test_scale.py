@@ -53,7 +53,7 @@ def test_one_worker_more_and_one_less(
         new = {node.name for node in larger.nodes} - {node.name for node in whole.nodes}
         shrink = controller.update(whole.name, "--parameter", f"worker_count={size}")
     assert servers(whole) == before
-    assert not new & set(whole.kubectl("get", "nodes", "-o", "name").replace("node/", "").split())
+    assert not new & health.node_states(whole).keys()
     figure("one worker more, seconds", round(seconds, 1))
     figure("one worker less, seconds", round(shrink, 1))
     figure("while scaling", watch.seen)

@@ -8,7 +8,6 @@ source "$HEATGEN_LIB/step.sh"
 # What a node has, and had from earlier runs: name|taints|labels|taints.
 NODES='{range .items[*]}{.metadata.name}|{range .spec.taints[*]}{.key}={.value}:{.effect},{end}|'
 NODES+='{.metadata.annotations.heatgen/registration}{"\n"}{end}'
-GROUPS_OF='{range .items[*]}{.metadata.name}|{.metadata.labels.heatgen/group}{"\n"}{end}'
 CONTROL_TAINT='node-role.kubernetes.io/control-plane=:NoSchedule'
 
 kubectl() {
@@ -100,12 +99,10 @@ said=$(printf 'apiVersion: v1\nkind: List\nitems:\n%s' "$objects" |
     fail "cannot label the nodes: $(tail -n 2 <<<"$said")"
 
 # Of a server that Heat has taken away nobody else removes the node: its pods would stay Terminating.
-while IFS='|' read -r node group; do
-    if [ -n "$group" ] && [ -z "${registrations[$node]+known}" ]; then
-        kubectl delete node "$node" --ignore-not-found --wait=false ||
-            fail "cannot remove node $node, whose server is gone"
-    fi
-done <<<"$(kubectl get nodes --output "jsonpath=$GROUPS_OF")"
+for node in $(kubectl get nodes --selector heatgen/group --output 'jsonpath={.items[*].metadata.name}'); do
+    [ -n "${registrations[$node]+known}" ] || kubectl delete node "$node" --ignore-not-found --wait=false ||
+        fail "cannot remove node $node, whose server is gone"
+done
 
 # CoreDNS reads the authorities once, when it starts.
 authorities=$(openssl dgst -sha256 -r /etc/kubernetes/pki/ca.crt)
