@@ -128,7 +128,7 @@ def questions(cluster: Cluster) -> dict[str, Callable[[], Any]]:
         "anonymous": lambda: cluster.stranger(SECRETS),
         "noted_leases": lambda: roster.noted_leases(cluster),
         "node_leases": lambda: roster.node_leases(cluster),
-        "readiness": lambda: roster.readiness(cluster),
+        "readiness": lambda: roster.lasting_readiness(cluster),
     }
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from conformance import rules
-from conformance.cluster import Cluster, RefusedError
+from conformance.cluster import Cluster, RefusedError, TooLateError, until
 from conformance.facts import Leader, Lease, NodeStatus, Pod, Services, Taint
 from conformance.machine import NodeLease
 from conformance.verdict import CouldNotAskError
@@ -23,6 +23,7 @@ LEASES = ("kube-controller-manager", "kube-scheduler")
 GOOD = {"Ready": "True"}  # every other condition of a node is good when False
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 DECIMAL = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+UNREADY_SECONDS = 8.0
 
 
 NO_SERVICES = Services("", 0, 0, "", "", "")
@@ -134,6 +135,23 @@ def silences(cluster: Cluster) -> dict[str, timedelta]:
 def readiness(cluster: Cluster) -> dict[str, str]:
     """What the API server says of its own parts: `ok`, or why not, by part."""
     return dict(re.findall(r"^\[[+-]\](\S+) (.+)$", cluster.readiness(), re.MULTILINE))
+
+
+def lasting_readiness(cluster: Cluster) -> dict[str, str]:
+    """The same; a part that is not ready is asked again for a while, as every load balancer does.
+
+    The server's own question to etcd has two seconds, and it tells the last answer until it asks
+    again: a node that is busy for a moment is no server that is not ready.
+    """
+    try:
+        return until(
+            lambda: readiness(cluster),
+            lambda told: set(told.values()) <= {"ok"},
+            UNREADY_SECONDS,
+            every=1.0,
+        )
+    except TooLateError as late:
+        return dict(late.last)
 
 
 def unreadiness(cluster: Cluster) -> str:

@@ -142,11 +142,17 @@ has() {
     host_path "$1" >/dev/null
 }
 
-# host TOOL ARGUMENT...: run one of the node's own tools, at most 5 seconds.
+# within SECONDS TOOL ARGUMENT...: run one of the node's own tools, at most so long.
+within() {
+    limit=$1
+    tool=$(host_path "$2")
+    shift 2
+    timeout "$limit" chroot /host "$tool" "$@"
+}
+
+# host TOOL ARGUMENT...: the same, at most 5 seconds.
 host() {
-    tool=$(host_path "$1")
-    shift
-    timeout 5 chroot /host "$tool" "$@"
+    within 5 "$@"
 }
 
 # inside TOOL ARGUMENT...: as host, but among the node's own mounts, where /proc is the node's, too.
@@ -409,9 +415,14 @@ client_of() {
     [ -n "$key" ]
 }
 
+# An election takes a second or two, and a busy node may need as long to shake hands.
+client() {
+    within 9 etcdctl --endpoints="$etcd" --cacert="$ca" --cert="$certificate" --key="$key" \
+        --dial-timeout=4s --command-timeout=6s "$@"
+}
+
 etcdctl() {
-    host etcdctl --endpoints="$etcd" --cacert="$ca" --cert="$certificate" --key="$key" \
-        --dial-timeout=2s --command-timeout=4s --write-out=json "$@"
+    client --write-out=json "$@"
 }
 
 # runs_etcd: is there a member to ask?
@@ -502,8 +513,7 @@ at_rest() {
 }
 
 raw() {
-    host etcdctl --endpoints="$etcd" --cacert="$ca" --cert="$certificate" --key="$key" \
-        --dial-timeout=2s --command-timeout=4s get "$1" --print-value-only
+    client get "$1" --print-value-only
 }
 
 # Flannel's leases are read as flannel itself would read them, else with the identity for etcd.

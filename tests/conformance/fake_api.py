@@ -21,13 +21,16 @@ COLLECTIONS = {
     "mutatingwebhookconfigurations",
 }  # fmt: skip
 
+UNREADY = (500, "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n")
+
 
 @dataclass
 class FakeApi:
     """Objects by path; kinds it refuses; namespaces it never lets go; calls and their credentials.
 
     forbidden: resources of which it says beforehand that they may not be made. broken: why it keeps
-    nothing. readiness: the answer of /readyz. breaking: so many calls it hears, and hangs up.
+    nothing. readiness: the answer of /readyz. unready: so many times it says first that etcd failed.
+    breaking: so many calls it hears, and hangs up.
 
     With `pod_security` it refuses pods that ask for more than their own, but in namespaces that say
     that they may; what it is only to try (dry run), it does not keep.
@@ -39,6 +42,7 @@ class FakeApi:
     forbidden: set[str] = field(default_factory=set)
     broken: str = ""
     readiness: tuple[int, Any] = (200, "[+]ping ok\n[+]etcd ok\nreadyz check passed\n")
+    unready: int = 0
     pod_security: bool = False
     breaking: int = 0
     calls: list[str] = field(default_factory=list)
@@ -95,7 +99,7 @@ class FakeApi:
             asked = body["spec"]["resourceAttributes"]
             return 201, {"status": {"allowed": asked["resource"] not in self.forbidden}}
         if path == "/readyz":
-            return self.readiness
+            return self._ready()
         if method == "POST":
             return self._post(path, query, body)
         if method == "GET" and path.rpartition("/")[2] in COLLECTIONS:
@@ -107,6 +111,12 @@ class FakeApi:
         if method == "PATCH" and path.endswith("/status"):
             return 200, self._patch_status(path.removesuffix("/status"), body["status"])
         return 200, self.objects.get(path, {})
+
+    def _ready(self) -> tuple[int, Any]:
+        if self.unready:
+            self.unready -= 1
+            return UNREADY
+        return self.readiness
 
     def _post(self, path: str, query: Json, body: Json) -> tuple[int, Json]:
         if self.broken:

@@ -14,7 +14,7 @@ from conformance.cluster import Cluster
 from conformance.stage import RUN_LABEL
 from conformance.verdict import CouldNotAskError
 from tests.conformance.conftest import Verdicts, kubeconfig, run_suite
-from tests.conformance.fake_api import FakeApi, serving
+from tests.conformance.fake_api import UNREADY, FakeApi, serving
 
 Json = dict[str, Any]
 Run = Callable[..., Verdicts]
@@ -89,7 +89,7 @@ def test_what_this_user_may_not_do_is_told_before_anything_is_made(api: FakeApi,
 def test_cluster_that_keeps_nothing_is_judged_by_what_its_api_tells(api: FakeApi, run: Run) -> None:
     """No quorum: two checks fail with the cause, all others are errors that name it, at once."""
     api.broken = "etcdserver: no leader"
-    api.readiness = (500, "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n")
+    api.readiness = UNREADY
     began = time.monotonic()
     verdicts = run("-m", "orchestration or runtime", "--patience", "60")
     assert time.monotonic() - began < 50
@@ -99,6 +99,14 @@ def test_cluster_that_keeps_nothing_is_judged_by_what_its_api_tells(api: FakeApi
     assert "no leader; the API server is not ready: etcd" in verdicts.errors["test_exec_answers[a]"]
     assert "nothing can be made" in verdicts.errors["test_api_endpoint_answers[b]"]
     assert verdicts.exit_status == 1
+
+
+def test_api_that_is_not_ready_for_a_moment_is_ready(api: FakeApi, run: Run) -> None:
+    """A node that is busy lets the server's own question to etcd fail: it is asked again."""
+    api.unready = 2
+    verdicts = run("-k=test_api_is_ready")
+    assert not verdicts.failed
+    assert api.calls.count("GET /readyz") == 3
 
 
 def test_session_that_breaks_down_leaves_nothing_behind(
