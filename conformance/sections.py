@@ -36,6 +36,7 @@ from conformance.verdict import Unasked
 T = TypeVar("T")
 NO_TOOL = 127
 NO_FILE = 2
+SHOWN = 300  # characters of what cannot be read
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Printed:
         try:
             return parse(text)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as problem:
-            return Unasked(f"{self.node}: {name}: cannot read {text[:80]!r}: {problem!r}")
+            return Unasked(f"{self.node}: {name}: cannot read {text[:SHOWN]!r}: {problem!r}")
 
 
 def node_view(

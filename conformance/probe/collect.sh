@@ -224,10 +224,11 @@ flag_of() {
 
 # ---- asking the network: one line an answer, everything at once ----
 
-# echoes OUTPUT: SENT RECEIVED, as ping tells them
+# echoes OUTPUT: SENT RECEIVED, as ping tells them. Busybox's may tell it twice, if the time for the next
+# request comes while it ends.
 echoes() {
     printf '%s\n' "$1" |
-        sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\)\( packets\)* received.*/\1 \2/p'
+        sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\)\( packets\)* received.*/\1 \2/p' | tail -n 1
 }
 
 # ping_one KIND NODE ADDRESS: KIND NODE SENT RECEIVED MILLISECONDS LEAST
@@ -241,7 +242,7 @@ ping_one() {
         told=$(ping -q -c 25 -A -W 2 -w 8 "$3" 2>&1)
         counts=$(echoes "$told")
     fi
-    times=$(printf '%s\n' "$told" | sed -n 's#.*min/avg/max[^=]*= \([0-9.]*\)/\([0-9.]*\)/.*#\2 \1#p')
+    times=$(printf '%s\n' "$told" | sed -n 's#.*min/avg/max[^=]*= \([0-9.]*\)/\([0-9.]*\)/.*#\2 \1#p' | tail -n 1)
     printf '%s %s %s %s\n' "$1" "$2" "${counts:-0 0}" "${times:-- -}"
 }
 

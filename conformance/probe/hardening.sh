@@ -25,16 +25,16 @@ with_token() {
     } | curl_line --header @- --cacert "/proc/$$/root/access/ca.crt" "$1"
 }
 
-# A server that is busy for a moment may say so twice; one that is not ready says so three times, or is
+# A server that is busy for a moment may say so thrice; one that is not ready says so four times, or is
 # silent twice.
 ready_line() {
     begun=$(milliseconds)
-    for try in 1 2 3; do
+    for try in 1 2 3 4; do
         line=$(with_token "$1")
         case $line in
             200* | 401* | 403*) break ;;
         esac
-        if [ "$try" = 3 ] || [ $(($(milliseconds) - begun)) -gt 7000 ]; then break; fi
+        if [ "$try" = 4 ] || [ $(($(milliseconds) - begun)) -gt 7000 ]; then break; fi
         sleep 2
     done
     echo "$line"

@@ -29,8 +29,8 @@ class FakeApi:
     """Objects by path; kinds it refuses; namespaces it never lets go; calls and their credentials.
 
     forbidden: resources of which it says beforehand that they may not be made. broken: why it keeps
-    nothing. readiness: the answer of /readyz. unready: so many times it says first that etcd failed.
-    breaking: so many calls it hears, and hangs up.
+    nothing. readiness: the answer of /readyz. unready: so many times it says first that etcd is
+    not. breaking: so many calls it hears, and hangs up.
 
     With `pod_security` it refuses pods that ask for more than their own, but in namespaces that say
     that they may; what it is only to try (dry run), it does not keep.
