@@ -219,8 +219,10 @@ class _Update:
     @staticmethod
     def _passes_on(function: str, change: Change) -> str:
         """What a change means for those that refer to the resource by a function."""
-        if change.kind == CONFIG or change.action in (REPLACE, ADD, REMOVE):
-            # Whatever was said of a configuration, Heat makes a new one.
+        if change.action in (REPLACE, ADD, REMOVE):
+            return RUN
+        if change.kind == CONFIG and change.why != ("depends_on",):
+            # Whatever else was said of a configuration, Heat makes a new one.
             return RUN
         if function == "get_attr" and change.kind in DEPLOYMENTS:
             return MAY_RUN

@@ -141,6 +141,13 @@ def test_new_order_runs_again() -> None:
     assert changes(after)[0] == ("run again", "start", ("demo-control-0",))
 
 
+def test_configuration_that_waits_for_another_resource() -> None:
+    """It is the same configuration, and nothing runs for it."""
+    after = copy.deepcopy(TEMPLATE)
+    after["resources"]["start_config"]["depends_on"] = ["agent"]
+    assert changes(after) == []
+
+
 def test_more_workers() -> None:
     """A new worker joins; the others only run what may have changed; the signer is told."""
     assert changes(copy.deepcopy(TEMPLATE), count=3) == [
