@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The template, piece by piece."""
 
+import re
 from typing import Any
 
 import pytest
@@ -292,6 +293,19 @@ def test_references(small: dict[str, Any]) -> None:
     assert sign["ADMIN"] == {"get_param": "admin_request"}
     install = found["trust_install_workers"]["properties"]["input_values"]
     assert install["CA"] == {"get_attr": ["trust_sign_control_0", "ca_kubernetes"]}
+
+
+def test_only_the_agent_waits_for_nothing(
+    small: dict[str, Any], placed: dict[str, Any], large: dict[str, Any]
+) -> None:
+    """Heat starts such resources one by one, a second apart."""
+    for template in (small, placed, large):
+        first = [
+            name
+            for name, item in template["resources"].items()
+            if not re.search("depends_on|get_resource|get_attr", str(item))
+        ]
+        assert first == ["agent"]
 
 
 def test_groups_do_not_wait_for_each_other(small: dict[str, Any]) -> None:
