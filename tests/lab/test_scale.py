@@ -54,6 +54,9 @@ def test_one_worker_more_and_one_less(
         shrink = controller.update(whole.name, "--parameter", f"worker_count={size}")
     assert servers(whole) == before
     assert not new & health.node_states(whole).keys()
+    # No Service leads to a pod whose server is gone.
+    pods = whole.ask("get", "pods", "--all-namespaces")["items"]
+    assert not [pod for pod in pods if pod["spec"].get("nodeName") in new]
     figure("one worker more, seconds", round(seconds, 1))
     figure("one worker less, seconds", round(shrink, 1))
     figure("while scaling", watch.seen)

@@ -35,6 +35,10 @@ class Watch:
         """Return how many requests failed."""
         return int(self.seen[target]["failures"])
 
+    def requests(self, target: str) -> int:
+        """Return how many requests there were."""
+        return int(self.seen[target]["requests"])
+
     def __str__(self) -> str:
         """Return what was seen in a line for each target."""
         lines = (
