@@ -4,6 +4,7 @@
 Part of the facts (see `facts`). Of what it holds only hashes are told.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -45,6 +46,15 @@ class Histogram:
             count for bound, count in zip(self.bounds, self.counts, strict=True) if bound >= seconds
         )
         return self.total - next(iter(at_most), self.total)
+
+
+    def spent(self, seconds: float) -> float:
+        """The seconds that those which surely took longer took together, at least."""
+        lower, before, spent = 0.0, 0, 0.0
+        for bound, count in zip([*self.bounds, math.inf], [*self.counts, self.total], strict=True):
+            spent += (count - before) * lower if lower >= seconds else 0.0
+            lower, before = bound, count
+        return spent
 
 
 @dataclass(frozen=True)

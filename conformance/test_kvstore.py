@@ -27,8 +27,8 @@ BEHIND = 1000  # entries of raft's log; etcd itself refuses writes at 5000
 LOG_SECONDS, LOG_WARNING = 0.5, 0.010
 DATABASE_SECONDS, DATABASE_WARNING = 0.25, 0.025
 PEER_SECONDS, PEER_WARNING = 0.15, 0.050
-# A busy machine lets many a write wait, a slow disk nearly all. Both must hold.
-SLOW_SHARE, SLOW_LEAST = 0.75, 3
+# A busy machine lets many a write wait, a slow disk nearly all, and all of the time. All must hold.
+SLOW_SHARE, SLOW_LEAST, SLOW_SECONDS = 0.75, 3, 4.0
 
 Note = Callable[[str, object], None]  # pytest's record_property
 
@@ -418,7 +418,9 @@ def judge_writes(
         note("warning", f"{node}: etcd's {what}: 99 % within {slowest * 1000:.0f} ms")
     slow = writes.longer(seconds)
     require(
-        slow < SLOW_LEAST or slow < SLOW_SHARE * writes.total,
+        slow < SLOW_LEAST
+        or slow < SLOW_SHARE * writes.total
+        or writes.spent(seconds) < SLOW_SECONDS,
         at=f"{node}: how long the disk takes for etcd's {what}",
         expected=f"at most {seconds * 1000:.0f} ms (99 % within {warning * 1000:.0f} ms is good)",
         seen=f"{slow} of {writes.total} writes took longer while the node was asked; half took "

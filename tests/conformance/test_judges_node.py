@@ -230,6 +230,13 @@ def test_one_stall_is_no_slow_disk() -> None:
     assert quick.quantile(0.5) < 0.1
 
 
+def test_time_spent_is_reckoned_by_the_lower_bound() -> None:
+    """What is surely known: two writes took 0.5 s at least, one a whole second."""
+    waits = Histogram([0.1, 0.5, 1.0], [4, 5, 7], 8)
+    assert waits.spent(0.5) == pytest.approx(2.0)
+    assert waits.spent(0.1) == pytest.approx(2.1)
+
+
 def test_what_was_before_does_not_count() -> None:
     """Only what was written while the node was asked; all of it if the member began anew."""
     earlier, now = Histogram([0.1, 0.5], [5, 9], 10), Histogram([0.1, 0.5], [8, 12], 13)
