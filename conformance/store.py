@@ -47,7 +47,6 @@ class Histogram:
         )
         return self.total - next(iter(at_most), self.total)
 
-
     def spent(self, seconds: float) -> float:
         """The seconds that those which surely took longer took together, at least."""
         lower, before, spent = 0.0, 0, 0.0
