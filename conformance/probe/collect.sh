@@ -500,7 +500,7 @@ rights() {
     wait
 }
 
-# How the run's Secret lies in etcd: lines of KEY VALUE. The raw value is looked at, never printed.
+# How the run's own Secret lies in etcd: lines of KEY VALUE. The raw value is looked at, never printed.
 at_rest() {
     client_of kube-apiserver || {
         echo "kube-apiserver's etcd client is not told by its flags" >&2
@@ -508,13 +508,11 @@ at_rest() {
     }
     registry=$(flag_of kube-apiserver etcd-prefix)
     at=${registry:-/registry}/secrets/${sealed%%,*}
-    printf 'size %s\n' "$(raw "$at" | wc -c)"
-    printf 'prefix %s\n' "$(raw "$at" | head -c 80 | sed -n '1s/^\(k8s:enc:[a-z]*:v[0-9]*:[^:]*\):.*/\1/p')"
-    if raw "$at" | grep -q "${sealed##*,}"; then echo 'plain yes'; else echo 'plain no'; fi
-}
-
-raw() {
-    client get "$1" --print-value-only
+    raw=$scratch/raw # a file, for it may hold zeros
+    client get "$at" --print-value-only >"$raw" || return 1
+    printf 'size %s\n' "$(wc -c <"$raw")"
+    printf 'prefix %s\n' "$(head -c 80 "$raw" | sed -n '1s/^\(k8s:enc:[a-z]*:v[0-9]*:[^:]*\):.*/\1/p')"
+    if grep -q "${sealed##*,}" "$raw"; then echo 'plain yes'; else echo 'plain no'; fi
 }
 
 # Flannel's leases are read as flannel itself would read them, else with the identity for etcd.

@@ -21,6 +21,7 @@ LATER = (
     "test_secrets",
     "test_ports",
     "test_kubelet",
+    "test_names",
     "test_scale",
     "test_rotation",
     "test_loss",

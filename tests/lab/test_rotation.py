@@ -28,6 +28,7 @@ pytestmark = pytest.mark.long
 OUTAGE_SECONDS = 3.0
 RESTART_OUTAGE_SECONDS = 10.0
 MOST_FAILED = 0.01
+COREDNS = ("deployment/coredns", "-n", "kube-system")
 API, ETCD = 6443, 2379
 FOLLOW_SECONDS = 2.0
 
@@ -113,8 +114,12 @@ def test_certificates_are_renewed_without_downtime(
 def test_authorities_are_replaced_in_two_steps(
     whole: Cluster, places: Places, identity: dict[str, str], figure: Figure, tmp_path: Path
 ) -> None:
-    """First both are trusted and the new one signs, then the old one is gone from every node."""
+    """First both are trusted and the new one signs, then the old one is gone from every node.
+
+    What was scaled by hand keeps its size, though every step runs again.
+    """
     node = whole.workers[0]
+    whole.kubectl("scale", *COREDNS, "--replicas=3")
     old = fingerprints(certificates.authority(node))
     assert len(old) == 1
     with following(node, Path(identity["ca"])), watching(*places) as first:
@@ -133,6 +138,9 @@ def test_authorities_are_replaced_in_two_steps(
     figure("rotate authorities, second step, seconds", seconds)
     figure("while authorities rotate, second step", second.seen)
 
+    size = whole.ask("get", *COREDNS)["spec"]["replicas"]
+    whole.kubectl("scale", *COREDNS, "--replicas=2")
+    assert size == 3
     health.await_whole(whole)
     trusted = clusters.on_all(whole.nodes, "cat /etc/kubernetes/pki/ca.crt")
     assert {name: fingerprints(text) for name, text in trusted.items()} == {

@@ -39,9 +39,18 @@ etcd_ready() {
     curl --fail --silent --show-error --max-time 5 --output /dev/null --cacert /etc/etcd/pki/ca.crt \
         --cert /etc/etcd/pki/apiserver.crt --key /etc/etcd/pki/apiserver.key https://127.0.0.1:2379/readyz
 }
+kubectl() {
+    "$heatgen_bin/kubectl" --kubeconfig $etc/bootstrap.kubeconfig --request-timeout 10s "$@"
+}
+# The manifest of CoreDNS with as many replicas as there are: somebody may have scaled it.
+coredns() {
+    local replicas
+    replicas=$(kubectl --namespace kube-system get deployment coredns --ignore-not-found \
+        --output 'jsonpath={.spec.replicas}') || return 1
+    sed "s/\"replicas\": *[0-9]*/\"replicas\": ${replicas:-2}/" $etc/manifests/coredns.json
+}
 first_objects() {
-    "$heatgen_bin/kubectl" --kubeconfig $etc/bootstrap.kubeconfig --request-timeout 10s apply \
-        --server-side --force-conflicts -f $etc/manifests/access.yaml -f $etc/manifests/coredns.json
+    coredns | kubectl apply --server-side --force-conflicts -f $etc/manifests/access.yaml -f -
 }
 
 # All that needs nobody else is done while etcd starts.
