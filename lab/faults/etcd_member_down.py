@@ -21,7 +21,8 @@ def inject(scene: Scene) -> Victims:
     """
     node = scene.control[-1]
     before = node.process("kube-apiserver")
-    node.run("systemctl stop etcd")
+    # Had it been started again not long ago, by the fault before, it would be given minutes.
+    node.run("systemctl try-restart apiserver-liveness; systemctl stop etcd")
     scene.wait_for(
         "the API server to be given up", 120, lambda: node.process("kube-apiserver") != before
     )
