@@ -470,15 +470,18 @@ def all_members(facts: Facts) -> dict[str, Etcd]:
 
 def statuses(facts: Facts) -> dict[str, MemberStatus]:
     """What each member says of itself, by node; those that say nothing are judged apart."""
-    found = {node: etcd.status for node, etcd in all_members(facts).items()}
-    return {node: status for node, status in found.items() if not isinstance(status, Unasked)}
+    return answered({node: etcd.status for node, etcd in all_members(facts).items()})
 
 
 def later_statuses(facts: Facts) -> dict[str, MemberStatus]:
     """The same when all else had been asked; nothing if not all answered again."""
-    found = {node: etcd.later for node, etcd in all_members(facts).items()}
-    again = {node: status for node, status in found.items() if not isinstance(status, Unasked)}
+    again = answered({node: etcd.later for node, etcd in all_members(facts).items()})
     return again if again.keys() >= statuses(facts).keys() else {}
+
+
+def answered(told: dict[str, MemberStatus | Unasked]) -> dict[str, MemberStatus]:
+    """Those that said something."""
+    return {node: status for node, status in told.items() if not isinstance(status, Unasked)}
 
 
 def urls(members: list[Member]) -> set[str]:

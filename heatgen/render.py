@@ -45,7 +45,7 @@ POLLING = {"os-collect-config": {"polling_interval": 2}}
 """Server metadata: seconds between an agent's looks for new deployments."""
 
 AGENT = "agent"
-"""The resource with the user data of all servers; the only one that Heat need not wait with."""
+"""The resource with the user data of all servers; the only one that waits for no other."""
 
 STEP_LIBRARY = "step_library"
 """The resource that holds once the library of all steps, which first steps install."""

@@ -2,6 +2,7 @@
 """CoreDNS is scaled to nothing: the cluster's DNS has its address, and nobody behind it."""
 
 from lab.trial.scene import NOBODY, Scene, Victims
+from tests.lab.cluster import COREDNS
 
 KIND = "real"
 SAYS = ("kube-dns",)
@@ -12,14 +13,12 @@ COMPANIONS = {
     "test_cluster_dns_*": "there is no replica",
 }
 
-DEPLOYMENT = ("deployment/coredns", "-n", "kube-system")
-
 
 def inject(scene: Scene) -> Victims:
     """Scale it down, and wait until its pods have gone."""
-    told = scene.ask("get", *DEPLOYMENT)
+    told = scene.ask("get", *COREDNS)
     scene.keep("replicas", told["spec"]["replicas"])
-    scene.kubectl("scale", *DEPLOYMENT, "--replicas", "0")
+    scene.kubectl("scale", *COREDNS, "--replicas", "0")
     pods = ("get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns")
     scene.wait_for("no CoreDNS", 60, lambda: not scene.ask(*pods)["items"])
     return NOBODY
@@ -27,5 +26,5 @@ def inject(scene: Scene) -> Victims:
 
 def heal(scene: Scene) -> None:
     """Scale it to what it was, and wait until it answers."""
-    scene.kubectl("scale", *DEPLOYMENT, "--replicas", str(scene.kept("replicas") or 2))
-    scene.kubectl("rollout", "status", *DEPLOYMENT, "--timeout", "10s", check=False)
+    scene.kubectl("scale", *COREDNS, "--replicas", str(scene.kept("replicas") or 2))
+    scene.kubectl("rollout", "status", *COREDNS, "--timeout", "10s", check=False)

@@ -21,6 +21,8 @@ VARIABLE = "HEATGEN_LAB_CLUSTER"
 KNOWN = ("demo", "demo-ha")
 STANDING = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 KUBECTL = "/opt/heatgen/bin/kubectl --request-timeout 10s"
+# The cluster's DNS, as words of kubectl.
+COREDNS = ("deployment/coredns", "-n", "kube-system")
 STEPS_KUBECONFIG = "/etc/kubernetes/bootstrap.kubeconfig"
 
 

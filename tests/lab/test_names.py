@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.cluster import Cluster
+from tests.lab.cluster import COREDNS, Cluster
 
 pytestmark = pytest.mark.long
 
@@ -16,7 +16,6 @@ ZONES = {
     "lab.server": f"lab.test:53 {{\n    hosts {{\n        {ADDRESS} {NAME}\n    }}\n}}\n",
     "lab.override": "rewrite name exact other.lab.example kubernetes.default.svc.cluster.local\n",
 }
-DEPLOYMENT = ("deployment/coredns", "-n", "kube-system")
 
 
 @pytest.fixture
@@ -36,9 +35,9 @@ def custom(whole: Cluster, tmp_path: Path) -> Iterator[None]:
 
 
 def restart(cluster: Cluster) -> None:
-    """Have CoreDNS read anew: by itself it does within two minutes."""
-    cluster.kubectl("rollout", "restart", *DEPLOYMENT)
-    words = ("rollout", "status", *DEPLOYMENT, "--timeout=120s", "--request-timeout=0")
+    """Have CoreDNS read anew: by itself it takes minutes to."""
+    cluster.kubectl("rollout", "restart", *COREDNS)
+    words = ("rollout", "status", *COREDNS, "--timeout=120s", "--request-timeout=0")
     cluster.kubectl(*words)
 
 

@@ -17,7 +17,7 @@ import yaml
 
 from tests.lab import certificates, controller, health, secrets
 from tests.lab import cluster as clusters
-from tests.lab.cluster import Cluster, Node, fingerprints
+from tests.lab.cluster import COREDNS, Cluster, Node, fingerprints
 from tests.lab.figures import Figure
 from tests.lab.secrets import Treasury
 from tests.lab.watch import Target, Watch, from_node, from_outside, watching
@@ -28,7 +28,6 @@ pytestmark = pytest.mark.long
 OUTAGE_SECONDS = 3.0
 RESTART_OUTAGE_SECONDS = 10.0
 MOST_FAILED = 0.01
-COREDNS = ("deployment/coredns", "-n", "kube-system")
 API, ETCD = 6443, 2379
 FOLLOW_SECONDS = 2.0
 

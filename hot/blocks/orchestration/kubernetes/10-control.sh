@@ -42,12 +42,12 @@ etcd_ready() {
 kubectl() {
     "$heatgen_bin/kubectl" --kubeconfig $etc/bootstrap.kubeconfig --request-timeout 10s "$@"
 }
-# The manifest of CoreDNS with as many replicas as there are: somebody may have scaled it.
+# The manifest of CoreDNS; with as many replicas as there are, if it is there: somebody may have scaled it.
 coredns() {
     local replicas
     replicas=$(kubectl --namespace kube-system get deployment coredns --ignore-not-found \
         --output 'jsonpath={.spec.replicas}') || return 1
-    sed "s/\"replicas\": *[0-9]*/\"replicas\": ${replicas:-2}/" $etc/manifests/coredns.json
+    sed "${replicas:+s/\"replicas\": *[0-9]*/\"replicas\": $replicas/}" $etc/manifests/coredns.json
 }
 first_objects() {
     coredns | kubectl apply --server-side --force-conflicts -f $etc/manifests/access.yaml -f -
