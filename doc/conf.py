@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 
 project = "heatgen"
 project_copyright = "The heatgen maintainers"
-extensions = ["cliff.sphinxext"]
+extensions = ["cliff.sphinxext", "reno.sphinxext"]
 autoprogram_cliff_application = "heatgen"
 # Two hyphens are an option, not a dash.
 smartquotes = False

@@ -17,10 +17,10 @@ DOCUMENTS = tuple(
 PROGRAMS = ("heatgen", "openstack", "pytest", "kubectl", "make", "tox", "openssl", ".ci/run")
 RUN_BY = {
     "README.rst": "tests/lab/test_readme.py",
-    "doc/tutorial.rst": "tests/lab/test_readme.py",
-    "doc/commands.rst": "tests/lab/test_readme.py",
-    "doc/tosca.rst": "tests/tosca/test_document.py",
-    "doc/blocks.rst": "tests/unit/test_docs.py",
+    "doc/tutorial/first-cluster.rst": "tests/lab/test_readme.py",
+    "doc/how-to/operate-cluster.rst": "tests/lab/test_readme.py",
+    "doc/how-to/import-tosca.rst": "tests/tosca/test_document.py",
+    "doc/how-to/write-block.rst": "tests/unit/test_docs.py",
 }
 NOT_RUN = {
     r"make [a-z-]+$|\.ci/run$": "they run all tests, this one too; their names are looked up",

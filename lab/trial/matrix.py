@@ -30,8 +30,8 @@ HEAD = """\
 Faults and checks
 =================
 
-What each fault is, how it is made, and which checks saw it; :doc:`../faults` tells how that is
-done. Kinds:
+What each fault is, how it is injected, and which checks detected it;
+:doc:`/explanation/fault-injection` describes the procedure. Kinds:
 
 {kinds}
 

@@ -13,7 +13,7 @@ from heatgen import document, library, spec
 from heatgen.commands.main import Heatgen
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.rst", ROOT / "CONTRIBUTING.rst", *sorted(ROOT.glob("doc/*.rst"))]
+DOCUMENTS = [ROOT / "README.rst", ROOT / "CONTRIBUTING.rst", *sorted(ROOT.glob("doc/**/*.rst"))]
 
 
 def code_block(text: str, language: str) -> str:
@@ -73,7 +73,7 @@ def test_add_a_block_in_ten_minutes(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
     environment.pop("HEATGEN_PATH", None)
-    shown = consoles(ROOT / "doc" / "blocks.rst", "Add a block in ten minutes")
+    shown = consoles(ROOT / "doc" / "how-to" / "write-block.rst", "Add a block in ten minutes")
     script = "\n".join(f'{command} 2>&1\necho "== $?"' for command, _ in shown)
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
@@ -84,3 +84,10 @@ def test_add_a_block_in_ten_minutes(tmp_path: Path) -> None:
         said, status = answers[2 * number : 2 * number + 2]
         assert status == ("2" if "error:" in output else "0"), f"{command}\n{said}"
         assert output in said.replace(str(tmp_path), "/home/me"), command
+
+
+def test_links_of_the_readme_lead_to_files() -> None:
+    """Every relative link of the README has a target in the repository."""
+    targets = re.findall(r"<([\w./-]+)>`__", (ROOT / "README.rst").read_text())
+    assert len(targets) > 5
+    assert not [target for target in targets if not (ROOT / target).exists()]
