@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""doc/how-to/import-tosca.rst: its topology becomes what it shows, by the commands that it shows."""
+"""The commands in doc/how-to/import-tosca.rst produce the files that it shows."""
 
 import os
 import subprocess

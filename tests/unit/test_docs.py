@@ -87,7 +87,7 @@ def test_add_a_block_in_ten_minutes(tmp_path: Path) -> None:
 
 
 def test_links_of_the_readme_lead_to_files() -> None:
-    """Every relative link of the README has a target in the repository."""
+    """Check that every relative link of the README has a target in the repository."""
     targets = re.findall(r"<([\w./-]+)>`__", (ROOT / "README.rst").read_text())
     assert len(targets) > 5
     assert not [target for target in targets if not (ROOT / target).exists()]

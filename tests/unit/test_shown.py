@@ -47,7 +47,9 @@ def test_commands_are_found(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 def test_the_tutorials_cluster_is_good() -> None:
     """The tutorial's files are ones that heatgen takes, and stay within what its text says."""
-    small, large = (shown.block("doc/tutorial/first-cluster.rst", "yaml", number) for number in (0, 1))
+    small, large = (
+        shown.block("doc/tutorial/first-cluster.rst", "yaml", number) for number in (0, 1)
+    )
     first = spec.read(document.parse("c", small.encode()), CATALOG, SCHEMA)
     second = spec.read(document.parse("c", large.encode()), CATALOG, SCHEMA)
     assert len(small.splitlines()) == 5
@@ -55,7 +57,7 @@ def test_the_tutorials_cluster_is_good() -> None:
 
 
 def test_keys_named_for_magnums_users_exist() -> None:
-    """Whatever doc/how-to/migrate-from-magnum.rst says to write is a key, an option of a block, or a block."""
+    """Every key and block named in doc/how-to/migrate-from-magnum.rst exists."""
     text = (shown.ROOT / "doc" / "how-to" / "migrate-from-magnum.rst").read_text("utf-8")
     cells = [row.partition("\n     - ")[2].partition("\n\n")[0] for row in text.split("   * - ")]
     named = [word for cell in cells for word in re.findall(r"``([a-z][^`]*)``", cell)]
