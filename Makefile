@@ -17,10 +17,10 @@ lint: $(TOX)  ## linters only
 	$(TOX) run -e linters
 
 demo:  ## from a bare Debian 12 to a proven cluster, in a lab on this machine; root
-	lab/demo
+	lab/lab demo
 
 demo-ha:  ## the same with three control plane servers and workers of both runtimes; root
-	lab/demo ha
+	lab/lab demo ha
 
 ring:  ## the whole lab ring on the cluster that stands, losses and rotation included; an hour; root
 	$${HEATGEN_LAB_STATE:-/var/lib/heatgen-lab}/venv/bin/pytest -p no:cacheprovider -s tests/lab

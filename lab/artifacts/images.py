@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from artifacts.recipes import Component, RecipeError, expand, from_table, read_toml
+from lab.artifacts.recipes import Component, RecipeError, expand, from_table, read_toml
 
 FORMAT = "1"  # raise it when the same recipe is to be made in another way
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"

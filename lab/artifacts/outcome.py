@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from artifacts.progress import BuildError, BuildTimeoutError
-from artifacts.recipes import RecipeError
+from lab.artifacts.progress import BuildError, BuildTimeoutError
+from lab.artifacts.recipes import RecipeError
 
 DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
 EPILOG = (

@@ -13,7 +13,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from artifacts.progress import BuildError
+from lab.artifacts.progress import BuildError
 
 CHECKSUM_STYLES = ("bare", "named")
 _Shape = TypeVar("_Shape")

@@ -5,8 +5,8 @@ import base64
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from cloud import places
-from cloud.rest import IDENTITY, PASSWORD, Session
+from lab.cloud import places
+from lab.cloud.rest import IDENTITY, PASSWORD, Session
 
 SERVICE_USERS = ("glance", "placement", "nova", "neutron", "heat")
 HOST = "http://203.0.113.1"

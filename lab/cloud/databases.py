@@ -12,9 +12,9 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from cloud import packages, places, processes, steps
-from cloud.problem import Problem
-from cloud.services import ETC, MARIADB
+from lab.cloud import packages, places, processes, steps
+from lab.cloud.problem import Problem
+from lab.cloud.services import ETC, MARIADB
 
 SYNC_SECONDS = 900
 NAMES = ("keystone", "glance", "placement", "nova_api", "nova", "nova_cell0", "neutron", "heat")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cloud import places
+from lab.cloud import places
 
 ROOT = Path("/sys/fs/cgroup")
 # The lab's own group, named after its state directory, for there may be labs beside it.

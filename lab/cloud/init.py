@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import NoReturn
 
-from cloud import groups, places
+from lab.cloud import groups, places
 
 PRIVATE = ("/var/lib/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
 NETWORK = (

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from cloud import (
+from lab.cloud import (
     catalog,
     databases,
     groups,
@@ -25,8 +25,8 @@ from cloud import (
     services,
     sweep,
 )
-from cloud.problem import Problem
-from cloud.steps import Step, run, say, timed
+from lab.cloud.problem import Problem
+from lab.cloud.steps import Step, run, say, timed
 
 INSTANCES_BYTES = 64 * 2**30
 UP_SECONDS = 900

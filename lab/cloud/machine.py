@@ -6,8 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from cloud import places
-from cloud.problem import USAGE, Problem
+from lab.cloud import places
+from lab.cloud.problem import USAGE, Problem
 
 # Nodes are containers, in which /proc/sys is read-only but for the network: what kubelet and its
 # containers want there has to stand on the machine beforehand.

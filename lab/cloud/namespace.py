@@ -11,8 +11,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from cloud import places
-from cloud.problem import Problem
+from lab.cloud import places
+from lab.cloud.problem import Problem
 
 START_SECONDS = 20
 END_SECONDS = 20

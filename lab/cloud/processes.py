@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloud import places
-from cloud.namespace import alive, started
-from cloud.problem import Problem
+from lab.cloud import places
+from lab.cloud.namespace import alive, started
+from lab.cloud.problem import Problem
 
 STOP_SECONDS = 15
 LAST_LINES = 15

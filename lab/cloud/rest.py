@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from cloud.problem import Problem
+from lab.cloud.problem import Problem
 
 HOST = "http://203.0.113.1"
 IDENTITY = f"{HOST}:35357/v3"

@@ -5,9 +5,9 @@ import hashlib
 import subprocess
 import uuid
 
-from cloud import places
-from cloud.rest import COMPUTE, IMAGE, NETWORK, Session, wait
-from cloud.steps import say
+from lab.cloud import places
+from lab.cloud.rest import COMPUTE, IMAGE, NETWORK, Session, wait
+from lab.cloud.steps import say
 
 # name: vCPUs, MiB of memory, GiB of disk
 FLAVORS = {

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of all services: what runs in the lab, and what each waits for."""
 
-from cloud import places
-from cloud.probes import accepts, answers, listens, says
-from cloud.processes import Service
+from lab.cloud import places
+from lab.cloud.probes import accepts, answers, listens, says
+from lab.cloud.processes import Service
 
 CONTROLLER = "203.0.113.1"
 ETC = places.INSIDE / "cloud" / "etc"

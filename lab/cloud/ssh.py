@@ -3,9 +3,9 @@
 
 import subprocess
 
-from cloud import places
-from cloud.problem import Problem
-from cloud.rest import COMPUTE, NETWORK, Json, Session
+from lab.cloud import places
+from lab.cloud.problem import Problem
+from lab.cloud.rest import COMPUTE, NETWORK, Json, Session
 
 USER = "debian"
 

@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 
-from cloud import groups, packages, places
+from lab.cloud import groups, packages, places
 
 
 def sweep() -> list[str]:

@@ -8,14 +8,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from artifacts.cache import Cache, content_key, default_root
-from artifacts.debian import ensure_packages
-from artifacts.outcome import EPILOG, guarded, link
-from artifacts.progress import BuildError, say
-
-from node.disk import make_disk
-from node.recipe import Recipe, image_inputs, load_recipe
-from node.rootfs import install_packages, make_root
+from lab.artifacts.cache import Cache, content_key, default_root
+from lab.artifacts.debian import ensure_packages
+from lab.artifacts.outcome import EPILOG, guarded, link
+from lab.artifacts.progress import BuildError, say
+from lab.node.disk import make_disk
+from lab.node.recipe import Recipe, image_inputs, load_recipe
+from lab.node.rootfs import install_packages, make_root
 
 FOLDER = Path(__file__).resolve().parent
 FORMAT = "1"  # raise it when the same recipe is to be made in another way

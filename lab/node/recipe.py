@@ -5,7 +5,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from artifacts.recipes import from_table, read_toml
+from lab.artifacts.recipes import from_table, read_toml
 
 
 @dataclass(frozen=True)

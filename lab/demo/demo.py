@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud import places
+from lab.cloud import places
 
 CLUSTERS = places.LAUNCHER.parent
 

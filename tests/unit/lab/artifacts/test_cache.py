@@ -4,7 +4,8 @@
 from pathlib import Path
 
 import pytest
-from artifacts.cache import Cache, content_key
+
+from lab.artifacts.cache import Cache, content_key
 
 KEY = content_key({"a": "1"})
 

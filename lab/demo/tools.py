@@ -4,13 +4,12 @@
 import subprocess
 import sys
 
-from artifacts.images import load_images
-from artifacts.recipes import load_components
-from cloud import packages, places
-from cloud.problem import Problem
-from node.command import TOOLS as NODE_TOOLS
-
-from demonstration import record
+from lab.artifacts.images import load_images
+from lab.artifacts.recipes import load_components
+from lab.cloud import packages, places
+from lab.cloud.problem import Problem
+from lab.demo import record
+from lab.node.command import TOOLS as NODE_TOOLS
 
 LAB = places.LAUNCHER.parent
 PYTHON = "/usr/bin/python3"

@@ -1,20 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps of `make demo` and `make demo-ha`, in order, and what is told at their end."""
 
-import argparse
 import shutil
-import sys
 import time
 from functools import partial
 
-from cloud import machine, packages, places, steps
-from cloud.problem import INTERRUPTED, Problem
-from cloud.steps import Step, say
-
-from demonstration import inside, record, stack, tools
-from demonstration.demo import DEMOS, Demo
-
-EPILOG = "exit status: 0 the cluster stands and the suite is green, 1 failed, 2 wrong use"
+from lab.cloud import packages, places, steps
+from lab.cloud.steps import Step, say
+from lab.demo import inside, record, stack, tools
+from lab.demo.demo import Demo
 
 
 def cloud_up() -> None:
@@ -68,27 +62,6 @@ def steps_of(demo: Demo) -> tuple[Step, ...]:
         Step("kubeconfig", partial(stack.outputs, demo), ("stack",)),
         Step("conformance", partial(conformance, demo), ("kubeconfig",)),
     )
-
-
-def main(words: list[str]) -> int:
-    """Go through all steps; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="lab/demo",
-        description="From a bare Debian 12 to a cluster that is proven to work.",
-        epilog=EPILOG,
-    )
-    told = "small: 1 control plane server, 2 workers; ha: 3, and a worker of each runtime"
-    parser.add_argument("size", nargs="?", choices=DEMOS, default="small", help=told)
-    demo = DEMOS[parser.parse_args(words).size]
-    try:
-        machine.check()
-        demonstrate(demo)
-    except Problem as problem:
-        print(f"demo: {problem}", file=sys.stderr)
-        return problem.status
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0
 
 
 def demonstrate(demo: Demo) -> None:

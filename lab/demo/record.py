@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cloud import places
+from lab.cloud import places
 
 STAMPS = "stamps.json"
 

@@ -6,9 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from node import command
-from node.disk import usage
-from node.recipe import image_inputs, load_recipe
+from lab.node import command
+from lab.node.disk import usage
+from lab.node.recipe import image_inputs, load_recipe
 
 RUNC = "usr/local/sbin/lab-runc"
 

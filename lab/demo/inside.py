@@ -4,9 +4,9 @@
 import subprocess
 from pathlib import Path
 
-from cloud import namespace
-from cloud.command import shell_environment
-from cloud.problem import Problem
+from lab.cloud import namespace
+from lab.cloud.problem import Problem
+from lab.cloud.shell import shell_environment
 
 SECONDS = 1800
 

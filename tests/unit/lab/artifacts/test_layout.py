@@ -8,10 +8,10 @@ import os
 import tarfile
 from pathlib import Path
 
-from artifacts.images import Entry, Image, make_image
-from artifacts.mirror import lay_out, pack
-from artifacts.recipes import load_component
-from artifacts.registry import add_image
+from lab.artifacts.images import Entry, Image, make_image
+from lab.artifacts.mirror import lay_out, pack
+from lab.artifacts.recipes import load_component
+from lab.artifacts.registry import add_image
 
 RECIPE = """
 summary = "a thing"

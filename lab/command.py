@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cloud import (
+from lab.cloud import (
     groups,
     init,
     life,
@@ -16,12 +16,14 @@ from cloud import (
     namespace,
     places,
     processes,
-    rest,
     seed,
     services,
     ssh,
 )
-from cloud.problem import FAILED, INTERRUPTED, USAGE, Problem
+from lab.cloud.problem import FAILED, INTERRUPTED, USAGE, Problem
+from lab.cloud.shell import shell_environment
+from lab.demo.demo import DEMOS
+from lab.demo.steps import demonstrate
 
 EPILOG = """\
 exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted
@@ -83,6 +85,16 @@ def parser() -> argparse.ArgumentParser:
     service_verb = verb("service", service, "start or stop one service")
     service_verb.add_argument("change", choices=("start", "stop"))
     service_verb.add_argument("service", choices=sorted(services.ALL), metavar="SERVICE")
+    demo_verb = verb(
+        "demo", demo, "create a cluster from a bare Debian 12, and run the suite on it"
+    )
+    demo_verb.add_argument(
+        "size",
+        nargs="?",
+        choices=DEMOS,
+        default="small",
+        help="small: 1 control plane server, 2 workers; ha: 3, and a worker of each runtime",
+    )
     # Its words are parsed by itself, those with hyphens, too.
     fault_verb = verbs.add_parser(
         "fault",
@@ -121,16 +133,6 @@ def shell(arguments: argparse.Namespace) -> int:
     return subprocess.run(inside, env=environment, check=False).returncode
 
 
-def shell_environment(user: str) -> dict[str, str]:
-    """Return our environment with a user's OS_*, the project's commands and kubectl at hand."""
-    kubectl = sorted(places.MIRROR.glob("dl.k8s.io/release/*/bin/linux/amd64"))
-    path = [str(places.VENV / "bin"), os.environ["PATH"], *(str(path) for path in kubectl)]
-    environment = {**os.environ, **rest.environment(user), "PATH": ":".join(path)}
-    if kubeconfig := places.kubeconfig():
-        environment.setdefault("KUBECONFIG", str(kubeconfig))
-    return environment
-
-
 def enter_ssh(arguments: argparse.Namespace) -> int:
     """Log on to a node, or show how."""
     if arguments.show:
@@ -155,6 +157,12 @@ def logs(arguments: argparse.Namespace) -> int:
         raise Problem(f"there is no log {arguments.service!r}; there are: {known}", USAGE)
     follow = ["-F"] if arguments.follow else []
     return subprocess.run(["tail", "-n", "200", *follow, str(log)], check=False).returncode
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    """Create a demonstration cluster and run the suite on it."""
+    machine.check()
+    demonstrate(DEMOS[arguments.size])
 
 
 def fault(arguments: argparse.Namespace) -> int:

@@ -4,8 +4,9 @@
 from pathlib import Path
 
 import pytest
-from artifacts import command, go, images
-from artifacts.recipes import Component, RecipeError, load_component, load_components
+
+from lab.artifacts import command, go, images
+from lab.artifacts.recipes import Component, RecipeError, load_component, load_components
 
 COMPONENTS = load_components(command.FOLDER / "components")
 GO_MOD = "module m\n\nrequire example.org/thing v1.2.3\n"

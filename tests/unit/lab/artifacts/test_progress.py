@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
-from artifacts.progress import BuildError, BuildTimeoutError, run
+
+from lab.artifacts.progress import BuildError, BuildTimeoutError, run
 
 
 def test_a_failure_shows_the_end_of_the_log(tmp_path: Path) -> None:

@@ -5,12 +5,11 @@ import json
 import re
 import subprocess
 
-from cloud import places
-from cloud.problem import Problem
-from cloud.steps import say
-
-from demonstration import inside, record
-from demonstration.demo import Demo
+from lab.cloud import places
+from lab.cloud.problem import Problem
+from lab.cloud.steps import say
+from lab.demo import inside, record
+from lab.demo.demo import Demo
 
 CREATE_MINUTES = 20
 # What `--wait` prints, `<time> [demo.kvstore_start_control_0]: CREATE_COMPLETE  state changed`.
