@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from lab.cloud import (
-    groups,
-    init,
-    life,
-    machine,
+    cgroups,
+    host,
+    lifecycle,
     namespace,
-    places,
+    paths,
+    pid1,
     processes,
     seed,
     services,
@@ -65,8 +65,8 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(action=action)
         return made
 
-    verb("up", lambda _: life.up(), "bring the lab up; quick if it is up")
-    verb("down", lambda _: life.down(), "end the lab, whatever state it is in")
+    verb("up", lambda _: lifecycle.up(), "bring the lab up; quick if it is up")
+    verb("down", lambda _: lifecycle.down(), "end the lab, whatever state it is in")
     verb("status", status, "show what runs")
     shell_verb = verb("shell", shell, "enter the lab's namespace, with OS_* set")
     shell_verb.add_argument(
@@ -104,9 +104,9 @@ def parser() -> argparse.ArgumentParser:
     )
     fault_verb.set_defaults(action=fault)
     fault_verb.add_argument("words", nargs=argparse.REMAINDER)
-    verb("inside-init", lambda _: init.main(), None)
-    verb("inside-up", lambda _: life.inside_up(), None)
-    verb("inside-sweep", lambda _: groups.inside_sweep(), None)
+    verb("inside-init", lambda _: pid1.main(), None)
+    verb("inside-up", lambda _: lifecycle.inside_up(), None)
+    verb("inside-cleanup", lambda _: cgroups.inside_remove_groups(), None)
     verb("inside-refresh", lambda _: seed.node_image(), None)
     verb("inside-ssh", lambda a: ssh.run(a.command[0], a.command[1:]), None).add_argument(
         "command", nargs=argparse.REMAINDER
@@ -119,14 +119,14 @@ def parser() -> argparse.ArgumentParser:
 
 def enter(*words: str, directory: str = "/") -> int:
     """Run one of the lab's own verbs inside the namespace; return its exit status."""
-    machine.check()
-    command = [sys.executable, str(places.LAUNCHER), *words]
+    host.check()
+    command = [sys.executable, str(paths.LAUNCHER), *words]
     return subprocess.run(namespace.entering(command, directory), check=False).returncode
 
 
 def shell(arguments: argparse.Namespace) -> int:
     """Run a command, or a shell, inside the namespace, in the directory we are in."""
-    machine.check()
+    host.check()
     command = arguments.command or [os.environ.get("SHELL") or "/bin/bash"]
     inside = namespace.entering(command, str(Path.cwd()))
     environment = shell_environment(arguments.user)
@@ -147,11 +147,11 @@ def inside_ssh_show(arguments: argparse.Namespace) -> None:
 
 def logs(arguments: argparse.Namespace) -> int:
     """Show a log, or where all of them are."""
-    found = sorted(places.LOG.glob("*.log"))
+    found = sorted(paths.LOG.glob("*.log"))
     if arguments.service is None:
         print("\n".join(str(path) for path in found))
         return 0
-    log = places.LOG / f"{arguments.service}.log"
+    log = paths.LOG / f"{arguments.service}.log"
     if log not in found:
         known = ", ".join(path.stem for path in found) or "none, the lab was never up"
         raise Problem(f"there is no log {arguments.service!r}; there are: {known}", USAGE)
@@ -161,22 +161,22 @@ def logs(arguments: argparse.Namespace) -> int:
 
 def demo(arguments: argparse.Namespace) -> None:
     """Create a demonstration cluster and run the suite on it."""
-    machine.check()
+    host.check()
     demonstrate(DEMOS[arguments.size])
 
 
 def fault(arguments: argparse.Namespace) -> int:
     """Put faults into a cluster; done by the lab's virtual environment, in which the suite is."""
-    python = places.VENV / "bin" / "python"
+    python = paths.VENV / "bin" / "python"
     if not python.exists():
         raise Problem(f"there is no {python}: run `make demo` or `make demo-ha` first", USAGE)
-    command = [str(python), "-B", "-m", "lab.trial", *arguments.words]
-    return subprocess.run(command, cwd=places.CHECKOUT, check=False).returncode
+    command = [str(python), "-B", "-m", "lab.faultinjection", *arguments.words]
+    return subprocess.run(command, cwd=paths.CHECKOUT, check=False).returncode
 
 
 def service(arguments: argparse.Namespace) -> int:
     """Start or stop one service; inside the namespace or, from outside, by way of it."""
-    if not places.INSIDE.is_mount():
+    if not paths.INSIDE.is_mount():
         return enter("service", arguments.change, arguments.service)
     chosen = services.ALL[arguments.service]
     if arguments.change == "start":
@@ -202,5 +202,5 @@ def inside_status() -> int:
         word = "dead" if pid is None else "ready" if chosen.ready() else "not ready"
         dead += word != "ready"
         print(f"{name:<28} {word:<10} {chosen.log}")
-    print(f"{'state':<28} {places.STATE}\n{'cache':<28} {places.CACHE}")
+    print(f"{'state':<28} {paths.STATE}\n{'cache':<28} {paths.CACHE}")
     return 1 if dead else 0

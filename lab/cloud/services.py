@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of all services: what runs in the lab, and what each waits for."""
 
-from lab.cloud import places
+from lab.cloud import paths
 from lab.cloud.probes import accepts, answers, listens, says
 from lab.cloud.processes import Service
 
 CONTROLLER = "203.0.113.1"
-ETC = places.INSIDE / "cloud" / "etc"
-RABBIT = places.INSIDE / "cloud" / "rabbitmq"
+ETC = paths.INSIDE / "cloud" / "etc"
+RABBIT = paths.INSIDE / "cloud" / "rabbitmq"
 
 
 def url(port: int) -> str:
@@ -23,7 +23,7 @@ def openstack(name: str, *files: str, **named: object) -> Service:
 
 def log_says(name: str, words: str) -> dict[str, object]:
     """Return the probe argument of a daemon that shows only in its log that it is ready."""
-    return {"ready": says(places.LOG / f"{name}.log", words)}
+    return {"ready": says(paths.LOG / f"{name}.log", words)}
 
 
 def uwsgi(name: str, port: int, environment: dict[str, str]) -> Service:
@@ -111,12 +111,12 @@ METADATA = openstack(
 )
 NOVA_COMPUTE = Service(
     "nova-compute",
-    ("/usr/bin/python3", str(places.HERE / "bin" / "nova-compute"))
+    ("/usr/bin/python3", str(paths.HERE / "bin" / "nova-compute"))
     + (f"--config-file={ETC / 'nova.conf'}",),
-    says(places.LOG / "nova-compute.log", "Starting compute node"),
+    says(paths.LOG / "nova-compute.log", "Starting compute node"),
 )
 
-# Who must be ready before whom. Names that are no service are steps of `life.up`.
+# Who must be ready before whom. Names that are no service are steps of `lifecycle.inside_up`.
 NEEDS: dict[Service, tuple[str, ...]] = {
     MIRROR: (),
     REGISTRY: (),

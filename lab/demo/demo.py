@@ -4,9 +4,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.cloud import places
+from lab.cloud import paths
 
-CLUSTERS = places.LAUNCHER.parent
+CLUSTERS = paths.LAUNCHER.parent
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Demo:
     @property
     def directory(self) -> Path:
         """Where all that belongs to it is kept."""
-        return places.STATE / self.name
+        return paths.STATE / self.name
 
     @property
     def cluster(self) -> Path:

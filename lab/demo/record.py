@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lab.cloud import places
+from lab.cloud import paths
 
 STAMPS = "stamps.json"
 
@@ -33,7 +33,7 @@ def stamp(directory: Path, name: str, value: str) -> None:
 
 def add_timings(part: str, values: dict[str, float]) -> None:
     """Put one part's figures into the timings, in place of those it had."""
-    write(places.TIMINGS, {**read(places.TIMINGS), part: values})
+    write(paths.TIMINGS, {**read(paths.TIMINGS), part: values})
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 
-from lab.cloud import places
+from lab.cloud import paths
 from lab.cloud.problem import Problem
 from lab.cloud.steps import say
 from lab.demo import inside, record
@@ -58,7 +58,7 @@ def follow_creation(demo: Demo) -> None:
     """Create the stack and tell of every resource that is complete, until it ends either way."""
     words = ["timeout", str((CREATE_MINUTES + 5) * 60), "openstack", "stack", "create"]
     words += ["--template", str(demo.template), "--timeout", str(CREATE_MINUTES), "--wait"]
-    with (places.LOG / f"{demo.name}-create.log").open("w") as log:
+    with (paths.LOG / f"{demo.name}-create.log").open("w") as log:
         process = subprocess.Popen(
             inside.command([*words, demo.name], demo.directory),
             stdin=subprocess.DEVNULL,

@@ -5,7 +5,7 @@ import shutil
 import time
 from functools import partial
 
-from lab.cloud import packages, places, steps
+from lab.cloud import packages, paths, steps
 from lab.cloud.steps import Step, say
 from lab.demo import inside, record, stack, tools
 from lab.demo.demo import Demo
@@ -13,13 +13,13 @@ from lab.demo.demo import Demo
 
 def cloud_up() -> None:
     """Bring the lab up."""
-    tools.run([str(places.LAUNCHER), "up"])
+    tools.run([str(paths.LAUNCHER), "up"])
 
 
 def lock(demo: Demo) -> str | None:
     """Pin the artefacts of the cluster as the mirror serves them now."""
     shutil.copyfile(demo.source, demo.cluster)
-    served = (str(places.MIRROR.resolve()), str(places.REGISTRY.resolve()))
+    served = (str(paths.MIRROR.resolve()), str(paths.REGISTRY.resolve()))
     stamp = record.digest(demo.cluster, *served)
     locked = (demo.directory / "cluster.lock.yaml").exists()
     if locked and record.stamped(demo.directory, "lock", stamp):
@@ -44,7 +44,7 @@ def conformance(demo: Demo) -> None:
     files |= {"--results": demo.directory / "results.jsonl", "--report": demo.report}
     options = [word for option, path in files.items() for word in (option, str(path))]
     suite = ["pytest", "conformance/", "-n", "auto", "-p", "no:cacheprovider", *options]
-    inside.run(suite, places.CHECKOUT)
+    inside.run(suite, paths.CHECKOUT)
 
 
 def steps_of(demo: Demo) -> tuple[Step, ...]:

@@ -6,12 +6,12 @@ import sys
 
 from lab.artifacts.images import load_images
 from lab.artifacts.recipes import load_components
-from lab.cloud import packages, places
+from lab.cloud import packages, paths
 from lab.cloud.problem import Problem
 from lab.demo import record
 from lab.node.command import TOOLS as NODE_TOOLS
 
-LAB = places.LAUNCHER.parent
+LAB = paths.LAUNCHER.parent
 PYTHON = "/usr/bin/python3"
 CLIENT = "python-openstackclient>=7"
 STEP_SECONDS = 3600
@@ -28,7 +28,7 @@ def install_tools() -> str | None:
 
 def build(what: str) -> None:
     """Run one of the lab's build commands, which know themselves what is done."""
-    run([str(LAB / what / "build"), "--out", str(places.STATE)])
+    run([str(LAB / what / "build"), "--out", str(paths.STATE)])
 
 
 def make_venv() -> str | None:
@@ -36,21 +36,21 @@ def make_venv() -> str | None:
 
     What the project depends on is kept while setup.cfg is the same, whichever checkout it is in.
     """
-    pip = [str(places.VENV / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-    editable = ["--editable", str(places.CHECKOUT)]
-    stamp = record.digest(places.CHECKOUT / "setup.cfg", CLIENT, sys.version)
-    checkout = record.digest(stamp, str(places.CHECKOUT))
-    installed = (places.VENV / "bin" / "heatgen").exists()
-    there = installed and record.stamped(places.STATE, "venv", stamp)
-    if there and record.stamped(places.STATE, "venv-checkout", checkout):
+    pip = [str(paths.VENV / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    editable = ["--editable", str(paths.CHECKOUT)]
+    stamp = record.digest(paths.CHECKOUT / "setup.cfg", CLIENT, sys.version)
+    checkout = record.digest(stamp, str(paths.CHECKOUT))
+    installed = (paths.VENV / "bin" / "heatgen").exists()
+    there = installed and record.stamped(paths.STATE, "venv", stamp)
+    if there and record.stamped(paths.STATE, "venv-checkout", checkout):
         return "done already"
     if there:
         run([*pip, "--no-deps", *editable])
     else:
-        run([PYTHON, "-m", "venv", "--clear", str(places.VENV)])
+        run([PYTHON, "-m", "venv", "--clear", str(paths.VENV)])
         run([*pip, *editable, CLIENT])
-    record.stamp(places.STATE, "venv", stamp)
-    record.stamp(places.STATE, "venv-checkout", checkout)
+    record.stamp(paths.STATE, "venv", stamp)
+    record.stamp(paths.STATE, "venv-checkout", checkout)
     return "checkout changed" if there else None
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from conformance import facts as facts_files
 from conformance.results import Result
-from lab.trial import catalog, corpus, results, verdict
-from lab.trial.results import Results
-from lab.trial.scene import Victims
+from lab.faultinjection import catalog, recordings, results, verdict
+from lab.faultinjection.context import Victims
+from lab.faultinjection.results import Results
 from tests.conformance.conftest import run_suite
 
-SOUND = sorted(corpus.SOUND.glob("*.json.gz"))
-FAULTY = sorted(corpus.FAULTY.glob("*.json.gz"))
+SOUND = sorted(recordings.SOUND.glob("*.json.gz"))
+FAULTY = sorted(recordings.FAULTY.glob("*.json.gz"))
 REPLAYED = [name for name, fault in catalog.faults().items() if fault.replayed]
 # A key, a certificate, a token of a service account or of kubeadm, anything long in base64.
 SECRET = re.compile(
@@ -52,7 +52,7 @@ def test_sound_cluster_is_green(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", FAULTY, ids=stem)
 def test_fault_is_seen_in_its_recording(path: Path, tmp_path: Path) -> None:
     """Of the checks that judge facts, those that declare the fault are red, and no stranger is."""
-    fault, trial = catalog.fault(stem(path)), corpus.trials()[stem(path)]
+    fault, trial = catalog.fault(stem(path)), recordings.trials()[stem(path)]
     ran = judged(path, tmp_path)
     declared = catalog.declared(fault.name) & asked(ran.tests)
     told = verdict.judge(fault, declared, Victims(tuple(trial.victims)), ran)
@@ -64,7 +64,7 @@ def test_fault_is_seen_in_its_recording(path: Path, tmp_path: Path) -> None:
 def test_fault_is_seen_in_altered_facts(name: str, tmp_path: Path) -> None:
     """What the lab cannot make real is exact in a sound cluster's facts, altered."""
     fault = catalog.fault(name)
-    plain = corpus.sound(fault.recording)
+    plain = recordings.sound(fault.recording)
     victims = fault.module.alter(plain)
     file = tmp_path / "facts.json"
     file.write_text(json.dumps(plain))

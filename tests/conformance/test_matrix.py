@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The matrix of fault by check, and what a sweep leaves in the checkout."""
+"""The matrix of fault by check, and what a campaign leaves in the checkout."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from conformance import facts
-from lab.trial import corpus, matrix
-from lab.trial.catalog import Check, Fault
-from lab.trial.corpus import Trial
+from lab.faultinjection import matrix, recordings
+from lab.faultinjection.catalog import Check, Fault
+from lab.faultinjection.recordings import Trial
 
 CHECKS = {
     name: Check(name, "test_network.py", "network", detects)
@@ -69,9 +69,9 @@ def test_html_holds_only_what_was_tried() -> None:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that stands for the checkout's."""
-    monkeypatch.setattr(corpus, "SOUND", tmp_path / "recorded" / "sound")
-    monkeypatch.setattr(corpus, "FAULTY", tmp_path / "recorded" / "faults")
-    monkeypatch.setattr(corpus, "TRIALS", tmp_path / "recorded" / "trials.json")
+    monkeypatch.setattr(recordings, "SOUND", tmp_path / "recorded" / "sound")
+    monkeypatch.setattr(recordings, "FAULTY", tmp_path / "recorded" / "faults")
+    monkeypatch.setattr(recordings, "TRIALS", tmp_path / "recorded" / "trials.json")
     return tmp_path / "recorded"
 
 
@@ -89,18 +89,18 @@ def test_what_is_published(checkout: Path, tmp_path: Path) -> None:
     folder = tmp_path / "report"
     folder.mkdir()
     record(folder, "dns-slow", exact=True)
-    corpus.publish(folder)
+    recordings.publish(folder)
     (folder / "dns-slow.json").unlink()
     record(folder, "dns-down", exact=True)
     record(folder, "stale-fdb", exact=False)
     (folder / "demo.baseline.facts.json").write_text("{}")
-    corpus.publish(folder)
+    recordings.publish(folder)
     there = {str(path.relative_to(checkout)) for path in checkout.rglob("*.gz")}
     assert there == {"sound/demo.json.gz", "faults/dns-slow.json.gz", "faults/dns-down.json.gz"}
     assert facts.read(checkout / "faults" / "dns-down.json.gz") == {"of": "dns-down"}
-    kept = corpus.trials()
+    kept = recordings.trials()
     assert {name: trial.exact for name, trial in kept.items()} == {
         "stale-fdb": False, "dns-down": True, "dns-slow": True,
     }  # fmt: skip
     assert kept["dns-down"].red == {"test_a": "declared"}
-    assert "a long story" not in corpus.TRIALS.read_text()
+    assert "a long story" not in recordings.TRIALS.read_text()

@@ -10,11 +10,11 @@ import pytest
 from conformance import options
 from conformance.detects import FAULTS
 from conformance.results import Result, Writer
-from lab.trial import catalog, corpus, results, suite, trial, verdict
-from lab.trial.catalog import Fault
-from lab.trial.journal import Journal
-from lab.trial.results import Results
-from lab.trial.scene import NOBODY, Scene, Victims
+from lab.faultinjection import catalog, recordings, results, runner, suite, verdict
+from lab.faultinjection.catalog import Fault
+from lab.faultinjection.context import WHOLE_CLUSTER, Context, Victims
+from lab.faultinjection.journal import Journal
+from lab.faultinjection.results import Results
 from tests.lab import health
 from tests.lab.cluster import Cluster
 
@@ -76,7 +76,7 @@ def test_one_message_names_all_victims() -> None:
 
 def test_a_fault_of_all_has_no_victim() -> None:
     """Where the whole cluster is hit, no node need be named."""
-    assert not judge(result("test_a", said="no leader"), victims=NOBODY)
+    assert not judge(result("test_a", said="no leader"), victims=WHOLE_CLUSTER)
 
 
 def test_companions_are_explained() -> None:
@@ -116,9 +116,9 @@ def test_a_suite_that_cannot_begin() -> None:
     """Where the API itself is gone, the suite refuses with exit status 4, and says why."""
     made = fault(REFUSED=("etcd",))
     ran = Results([], 4, "ERROR: the cluster cannot be reached: etcd has no leader", 9.0)
-    assert verdict.judge(made, set(), NOBODY, ran).exact
-    assert not verdict.judge(fault(REFUSED=("disk",)), set(), NOBODY, ran).exact
-    assert not verdict.judge(made, set(), NOBODY, Results([], 1, ran.printed, 9.0)).exact
+    assert verdict.judge(made, set(), WHOLE_CLUSTER, ran).exact
+    assert not verdict.judge(fault(REFUSED=("disk",)), set(), WHOLE_CLUSTER, ran).exact
+    assert not verdict.judge(made, set(), WHOLE_CLUSTER, Results([], 1, ran.printed, 9.0)).exact
 
 
 def test_where_a_check_is_found_again(tmp_path: Path) -> None:
@@ -189,20 +189,20 @@ class Stage:
         self.runs: list[Results | BaseException] = []
         self.folder = path
         cluster = Cluster("demo", {"nodes": {}})
-        self.scene = Scene(cluster, Journal(path / "journal.json"))
+        self.context = Context(cluster, Journal(path / "journal.json"))
         monkeypatch.setattr(suite, "on_cluster", self.on_cluster)
         monkeypatch.setattr(health, "await_whole", lambda *_: None)
         monkeypatch.setattr(catalog, "declared", lambda _: {"test_a"})
         monkeypatch.setattr(catalog, "fault", lambda _: self.fault)
         self.fault: Fault = fault(inject=self.inject, heal=self.heal, GREEN_SECONDS=0.0)
 
-    def inject(self, scene: Scene) -> Victims:
+    def inject(self, context: Context) -> Victims:
         """The fault is written down before it is there."""
-        assert scene.journal.fault == "vxlan-blocked"
+        assert context.journal.fault == "vxlan-blocked"
         self.did.append("inject")
         return VICTIM
 
-    def heal(self, _: Scene) -> None:
+    def heal(self, _: Context) -> None:
         """Only that it was called."""
         self.did.append("heal")
 
@@ -231,14 +231,14 @@ def test_a_trial_that_is_good(stage: Stage) -> None:
     """In, judged, out, green: in this order, and then nothing is written down any more."""
     stage.ran(result("test_a"), result("test_b", "passed"))
     stage.ran(result("test_a", "passed"))
-    record = trial.hold(stage.fault, stage.scene, stage.folder)
+    record = runner.run(stage.fault, stage.context, stage.folder)
     assert record.good
     again = "vxlan-blocked.healed conformance/test_network.py::test_a"
     assert stage.did == ["inject", "vxlan-blocked", "heal", again]
-    assert stage.scene.journal.fault == ""
+    assert stage.context.journal.fault == ""
     assert "exact, green again; 1 declared red, 0 others" in record.line()
-    kept = corpus.records(stage.folder)["vxlan-blocked"]
-    assert corpus.in_short(kept).red == {"test_a": "declared"}
+    kept = recordings.records(stage.folder)["vxlan-blocked"]
+    assert recordings.in_short(kept).red == {"test_a": "declared"}
 
 
 def test_a_stranger_that_does_not_stay_red(stage: Stage) -> None:
@@ -246,7 +246,7 @@ def test_a_stranger_that_does_not_stay_red(stage: Stage) -> None:
     stage.ran(result("test_a"), result("test_b"), result("test_c"))
     stage.ran(result("test_b", "passed"), result("test_c"))
     stage.ran(result("test_a", "passed"), result("test_b", "passed"), result("test_c", "passed"))
-    record = trial.hold(stage.fault, stage.scene, stage.folder)
+    record = runner.run(stage.fault, stage.context, stage.folder)
     file = "conformance/test_network.py"
     again = f"vxlan-blocked.again {file}::test_b {file}::test_c"
     assert stage.did[:4] == ["inject", "vxlan-blocked", again, "heal"]
@@ -260,35 +260,35 @@ def test_what_does_not_become_green_is_told(stage: Stage) -> None:
     """The fault stays written down, and the record says what is red."""
     stage.ran(result("test_a"))
     stage.ran(result("test_a", said="demo-worker-0: for ever"))
-    record = trial.hold(stage.fault, stage.scene, stage.folder)
+    record = runner.run(stage.fault, stage.context, stage.folder)
     assert record.exact
     assert not record.good
     assert "after healing: test_network.py::test_a[x]: demo-worker-0: for ever" in record.problems
-    assert stage.scene.journal.fault == "vxlan-blocked"
+    assert stage.context.journal.fault == "vxlan-blocked"
 
 
 def test_ctrl_c_heals(stage: Stage) -> None:
     """Whatever ends the suite, the fault is taken out."""
     stage.runs.append(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        trial.hold(stage.fault, stage.scene, stage.folder)
+        runner.run(stage.fault, stage.context, stage.folder)
     assert stage.did == ["inject", "vxlan-blocked", "heal"]
 
 
 def test_a_killed_trial_is_healed_by_the_next(stage: Stage) -> None:
     """What was written down is taken out before anything else is done to the cluster."""
-    stage.scene.journal.begin("vxlan-blocked")
+    stage.context.journal.begin("vxlan-blocked")
     stage.ran(result("test_a", "passed"))
-    trial.baseline(stage.scene, stage.folder)
+    runner.baseline(stage.context, stage.folder)
     assert stage.did == ["heal", "demo.baseline"]
-    assert stage.scene.journal.fault == ""
+    assert stage.context.journal.fault == ""
 
 
 def test_no_fault_goes_into_a_cluster_that_is_not_sound(stage: Stage) -> None:
     """The suite has to be green before; what is red is told."""
     stage.ran(result("test_b", said="demo-worker-1: red before"))
-    with pytest.raises(trial.TrialError, match=r"test_b\[x\]: demo-worker-1: red before"):
-        trial.baseline(stage.scene, stage.folder)
+    with pytest.raises(runner.TrialError, match=r"test_b\[x\]: demo-worker-1: red before"):
+        runner.baseline(stage.context, stage.folder)
 
 
 def test_a_run_is_judged_again(stage: Stage) -> None:
@@ -302,8 +302,8 @@ def test_a_run_is_judged_again(stage: Stage) -> None:
     stage.ran(result("test_a"), result("test_b"))
     stage.ran(result("test_b"))
     stage.ran(result("test_a"))
-    assert len(trial.hold(stage.fault, stage.scene, folder).problems) == 2
-    again = trial.judge_again(fault(COMPANIONS={"test_b": "why"}), folder)
+    assert len(runner.run(stage.fault, stage.context, folder).problems) == 2
+    again = runner.judge_again(fault(COMPANIONS={"test_b": "why"}), folder)
     assert again.exact
     assert not again.green
     assert again.problems == ["after healing: test_network.py::test_a[x]: demo-worker-0: gone"]
@@ -312,7 +312,7 @@ def test_a_run_is_judged_again(stage: Stage) -> None:
 def test_a_fault_may_be_kept(stage: Stage) -> None:
     """Whoever wants to look at it finds it in the cluster, and the next trial takes it out."""
     stage.ran(result("test_a"))
-    record = trial.hold(stage.fault, stage.scene, stage.folder, keep=True)
+    record = runner.run(stage.fault, stage.context, stage.folder, keep=True)
     assert stage.did == ["inject", "vxlan-blocked"]
     assert record.exact
-    assert stage.scene.journal.fault == "vxlan-blocked"
+    assert stage.context.journal.fault == "vxlan-blocked"
