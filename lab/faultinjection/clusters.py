@@ -7,8 +7,8 @@ from conformance import expectation
 from lab.faultinjection.catalog import Fault
 from lab.faultinjection.context import Context
 from lab.faultinjection.journal import Journal
-from tests.lab import controller
-from tests.lab.cluster import KNOWN, VARIABLE, Cluster
+from lab.harness import controller
+from lab.harness.cluster import KNOWN, VARIABLE, Cluster
 
 JOURNAL = "fault.json"
 

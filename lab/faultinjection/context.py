@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lab.faultinjection.journal import Journal
-from tests.lab import cluster as clusters
-from tests.lab import controller
-from tests.lab.cluster import Cluster, Node
+from lab.harness import cluster as clusters
+from lab.harness import controller
+from lab.harness.cluster import Cluster, Node
 
 Json = dict[str, Any]
 Found = TypeVar("Found")

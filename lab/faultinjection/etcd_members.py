@@ -7,8 +7,8 @@ What is changed lies in /run: a node that restarts has forgotten it.
 from datetime import UTC, datetime
 
 from lab.faultinjection.context import Context
-from tests.lab import health
-from tests.lab.cluster import Node
+from lab.harness import health
+from lab.harness.cluster import Node
 
 PKI = "/etc/etcd/pki"
 FOLDER = "/run/heatgen-fault"

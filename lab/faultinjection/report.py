@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lab.faultinjection import catalog, matrix, recordings
-from tests.lab import traces
-from tests.lab.cluster import Cluster
-from tests.lab.secrets import Treasury
+from lab.harness import traces
+from lab.harness.cluster import Cluster
+from lab.harness.secrets import Treasury
 
 PAGE = Path(__file__).parents[2] / "doc" / "reference" / "faults.rst"
 

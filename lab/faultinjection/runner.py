@@ -15,7 +15,7 @@ from lab.faultinjection.catalog import Fault
 from lab.faultinjection.context import WHOLE_CLUSTER, Context, Victims
 from lab.faultinjection.results import Results, address, ended, read
 from lab.faultinjection.verdict import STRANGER, Red, Verdict
-from tests.lab import controller, health
+from lab.harness import controller, health
 
 FORMAT = 1
 PAUSE = 2.0

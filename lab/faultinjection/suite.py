@@ -11,8 +11,8 @@ from pathlib import Path
 
 from lab.faultinjection import results
 from lab.faultinjection.results import Results
-from tests.lab import controller
-from tests.lab.cluster import Cluster
+from lab.harness import controller
+from lab.harness.cluster import Cluster
 
 SECONDS = 300  # more than any run takes, on however broken a cluster
 END_SECONDS = 60  # to tidy up when it is told to end

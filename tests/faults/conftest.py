@@ -9,7 +9,7 @@ import pytest
 
 from lab.faultinjection import runner
 from lab.faultinjection.campaign import Campaign
-from tests.lab import controller
+from lab.harness import controller
 
 FOLDER = "HEATGEN_FAULTS"  # the report folder, if not the lab's
 

@@ -13,8 +13,8 @@ import pytest
 from conformance.stage import RUN_LABEL
 from lab.faultinjection import clusters, suite
 from lab.faultinjection.results import Results
-from tests.lab import controller, health, power
-from tests.lab.cluster import Cluster
+from lab.harness import controller, health, power
+from lab.harness.cluster import Cluster
 
 PLAIN = controller.CHECKOUT / "lab" / "reference_cluster" / "cluster"
 SCENE_SECONDS = 60

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from lab.faultinjection.context import Context
-from tests.lab.cluster import Node
+from lab.harness.cluster import Node
 
 PREFIX = "/coreos.com/network"
 PKI = "/etc/etcd/pki"

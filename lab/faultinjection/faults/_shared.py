@@ -2,8 +2,8 @@
 """What is honestly red, too, where packets of pods are lost between nodes; and pieces of shell."""
 
 from lab.faultinjection.context import Context
-from tests.lab import health
-from tests.lab.cluster import Node
+from lab.harness import health
+from lab.harness.cluster import Node
 
 BEHIND = "one of the service's pods is behind the lost way, and may be chosen again and again"
 DNS = "a replica of the cluster's DNS is behind the lost way"

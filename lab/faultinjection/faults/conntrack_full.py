@@ -10,7 +10,7 @@ smaller meanwhile; no other node comes near it.
 from pathlib import Path
 
 from lab.faultinjection.context import Context, Victims, hit
-from tests.lab.cluster import Node
+from lab.harness.cluster import Node
 
 KIND = "effect"
 SAYS = ("nf_conntrack_max",)

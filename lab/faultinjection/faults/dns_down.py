@@ -2,7 +2,7 @@
 """CoreDNS is scaled to nothing: the cluster's DNS has its address, and nobody behind it."""
 
 from lab.faultinjection.context import WHOLE_CLUSTER, Context, Victims
-from tests.lab.cluster import COREDNS
+from lab.harness.cluster import COREDNS
 
 KIND = "real"
 SAYS = ("kube-dns",)

@@ -8,7 +8,7 @@ what is wrong is the plan, not yet a pod.
 
 from lab.faultinjection.context import Context, Victims, hit
 from lab.faultinjection.faults._leases import delete, lease_of, leases, put
-from tests.lab.cluster import Node
+from lab.harness.cluster import Node
 
 KIND = "real"
 COMPANIONS = {

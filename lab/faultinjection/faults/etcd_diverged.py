@@ -10,7 +10,7 @@ import functools
 
 from lab.faultinjection import etcd_members
 from lab.faultinjection.context import Context, Victims, hit
-from tests.lab.cluster import Node
+from lab.harness.cluster import Node
 
 KIND = "real"
 NEEDS = "quorum"

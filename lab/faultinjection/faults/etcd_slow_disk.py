@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lab.faultinjection import etcd_members
 from lab.faultinjection.context import Context, Victims, hit
-from tests.lab import etcd
-from tests.lab.cluster import Node
+from lab.harness import etcd
+from lab.harness.cluster import Node
 
 KIND = "effect"
 NEEDS = "quorum"

@@ -2,7 +2,7 @@
 """A worker that the stack has made is not in the cluster: its kubelet never comes."""
 
 from lab.faultinjection.context import Context, Victims, hit
-from tests.lab import health
+from lab.harness import health
 
 KIND = "real"
 SAYS = ("journalctl -u kubelet",)

@@ -7,7 +7,7 @@ the worker here.
 
 from lab.faultinjection.context import Context, Victims, hit
 from lab.faultinjection.faults import _shared
-from tests.lab.cluster import Node
+from lab.harness.cluster import Node
 
 KIND = "real"
 SAYS = ("8472",)

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.lab.cluster import Node
+from lab.harness.cluster import Node
 
 PKI = "/etc/etcd/pki"
 ETCDCTL = (

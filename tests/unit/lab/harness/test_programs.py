@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
-PROGRAMS = Path(__file__).parent / "programs"
+from lab.harness import watch
+
+PROGRAMS = watch.PROGRAM.parent
 AWAY = 1.5
 
 

@@ -14,7 +14,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from tests.lab import controller
+from lab.harness import controller
 
 # Which one; without it the one that stands.
 VARIABLE = "HEATGEN_LAB_CLUSTER"

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from tests.lab.cluster import Node, on_all
+from lab.harness.cluster import Node, on_all
 
 # Lines `PATH SERIAL ISSUER-KEY PUBLIC-KEY`, the keys as digests, for all that trust installed.
 LIST = """

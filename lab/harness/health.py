@@ -5,8 +5,8 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from tests.lab import controller, etcd
-from tests.lab.cluster import Cluster, Node
+from lab.harness import controller, etcd
+from lab.harness.cluster import Cluster, Node
 
 WHOLE_SECONDS = 180
 # Asked on a control plane server: whether each API server is ready, by its status; then etcd.

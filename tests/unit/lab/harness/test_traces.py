@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from tests.lab import traces
+from lab.harness import traces
 
 SECRET = os.urandom(32)
 

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
-from tests.lab import controller, traces
-from tests.lab.cluster import Cluster, Node
+from lab.harness import controller, traces
+from lab.harness.cluster import Cluster, Node
 
 DATABASES = ("heat", "nova", "nova_api", "nova_cell0", "neutron", "keystone")
 # Where a node has secrets of the cluster: all of these files come here in one archive.

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from tests.lab import controller
-from tests.lab.cluster import Cluster, Node
+from lab.harness import controller
+from lab.harness.cluster import Cluster, Node
 
 PROGRAM = Path(__file__).parent / "programs" / "poll.py"
 START_SECONDS = 60

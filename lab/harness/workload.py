@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.lab.cluster import Cluster, Node
-from tests.lab.watch import Target
+from lab.harness.cluster import Cluster, Node
+from lab.harness.watch import Target
 
 NAMESPACE = "lab-ring"
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"

@@ -3,8 +3,8 @@
 
 import json
 
-from tests.lab import controller
-from tests.lab.cluster import Node
+from lab.harness import controller
+from lab.harness.cluster import Node
 
 STOP_SECONDS = 120
 START_SECONDS = 120
