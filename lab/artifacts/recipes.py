@@ -41,7 +41,7 @@ class Source:
     mode: int = 0o644
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Release:
     """Files as upstream publishes them, in a mirror's tree.
 
@@ -68,7 +68,7 @@ class Release:
         return self.path.endswith((".tar.gz", ".tgz"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Component:
     """One component: what is built from which module, and how it is published."""
 
@@ -100,7 +100,7 @@ class Component:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Recipe:
     """The keys of a recipe.toml."""
 

@@ -41,7 +41,7 @@ def idle() -> list[str]:
     return sorted({JOINED.get(name, name) for name in free})
 
 
-def tell_name() -> None:
+def write_name() -> None:
     """Leave the name of the lab's group where `bin/libvirt_lxc` and libvirt's hook look for it."""
     (paths.CLOUD / "group").write_text(OURS + "\n")
 

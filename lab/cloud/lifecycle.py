@@ -67,7 +67,7 @@ def open_namespace() -> None:
         (paths.CLOUD / name).mkdir(parents=True)
     shutil.chown(paths.CLOUD / "rabbitmq", "rabbitmq", "rabbitmq")
     catalog.make_keys()
-    cgroups.tell_name()
+    cgroups.write_name()
     make_instances_file()
     namespace.start()
 

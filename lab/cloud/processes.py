@@ -24,7 +24,7 @@ ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Service:
     """A daemon of the lab: how it is started and how one sees that it works."""
 

@@ -16,7 +16,7 @@ from lab.faultinjection.runner import Record, TrialError
 LOCK = "fault.lock"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Campaign:
     """Trials in one report folder. No other campaign can break the same clusters meanwhile.
 

@@ -89,7 +89,12 @@ def act(arguments: argparse.Namespace) -> int:
         print("\n".join("\n  ".join([each.line(), *each.problems]) for each in records))
         report.write(folder)
         return 0 if all(each.good for each in records) else 1
-    with Campaign(folder, arguments.cluster, arguments.assume_green, arguments.despite) as campaign:
+    with Campaign(
+        folder=folder,
+        named=arguments.cluster,
+        assume_green=arguments.assume_green,
+        despite=arguments.despite,
+    ) as campaign:
         for fault in chosen:
             record = campaign.run(fault, arguments.keep)
             print("\n  ".join([record.line(), *record.problems]), flush=True)

@@ -21,7 +21,7 @@ BASELINE = ".baseline"
 FORMAT = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """A trial in short. red: each red check with its role, see `verdict.Red`."""
 

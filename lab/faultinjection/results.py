@@ -8,7 +8,7 @@ from conformance.results import ERROR, FAILED, PASSED, Recording, Result, Result
 from conformance.results import read as read_recording
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """Its tests, its exit status, what it printed, how many seconds it took.
 

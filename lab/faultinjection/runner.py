@@ -28,7 +28,7 @@ class TrialError(Exception):
     """The trial could not be held, so nothing is said about the suite. The message says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """What a trial came to.
 
@@ -114,7 +114,8 @@ def run(
     """
     heal_left(context)
     seconds: dict[str, float] = {}
-    victims, results = WHOLE_CLUSTER, Results([], -1, "the suite was not run", 0.0)
+    victims = WHOLE_CLUSTER
+    results = Results(tests=[], exit=-1, printed="the suite was not run", seconds=0.0)
     context.journal.begin(fault.name)
     try:
         victims = _timed(seconds, "inject", lambda: fault.module.inject(context))
@@ -127,9 +128,17 @@ def run(
             _timed(seconds, "heal", lambda: fault.module.heal(context))
     told = verdict.judge(fault, catalog.declared(fault.name), victims, results, before, once)
     record = Record(
-        fault.name, fault.kind, context.cluster.name, list(victims.nodes), told.exact, False,
-        told.red, [*told.problems, LEFT_IN], seconds, results.exit,
-    )  # fmt: skip
+        fault=fault.name,
+        kind=fault.kind,
+        cluster=context.cluster.name,
+        victims=list(victims.nodes),
+        exact=told.exact,
+        green=False,
+        red=told.red,
+        problems=[*told.problems, LEFT_IN],
+        seconds=seconds,
+        exit=results.exit,
+    )
     record.write(folder)  # also for the case that nobody waits for what follows
     if keep:
         return record
@@ -193,9 +202,17 @@ def replay(fault: Fault, folder: Path) -> Record:
     seconds |= _until(fault, results)
     told = verdict.judge(fault, catalog.declared(fault.name), victims, results)
     record = Record(
-        fault.name, fault.kind, "recorded", list(victims.nodes), told.exact, True,
-        told.red, told.problems, seconds, results.exit,
-    )  # fmt: skip
+        fault=fault.name,
+        kind=fault.kind,
+        cluster="recorded",
+        victims=list(victims.nodes),
+        exact=told.exact,
+        green=True,
+        red=told.red,
+        problems=told.problems,
+        seconds=seconds,
+        exit=results.exit,
+    )
     record.write(folder)
     return record
 
@@ -210,7 +227,12 @@ def judge_again(fault: Fault, folder: Path) -> Record:
     if plain is None:
         raise TrialError(f"{folder} holds no record of {fault.name}")
     run, log = folder / f"{fault.name}.jsonl", folder / f"{fault.name}.log"
-    results = Results(read(run), plain["exit"], log.read_text(), plain["seconds"]["verdict"])
+    results = Results(
+        tests=read(run),
+        exit=plain["exit"],
+        printed=log.read_text(),
+        seconds=plain["seconds"]["verdict"],
+    )
     victims = Victims(tuple(plain["victims"]))
     before = {name for name, red in plain["red"].items() if red["role"] == "before"}
     once = {name for name, red in plain["red"].items() if red["role"] == "once"}

@@ -74,7 +74,13 @@ def _run(command: list[str], file: Path, limit: float) -> Results:
     seconds = time.time() - began
     text = printed.decode(errors="replace")
     file.with_suffix(".log").write_text(text)
-    return Results(results.read(file), process.returncode, text, seconds, began)
+    return Results(
+        tests=results.read(file),
+        exit=process.returncode,
+        printed=text,
+        seconds=seconds,
+        began=began,
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> bytes:

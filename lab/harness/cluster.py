@@ -23,10 +23,9 @@ STANDING = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 KUBECTL = "/opt/heatgen/bin/kubectl --request-timeout 10s"
 # The cluster's DNS, as words of kubectl.
 COREDNS = ("deployment/coredns", "-n", "kube-system")
-STEPS_KUBECONFIG = "/etc/kubernetes/bootstrap.kubeconfig"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Node:
     """One server of the cluster."""
 
@@ -50,7 +49,7 @@ class Cluster:
     """A stack of `make demo` or `make demo-ha` and what it tells of itself."""
 
     name: str
-    told: dict[str, Any] = field(repr=False)
+    expected: dict[str, Any] = field(repr=False)
 
     @property
     def directory(self) -> Path:
@@ -60,9 +59,9 @@ class Cluster:
     @property
     def nodes(self) -> list[Node]:
         """All nodes, by name."""
-        facts = sorted(self.told["nodes"].items())
+        facts = sorted(self.expected["nodes"].items())
         keys = ("role", "group", "address", "runtime")
-        return [Node(name, *(str(fact[key]) for key in keys)) for name, fact in facts]
+        return [Node(name=name, **{key: str(fact[key]) for key in keys}) for name, fact in facts]
 
     @property
     def control(self) -> list[Node]:

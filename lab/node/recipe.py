@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.artifacts.recipes import from_table, read_toml
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """The keys of recipe.toml.
 

@@ -33,7 +33,7 @@ def judged(facts: Path, folder: Path) -> Results:
     """The suite's word on a recording."""
     file = folder / "results.jsonl"
     ran = run_suite("--replay", facts, "--results", file)
-    return Results(results.read(file), ran.exit_status, ran.printed, 0.0)
+    return Results(tests=results.read(file), exit=ran.exit_status, printed=ran.printed, seconds=0.0)
 
 
 def asked(tests: list[Result]) -> set[str]:

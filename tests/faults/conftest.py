@@ -21,6 +21,6 @@ def campaign() -> Iterator[Campaign]:
         pytest.exit("faults are put into clusters as root: the lab is root's", returncode=2)
     if not (controller.STATE / "lab.pid").exists():
         pytest.exit("the lab is down: run `make demo-ha` and `make demo` first", returncode=2)
-    with Campaign(Path(os.environ.get(FOLDER) or runner.report_folder())) as made:
+    with Campaign(folder=Path(os.environ.get(FOLDER) or runner.report_folder())) as made:
         yield made
         made.end()

@@ -31,7 +31,7 @@ USE_TOKEN = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Before:
     """What must outlive the loss, as it was before."""
 

@@ -81,7 +81,7 @@ class Target:
         if answer.status // 100 != 2:
             raise OSError(f"status {answer.status}")
 
-    def told(self, began: float, ended: float) -> dict[str, Any]:
+    def summary(self, began: float, ended: float) -> dict[str, Any]:
         """Return what came of it between two moments."""
         with self.lock:
             answers = sorted([began, *self.answers, ended])
@@ -122,7 +122,7 @@ def main() -> None:
     deadline = time.monotonic() + LAST_SECONDS
     while threading.active_count() > 1 and time.monotonic() < deadline:
         time.sleep(0.05)
-    print(json.dumps({each.wanted["name"]: each.told(began, ended) for each in targets}))
+    print(json.dumps({each.wanted["name"]: each.summary(began, ended) for each in targets}))
 
 
 if __name__ == "__main__":

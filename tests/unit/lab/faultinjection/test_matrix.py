@@ -36,7 +36,17 @@ FAULTS = {
     "dns-slow": fault("dns-slow", KIND="effect"),
 }
 RED = {"test_a": "declared", "test_b": "companion", "test_c": "stranger"}
-TRIALS = {"dns-down": Trial("real", "demo", [], False, True, {"verdict": 41.4}, RED)}
+TRIALS = {
+    "dns-down": Trial(
+        kind="real",
+        cluster="demo",
+        victims=[],
+        exact=False,
+        green=True,
+        seconds={"verdict": 41.4},
+        red=RED,
+    )
+}
 
 
 def test_a_cell_says_what_was_seen() -> None:

@@ -53,7 +53,7 @@ class Stage:
     def ran(self, *tests: Result) -> None:
         """Prepare a run of the suite."""
         status = int(any(test.outcome != "passed" for test in tests))
-        self.runs.append(Results(list(tests), status, "printed", 1.0))
+        self.runs.append(Results(tests=list(tests), exit=status, printed="printed", seconds=1.0))
 
 
 @pytest.fixture

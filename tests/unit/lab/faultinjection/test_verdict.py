@@ -15,7 +15,9 @@ def judge(
     *tests: Result, made: Fault | None = None, victims: Victims = VICTIM, status: int = 1
 ) -> list[str]:
     """The problems with a run that had to see the fault by the check `test_a`."""
-    ran = Results([*tests, result("test_z", "passed")], status, "printed", 1.0)
+    ran = Results(
+        tests=[*tests, result("test_z", "passed")], exit=status, printed="printed", seconds=1.0
+    )
     return verdict.judge(made or fault(), {"test_a"}, victims, ran).problems
 
 
@@ -73,7 +75,9 @@ def test_errors_that_point_to_the_victim() -> None:
 
 def test_what_was_red_before() -> None:
     """Nobody holds it against the suite, but it cannot prove that a check sees the fault."""
-    ran = Results([result("test_a"), result("test_b")], 1, "printed", 1.0)
+    ran = Results(
+        tests=[result("test_a"), result("test_b")], exit=1, printed="printed", seconds=1.0
+    )
     told = verdict.judge(fault(), {"test_a"}, VICTIM, ran, {"test_b"})
     assert told.exact
     assert told.red["test_b"].role == "before"
@@ -91,7 +95,14 @@ def test_the_cause_is_named() -> None:
 def test_a_suite_that_cannot_begin() -> None:
     """Where the API itself is gone, the suite refuses with exit status 4, and says why."""
     made = fault(REFUSED=("etcd",))
-    ran = Results([], 4, "ERROR: the cluster cannot be reached: etcd has no leader", 9.0)
+    ran = Results(
+        tests=[],
+        exit=4,
+        printed="ERROR: the cluster cannot be reached: etcd has no leader",
+        seconds=9.0,
+    )
     assert verdict.judge(made, set(), WHOLE_CLUSTER, ran).exact
     assert not verdict.judge(fault(REFUSED=("disk",)), set(), WHOLE_CLUSTER, ran).exact
-    assert not verdict.judge(made, set(), WHOLE_CLUSTER, Results([], 1, ran.printed, 9.0)).exact
+    assert not verdict.judge(
+        made, set(), WHOLE_CLUSTER, Results(tests=[], exit=1, printed=ran.printed, seconds=9.0)
+    ).exact
