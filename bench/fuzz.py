@@ -16,7 +16,7 @@ import sys
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit import clusters
+from bench import random_clusters
 
 
 def main() -> int:
@@ -27,9 +27,13 @@ def main() -> int:
     came: collections.Counter[str] = collections.Counter()
 
     @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.one_of(clusters.changed_data(), clusters.changed_text(), st.binary(max_size=300)))
+    @given(
+        st.one_of(
+            random_clusters.changed_data(), random_clusters.changed_text(), st.binary(max_size=300)
+        )
+    )
     def fuzz(raw: bytes) -> None:
-        came[clusters.judge(raw)] += 1
+        came[random_clusters.judge(raw)] += 1
 
     fuzz()
     print(", ".join(f"{number} {what}" for what, number in sorted(came.items())))

@@ -18,11 +18,15 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.conformance import healthy  # noqa: E402
+from lab.faultinjection import recordings  # noqa: E402
+
+CONTROL, WORKER = "demo-control-0", "demo-worker-0"
+Json = dict[str, Any]
 
 COUNTS = (3, 10, 30, 60)
 CHECKS = "test_pod_reaches_pod or test_host_reaches_pod or test_node_knows_the_way"
@@ -52,7 +56,7 @@ def cost(count: int) -> dict[str, float]:
     """Judge the paths of a sound cluster of so many nodes."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "facts.json"
-        file.write_text(json.dumps(healthy.facts(nodes(count))))
+        file.write_text(json.dumps(cluster(count)))
         words = ["conformance/", "-q", "-n", "0", "-p", "no:cacheprovider", "-k", CHECKS]
         before = os.times()
         ran = subprocess.run(
@@ -67,17 +71,58 @@ def cost(count: int) -> dict[str, float]:
         }  # fmt: skip
 
 
-def nodes(count: int) -> healthy.Nodes:
-    """One of the control plane, the rest workers, each with a subnet of its own."""
+def cluster(count: int) -> Json:
+    """Return facts of a sound cluster: the recorded control plane, and copies of one worker."""
+    found = recordings.sound("demo")
+    (lease,) = (
+        each for each in found["views"][CONTROL]["leases"]
+        if each["public_ip"] == found["nodes"][CONTROL]["address"]
+    )  # fmt: skip
+    leases = {CONTROL: lease} | {
+        f"demo-worker-{index}": {
+            "backend": "vxlan",
+            "mac": f"aa:00:00:00:00:{index:02x}",
+            "public_ip": f"192.0.2.{index + 10}",
+            "subnet": f"10.244.{index}.0/24",
+            "vni": 1,
+        }
+        for index in range(1, count)
+    }
+    for part in ("nodes", "views"):
+        control, worker = found[part][CONTROL], found[part][WORKER]
+        found[part] = {name: dict(control if name == CONTROL else worker) for name in leases}
+    for name, own in leases.items():
+        found["nodes"][name] |= {"name": name, "address": own["public_ip"]}
+        found["views"][name] |= paths(leases, name)
+    found["views"][CONTROL]["leases"] = list(leases.values())
+    found["expected"]["nodes"] = {
+        name: {
+            "address": own["public_ip"],
+            "group": "control" if name == CONTROL else "worker",
+            "role": "control" if name == CONTROL else "worker",
+            "runtime": "containerd",
+        }
+        for name, own in leases.items()
+    }
+    return found
+
+
+def paths(leases: dict[str, Json], source: str) -> Json:
+    """Return what a node knows of the paths to all others."""
+    others = [lease for name, lease in leases.items() if name != source]
+    gateways = [each["subnet"].removesuffix("/24") for each in others]
+    pings = {name: {"least": 0.1, "ms": 0.2, "received": 5, "sent": 5} for name in leases}
     return {
-        f"demo-{role}-{index}": healthy.Node(
-            role,
-            f"192.0.2.{index + 10}",
-            f"10.244.{index + 1}",
-            f"aa:00:00:00:00:{index + 1:02x}",
-            group=role,
-        )
-        for index, role in enumerate(["control", *["worker"] * (count - 1)])
+        "forwards": [{"mac": each["mac"], "address": each["public_ip"]} for each in others],
+        "host_pings": pings,
+        "neighbours": [
+            {"address": gateway, "mac": each["mac"], "state": "PERMANENT"}
+            for each, gateway in zip(others, gateways, strict=True)
+        ],
+        "pod_pings": pings,
+        "routes": [
+            {"device": "flannel.1", "to": f"{gateway}/24", "via": gateway} for gateway in gateways
+        ],
     }
 
 

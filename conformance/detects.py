@@ -2,7 +2,7 @@
 """What a cluster's faults are called, and which of them a check says it sees.
 
 A check that bears `@detects("vxlan-one-way")` is red when that fault is in the cluster;
-`lab/faults/` injects each one for real and holds it to its word.
+`lab/faultinjection/faults/` injects each one for real and holds it to its word.
 """
 
 from collections.abc import Callable

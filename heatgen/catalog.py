@@ -34,6 +34,8 @@ AGENT = "agent/heatgen-agent"
 AGENT_UNIT = "agent/heatgen-agent.service"
 
 
+_PART = re.compile(r'# shellcheck source=hot/(lib/\w+\.sh)\nsource "\$HEATGEN_LIB/\w+\.sh"\n')
+"""Lines of the step library that source a part of it."""
 _NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{MAX_NAME - 1}}}\Z")
 
 
@@ -228,7 +230,9 @@ def build(
             first = blocks.setdefault((block.layer, block.name), block)
             if first is not block:
                 problems.append(_clash(first, block))
-    for path in (STEP_LIBRARY, LIBRARY_INSTALL, AGENT, AGENT_UNIT, f"{TRUST}/{BLOCK_FILE}"):
+    parts = _PART.findall(tree.get(STEP_LIBRARY, b"").decode())
+    own = (STEP_LIBRARY, *parts, LIBRARY_INSTALL, AGENT, AGENT_UNIT, f"{TRUST}/{BLOCK_FILE}")
+    for path in own:
         if path not in tree:
             problems.append(Problem(f"hot/{path}", None, "is missing", "reinstall heatgen"))
     known = systems.NONE
@@ -243,11 +247,18 @@ def build(
     return Catalog(
         trust=blocks.pop((TRUST, TRUST)),
         blocks=blocks,
-        step_library=tree[STEP_LIBRARY].decode(),
+        step_library=_step_library(tree),
         library_install=tree[LIBRARY_INSTALL].decode(),
         agent=tree[AGENT].decode(),
         agent_unit=tree[AGENT_UNIT].decode(),
         systems=known,
+    )
+
+
+def _step_library(tree: Tree) -> str:
+    """Return the step library, with its parts (without their heads) in place of their lines."""
+    return _PART.sub(
+        lambda line: tree[line[1]].decode().partition("\n\n")[2], tree[STEP_LIBRARY].decode()
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from artifacts.progress import BuildTimeoutError, say, step
+from lab.artifacts.progress import BuildTimeoutError, say, step
 
 DEFAULT_ROOT = Path("/var/cache/heatgen-lab")
 SECONDS_TO_WAIT_FOR_ANOTHER = 3600.0

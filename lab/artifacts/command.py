@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from artifacts import go, images, mirror
-from artifacts.cache import Cache, content_key, default_root
-from artifacts.debian import ensure_packages
-from artifacts.outcome import EPILOG, guarded, link
-from artifacts.progress import say
-from artifacts.recipes import Component, RecipeError, load_components
-from artifacts.registry import add_image
+from lab.artifacts import go, images, mirror
+from lab.artifacts.cache import Cache, content_key, default_root
+from lab.artifacts.debian import ensure_packages
+from lab.artifacts.outcome import EPILOG, link, run_command
+from lab.artifacts.progress import say
+from lab.artifacts.recipes import Component, RecipeError, load_components
+from lab.artifacts.registry import add_image
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -22,7 +22,9 @@ Built = list[tuple[Component, Path]]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = _parser().parse_args(arguments)
-    return guarded(lambda: _make(options.out, Cache(options.cache), options.only, options.prune))
+    return run_command(
+        lambda: _make(options.out, Cache(options.cache), options.only, options.prune)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

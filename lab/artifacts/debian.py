@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Collection
 from pathlib import Path
 
-from artifacts.progress import BuildError, run, step
+from lab.artifacts.progress import BuildError, run, step
 
 SECONDS_TO_WAIT_FOR_APT = 900
 SECONDS_TO_INSTALL = 1800

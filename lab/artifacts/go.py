@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from artifacts.progress import BuildError, run
-from artifacts.recipes import Component
+from lab.artifacts.progress import BuildError, run
+from lab.artifacts.recipes import Component
 
 FORMAT = "1"  # raise it when the same recipe is to be built in another way
 OLDEST_GO = (1, 26)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from artifacts.recipes import Component, RecipeError, expand, from_table, read_toml
+from lab.artifacts.recipes import Component, RecipeError, expand, from_table, read_toml
 
 FORMAT = "1"  # raise it when the same recipe is to be made in another way
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
@@ -28,7 +28,7 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _CAPABILITY_BITS = {"cap_net_bind_service": 10}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One path in an image: exactly one of built, host, symlink, text, directory.
 
@@ -50,7 +50,7 @@ class Entry:
     capability: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Image:
     """An image and the names it is pulled by. `{version}` in tags is that of `version_of`."""
 

@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from artifacts.recipes import Component, Release, expand
+from lab.artifacts.recipes import Component, Release, expand
 
 FORMAT = "1"  # raise it when the same recipe is to be laid out in another way
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from artifacts.progress import BuildError, BuildTimeoutError
-from artifacts.recipes import RecipeError
+from lab.artifacts.progress import BuildError, BuildTimeoutError
+from lab.artifacts.recipes import RecipeError
 
 DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
 EPILOG = (
@@ -18,20 +18,20 @@ EPILOG = (
 )
 
 
-def guarded(work: Callable[[], None]) -> int:
+def run_command(work: Callable[[], None]) -> int:
     """Do the work of a build command; turn its problems into one message and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     os.umask(0o022)  # what is built is to be read by other users, whoever builds it
     try:
         work()
     except RecipeError as problem:
-        return _told(problem, INVALID)
+        return _report(problem, INVALID)
     except BuildTimeoutError as problem:
-        return _told(problem, TIMED_OUT)
+        return _report(problem, TIMED_OUT)
     except (BuildError, OSError) as problem:
-        return _told(problem, FAILED)
+        return _report(problem, FAILED)
     except KeyboardInterrupt:
-        return _told("interrupted; the next run goes on where this one stopped", INTERRUPTED)
+        return _report("interrupted; the next run goes on where this one stopped", INTERRUPTED)
     return DONE
 
 
@@ -49,6 +49,6 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _told(problem: object, code: int) -> int:
+def _report(problem: object, code: int) -> int:
     print(f"error: {problem}", file=sys.stderr, flush=True)
     return code

@@ -13,7 +13,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from artifacts.progress import BuildError
+from lab.artifacts.progress import BuildError
 
 CHECKSUM_STYLES = ("bare", "named")
 _Shape = TypeVar("_Shape")
@@ -41,7 +41,7 @@ class Source:
     mode: int = 0o644
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Release:
     """Files as upstream publishes them, in a mirror's tree.
 
@@ -68,7 +68,7 @@ class Release:
         return self.path.endswith((".tar.gz", ".tgz"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Component:
     """One component: what is built from which module, and how it is published."""
 
@@ -100,7 +100,7 @@ class Component:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Recipe:
     """The keys of a recipe.toml."""
 

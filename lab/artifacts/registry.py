@@ -9,7 +9,7 @@ Writing it needs no running registry; `check-registry.sh` pulls every image from
 from collections.abc import Iterable
 from pathlib import Path
 
-from artifacts.images import Blob
+from lab.artifacts.images import Blob
 
 
 def add_image(

@@ -2,5 +2,5 @@
 """A real OpenStack in a namespace of this machine.
 
 Python standard library only, for it runs on a bare Debian 12 before anything is installed.
-`command` is the door; the order of `up` reads top to bottom in `life`.
+The order of `up` reads top to bottom in `lifecycle`.
 """

@@ -5,8 +5,8 @@ import base64
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from cloud import places
-from cloud.rest import IDENTITY, PASSWORD, Session
+from lab.cloud import paths
+from lab.cloud.http import IDENTITY, PASSWORD, Session
 
 SERVICE_USERS = ("glance", "placement", "nova", "neutron", "heat")
 HOST = "http://203.0.113.1"
@@ -27,7 +27,7 @@ def make_keys() -> None:
     Source: keystone.common.fernet_utils; a key is 32 random bytes in URL-safe base64.
     """
     for repository in ("fernet-keys", "credential-keys"):
-        directory = places.CLOUD / "keystone" / repository
+        directory = paths.CLOUD / "keystone" / repository
         directory.mkdir(parents=True, mode=0o700)
         for name in ("0", "1"):
             key = directory / name

@@ -12,9 +12,9 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from cloud import packages, places, processes, steps
-from cloud.problem import Problem
-from cloud.services import ETC, MARIADB
+from lab.cloud import packages, paths, processes, steps
+from lab.cloud.problem import Problem
+from lab.cloud.services import ETC, MARIADB
 
 SYNC_SECONDS = 900
 NAMES = ("keystone", "glance", "placement", "nova_api", "nova", "nova_cell0", "neutron", "heat")
@@ -50,8 +50,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 def prepare() -> str | None:
     """Put a data directory with all schemas in place, from the cache if it has one."""
-    kept = places.CACHE / f"databases-{digest()}"
-    live = places.CLOUD / "mariadb"
+    kept = paths.CACHE / f"databases-{digest()}"
+    live = paths.CLOUD / "mariadb"
     if kept.exists():
         copy(kept, live)
         return "from the cache"
@@ -64,7 +64,7 @@ def digest() -> str:
     """Return the digest of all that the schemas depend on."""
     versions = packages.versions((*packages.OPENSTACK, "mariadb-server"))
     recipe = [repr(sorted(versions.items())), repr((NAMES, COMMANDS))]
-    recipe.append((places.ETC / "mariadb.cnf").read_text())
+    recipe.append((paths.ETC / "mariadb.cnf").read_text())
     return hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
 
 
@@ -91,7 +91,7 @@ def sync(project: str) -> None:
 
 def command(log_name: str, line: str, *more: str) -> None:
     """Run a command (words of `line`, then `more`) with its output in a log; it must work."""
-    log = places.LOG / f"{log_name}.log"
+    log = paths.LOG / f"{log_name}.log"
     with log.open("ab") as output:
         result = subprocess.run(
             [*line.split(), *more],
@@ -111,8 +111,8 @@ def command(log_name: str, line: str, *more: str) -> None:
 
 def keep(live: Path, kept: Path) -> None:
     """Put a stopped data directory into the cache and older ones out of it."""
-    places.CACHE.mkdir(parents=True, exist_ok=True)
-    for old in places.CACHE.glob("databases-*"):
+    paths.CACHE.mkdir(parents=True, exist_ok=True)
+    for old in paths.CACHE.glob("databases-*"):
         shutil.rmtree(old)
     partial_copy = kept.with_name(kept.name + ".partial")
     copy(live, partial_copy)

@@ -2,7 +2,7 @@
 """The namespace everything runs in: its own network, mounts and process ids.
 
 From outside it is one process (`unshare`), known by its id and start time; killing it ends all
-that ever ran inside, servers included. Inside, process 1 is `cloud.init`.
+that ever ran inside, servers included. Inside, process 1 is `lab.cloud.pid1`.
 """
 
 import os
@@ -11,8 +11,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from cloud import places
-from cloud.problem import Problem
+from lab.cloud import paths
+from lab.cloud.problem import Problem
 
 START_SECONDS = 20
 END_SECONDS = 20
@@ -20,21 +20,21 @@ END_SECONDS = 20
 
 def start() -> None:
     """Make the namespace and wait until its process 1 has set it up."""
-    places.LOG.mkdir(parents=True, exist_ok=True)
-    log = places.LOG / "namespace.log"
+    paths.LOG.mkdir(parents=True, exist_ok=True)
+    log = paths.LOG / "namespace.log"
     with log.open("wb") as output:
         outer = subprocess.Popen(
             ["unshare", "-n", "-m", "-p", "-f", "--kill-child", "--mount-proc"]
-            + ["--propagation", "private", "/usr/bin/python3", str(places.LAUNCHER), "inside-init"],
+            + ["--propagation", "private", "/usr/bin/python3", str(paths.LAUNCHER), "inside-init"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             cwd="/",
         )
-    places.OUTER_PID.write_text(f"{outer.pid} {started(outer.pid)}")
+    paths.OUTER_PID.write_text(f"{outer.pid} {started(outer.pid)}")
     deadline = time.monotonic() + START_SECONDS
-    while not places.UP.exists():
+    while not paths.UP.exists():
         if outer.poll() is not None or time.monotonic() > deadline:
             end()
             raise Problem(f"the namespace did not come up:\n{log.read_text()}log: {log}")
@@ -44,7 +44,7 @@ def start() -> None:
 def outer() -> int | None:
     """Return the id of the living `unshare` that holds the lab, None if there is none."""
     try:
-        pid, since = places.OUTER_PID.read_text().split()
+        pid, since = paths.OUTER_PID.read_text().split()
     except (FileNotFoundError, ValueError):
         return None
     return int(pid) if started(int(pid)) == since else None
@@ -71,7 +71,7 @@ def end() -> bool:
     """Kill the namespace with all in it; return whether there was one."""
     pid = outer()
     if pid is None:
-        places.OUTER_PID.unlink(missing_ok=True)
+        paths.OUTER_PID.unlink(missing_ok=True)
         return False
     first = inner()
     os.kill(pid, signal.SIGKILL)
@@ -81,7 +81,7 @@ def end() -> bool:
         if time.monotonic() > deadline:
             raise Problem(f"process {pid}, which holds the lab, does not die")
         time.sleep(0.05)
-    places.OUTER_PID.unlink(missing_ok=True)
+    paths.OUTER_PID.unlink(missing_ok=True)
     return True
 
 

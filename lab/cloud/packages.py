@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cloud.problem import Problem
-from cloud.steps import say
+from lab.cloud.problem import Problem
+from lab.cloud.steps import say
 
 OPENSTACK = (
     "keystone",

@@ -9,22 +9,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloud import places
-from cloud.namespace import alive, started
-from cloud.problem import Problem
+from lab.cloud import paths
+from lab.cloud.namespace import alive, started
+from lab.cloud.problem import Problem
 
 STOP_SECONDS = 15
 LAST_LINES = 15
 
 # Debian's OpenStack belongs to Debian's Python: nothing of the caller's environment gets in.
 ENVIRONMENT = {
-    "PATH": f"{places.HERE / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
+    "PATH": f"{paths.HERE / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
     "LANG": "C.UTF-8",
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Service:
     """A daemon of the lab: how it is started and how one sees that it works."""
 
@@ -37,12 +37,12 @@ class Service:
     @property
     def log(self) -> Path:
         """The one file that all it says goes to."""
-        return places.LOG / f"{self.name}.log"
+        return paths.LOG / f"{self.name}.log"
 
     @property
     def pid_file(self) -> Path:
         """Its process id and start time."""
-        return places.PIDS / self.name
+        return paths.PIDS / self.name
 
 
 def pid_of(service: Service) -> int | None:

@@ -5,9 +5,9 @@ import hashlib
 import subprocess
 import uuid
 
-from cloud import places
-from cloud.rest import COMPUTE, IMAGE, NETWORK, Session, wait
-from cloud.steps import say
+from lab.cloud import paths
+from lab.cloud.http import COMPUTE, IMAGE, NETWORK, Session, wait
+from lab.cloud.steps import say
 
 # name: vCPUs, MiB of memory, GiB of disk
 FLAVORS = {
@@ -54,11 +54,11 @@ def public_network() -> None:
 
 def keypair() -> None:
     """Give both users the key pair `lab`; the private half stays in the state directory."""
-    if not places.KEY.exists():
-        places.KEY.parent.mkdir(parents=True, exist_ok=True)
+    if not paths.KEY.exists():
+        paths.KEY.parent.mkdir(parents=True, exist_ok=True)
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f"]
-        subprocess.run([*command, str(places.KEY)], check=True, stdin=subprocess.DEVNULL)
-    public = places.KEY.with_suffix(".pub").read_text().strip()
+        subprocess.run([*command, str(paths.KEY)], check=True, stdin=subprocess.DEVNULL)
+    public = paths.KEY.with_suffix(".pub").read_text().strip()
     for user in ("admin", "demo"):
         body = {"keypair": {"name": "lab", "public_key": public}}
         Session(user).post(f"{COMPUTE}/os-keypairs", body)
@@ -71,18 +71,18 @@ def node_image() -> None:
     would put it, with the holes left out: no server's creation pays for that.
     Source: nova.virt.libvirt.imagecache.get_cache_fname: the SHA-1 of the image's id.
     """
-    if not places.NODE_IMAGE.exists():
-        say(f"  no node image at {places.NODE_IMAGE}: the cloud comes up without one")
+    if not paths.NODE_IMAGE.exists():
+        say(f"  no node image at {paths.NODE_IMAGE}: the cloud comes up without one")
         return
     session = Session("admin")
-    source = str(places.NODE_IMAGE.resolve())
+    source = str(paths.NODE_IMAGE.resolve())
     present = session.get(f"{IMAGE}/images?name={IMAGE_NAME}")["images"]
     if any(image[SOURCE_PROPERTY] == source for image in present):
         return
     name = hashlib.sha1((new := str(uuid.uuid4())).encode(), usedforsecurity=False).hexdigest()
-    cache = places.CLOUD / "nova" / "instances" / "_base"
+    cache = paths.CLOUD / "nova" / "instances" / "_base"
     cache.mkdir(exist_ok=True)
-    copy = ["cp", "--sparse=always", str(places.NODE_IMAGE), str(cache / name)]
+    copy = ["cp", "--sparse=always", str(paths.NODE_IMAGE), str(cache / name)]
     subprocess.run(copy, check=True)
     register(session, new, source)
     for image in present:

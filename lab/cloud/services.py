@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of all services: what runs in the lab, and what each waits for."""
 
-from cloud import places
-from cloud.probes import accepts, answers, listens, says
-from cloud.processes import Service
+from lab.cloud import paths
+from lab.cloud.probes import accepts, answers, listens, says
+from lab.cloud.processes import Service
 
 CONTROLLER = "203.0.113.1"
-ETC = places.INSIDE / "cloud" / "etc"
-RABBIT = places.INSIDE / "cloud" / "rabbitmq"
+ETC = paths.INSIDE / "cloud" / "etc"
+RABBIT = paths.INSIDE / "cloud" / "rabbitmq"
 
 
 def url(port: int) -> str:
@@ -18,31 +18,31 @@ def url(port: int) -> str:
 def openstack(name: str, *files: str, **named: object) -> Service:
     """Return an OpenStack daemon that reads the given files of lab/cloud/etc."""
     options = [f"--config-file={ETC / file}" for file in files]
-    return Service(name, (f"/usr/bin/{name}", *options), **named)  # type: ignore[arg-type]
+    return Service(name=name, command=(f"/usr/bin/{name}", *options), **named)  # type: ignore[arg-type]
 
 
 def log_says(name: str, words: str) -> dict[str, object]:
     """Return the probe argument of a daemon that shows only in its log that it is ready."""
-    return {"ready": says(places.LOG / f"{name}.log", words)}
+    return {"ready": says(paths.LOG / f"{name}.log", words)}
 
 
 def uwsgi(name: str, port: int, environment: dict[str, str]) -> Service:
     """Return a WSGI service, run by the ini file of its name."""
     command = ("/usr/bin/uwsgi", "--ini", str(ETC / f"{name}-uwsgi.ini"))
-    return Service(name, command, answers(url(port)), environment)
+    return Service(name=name, command=command, ready=answers(url(port)), environment=environment)
 
 
 MARIADB = Service(
-    "mariadb",
-    ("/usr/sbin/mariadbd", f"--defaults-file={ETC / 'mariadb.cnf'}"),
-    accepts("/run/mysqld/mysqld.sock"),
+    name="mariadb",
+    command=("/usr/sbin/mariadbd", f"--defaults-file={ETC / 'mariadb.cnf'}"),
+    ready=accepts("/run/mysqld/mysqld.sock"),
 )
 RABBITMQ = Service(
-    "rabbitmq",
-    ("/usr/bin/setpriv", "--reuid=rabbitmq", "--regid=rabbitmq", "--clear-groups")
+    name="rabbitmq",
+    command=("/usr/bin/setpriv", "--reuid=rabbitmq", "--regid=rabbitmq", "--clear-groups")
     + ("/usr/lib/rabbitmq/bin/rabbitmq-server",),
-    listens("127.0.0.1", 5672),
-    {
+    ready=listens("127.0.0.1", 5672),
+    environment={
         "HOME": str(RABBIT),
         "RABBITMQ_NODENAME": "lab@localhost",
         "RABBITMQ_CONFIG_FILE": str(ETC / "rabbitmq.conf"),
@@ -53,19 +53,19 @@ RABBITMQ = Service(
     },
 )
 MEMCACHED = Service(
-    "memcached",
-    ("/usr/bin/memcached", "-u", "memcache", "-l", "127.0.0.1", "-p", "11211"),
-    listens("127.0.0.1", 11211),
+    name="memcached",
+    command=("/usr/bin/memcached", "-u", "memcache", "-l", "127.0.0.1", "-p", "11211"),
+    ready=listens("127.0.0.1", 11211),
 )
 MIRROR = Service(
-    "mirror",
-    ("/usr/sbin/nginx", "-c", str(ETC / "nginx.conf")),
-    listens(CONTROLLER, 8080),
+    name="mirror",
+    command=("/usr/sbin/nginx", "-c", str(ETC / "nginx.conf")),
+    ready=listens(CONTROLLER, 8080),
 )
 REGISTRY = Service(
-    "registry",
-    ("/usr/bin/docker-registry", "serve", str(ETC / "registry.yml")),
-    answers(url(5000) + "v2/"),
+    name="registry",
+    command=("/usr/bin/docker-registry", "serve", str(ETC / "registry.yml")),
+    ready=answers(url(5000) + "v2/"),
 )
 KEYSTONE = uwsgi("keystone", 35357, {"OS_KEYSTONE_CONFIG_FILES": str(ETC / "keystone.conf")})
 PLACEMENT = uwsgi("placement", 8778, {"OS_PLACEMENT_CONFIG_DIR": str(ETC)})
@@ -82,8 +82,12 @@ HEAT_API = openstack("heat-api", "heat.conf", ready=answers(url(8004)))
 HEAT_API_CFN = openstack("heat-api-cfn", "heat.conf", ready=answers(url(8000)))
 HEAT_ENGINE = openstack("heat-engine", "heat.conf", **log_says("heat-engine", "Starting engine"))
 
-VIRTLOGD = Service("virtlogd", ("/usr/sbin/virtlogd",), accepts("/run/libvirt/virtlogd-sock"))
-LIBVIRTD = Service("libvirtd", ("/usr/sbin/libvirtd",), accepts("/run/libvirt/libvirt-sock"))
+VIRTLOGD = Service(
+    name="virtlogd", command=("/usr/sbin/virtlogd",), ready=accepts("/run/libvirt/virtlogd-sock")
+)
+LIBVIRTD = Service(
+    name="libvirtd", command=("/usr/sbin/libvirtd",), ready=accepts("/run/libvirt/libvirt-sock")
+)
 
 LINUXBRIDGE = openstack(
     "neutron-linuxbridge-agent",
@@ -110,13 +114,13 @@ METADATA = openstack(
     ready=accepts("/run/heatgen-lab/cloud/neutron/metadata_proxy"),
 )
 NOVA_COMPUTE = Service(
-    "nova-compute",
-    ("/usr/bin/python3", str(places.HERE / "bin" / "nova-compute"))
+    name="nova-compute",
+    command=("/usr/bin/python3", str(paths.HERE / "bin" / "nova-compute"))
     + (f"--config-file={ETC / 'nova.conf'}",),
-    says(places.LOG / "nova-compute.log", "Starting compute node"),
+    ready=says(paths.LOG / "nova-compute.log", "Starting compute node"),
 )
 
-# Who must be ready before whom. Names that are no service are steps of `life.up`.
+# Who must be ready before whom. Names that are no service are steps of `lifecycle.inside_up`.
 NEEDS: dict[Service, tuple[str, ...]] = {
     MIRROR: (),
     REGISTRY: (),

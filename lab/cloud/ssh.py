@@ -3,9 +3,9 @@
 
 import subprocess
 
-from cloud import places
-from cloud.problem import Problem
-from cloud.rest import COMPUTE, NETWORK, Json, Session
+from lab.cloud import paths
+from lab.cloud.http import COMPUTE, NETWORK, Json, Session
+from lab.cloud.problem import Problem
 
 USER = "debian"
 
@@ -26,7 +26,7 @@ def command_line(node: str, command: list[str]) -> list[str]:
     options += ["ServerAliveInterval=5", "ServerAliveCountMax=6"]
     return [
         *("ip", "netns", "exec", f"qrouter-{router}"),
-        *("ssh", "-i", str(places.KEY), "-b", source),
+        *("ssh", "-i", str(paths.KEY), "-b", source),
         *(word for option in options for word in ("-o", option)),
         f"{USER}@{address['ip_address']}",
         *command,

@@ -8,14 +8,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from artifacts.cache import Cache, content_key, default_root
-from artifacts.debian import ensure_packages
-from artifacts.outcome import EPILOG, guarded, link
-from artifacts.progress import BuildError, say
-
-from node.disk import make_disk
-from node.recipe import Recipe, image_inputs, load_recipe
-from node.rootfs import install_packages, make_root
+from lab.artifacts.cache import Cache, content_key, default_root
+from lab.artifacts.debian import ensure_packages
+from lab.artifacts.outcome import EPILOG, link, run_command
+from lab.artifacts.progress import BuildError, say
+from lab.node.disk import make_disk
+from lab.node.recipe import Recipe, image_inputs, load_recipe
+from lab.node.rootfs import install_packages, make_root
 
 FOLDER = Path(__file__).resolve().parent
 FORMAT = "1"  # raise it when the same recipe is to be made in another way
@@ -25,7 +24,7 @@ TOOLS = ["debian-archive-keyring", "e2fsprogs", "mmdebstrap", "util-linux"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = _parser().parse_args(arguments)
-    return guarded(lambda: _make(options.out, Cache(options.cache.absolute()), options.prune))
+    return run_command(lambda: _make(options.out, Cache(options.cache.absolute()), options.prune))
 
 
 def _parser() -> argparse.ArgumentParser:

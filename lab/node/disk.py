@@ -9,9 +9,8 @@ mounted without barriers and without zeroing the inode tables in the background.
 import os
 from pathlib import Path
 
-from artifacts.progress import run
-
-from node.recipe import Recipe
+from lab.artifacts.progress import run
+from lab.node.recipe import Recipe
 
 BLOCK_BYTES = 4096
 MIB = 2**20

@@ -5,10 +5,10 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from artifacts.recipes import from_table, read_toml
+from lab.artifacts.recipes import from_table, read_toml
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """The keys of recipe.toml.
 

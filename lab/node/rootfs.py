@@ -6,9 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from artifacts.progress import BuildError, run
-
-from node.recipe import Recipe, is_program
+from lab.artifacts.progress import BuildError, run
+from lab.node.recipe import Recipe, is_program
 
 SECONDS_TO_INSTALL = 1800.0
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"

@@ -7,10 +7,10 @@ import jsonschema
 import pytest
 
 from conformance import facts, facts_format
-from lab.trial import corpus
+from lab.faultinjection import recordings
 from tests.conformance import healthy
 
-RECORDINGS = sorted(corpus.FOLDER.rglob("*.json.gz"))
+RECORDINGS = sorted(recordings.FOLDER.rglob("*.json.gz"))
 
 
 def test_it_is_a_schema() -> None:
@@ -34,5 +34,5 @@ def test_made_facts_obey_the_schema() -> None:
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
 def test_recordings_obey_the_schema(path: Path) -> None:
-    """So is everything in the corpus."""
+    """So is everything in the recordings."""
     jsonschema.validate(facts.read(path), facts_format.schema())

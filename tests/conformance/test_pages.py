@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from conformance import facts_format
-from lab.trial import report
+from lab.faultinjection import report
 
 REFERENCE = Path(__file__).parents[2] / "doc" / "reference"
 REGENERATE = "HEATGEN_REGENERATE=1 tox run -e unit -- tests/conformance/test_pages.py"

@@ -3,11 +3,11 @@
 
 import pytest
 
-from lab.trial import catalog
-from lab.trial.catalog import Fault
-from lab.trial.clusters import NoClusterError
-from lab.trial.sweep import Sweep
-from lab.trial.trial import TrialError
+from lab.faultinjection import catalog
+from lab.faultinjection.campaign import Campaign
+from lab.faultinjection.catalog import Fault
+from lab.faultinjection.clusters import NoClusterError
+from lab.faultinjection.runner import TrialError
 
 FAULTS = [
     pytest.param(fault, id=name, marks=[pytest.mark.few] if fault.few else [])
@@ -16,10 +16,10 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault(fault: Fault, sweep: Sweep) -> None:
+def test_fault(fault: Fault, campaign: Campaign) -> None:
     """The suite sees the fault, says where and why, and sees nothing else."""
     try:
-        record = sweep.hold(fault)
+        record = campaign.run(fault)
     except (NoClusterError, TrialError) as problem:
         pytest.fail(str(problem), pytrace=False)
     print(record.line())

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from conformance.stage import RUN_LABEL
-from lab.trial import clusters, suite
-from lab.trial.results import Results
-from tests.lab import controller, health, power
-from tests.lab.cluster import Cluster
+from lab.faultinjection import clusters, suite
+from lab.faultinjection.results import Results
+from lab.harness import controller, health, power
+from lab.harness.cluster import Cluster
 
-PLAIN = controller.CHECKOUT / "lab" / "plain" / "cluster"
+PLAIN = controller.CHECKOUT / "lab" / "reference_cluster" / "cluster"
 SCENE_SECONDS = 60
 POLL_SECONDS = 10
 STOPPED = ("openstack", "server", "list", "-f", "value", "-c", "Name", "--status", "SHUTOFF")

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import cluster as clusters
-from tests.lab import figures, health, workload
-from tests.lab.cluster import Cluster
-from tests.lab.figures import Figure
-from tests.lab.secrets import Treasury
-from tests.lab.workload import Workload
+from lab.harness import cluster as clusters
+from lab.harness import figures, health, workload
+from lab.harness.cluster import Cluster
+from lab.harness.figures import Figure
+from lab.harness.secrets import Treasury
+from lab.harness.workload import Workload
 
 # The order of the modules: what only looks, what changes the cluster by the book, what breaks it.
 # What is not named comes first.

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.lab import controller, health
-from tests.lab.cluster import Cluster
+from lab.harness import controller, health
+from lab.harness.cluster import Cluster
 
 MINUTES = 10
 SPEC = "cluster.yaml"

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 from cryptography import x509
 
-from tests.lab import controller
-from tests.lab.cluster import Cluster, Node, on_all
-from tests.lab.figures import Figure
+from lab.harness import controller
+from lab.harness.cluster import Cluster, Node, on_all
+from lab.harness.figures import Figure
 
 PKI = "/var/lib/kubelet/pki"
 RENEW_SECONDS = 180

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.lab import cluster as clusters
-from tests.lab import controller, etcd, health, power
-from tests.lab.cluster import Cluster, Node
-from tests.lab.figures import Figure
-from tests.lab.watch import Watch, from_node, from_outside, watching
-from tests.lab.workload import NAMESPACE, Workload
+from lab.harness import cluster as clusters
+from lab.harness import controller, etcd, health, power
+from lab.harness.cluster import Cluster, Node
+from lab.harness.figures import Figure
+from lab.harness.watch import Watch, from_node, from_outside, watching
+from lab.harness.workload import NAMESPACE, Workload
 
 pytestmark = pytest.mark.long
 

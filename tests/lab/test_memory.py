@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every node has room: what it uses at rest is far below what its flavor gives it."""
 
-from tests.lab.cluster import Cluster, on_all
-from tests.lab.figures import Figure
+from lab.harness.cluster import Cluster, on_all
+from lab.harness.figures import Figure
 
 MIB = 2**20
 # Of the node's own control group, whose limit is the flavor's memory (lab/README.rst). What counts

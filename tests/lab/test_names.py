@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.cluster import COREDNS, Cluster
+from lab.harness.cluster import COREDNS, Cluster
 
 pytestmark = pytest.mark.long
 

@@ -9,18 +9,17 @@ import json
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.lab import controller
-from tests.lab.cluster import Cluster, Node
-from tests.lab.figures import Figure
-from tests.lab.workload import Workload
+from lab.harness import controller
+from lab.harness.cluster import Cluster, Node
+from lab.harness.figures import Figure
+from lab.harness.workload import Workload
 
-PROGRAM = Path(__file__).parent / "programs" / "scan.py"
+PROGRAM = controller.CHECKOUT / "lab" / "harness" / "programs" / "scan.py"
 SSH, API, KUBELET, ETCD, PEERS = 22, 6443, 10250, 2379, 2380
 NODE_PORTS = [30000, 32767]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.harness import controller
+from lab.harness.cluster import Cluster
 from tests import shown
-from tests.lab import controller
-from tests.lab.cluster import Cluster
 
 # What the user of a stack has beside cluster.yaml; the key is the one the stack was made with.
 FILES = ("cluster.yaml", "cluster.lock.yaml", "cluster.admin.key", "cluster.admin.csr")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import certificates, controller, etcd, health, power
-from tests.lab import cluster as clusters
-from tests.lab.cluster import Cluster, Node, fingerprints
-from tests.lab.figures import Figure
-from tests.lab.watch import from_node, from_outside, watching
-from tests.lab.workload import NAMESPACE, Workload
+from lab.harness import certificates, controller, etcd, health, power
+from lab.harness import cluster as clusters
+from lab.harness.cluster import Cluster, Node, fingerprints
+from lab.harness.figures import Figure
+from lab.harness.watch import from_node, from_outside, watching
+from lab.harness.workload import NAMESPACE, Workload
 
 pytestmark = pytest.mark.long
 
@@ -31,7 +31,7 @@ USE_TOKEN = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Before:
     """What must outlive the loss, as it was before."""
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.lab import certificates, controller, health, secrets
-from tests.lab import cluster as clusters
-from tests.lab.cluster import COREDNS, Cluster, Node, fingerprints
-from tests.lab.figures import Figure
-from tests.lab.secrets import Treasury
-from tests.lab.watch import Target, Watch, from_node, from_outside, watching
-from tests.lab.workload import NAMESPACE, Workload
+from lab.harness import certificates, controller, health, secrets
+from lab.harness import cluster as clusters
+from lab.harness.cluster import COREDNS, Cluster, Node, fingerprints
+from lab.harness.figures import Figure
+from lab.harness.secrets import Treasury
+from lab.harness.watch import Target, Watch, from_node, from_outside, watching
+from lab.harness.workload import NAMESPACE, Workload
 
 pytestmark = pytest.mark.long
 

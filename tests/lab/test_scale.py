@@ -4,13 +4,13 @@
 import json
 from pathlib import Path
 
-from tests.lab import certificates, controller, health, secrets
-from tests.lab import cluster as clusters
-from tests.lab.cluster import Cluster
-from tests.lab.figures import Figure
-from tests.lab.secrets import Treasury
-from tests.lab.watch import from_node, from_outside, watching
-from tests.lab.workload import NAMESPACE, Workload
+from lab.harness import certificates, controller, health, secrets
+from lab.harness import cluster as clusters
+from lab.harness.cluster import Cluster
+from lab.harness.figures import Figure
+from lab.harness.secrets import Treasury
+from lab.harness.watch import from_node, from_outside, watching
+from lab.harness.workload import NAMESPACE, Workload
 
 # Nothing of the control plane restarts, so a request may be slow on a busy machine, no more.
 OUTAGE_SECONDS = 3.0

@@ -12,10 +12,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.lab import controller, secrets, traces
-from tests.lab.cluster import Cluster
-from tests.lab.figures import Figure
-from tests.lab.secrets import Treasury
+from lab.harness import controller, secrets, traces
+from lab.harness.cluster import Cluster
+from lab.harness.figures import Figure
+from lab.harness.secrets import Treasury
 
 SEALED = "-----BEGIN CMS-----"
 

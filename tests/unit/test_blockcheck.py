@@ -168,6 +168,13 @@ def test_missing_library() -> None:
     assert "hot/lib/step.sh: error: is missing" in lint(files)
 
 
+def test_missing_part_of_the_library() -> None:
+    """A part that the library sources has to be there as well."""
+    files = tiny.tree()
+    files["lib/step.sh"] += b'# shellcheck source=hot/lib/a.sh\nsource "$HEATGEN_LIB/a.sh"\n'
+    assert "hot/lib/a.sh: error: is missing" in lint(files)
+
+
 def test_place_in_a_script() -> None:
     """A fault in a script is quoted from the script."""
     files = tiny.tree()

@@ -6,7 +6,7 @@
 
 from hypothesis import HealthCheck, given, settings
 
-from . import clusters
+from bench import random_clusters
 
 # The same examples each time: a fast test must not fail by chance.
 QUICK = settings(
@@ -16,18 +16,18 @@ QUICK = settings(
 
 def test_the_good_one_is_rendered() -> None:
     """What the others are made from gives a template: else they would all stop early."""
-    assert clusters.judge(clusters.GOOD.encode()) == "template"
+    assert random_clusters.judge(random_clusters.GOOD.encode()) == "template"
 
 
 @QUICK
-@given(clusters.changed_data())
+@given(random_clusters.changed_data())
 def test_any_value_anywhere(raw: bytes) -> None:
     """Wrong values of known keys."""
-    clusters.judge(raw)
+    random_clusters.judge(raw)
 
 
 @QUICK
-@given(clusters.changed_text())
+@given(random_clusters.changed_text())
 def test_any_text(raw: bytes) -> None:
     """Texts that are cut up."""
-    clusters.judge(raw)
+    random_clusters.judge(raw)

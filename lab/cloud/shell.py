@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The environment of commands inside the lab's namespace."""
+
+import os
+
+from lab.cloud import http, paths
+
+
+def shell_environment(user: str) -> dict[str, str]:
+    """Return our environment with a user's OS_*, the project's commands and kubectl at hand."""
+    kubectl = sorted(paths.MIRROR.glob("dl.k8s.io/release/*/bin/linux/amd64"))
+    path = [str(paths.VENV / "bin"), os.environ["PATH"], *(str(path) for path in kubectl)]
+    environment = {**os.environ, **http.environment(user), "PATH": ":".join(path)}
+    if kubeconfig := paths.kubeconfig():
+        environment.setdefault("KUBECONFIG", str(kubeconfig))
+    return environment

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of `make demo` and `make demo-ha`, in order, and what is told at their end."""
+
+import shutil
+import time
+from functools import partial
+
+from lab.cloud import packages, paths, steps
+from lab.cloud.steps import Step, say
+from lab.demo import inside, record, stack, tools
+from lab.demo.demo import Demo
+
+
+def cloud_up() -> None:
+    """Bring the lab up."""
+    tools.run([str(paths.LAUNCHER), "up"])
+
+
+def lock(demo: Demo) -> str | None:
+    """Pin the artefacts of the cluster as the mirror serves them now."""
+    shutil.copyfile(demo.source, demo.cluster)
+    served = (str(paths.MIRROR.resolve()), str(paths.REGISTRY.resolve()))
+    stamp = record.digest(demo.cluster, *served)
+    locked = (demo.directory / "cluster.lock.yaml").exists()
+    if locked and record.stamped(demo.directory, "lock", stamp):
+        return "done already"
+    # What it serves was built here: it may well have changed.
+    inside.run(["heatgen", "lock", "--update", str(demo.cluster)], demo.directory)
+    record.stamp(demo.directory, "lock", stamp)
+    return None
+
+
+def render(demo: Demo) -> None:
+    """Write the template; quick, pure, hence done each time."""
+    words = ["heatgen", "render", str(demo.cluster), "-o", str(demo.template)]
+    inside.run(words, demo.directory)
+
+
+def conformance(demo: Demo) -> None:
+    """Prove the cluster, each time."""
+    files = {"--kubeconfig": demo.kubeconfig, "--expect": demo.expected}
+    files |= {"--junitxml": demo.directory / "conformance.xml"}
+    files |= {"--save-facts": demo.directory / "facts.json"}
+    files |= {"--results": demo.directory / "results.jsonl", "--report": demo.report}
+    options = [word for option, path in files.items() for word in (option, str(path))]
+    suite = ["pytest", "conformance/", "-n", "auto", "-p", "no:cacheprovider", *options]
+    inside.run(suite, paths.CHECKOUT)
+
+
+def steps_of(demo: Demo) -> tuple[Step, ...]:
+    """Return all steps of one demonstration."""
+    return (
+        Step("tools", tools.install_tools),
+        Step("artefacts", lambda: tools.build("artifacts"), ("tools",)),
+        Step("node image", lambda: tools.build("node"), ("tools",)),
+        Step("packages", packages.install, ("tools",)),
+        Step("virtual environment", tools.make_venv, ("tools",)),
+        Step("cloud", cloud_up, ("packages", "artefacts", "node image")),
+        Step("lock", partial(lock, demo), ("cloud", "virtual environment")),
+        Step("render", partial(render, demo), ("lock",)),
+        Step("stack", partial(stack.create, demo), ("render",)),
+        Step("kubeconfig", partial(stack.outputs, demo), ("stack",)),
+        Step("conformance", partial(conformance, demo), ("kubeconfig",)),
+    )
+
+
+def demonstrate(demo: Demo) -> None:
+    """Do what is to be done, tell how long it took and where things are."""
+    demo.directory.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    seconds = steps.run(steps_of(demo))
+    seconds["all"] = time.monotonic() - began
+    record.add_timings(demo.name, {name: round(value, 1) for name, value in seconds.items()})
+    say("\nThe cluster stands. Seconds of each step; some ran side by side:")
+    for name, value in seconds.items():
+        say(f"  {name:<28} {value:6.1f}")
+    say(
+        f"""
+The template        {demo.template} ({demo.template.stat().st_size} bytes)
+Its kubeconfig      {demo.kubeconfig}
+The suite's report  {demo.report}
+Look around         lab/lab shell kubectl get nodes -o wide
+                    lab/lab shell openstack stack resource list {demo.name}
+                    lab/lab ssh {demo.name}-control-0
+End it all          make lab-down"""
+    )

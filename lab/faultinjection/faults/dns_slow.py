@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One replica of the cluster's DNS answers seconds late: questions reach it at 1200 bits a second.
+
+It is Ready all the time, for nothing but UDP to port 53 is slow.
+"""
+
+from lab.faultinjection.context import WHOLE_CLUSTER, Context, Victims
+
+KIND = "effect"
+LATE = "some of its questions wait for so long that a resolver gives up, or asks again"
+COMPANIONS = {
+    "test_dns_answers_at_its_service": LATE,
+    "test_service_name_resolves": LATE,
+    "test_api_name_resolves": LATE,
+    "test_headless_service_names_its_pods": LATE,
+    "test_every_replica_of_dns_answers": LATE,
+}
+
+SHAPE = """
+ping -c 1 -W 2 {pod} >/dev/null
+mac=$(ip neighbour show {pod} dev cni0 | sed -n 's/.*lladdr \\([0-9a-f:]*\\).*/\\1/p')
+port=$(bridge fdb show br cni0 | sed -n "s/^$mac dev \\([^ ]*\\).*/\\1/p" | head -n 1)
+tc qdisc replace dev $port root handle 1: htb default 10
+tc class replace dev $port parent 1: classid 1:10 htb rate 1gbit quantum 1500
+tc class replace dev $port parent 1: classid 1:20 htb rate 1200bit burst 100 cburst 100 quantum 1500
+tc filter add dev $port parent 1: protocol ip u32 \\
+    match ip protocol 17 0xff match ip dport 53 0xffff flowid 1:20
+"""
+FREE = """
+for port in $(tc qdisc show | sed -n 's/^qdisc htb 1: dev \\([^ ]*\\) root.*/\\1/p'); do
+    tc qdisc del dev $port root
+done
+"""
+
+
+def inject(context: Context) -> Victims:
+    """Slow down the way to the first replica."""
+    pods = context.ask("get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns")["items"]
+    pod = min(pods, key=lambda each: str(each["metadata"]["name"]))
+    (node,) = (node for node in context.nodes if node.name == pod["spec"]["nodeName"])
+    node.run(SHAPE.format(pod=pod["status"]["podIP"]))
+    return WHOLE_CLUSTER
+
+
+def heal(context: Context) -> None:
+    """Free every way that is slow."""
+    context.on(context.nodes, FREE)

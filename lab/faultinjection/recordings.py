@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What trials leave in the checkout: recorded facts, packed, and in short what each came to.
+
+`tests/conformance` judges the recordings again without a cluster; the documents show the rest.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance import facts
+from conformance.detects import FAULTS
+
+FOLDER = Path(__file__).parents[2] / "tests" / "conformance" / "recorded"
+SOUND = FOLDER / "sound"
+FAULTY = FOLDER / "faults"
+TRIALS = FOLDER / "trials.json"
+BASELINE = ".baseline"
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A trial in short. red: each red check with its role, see `verdict.Red`."""
+
+    kind: str
+    cluster: str
+    victims: list[str]
+    exact: bool
+    green: bool
+    seconds: dict[str, float]
+    red: dict[str, str]
+
+
+def sound(cluster: str) -> dict[str, Any]:
+    """The facts of a sound cluster, as plain JSON."""
+    return dict(facts.read(SOUND / f"{cluster}.json.gz"))
+
+
+def records(folder: Path) -> dict[str, dict[str, Any]]:
+    """The records in a report folder, by fault, in the catalog's order."""
+    found = {name: folder / f"{name}.json" for name in FAULTS}
+    return {name: json.loads(path.read_text()) for name, path in found.items() if path.exists()}
+
+
+def in_short(record: dict[str, Any]) -> Trial:
+    """A record without what only this one run is about."""
+    kept = {key: record[key] for key in Trial.__annotations__ if key != "red"}
+    return Trial(**kept, red={check: red["role"] for check, red in record["red"].items()})
+
+
+def trials() -> dict[str, Trial]:
+    """What the trials came to that are kept in the checkout."""
+    plain = json.loads(TRIALS.read_text())["trials"] if TRIALS.exists() else {}
+    return {name: Trial(**plain[name]) for name in FAULTS if name in plain}
+
+
+def publish(folder: Path) -> list[Path]:
+    """Put a report folder's records and recordings into the checkout; return what was written.
+
+    What it holds no record of stays as it is. Only what was judged exactly becomes a recording to
+    judge again.
+    """
+    new = {name: in_short(record) for name, record in records(folder).items()}
+    kept = trials() | new
+    written = [TRIALS]
+    SOUND.mkdir(parents=True, exist_ok=True)
+    FAULTY.mkdir(parents=True, exist_ok=True)
+    written += [
+        _pack(path, SOUND / f"{path.name.partition(BASELINE)[0]}.json.gz")
+        for path in sorted(folder.glob(f"*{BASELINE}.facts.json"))
+    ]
+    for name, trial in new.items():
+        recording, packed = folder / f"{name}.facts.json", FAULTY / f"{name}.json.gz"
+        packed.unlink(missing_ok=True)
+        if trial.exact and trial.kind != "replayed" and recording.exists():
+            written.append(_pack(recording, packed))
+    plain = {name: asdict(kept[name]) for name in FAULTS if name in kept}
+    text = json.dumps({"format": FORMAT, "trials": plain}, indent=1, sort_keys=True)
+    TRIALS.write_text(text + "\n")
+    return written
+
+
+def publishable(folder: Path) -> Iterable[Path]:
+    """The recordings that `publish` would take."""
+    return sorted(folder.glob("*.facts.json"))
+
+
+def _pack(source: Path, target: Path) -> Path:
+    facts.write(target, source.read_text())
+    return target

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fault and results of tests, for the tests of the runner and of its verdicts."""
+
+from types import ModuleType
+from typing import Any
+
+from conformance.results import Result
+from lab.faultinjection.catalog import Fault
+from lab.faultinjection.context import Victims
+
+VICTIM = Victims(("demo-worker-0",))
+
+
+def fault(**said: Any) -> Fault:
+    """A fault whose module says this."""
+    module = ModuleType("vxlan_blocked")
+    vars(module).update({"KIND": "real", **said})
+    return Fault("vxlan-blocked", module)
+
+
+def result(check: str, outcome: str = "failed", said: str = "demo-worker-0: gone") -> Result:
+    """How one test of a check ended."""
+    return Result(
+        f"test_network.py::{check}[x]", check, "network", outcome, 0.1, said, f"{said}\n  seen  …"
+    )

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node image's recipe: what decides the image, and that it stays a stock one."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from lab.node import command
+from lab.node.disk import usage
+from lab.node.recipe import image_inputs, load_recipe
+
+RUNC = "usr/local/sbin/lab-runc"
+
+
+def copy_of_recipe(tmp_path: Path) -> Path:
+    """The recipe's folder, to be altered."""
+    return Path(shutil.copytree(command.FOLDER, tmp_path / "node", symlinks=True))
+
+
+def test_a_changed_link_or_file_makes_another_image(tmp_path: Path) -> None:
+    """Every path of the overlay counts, links by where they lead."""
+    folder = copy_of_recipe(tmp_path)
+    before = image_inputs(folder)
+    link = folder / "overlay/etc/resolv.conf"
+    link.unlink()
+    link.symlink_to("/elsewhere")
+    (folder / "overlay/etc/fresh").write_text("")
+    after = image_inputs(folder)
+    assert {name for name in after if after[name] != before.get(name)} == {
+        "link etc/resolv.conf",
+        "file etc/fresh",
+    }
+
+
+def test_a_program_that_may_not_run_makes_another_image(tmp_path: Path) -> None:
+    """Whether a file of the overlay may be run counts as its content does."""
+    folder = copy_of_recipe(tmp_path)
+    before = image_inputs(folder)
+    (folder / "overlay" / RUNC).chmod(0o644)
+    assert set(before) ^ set(image_inputs(folder)) == {f"program {RUNC}", f"file {RUNC}"}
+
+
+def test_docker_may_start_containers_without_lowering_scores(tmp_path: Path) -> None:
+    """The lab's runc lifts a score that the machine refuses, and leaves all else as it is."""
+    config = {"process": {"oomScoreAdj": -998, "args": ['"oomScoreAdj":-998']}, "linux": {}}
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config, separators=(",", ":")))
+    script = (command.FOLDER / "overlay" / RUNC).read_text()
+    real = tmp_path / "runc"
+    real.write_text('#!/bin/sh\necho "$@"\n')
+    real.chmod(0o755)
+    script = script.replace("/opt/heatgen/bin/runc", str(real))
+    done = subprocess.run(
+        ["bash", "-c", script, "lab-runc", "create", "--bundle", str(tmp_path), "id"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    config["process"]["oomScoreAdj"] = 0
+    assert json.loads(file.read_text()) == config
+    assert done.stdout == f"create --bundle {tmp_path} id\n"
+
+
+def test_daemons_wait_for_the_cluster() -> None:
+    """The image has keepalived for the steps to start; Debian's own enabling of it is undone."""
+    recipe = load_recipe(command.FOLDER)
+    assert "keepalived" in recipe.packages
+    assert "keepalived.service" in recipe.disabled_units
+    assert "keepalived.service" not in recipe.masked_units
+
+
+def test_the_image_is_a_stock_one() -> None:
+    """No agent and no part of a cluster is baked in: the user data brings them."""
+    packages = set(load_recipe(command.FOLDER).packages)
+    assert "cloud-init" in packages
+    assert not packages & {"containerd", "runc", "etcd-server", "kubelet", "os-collect-config"}
+
+
+def test_usage_counts_whole_blocks(tmp_path: Path) -> None:
+    """Each folder and each file, however small, takes a block and an inode; an empty one none."""
+    (tmp_path / "small").write_text("x")
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "large").write_bytes(b"x" * 4097)
+    assert usage(tmp_path) == (4096 + 4096 + 0 + 8192, 4)
