@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from conformance.verdict import CouldNotAskError
+from conformance.outcome import CouldNotAskError
 
 LEAST = 0.01  # seconds; an alarm in none at all would be no alarm
 

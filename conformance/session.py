@@ -16,18 +16,24 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from conformance import expectation, facts, idle, options, preflight, roster, stage
-from conformance.cluster import ANSWER_SECONDS, REACH_SECONDS, Cluster, reach
-from conformance.collect import collect
-from conformance.expectation import Expectation
-from conformance.facts import Facts, NodeStatus, from_plain
-from conformance.governance import IdleConnection
-from conformance.live import Live
-from conformance.making import ALL_OF_IT, Made
+from conformance import options
+from conformance.api import core_resources
+from conformance.api.client import ANSWER_SECONDS, REACH_SECONDS, Cluster, reach
+from conformance.collect.collector import collect
+from conformance.deploy import idle_connection, preflight
+from conformance.deploy.creation import ALL_OF_IT, Made
+from conformance.deploy.lifecycle import HASTE_SECONDS, Life, plan
+from conformance.deploy.live import Live
+from conformance.deploy.pod_monitor import Outlook
+from conformance.facts import expected as expectation
+from conformance.facts import serialization
+from conformance.facts.cluster_resources import IdleConnection
+from conformance.facts.expected import Expectation
+from conformance.facts.model import Facts, NodeStatus
+from conformance.facts.serialization import from_plain
+from conformance.manifests import base
 from conformance.options import Settings
-from conformance.outlook import Outlook
-from conformance.run import HASTE_SECONDS, Life, plan
-from conformance.verdict import CouldNotAskError, Unasked
+from conformance.outcome import CouldNotAskError, Unasked
 
 
 @dataclass
@@ -35,12 +41,12 @@ class Session:
     """One process's part in the run; `shared` is a directory that all its processes see."""
 
     settings: Settings
-    run: stage.Run
+    run: base.Run
     shared: Path | None = None
     begun: float = 0.0
     cluster: Cluster | None = None
     life: Life | None = None
-    resting: idle.Watch | None = None
+    resting: idle_connection.Watch | None = None
     made: Made = ALL_OF_IT
     notices: list[str] = field(default_factory=list)
     closed: bool = False
@@ -66,12 +72,12 @@ class Session:
         self.begun = time.time()
         self.life = Life(self.cluster, self.run)
         if self.shared:
-            self.resting = idle.Watch(self.cluster, self.shared, self.settings.idle)
+            self.resting = idle_connection.Watch(self.cluster, self.shared, self.settings.idle)
             self.resting.begin()
         self.life.begin()
         self.made = self.life.made
         if self.made.broken:
-            broken = f"{self.made.broken}; {roster.unreadiness(self.cluster)}"
+            broken = f"{self.made.broken}; {core_resources.unreadiness(self.cluster)}"
             self.made = Made(broken=broken)
             self.notices.append(broken)
         for name, refusal in self.made.refused.items():
@@ -93,8 +99,8 @@ class Session:
         try:
             if self.settings.replay:
                 return self._replayed()
-            return facts.load(kept) if kept and kept.exists() else None
-        except facts.FactsError:
+            return serialization.load(kept) if kept and kept.exists() else None
+        except serialization.FactsError:
             return None
 
     def live(self) -> Live:
@@ -117,15 +123,17 @@ class Session:
             return self.facts().idle
         assert self.shared is not None
         left = self.begun + self.settings.idle - time.time()
-        return idle.result(self.shared, max(left, 0.0) + 2 * idle.ANSWER_SECONDS)
+        return idle_connection.result(
+            self.shared, max(left, 0.0) + 2 * idle_connection.ANSWER_SECONDS
+        )
 
     def save(self) -> bool:
         """Controller only: keep what is known at the end, if that was asked for; False if not."""
         kept = self.shared / "facts.json" if self.shared else None
         if not self.settings.save or not self.shared or not kept or not kept.exists():
             return False
-        known = replace(facts.load(kept), idle=idle.read(self.shared))
-        facts.write(self.settings.save, facts.dump(known))
+        known = replace(serialization.load(kept), idle=idle_connection.read(self.shared))
+        serialization.write(self.settings.save, serialization.dump(known))
         return True
 
     def told(self) -> dict[str, Any]:
@@ -136,7 +144,7 @@ class Session:
     def asking_seconds(self) -> dict[str, float]:
         """How long collecting took, if this run collected."""
         kept = self.shared / "facts.json" if self.shared else None
-        return facts.load(kept).seconds if kept and kept.exists() else {}
+        return serialization.load(kept).seconds if kept and kept.exists() else {}
 
     def close(self) -> None:
         """Controller only: forget what the processes shared."""
@@ -155,7 +163,7 @@ class Session:
 
     def _replayed(self) -> Facts:
         assert self.settings.replay is not None
-        return facts.load(self.settings.replay)
+        return serialization.load(self.settings.replay)
 
     def _collected(self) -> Facts:
         assert self.shared is not None
@@ -165,11 +173,11 @@ class Session:
                 raise CouldNotAskError(failed.read_text())
             if not kept.exists():
                 try:
-                    kept.write_text(facts.dump(self._collect()))
+                    kept.write_text(serialization.dump(self._collect()))
                 except CouldNotAskError as problem:
                     failed.write_text(f"no facts: {problem}")
                     raise
-        return facts.load(kept)
+        return serialization.load(kept)
 
     def _collect(self) -> Facts:
         patience = max(self.begun + self.settings.patience - time.time(), 1.0)
@@ -185,7 +193,7 @@ def open_controller(settings: Settings) -> Session:
     """
     try:
         if settings.replay:
-            return Session(settings, recorded(facts.load(settings.replay), settings.image))
+            return Session(settings, recorded(serialization.load(settings.replay), settings.image))
         begun = time.monotonic()
         cluster, _ = reach(settings.kubeconfig)
         left = REACH_SECONDS - (time.monotonic() - begun)
@@ -193,23 +201,23 @@ def open_controller(settings: Settings) -> Session:
         found = preflight.look(cluster, expectation.understand(settings.expected, ""))
         cluster.answer_seconds = ANSWER_SECONDS
         run = plan(found, settings.image, settings.quick)
-    except (CouldNotAskError, facts.FactsError) as problem:
+    except (CouldNotAskError, serialization.FactsError) as problem:
         raise pytest.UsageError(str(problem)) from None
     shared = Path(tempfile.mkdtemp(prefix="conformance-"))
     notices = [f"the API does not tell its nodes: {found.broken}"] if found.broken else []
     return Session(settings, run, shared, cluster=cluster, notices=notices + found.obstacles())
 
 
-def recorded(found: Facts, image: str) -> stage.Run:
+def recorded(found: Facts, image: str) -> base.Run:
     """The run that a recording is of, as far as tests are spread by it."""
     nodes = list(found.nodes.values())
     servers = [] if isinstance(found.api_servers, Unasked) else found.api_servers
-    return stage.Run("replay", image, nodes, servers or roster.with_control([], nodes))
+    return base.Run("replay", image, nodes, servers or core_resources.with_control([], nodes))
 
 
 def open_worker(settings: Settings, told: dict[str, Any]) -> Session:
     """Join the run that the controller began."""
-    run = from_plain(stage.Run, told["run"])
+    run = from_plain(base.Run, told["run"])
     made = from_plain(Made, told["made"])
     return Session(settings, run, Path(told["shared"]), told["begun"], made=made)
 

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from conformance.detects import FAULTS
+from conformance.faults import FAULTS
 from lab.trial import catalog, clusters, corpus, report, trial
 from lab.trial.catalog import KINDS
 from lab.trial.sweep import Sweep

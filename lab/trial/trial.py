@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from conformance.results import FAILED, PASSED
+from conformance.results.records import FAILED, PASSED
 from lab.trial import catalog, corpus, suite, verdict
 from lab.trial.catalog import Fault
 from lab.trial.results import Results, address, ended, read

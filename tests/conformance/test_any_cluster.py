@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from conformance.facts import Lease
-from conformance.roster import noted_lease
+from conformance.api.core_resources import noted_lease
+from conformance.facts.model import Lease
 from tests.conformance import healthy
 from tests.conformance.conftest import Verdicts
 

@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
-from conformance import pods, stage
-from conformance.cluster import Cluster, RefusedError, asked
-from conformance.collect import IDENTITIES, Inquiry, await_probes
-from conformance.execute import Ran
-from conformance.expectation import NOTHING, Expectation, understand
-from conformance.facts import NodeStatus, Services, from_plain
-from conformance.making import Made, Refusal
-from conformance.outlook import Outlook
-from conformance.paths import Ping
-from conformance.roster import with_control
-from conformance.stage import Run
-from conformance.verdict import CouldNotAskError, LostError, Unasked
+from conformance.api import pods
+from conformance.api.client import Cluster, RefusedError, asked
+from conformance.api.core_resources import with_control
+from conformance.api.execute import Ran
+from conformance.collect.collector import IDENTITIES, Inquiry, await_probes
+from conformance.deploy.creation import Made, Refusal
+from conformance.deploy.pod_monitor import Outlook
+from conformance.facts.expected import NOTHING, Expectation, understand
+from conformance.facts.model import NodeStatus, Services
+from conformance.facts.network import Ping
+from conformance.facts.serialization import from_plain
+from conformance.manifests import base
+from conformance.manifests.base import Run
+from conformance.outcome import CouldNotAskError, LostError, Unasked
 from tests.conformance import healthy
 
 Json = dict[str, Any]
@@ -58,7 +60,7 @@ def probe(app: str, node: str, age: float = 5, waiting: str = "", message: str =
     return {
         "metadata": {
             "name": f"{app}-{node}",
-            "labels": {stage.APP_LABEL: app},
+            "labels": {base.APP_LABEL: app},
             "creationTimestamp": created,
         },
         "spec": {"nodeName": node},
@@ -72,7 +74,7 @@ def probe(app: str, node: str, age: float = 5, waiting: str = "", message: str =
 
 def both(node: str, **fate: Any) -> list[Json]:
     """Both probes of a node."""
-    return [probe(app, node, **fate) for app in (stage.NET_PROBE, stage.HOST_PROBE)]
+    return [probe(app, node, **fate) for app in (base.NET_PROBE, base.HOST_PROBE)]
 
 
 def inquiry(cluster: StandStill, of: Run, expected: Expectation = NOTHING) -> Inquiry:
@@ -95,7 +97,7 @@ def test_failing_image_is_given_up_before_patience_ends() -> None:
     await_probes(Outlook(cluster, run()), patience=9)
     assert cluster.looks == 1
     with pytest.raises(CouldNotAskError, match=r"ErrImagePull: not found.*kubectl describe pod"):
-        inquiry(cluster, run()).probe(stage.HOST_PROBE, ONE)
+        inquiry(cluster, run()).probe(base.HOST_PROBE, ONE)
 
 
 def test_young_failure_is_given_its_chance() -> None:
@@ -112,7 +114,7 @@ def test_node_that_is_silent_is_not_waited_for() -> None:
     await_probes(Outlook(cluster, of), patience=9)
     assert cluster.looks == 1
     with pytest.raises(CouldNotAskError, match="not Ready: NodeStatusUnknown: no word"):
-        inquiry(cluster, of).probe(stage.HOST_PROBE, ONE)
+        inquiry(cluster, of).probe(base.HOST_PROBE, ONE)
 
 
 def test_kubelet_of_a_silent_node_is_not_asked() -> None:
@@ -126,37 +128,37 @@ def test_kubelet_of_a_silent_node_is_not_asked() -> None:
 def test_node_without_network_is_asked_on_the_host() -> None:
     """Its kubelet speaks, and what has no network of its own runs; pods are asked in vain."""
     of = run(ready=False, reasons={"Ready": "KubeletNotReady: cni plugin not initialized"})
-    cluster = StandStill([*both(CONTROL), probe(stage.HOST_PROBE, ONE), *both(TWO)])
+    cluster = StandStill([*both(CONTROL), probe(base.HOST_PROBE, ONE), *both(TWO)])
     await_probes(Outlook(cluster, of), patience=9)
     assert cluster.looks == 1
     told = inquiry(cluster, of)
-    assert told.probe(stage.HOST_PROBE, ONE) == f"probe-host-{ONE}"
+    assert told.probe(base.HOST_PROBE, ONE) == f"probe-host-{ONE}"
     assert told.causes().keys() == {ONE}
     assert "nothing in /etc/cni/net.d" in told.causes()[ONE]
 
 
 def test_probe_that_was_refused_is_not_waited_for() -> None:
     """What the API did not take is told by its answer."""
-    host = stage.probe(stage.HOST_PROBE, ONE)
+    host = base.probe(base.HOST_PROBE, ONE)
     made = Made({host: Refusal(403, "no privileged pods here")})
-    cluster = StandStill([*both(CONTROL), probe(stage.NET_PROBE, ONE), *both(TWO)])
+    cluster = StandStill([*both(CONTROL), probe(base.NET_PROBE, ONE), *both(TWO)])
     found = await_probes(Outlook(cluster, run()), 9, made.refused)
     assert cluster.looks == 1
     told = Inquiry(cluster, run(), NOTHING, SERVICES, found, made)
     with pytest.raises(RefusedError, match="no privileged pods here"):
-        told.probe(stage.HOST_PROBE, ONE)
+        told.probe(base.HOST_PROBE, ONE)
 
 
 def test_what_pods_see_is_told_where_the_host_may_not_be_looked_at() -> None:
     """The refusal is a skip for what the host would tell, and only for that."""
-    made = Made({stage.probe(stage.HOST_PROBE, ONE): Refusal(403, "no privileged pods here")})
+    made = Made({base.probe(base.HOST_PROBE, ONE): Refusal(403, "no privileged pods here")})
 
     class Speaking(StandStill):
         def execute(self, namespace: str, pod: str, command: list[str], seconds: float) -> Ran:
             assert (pod, command[2]) == (f"probe-net-{ONE}", "pod")
             return Ran(0, f"pod_ping {TWO} 5 5 0.4\nnameserver 10.96.0.10\n", "")
 
-    cluster = Speaking([*both(CONTROL), probe(stage.NET_PROBE, ONE), *both(TWO)])
+    cluster = Speaking([*both(CONTROL), probe(base.NET_PROBE, ONE), *both(TWO)])
     found = await_probes(Outlook(cluster, run()), 9, made.refused)
     view = Inquiry(cluster, run(), NOTHING, SERVICES, found, made).ask(ONE)
     assert view.pod_pings == {TWO: Ping(5, 5, 0.4)}

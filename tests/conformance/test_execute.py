@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from conformance import causes, execute
-from conformance.cluster import without_queries
-from conformance.facts import Facts, NodeView, from_plain
-from conformance.verdict import CouldNotAskError
+from conformance.api import execute
+from conformance.api.client import without_queries
+from conformance.facts.model import Facts, NodeView
+from conformance.facts.serialization import from_plain
+from conformance.outcome import CouldNotAskError
+from conformance.support import causes
 from tests.conformance import healthy
 
 SUCCESS = {"status": "Success"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance import expectation
+from conformance.facts import expected
 from tests.conformance import healthy
 
 PLAIN = healthy.expected()
@@ -37,7 +37,7 @@ def test_every_wrapping_is_understood(tmp_path: Path, content: str) -> None:
     """Each form in which `openstack stack output show` may give the output leads to the same."""
     file = tmp_path / "expect.json"
     file.write_text(content)
-    assert expectation.read(file) == PLAIN
+    assert expected.read(file) == PLAIN
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_bad_file_is_told(tmp_path: Path, content: str, words: str) -> None:
     """The message names the file and what is wrong with it."""
     file = tmp_path / "expect.json"
     file.write_text(content)
-    with pytest.raises(expectation.ExpectationError) as caught:
-        expectation.read(file)
+    with pytest.raises(expected.ExpectationError) as caught:
+        expected.read(file)
     assert words in str(caught.value)
     assert str(file) in str(caught.value)
 
@@ -62,17 +62,17 @@ def test_bad_file_is_told(tmp_path: Path, content: str, words: str) -> None:
 def test_parts_may_be_missing_and_unknown_ones_ignored() -> None:
     """What is not expected is empty; keys of later versions do no harm."""
     plain: dict[str, Any] = {"nodes": {}, "moons": 2}
-    understood = expectation.understand(plain, "file")
-    assert understood == expectation.NOTHING
+    understood = expected.understand(plain, "file")
+    assert understood == expected.NOTHING
     node = {"role": "worker", "address": "192.0.2.20", "mood": "good"}
-    understood = expectation.understand({"nodes": {"a": node}}, "file")
-    assert understood.nodes["a"] == expectation.ExpectedNode("worker", "192.0.2.20")
+    understood = expected.understand({"nodes": {"a": node}}, "file")
+    assert understood.nodes["a"] == expected.ExpectedNode("worker", "192.0.2.20")
 
 
 def test_runtime_is_the_nodes_own_or_the_main_one() -> None:
     """A group may have a runtime of its own; who says nothing has the cluster's."""
-    house = expectation.understand(healthy.expected(healthy.HOUSE), "test")
+    house = expected.understand(healthy.expected(healthy.HOUSE), "test")
     assert house.runtime("demo-docker-0") == "docker"
     assert house.runtime("demo-worker-0") == "containerd"
     assert house.runtime("a-stranger") == "containerd"
-    assert expectation.NOTHING.runtime("demo-worker-0") == ""
+    assert expected.NOTHING.runtime("demo-worker-0") == ""

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from conformance import fate
-from conformance.facts import Leader
-from conformance.outlook import SCHEDULER, missing
+from conformance.deploy import pod_diagnosis
+from conformance.deploy.pod_monitor import SCHEDULER, missing
+from conformance.facts.model import Leader
 
 Json = dict[str, Any]
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -58,48 +58,50 @@ def waiting(reason: str, message: str = "") -> Json:
 def test_sandbox_that_cannot_be_made_is_told_by_its_cause(message: str, said: str) -> None:
     """The event's long message comes to a few words; a first try may have come too early."""
     events = [event("FailedCreatePodSandBox", message, ago) for ago in (13, 1)]
-    assert fate.of_pod(pod(13), events, None, NOW).startswith(said)
-    assert fate.of_pod(pod(11), events, None, NOW) == ""
+    assert pod_diagnosis.of_pod(pod(13), events, None, NOW).startswith(said)
+    assert pod_diagnosis.of_pod(pod(11), events, None, NOW) == ""
 
 
 def test_sandbox_that_failed_once_for_no_known_cause_may_be_made_yet() -> None:
     """Two that make control groups at once, and one loses: the kubelet tries again."""
     once = event("FailedCreatePodSandBox", "mkdir /sys/fs/cgroup/devices/x: no such file", 14)
-    assert fate.of_pod(pod(15), [once], None, NOW) == ""
-    assert fate.of_pod(pod(15), [{**once, "count": 2}], None, NOW)
+    assert pod_diagnosis.of_pod(pod(15), [once], None, NOW) == ""
+    assert pod_diagnosis.of_pod(pod(15), [{**once, "count": 2}], None, NOW)
     known = event("FailedCreatePodSandBox", SANDBOX.format(PAUSE, PAUSE), 14)
-    assert fate.of_pod(pod(15), [known], None, NOW)
+    assert pod_diagnosis.of_pod(pod(15), [known], None, NOW)
 
 
 def test_try_that_succeeded_later_is_forgotten() -> None:
     """An event after the failed one shows that things move."""
     events = [event("FailedMount", "not yet", ago=9), event("Pulling", "image", ago=3)]
-    assert fate.of_pod(pod(60), events, None, NOW) == ""
-    assert fate.of_pod(pod(60), list(reversed(events)), None, NOW) == ""
+    assert pod_diagnosis.of_pod(pod(60), events, None, NOW) == ""
+    assert pod_diagnosis.of_pod(pod(60), list(reversed(events)), None, NOW) == ""
 
 
 def test_image_that_is_pulled_is_waited_for() -> None:
     """A slow registry is no broken one."""
     status = waiting("ContainerCreating")
-    assert fate.of_pod(pod(50, **status), [event("Pulling", "image", 49)], None, NOW) == ""
+    assert pod_diagnosis.of_pod(pod(50, **status), [event("Pulling", "image", 49)], None, NOW) == ""
     failed = waiting("ImagePullBackOff", 'Back-off pulling image "x": not found')
-    assert "ImagePullBackOff: Back-off" in fate.of_pod(pod(13, **failed), [], None, NOW)
-    assert fate.of_pod(pod(5, **failed), [], None, NOW) == ""
+    assert "ImagePullBackOff: Back-off" in pod_diagnosis.of_pod(pod(13, **failed), [], None, NOW)
+    assert pod_diagnosis.of_pod(pod(5, **failed), [], None, NOW) == ""
 
 
 def test_silent_kubelet_is_told_before_its_node_is_given_up() -> None:
     """The lease tells it within seconds; the condition Ready would take forty to fifty."""
     silence = timedelta(seconds=31)
-    assert "silent: the last sign of it was 31 s ago" in fate.of_pod(pod(9), [], silence, NOW)
-    assert fate.of_pod(pod(9), [], timedelta(seconds=11), NOW) == ""
+    assert "silent: the last sign of it was 31 s ago" in pod_diagnosis.of_pod(
+        pod(9), [], silence, NOW
+    )
+    assert pod_diagnosis.of_pod(pod(9), [], timedelta(seconds=11), NOW) == ""
     untouched = pod(26, startTime=None)
-    assert "has not taken the pod in 26 s" in fate.of_pod(untouched, [], None, NOW)
+    assert "has not taken the pod in 26 s" in pod_diagnosis.of_pod(untouched, [], None, NOW)
 
 
 def test_pod_that_was_refused_by_its_kubelet_has_failed() -> None:
     """Phase Failed is for good."""
     failed = pod(1, phase="Failed", reason="OutOfpods", message="Node didn't have enough resource")
-    assert fate.of_pod(failed, [], None, NOW).startswith("OutOfpods")
+    assert pod_diagnosis.of_pod(failed, [], None, NOW).startswith("OutOfpods")
 
 
 def test_pod_without_a_node_waits_for_a_scheduler_that_lives() -> None:
@@ -109,15 +111,15 @@ def test_pod_without_a_node_waits_for_a_scheduler_that_lives() -> None:
     assert told == "no kube-scheduler acts: its lease was renewed 31 s ago, by a_1"
     assert missing(SCHEDULER, {SCHEDULER: Leader("a_1", 16, 15)}) == ""
     assert missing(SCHEDULER, {}) == ""
-    assert fate.of_placing(pod(9, node=""), told, NOW) == told
-    assert fate.of_placing(pod(3, node=""), told, NOW) == ""
+    assert pod_diagnosis.of_placing(pod(9, node=""), told, NOW) == told
+    assert pod_diagnosis.of_placing(pod(3, node=""), told, NOW) == ""
     refused = {"type": "PodScheduled", "reason": "Unschedulable", "message": "0/3 nodes"}
-    assert fate.of_placing(pod(9, node="", conditions=[refused]), told, NOW) == ""
+    assert pod_diagnosis.of_placing(pod(9, node="", conditions=[refused]), told, NOW) == ""
 
 
 def test_long_messages_keep_their_beginning_and_their_end() -> None:
     """The cause stands at the end of what runtimes say."""
-    said = fate.meaning("begin " + "x" * 500 + " the cause")
+    said = pod_diagnosis.meaning("begin " + "x" * 500 + " the cause")
     assert said.startswith("begin ")
     assert said.endswith(" the cause")
     assert len(said) < 260

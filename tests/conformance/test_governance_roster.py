@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from conformance import governance_roster, idle
-from conformance.cluster import RefusedError
-from conformance.facts import Leader, NodeStatus
-from conformance.governance import ApiService, IdleConnection, Right
-from conformance.verdict import Unasked
+from conformance.api import cluster_resources
+from conformance.api.client import RefusedError
+from conformance.deploy import idle_connection
+from conformance.facts.cluster_resources import ApiService, IdleConnection, Right
+from conformance.facts.model import Leader, NodeStatus
+from conformance.outcome import Unasked
 
 Json = dict[str, Any]
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-ADMISSION, RBAC = governance_roster.ADMISSION, governance_roster.RBAC
+ADMISSION, RBAC = cluster_resources.ADMISSION, cluster_resources.RBAC
 
 
 class Told:
@@ -64,7 +65,7 @@ def test_only_webhooks_that_must_be_asked_count() -> None:
             "/apis/discovery.k8s.io/v1/namespaces/ns/endpointslices": slices,
         }
     )
-    outside, must = governance_roster.webhooks(cluster)
+    outside, must = cluster_resources.webhooks(cluster)
     assert (must.name, must.service, must.endpoints) == ("v: must", "ns/svc", 2)
     assert must.asked_about == "CREATE pods"
     assert (outside.name, outside.service) == ("m: outside", "")
@@ -78,11 +79,11 @@ def test_part_of_the_api_tells_why_it_is_away() -> None:
         "spec": {"service": {"namespace": "ns", "name": "svc"}},
         "status": {"conditions": [condition]},
     }
-    told = governance_roster.api_service(plain)
+    told = cluster_resources.api_service(plain)
     assert told == ApiService("v1.x", "ns/svc", "Missing: none")
     condition["status"] = "True"
-    assert governance_roster.api_service(plain).problem == ""
-    assert governance_roster.api_service(plain | {"status": {}}).problem != ""
+    assert cluster_resources.api_service(plain).problem == ""
+    assert cluster_resources.api_service(plain | {"status": {}}).problem != ""
 
 
 def test_rights_of_everybody_are_told() -> None:
@@ -113,7 +114,7 @@ def test_rights_of_everybody_are_told() -> None:
             },
         }
     )
-    found = {each.name: each for each in governance_roster.bindings(cluster)}
+    found = {each.name: each for each in cluster_resources.bindings(cluster)}
     assert set(found) == {"a", "c", "d"}
     assert found["a"].rights == [Right(["get"], ["pods"])]
     assert found["c"].rights == []
@@ -131,7 +132,7 @@ def test_ending_tells_how_long_and_why() -> None:
         "metadata": {"name": "old", "deletionTimestamp": since},
         "status": {"conditions": conditions},
     }
-    told = governance_roster.ending(plain, NOW)
+    told = cluster_resources.ending(plain, NOW)
     assert (told.namespace, told.seconds) == ("old", 70.0)
     assert told.reasons == {"NamespaceFinalizersRemaining": "x has them"}
 
@@ -147,10 +148,10 @@ def test_leader_is_watched_until_it_is_judged(
     """A lease that moves is well; one that does not is looked at until it is out of its term."""
     first = Leader("a", 5.0, 15.0, "t1")
     told = iter([first, first, second])
-    monkeypatch.setattr(governance_roster, "leaders", lambda _: {"kube-scheduler": next(told)})
+    monkeypatch.setattr(cluster_resources, "leaders", lambda _: {"kube-scheduler": next(told)})
     monkeypatch.setattr("time.sleep", lambda _: None)
     cluster: Any = None
-    assert governance_roster.watched_leaders(cluster)["kube-scheduler"].moved is moved
+    assert cluster_resources.watched_leaders(cluster)["kube-scheduler"].moved is moved
 
 
 def test_what_is_refused_is_no_end_of_all_else() -> None:
@@ -158,7 +159,7 @@ def test_what_is_refused_is_no_end_of_all_else() -> None:
     spaces: Json = {"/api/v1/namespaces": {"items": []}}
     cluster: Any = Told(spaces)
     nodes: list[NodeStatus] = []
-    told = governance_roster.governance(cluster, nodes)
+    told = cluster_resources.governance(cluster, nodes)
     assert told.endings == []
     assert isinstance(told.webhooks, Unasked)
     assert told.webhooks.permanent
@@ -188,8 +189,8 @@ def test_idle_connection_is_asked_once(
     """It rests, is asked, and what came of it is there for every process."""
     cluster: Any = Told({})
     cluster.bare_pool = lambda: Pool(second)
-    idle.Watch(cluster, tmp_path, 0.01).begin()
-    told = idle.result(tmp_path, 5.0)
+    idle_connection.Watch(cluster, tmp_path, 0.01).begin()
+    told = idle_connection.result(tmp_path, 5.0)
     assert isinstance(told, IdleConnection)
     assert (told.problem, told.seconds < 5) == (problem, True)
 
@@ -200,7 +201,7 @@ def test_connection_that_never_opened_is_no_verdict(tmp_path: Path) -> None:
     pool = Pool(None)
     pool.outcomes = [OSError("no route")]
     cluster.bare_pool = lambda: pool
-    idle.Watch(cluster, tmp_path, 0.01).begin()
-    told = idle.result(tmp_path, 5.0)
+    idle_connection.Watch(cluster, tmp_path, 0.01).begin()
+    told = idle_connection.result(tmp_path, 5.0)
     assert isinstance(told, Unasked)
     assert "no route" in told.unasked

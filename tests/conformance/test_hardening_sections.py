@@ -3,9 +3,9 @@
 
 import json
 
-from conformance import sections
-from conformance.facts import NodeView
-from conformance.hardening import (
+from conformance.collect import parse_node
+from conformance.facts.model import NodeView
+from conformance.facts.security import (
     ApiAnswer,
     AtRest,
     AuditLog,
@@ -16,7 +16,7 @@ from conformance.hardening import (
     Program,
     RuntimeView,
 )
-from conformance.verdict import Unasked
+from conformance.outcome import Unasked
 from tests.conformance.test_sections import framed, view
 
 PORT = """\
@@ -192,4 +192,4 @@ def test_units_tell_whether_they_are_to_start() -> None:
         "Id=keepalived.service\nLoadState=loaded\nActiveState=inactive\nSubState=dead\n"
         "UnitFileState=disabled"
     )
-    assert sections.parse_units(text)["keepalived"].file == "disabled"
+    assert parse_node.parse_units(text)["keepalived"].file == "disabled"

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from conformance import facts as facts_module
+from conformance.facts import model as facts_module
+from conformance.facts import serialization
 from tests.conformance import healthy
 from tests.conformance.conftest import SUITE, Verdicts, kubeconfig, run_suite
 
@@ -60,7 +61,7 @@ def test_strict_turns_skips_into_failures(replay: Replay) -> None:
 
 def test_nothing_judged_is_no_success(replay: Replay) -> None:
     """If every chosen test is skipped, the run does not end with status 0."""
-    verdicts = replay(healthy.facts(), "-k", "test_orchestration")
+    verdicts = replay(healthy.facts(), "-k", "test_scheduling")
     assert not verdicts.passed
     assert verdicts.skipped
     assert verdicts.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED
@@ -237,10 +238,10 @@ def test_facts_survive_being_kept(tmp_path: Path) -> None:
     plain["views"][ONE]["leases"] = {"unasked": "why", "permanent": True}
     file = tmp_path / "facts.json"
     file.write_text(json.dumps(plain))
-    loaded = facts_module.load(file)
-    kept = json.loads(facts_module.dump(loaded))
+    loaded = serialization.load(file)
+    kept = json.loads(serialization.dump(loaded))
     assert holds(kept, plain)
-    assert facts_module.from_plain(facts_module.Facts, kept) == loaded
+    assert serialization.from_plain(facts_module.Facts, kept) == loaded
 
 
 def holds(whole: Any, part: Any) -> bool:
@@ -253,12 +254,12 @@ def holds(whole: Any, part: Any) -> bool:
 @pytest.mark.parametrize("name", ["facts.json", "facts.json.gz"])
 def test_packed_facts_are_the_same(tmp_path: Path, name: str) -> None:
     """A name that ends in .gz packs them, always to the same bytes."""
-    facts = facts_module.from_plain(facts_module.Facts, healthy.facts())
+    facts = serialization.from_plain(facts_module.Facts, healthy.facts())
     kept = tmp_path / name
-    facts_module.write(kept, facts_module.dump(facts))
+    serialization.write(kept, serialization.dump(facts))
     before = kept.read_bytes()
-    facts_module.write(kept, facts_module.dump(facts_module.load(kept)))
-    assert facts_module.load(kept) == facts
+    serialization.write(kept, serialization.dump(serialization.load(kept)))
+    assert serialization.load(kept) == facts
     assert kept.read_bytes() == before
     assert (len(before) < 9000) == name.endswith(".gz")
 
@@ -267,5 +268,5 @@ def test_packed_facts_that_are_none(tmp_path: Path) -> None:
     """A file that is called .gz and is none is told as such."""
     file = tmp_path / "facts.json.gz"
     file.write_text("{}")
-    with pytest.raises(facts_module.FactsError, match=r"facts\.json\.gz"):
-        facts_module.load(file)
+    with pytest.raises(serialization.FactsError, match=r"facts\.json\.gz"):
+        serialization.load(file)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.paths import Ping
+from conformance.facts.network import Ping
 from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
 from tests.conformance.conftest import Verdicts

@@ -3,7 +3,7 @@
 
 import pytest
 
-from conformance import rules
+from conformance import cis_rules
 from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
 
@@ -296,14 +296,14 @@ def _certificate_ends_soon(facts: Json) -> None:
 
 @breaks(*on("test_kubelets_own_certificate_lives_on", PLAIN), says=("0.5 days", "kubectl get csr"))
 def _kubelet_certificate_is_not_renewed(facts: Json) -> None:
-    certificate = facts["views"][PLAIN]["certificates"][rules.KUBELET_CLIENT]
+    certificate = facts["views"][PLAIN]["certificates"][cis_rules.KUBELET_CLIENT]
     certificate |= {"not_before": "2026-11-01T00:00:00+00:00"}
     certificate |= {"not_after": "2026-11-24T00:00:00+00:00"}
 
 
 @breaks(*on("test_kubelets_own_certificate_lives_on", PLAIN), says=("another node",))
 def _kubelet_has_anothers_certificate(facts: Json) -> None:
-    certificate = facts["views"][PLAIN]["certificates"][rules.KUBELET_CLIENT]
+    certificate = facts["views"][PLAIN]["certificates"][cis_rules.KUBELET_CLIENT]
     certificate["subject"] = f"O=system:nodes,CN=system:node:{DOCKER}"
 
 

@@ -3,8 +3,8 @@
 
 import pytest
 
-from conformance.machine import agreed
-from conformance.store import Histogram
+from conformance.facts.etcd import Histogram
+from conformance.facts.machine import agreed
 from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
 

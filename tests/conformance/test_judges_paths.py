@@ -3,8 +3,8 @@
 
 import pytest
 
-from conformance.forwarding import accepts
-from conformance.rate import Rate
+from conformance.support.iptables import accepts
+from conformance.support.throughput import Rate
 from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from conformance.cluster import Cluster
-from conformance.stage import RUN_LABEL
-from conformance.verdict import CouldNotAskError
+from conformance.api.client import Cluster
+from conformance.manifests.base import RUN_LABEL
+from conformance.outcome import CouldNotAskError
 from tests.conformance.conftest import Verdicts, kubeconfig, run_suite
 from tests.conformance.fake_api import UNREADY, FakeApi, serving
 
@@ -179,7 +179,7 @@ def test_resource_that_stays_is_a_leak(
 ) -> None:
     """If what lies outside the namespace does not go, the run fails and says what it is."""
     api.add_node("c", "192.0.2.12", ready="True")
-    monkeypatch.setattr("conformance.outside.remove", lambda *_: None)
+    monkeypatch.setattr("conformance.manifests.cluster_scoped.remove", lambda *_: None)
     verdicts = run("-k=test_node_is_not_under_pressure")
     assert verdicts.exit_status == pytest.ExitCode.TESTS_FAILED
     assert "LEFT BEHIND: resource heatgen-conformance/room-" in verdicts.printed

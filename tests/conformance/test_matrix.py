@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from conformance import facts
+from conformance.facts import serialization
 from lab.trial import corpus, matrix
 from lab.trial.catalog import Check, Fault
 from lab.trial.corpus import Trial
 
 CHECKS = {
-    name: Check(name, "test_network.py", "network", detects)
+    name: Check(name, "test_flannel.py", "network", detects)
     for name, detects in {
         "test_a": ("dns-down", "dns-slow"),
         "test_b": (),
@@ -97,7 +97,7 @@ def test_what_is_published(checkout: Path, tmp_path: Path) -> None:
     corpus.publish(folder)
     there = {str(path.relative_to(checkout)) for path in checkout.rglob("*.gz")}
     assert there == {"sound/demo.json.gz", "faults/dns-slow.json.gz", "faults/dns-down.json.gz"}
-    assert facts.read(checkout / "faults" / "dns-down.json.gz") == {"of": "dns-down"}
+    assert serialization.read(checkout / "faults" / "dns-down.json.gz") == {"of": "dns-down"}
     kept = corpus.trials()
     assert {name: trial.exact for name, trial in kept.items()} == {
         "stale-fdb": False, "dns-down": True, "dns-slow": True,

@@ -3,12 +3,12 @@
 
 import json
 
-from conformance import pods
-from conformance.facts import Etcd, MemberStatus
-from conformance.machine import Clock, Deployment, Disk, Life, Machine, Room
-from conformance.sections import node_view
-from conformance.store import Copy, Database, Entrance, Histogram, Running, Writes
-from conformance.verdict import Unasked
+from conformance.api import pods
+from conformance.collect.parse_node import node_view
+from conformance.facts.etcd import Copy, Database, Entrance, Histogram, Running, Writes
+from conformance.facts.machine import Clock, Deployment, Disk, Life, Machine, Room
+from conformance.facts.model import Etcd, MemberStatus
+from conformance.outcome import Unasked
 from tests.conformance.test_sections import WEB, framed
 
 STATUS = json.dumps(

@@ -14,13 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import ci, comparison, digest, junit, overview, page, results, soak
-from conformance.components import Component
-from conformance.expectation import understand
-from conformance.facts import Facts, from_plain
-from conformance.history import CheckRound, Pings, Red, Round
-from conformance.overview import CONTROL, WORKER, Echo, Node, Overview
-from conformance.results import Recording, Result, ResultsError
+from conformance.facts.components import Component
+from conformance.facts.expected import understand
+from conformance.facts.model import Facts
+from conformance.facts.serialization import from_plain
+from conformance.report import baseline, ci, html, junit, summary
+from conformance.report import cluster as cluster_report
+from conformance.report.cluster import CONTROL, WORKER, Echo, Node, Overview
+from conformance.results import records
+from conformance.results.records import Recording, Result, ResultsError
+from conformance.soak import summary as soak_summary
+from conformance.soak.history import CheckRound, Pings, Red, Round
 from tests.conformance import healthy
 from tests.conformance.conftest import run_suite
 
@@ -30,13 +34,17 @@ DETAIL = (
     "  likely    a wall\n  next      on a: look"
 )
 LOST = Result(
-    f"test_network.py::test_pod_reaches_pod[{ONE}->{TWO}]", "test_pod_reaches_pod", "network",
+    f"test_pod_network.py::test_pod_reaches_pod[{ONE}->{TWO}]", "test_pod_reaches_pod", "network",
     "failed", 0.1, f"{ONE} -> {TWO}: ping: expected every echo, seen none", DETAIL, [ONE, TWO],
     ["vxlan-one-way"], "A pod pings a pod.", 100.0, 1.0,
 )  # fmt: skip
-GOOD = Result("test_os.py::test_fine[x]", "test_fine", "os", "passed", 0.2, asserts="It is fine.")
-MUTE = Result("test_os.py::test_mute[x]", "test_mute", "os", "error", 0.2, "no answer", "no answer")
-SKIP = Result("test_os.py::test_none", "test_none", "os", "skipped", 0, "no etcd", "no etcd")
+GOOD = Result(
+    "test_nodes.py::test_fine[x]", "test_fine", "os", "passed", 0.2, asserts="It is fine."
+)
+MUTE = Result(
+    "test_nodes.py::test_mute[x]", "test_mute", "os", "error", 0.2, "no answer", "no answer"
+)
+SKIP = Result("test_nodes.py::test_none", "test_none", "os", "skipped", 0, "no etcd", "no etcd")
 ENDED = {"ended": "2026-11-24T03:01:00+00:00", "exit": 1, "notes": [], "seconds": {"asking": 2.0}}
 HEADER = {"format": 1, "began": "2026-11-24T03:00:00+00:00", "run": "0badcafe", "nodes": [ONE]}
 
@@ -109,19 +117,19 @@ class Outline(HTMLParser):
 )
 def test_verdict(made: Recording, kind: str, why: str) -> None:
     """Sound is only what came to its end with all green and nothing left."""
-    verdict = digest.of(made).verdict
+    verdict = summary.of(made).verdict
     assert verdict.kind == kind
     assert why in verdict.why
 
 
 def test_message_is_told_in_its_parts() -> None:
     """Where, expected, seen, likely, next; a message of another form is told as it is."""
-    told = digest.told(LOST)
+    told = summary.told(LOST)
     assert told.at == f"{ONE} -> {TWO}: ping"
     assert list(told.parts) == ["expected", "seen", "likely", "next"]
     assert told.parts["seen"] == "none\nat all"
     odd = dataclasses.replace(LOST, detail="Traceback\n  expected nothing\nmore")
-    assert digest.told(odd).rest == odd.detail
+    assert summary.told(odd).rest == odd.detail
 
 
 # ---- the page ----
@@ -130,9 +138,9 @@ def test_message_is_told_in_its_parts() -> None:
 def test_page_tells_all() -> None:
     """Failures with their next command, could-not-asks, skips, warnings, the matrix, the times."""
     slow = dataclasses.replace(
-        GOOD, test="test_os.py::test_slow", seconds=4.0, properties={"warning": "disk is slow"}
+        GOOD, test="test_nodes.py::test_slow", seconds=4.0, properties={"warning": "disk is slow"}
     )
-    shown = page.render(recording(GOOD, LOST, MUTE, SKIP, slow, of=cluster()))
+    shown = html.render(recording(GOOD, LOST, MUTE, SKIP, slow, of=cluster()))
     for words in (
         "Not sound", "on a: look", "a wall", "no answer", "no etcd", "disk is slow", "It is fine.",
         "vxlan-one-way", "192.0.2.1", "containerd://2", "v1.37.2", "0.41", "asking", "0badcafe",
@@ -164,19 +172,19 @@ def test_hostile_words_stay_words() -> None:
     checks = {HOSTILE: CheckRound("failed", 1, 1.0)}
     reds = [Red(HOSTILE, "failed", HOSTILE)]
     one = Round(1, HOSTILE, "", 0.0, 1.0, 1, checks, reds, objects={HOSTILE: 1})
-    shown = page.render(odd, comparison.compare(odd, green()), soak.of([one], [HOSTILE]))
+    shown = html.render(odd, baseline.compare(odd, green()), soak_summary.of([one], [HOSTILE]))
     outline = Outline(shown)
     assert outline.open == []
     assert len(outline.named("script")) == 1
     assert not outline.named("img")
     assert not [name for _, attributes in outline.tags for name in attributes if name[:2] == "on"]
     assert "{{ 7*7 }}" in shown
-    assert comparison.read_text(shown).header["run"] == "0badcafe"
+    assert baseline.read_text(shown).header["run"] == "0badcafe"
 
 
 def test_page_needs_nothing_else() -> None:
     """No other file, no other host, no script; what a browser may load is forbidden as well."""
-    shown = page.render(recording(GOOD, LOST, of=cluster()))
+    shown = html.render(recording(GOOD, LOST, of=cluster()))
     outline = Outline(shown)
     assert all((each.get("href") or "").startswith("#") for each in outline.named("a"))
     assert not outline.named("link", "img", "iframe", "object", "embed", "video")
@@ -188,8 +196,8 @@ def test_page_needs_nothing_else() -> None:
 
 def test_page_can_be_read_by_its_structure() -> None:
     """A language, a title, headings in order, tables with heads, links that lead somewhere."""
-    shown = page.render(
-        recording(GOOD, LOST, MUTE, of=cluster()), comparison.compare(green(), green())
+    shown = html.render(
+        recording(GOOD, LOST, MUTE, of=cluster()), baseline.compare(green(), green())
     )
     outline = Outline(shown)
     assert outline.named("html")[0]["lang"] == "en"
@@ -219,7 +227,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_colours_can_be_told_apart() -> None:
     """In light and in dark, text of every kind has a contrast of 4.5 to 1 on what it stands on."""
-    style = (page.PAGES / "style.css").read_text()
+    style = (html.TEMPLATES / "style.css").read_text()
     schemes = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     assert len(schemes) == 2
     for scheme in schemes:
@@ -240,9 +248,9 @@ def test_any_number_of_nodes(nodes: int) -> None:
         made.pods["n7"]["n9"] = Echo(1.0, None)
         made.pods["n8"]["n9"] = Echo(0.0, 90.0)
     pairs = [(a, b) for a in made.pods for b in made.pods if a != b]
-    name = "test_network.py::test_pod_reaches_pod[{}->{}]"
+    name = "test_pod_network.py::test_pod_reaches_pod[{}->{}]"
     found = [dataclasses.replace(GOOD, test=name.format(a, b), nodes=[a, b]) for a, b in pairs]
-    shown = page.render(recording(GOOD, *found, of=made))
+    shown = html.render(recording(GOOD, *found, of=made))
     outline = Outline(shown)
     assert outline.open == []
     assert len(shown) < 4_000_000
@@ -256,10 +264,10 @@ def test_any_number_of_nodes(nodes: int) -> None:
 
 def test_run_without_facts_has_a_page() -> None:
     """A run that could not begin, or was killed, is told as far as it came."""
-    shown = page.render(recording(exit=4, problem="DaemonSets are forbidden"))
+    shown = html.render(recording(exit=4, problem="DaemonSets are forbidden"))
     assert "Not begun" in shown
     assert "DaemonSets are forbidden" in shown
-    assert "Unfinished" in page.render(Recording(HEADER, [GOOD]))
+    assert "Unfinished" in html.render(Recording(HEADER, [GOOD]))
 
 
 def rounds(number: int, red: int = 0) -> list[Round]:
@@ -282,14 +290,18 @@ def rounds(number: int, red: int = 0) -> list[Round]:
 
 def test_page_of_a_soak() -> None:
     """Flake rates with bounds, what drifts and grows, the red rounds, each with a small drawing."""
-    shown = page.render(recording(GOOD, LOST, of=cluster()), None, soak.of(rounds(20, red=7)))
+    shown = html.render(
+        recording(GOOD, LOST, of=cluster()), None, soak_summary.of(rounds(20, red=7))
+    )
     for words in ("Flaky", "1 of 20 rounds", "5.0 %", "was broken", "slower", "grows", "kubelet"):
         assert words in shown, words
     assert shown.count("<svg") > 5
-    sound = page.render(green(), None, soak.of([dataclasses.replace(r) for r in rounds(20)]))
+    sound = html.render(
+        green(), None, soak_summary.of([dataclasses.replace(r) for r in rounds(20)])
+    )
     assert "all of 20 rounds were green" in sound
     assert "below 16.1 %" in sound
-    red = page.render(recording(LOST), None, soak.of(rounds(1, red=1)))
+    red = html.render(recording(LOST), None, soak_summary.of(rounds(1, red=1)))
     assert "no round was green" in red
     assert "Flaky" not in red
 
@@ -297,7 +309,7 @@ def test_page_of_a_soak() -> None:
 @given(st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=50))
 def test_small_drawings_stay_in_their_box(values: list[float]) -> None:
     """Whatever the series."""
-    points = re.findall(r"([\d.-]+) ([\d.-]+)", page.line_of(values))
+    points = re.findall(r"([\d.-]+) ([\d.-]+)", html.line_of(values))
     assert len(points) == len(values)
     assert all(-0.1 <= float(x) <= 100.1 and 0 <= float(y) <= 20 for x, y in points)
 
@@ -312,7 +324,7 @@ def test_overview_of_facts() -> None:
     gone = plain["nodes"].pop("demo-control-2")
     assert gone
     plain["views"]["demo-worker-0"]["links"] = {"unasked": "no ip", "permanent": False}
-    found = overview.of(from_plain(Facts, plain), understand(plain["expected"], ""))
+    found = cluster_report.of(from_plain(Facts, plain), understand(plain["expected"], ""))
     roles = {node.name: node.role for node in found.nodes}
     assert roles["demo-control-0"] == CONTROL
     assert roles["demo-worker-0"] == WORKER
@@ -341,7 +353,7 @@ def test_what_is_otherwise_is_told() -> None:
         LOST, dataclasses.replace(MUTE, test="a"), dataclasses.replace(GOOD, test="b"),
         dataclasses.replace(GOOD, seconds=3.0), SKIP, of=other,
     )  # fmt: skip
-    changes = comparison.compare(now, before)
+    changes = baseline.compare(now, before)
     assert [result.test for result in changes.worse] == [LOST.test]
     assert (changes.better, changes.still) == (["b"], ["a"])
     assert [change.what for change in changes.slower] == ["test_fine"]
@@ -350,19 +362,19 @@ def test_what_is_otherwise_is_told() -> None:
     ]  # fmt: skip
     assert [each.what for each in changes.nodes] == ["n0: kubelet", "n3"]
     assert changes.new == ["test_none"]
-    assert not comparison.compare(now, now).any
+    assert not baseline.compare(now, now).any
 
 
 def test_report_is_a_baseline(tmp_path: Path) -> None:
     """A later run can be compared with a report as well as with results; nothing else will do."""
     file = tmp_path / "report.html"
-    file.write_text(page.render(recording(GOOD, LOST, of=cluster())))
-    kept = comparison.read(file)
+    file.write_text(html.render(recording(GOOD, LOST, of=cluster())))
+    kept = baseline.read(file)
     assert [each.outcome for each in kept.results] == ["passed", "failed"]
-    assert not comparison.compare(recording(GOOD, LOST, of=cluster()), kept).any
+    assert not baseline.compare(recording(GOOD, LOST, of=cluster()), kept).any
     file.write_text("<html></html>\n")
     with pytest.raises(ResultsError, match=r"report\.html"):
-        comparison.read(file)
+        baseline.read(file)
 
 
 # ---- CI ----
@@ -387,8 +399,9 @@ def test_artifacts_are_told_by_their_paths(tmp_path: Path) -> None:
 
 PLAIN = (
     '<testsuites name="pytest tests"><testsuite name="pytest" errors="0" tests="1">'
-    f'<testcase classname="conformance.test_network" name="{LOST.test.partition("::")[2]}" '
-    'time="0.1"><failure message="m">f</failure></testcase></testsuite></testsuites>'
+    f'<testcase name="{LOST.test.partition("::")[2]}" '
+    'classname="conformance.tests.test_pod_network" time="0.1">'
+    '<failure message="m">f</failure></testcase></testsuite></testsuites>'
 ).replace("->", "-&gt;")
 
 
@@ -440,7 +453,7 @@ def test_run_writes_them_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     shown = (tmp_path / "report.html").read_text()
     assert f"{ONE} -&gt; {TWO}: ping from pod to pod" in shown
     assert "Since the baseline" in shown
-    assert results.read(tmp_path / "results.jsonl").cluster is not None
+    assert records.read(tmp_path / "results.jsonl").cluster is not None
     assert "test_pod_reaches_pod" in (tmp_path / "summary.md").read_text()
     told = json.loads((tmp_path / "zuul.json").read_text())["zuul"]["artifacts"]
     assert [each["url"] for each in told] == ["report.html", "junit.xml", "results.jsonl"]

@@ -4,10 +4,10 @@
 import base64
 import json
 
-from conformance.paths import Answer, Frames, Own, Ping, Queries, Requests
-from conformance.paths_sections import parse_forward, parse_lease_seconds, paths_of
-from conformance.sections import Printed, Section
-from conformance.verdict import Unasked
+from conformance.collect.parse_network import parse_forward, parse_lease_seconds, paths_of
+from conformance.collect.parse_node import Printed, Section
+from conformance.facts.network import Answer, Frames, Own, Ping, Queries, Requests
+from conformance.outcome import Unasked
 
 SAID = """\
 own 10.244.1.5 1400

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import results
-from conformance.recorder import is_named
-from conformance.results import Result, ResultsError, Writer
+from conformance.results import records
+from conformance.results.recorder import is_named
+from conformance.results.records import Result, ResultsError, Writer
 from tests.conformance import healthy
 from tests.conformance.conftest import SUITE, Verdicts, kubeconfig, run_suite
 from tests.conformance.fake_api import FakeApi, serving
@@ -40,14 +40,14 @@ def test_every_test_is_a_line(broken: Path, tmp_path: Path, workers: str) -> Non
     """Every outcome is told with layer, nodes, faults and words, by one process or by several."""
     file = tmp_path / "results.jsonl"
     run_suite("--replay", broken, "--results", file, "-n", workers)
-    kept = results.read(file)
+    kept = records.read(file)
     assert kept.header["run"] == "replay"
     assert kept.header["nodes"] == [CONTROL, ONE, TWO]
     assert kept.footer["exit"] == 1
-    assert {result.outcome for result in kept.results} == set(results.OUTCOMES)
+    assert {result.outcome for result in kept.results} == set(records.OUTCOMES)
     assert len({result.test for result in kept.results}) == len(kept.results)
     (lost,) = [result for result in kept.results if result.outcome == "failed"]
-    assert lost.test == f"test_network.py::test_pod_reaches_pod[{ONE}->{TWO}]"
+    assert lost.test == f"test_pod_network.py::test_pod_reaches_pod[{ONE}->{TWO}]"
     assert (lost.check, lost.layer) == ("test_pod_reaches_pod", "network")
     assert lost.nodes == [ONE, TWO]
     assert lost.headline.endswith("expected every echo comes back, seen 0 of 3")
@@ -68,7 +68,7 @@ def test_killed_run_keeps_what_ended(broken: Path, tmp_path: Path) -> None:
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert ended_by(plugin, broken, tmp_path).returncode == -signal.SIGKILL
-    kept = results.read(tmp_path / "results.jsonl")
+    kept = records.read(tmp_path / "results.jsonl")
     assert len(kept.results) > 20
     assert kept.footer == {}
 
@@ -81,7 +81,7 @@ def test_interrupted_run_keeps_what_ended(broken: Path, tmp_path: Path) -> None:
         "        raise KeyboardInterrupt\n"
     )
     assert ended_by(plugin, broken, tmp_path).returncode == pytest.ExitCode.INTERRUPTED
-    kept = results.read(tmp_path / "results.jsonl")
+    kept = records.read(tmp_path / "results.jsonl")
     assert len(kept.results) > 20
     assert kept.footer["exit"] == pytest.ExitCode.INTERRUPTED
 
@@ -108,7 +108,7 @@ def test_run_that_cannot_begin_says_so(tmp_path: Path) -> None:
         api.refused = {"ConfigMap"}
         config = kubeconfig(tmp_path, api.server)
         run_suite("--kubeconfig", config, "--results", tmp_path / "results.jsonl")
-    kept = results.read(tmp_path / "results.jsonl")
+    kept = records.read(tmp_path / "results.jsonl")
     assert kept.results == []
     assert kept.footer["exit"] == pytest.ExitCode.USAGE_ERROR
     assert "ConfigMaps are forbidden" in kept.footer["problem"]
@@ -121,7 +121,7 @@ def test_notes_of_a_test_are_kept(replay: Replay, tmp_path: Path) -> None:
     )
     file = tmp_path / "results.jsonl"
     replay(healthy.facts(), "--results", file, tmp_path / "test_own.py", "-k", "test_it")
-    (result,) = results.read(file).results
+    (result,) = records.read(file).results
     assert result.properties["warning"] == "slow"
 
 
@@ -133,7 +133,7 @@ some_results = st.builds(
     test=words,
     check=words,
     layer=words,
-    outcome=st.sampled_from(results.OUTCOMES),
+    outcome=st.sampled_from(records.OUTCOMES),
     seconds=st.floats(0, 1e6),
     headline=words,
     detail=words,
@@ -153,11 +153,11 @@ def test_what_is_written_is_read(
         for result in made:
             writer.write(result)
         writer.write({"ended": "now", "exit": 0})
-    kept = results.read(file)
+    kept = records.read(file)
     assert (kept.results, kept.footer["exit"]) == (made, 0)
     text = file.read_text()
     header = text.index("\n") + 1
-    left = results.parse(text[: max(len(text) - cut, header)])
+    left = records.parse(text[: max(len(text) - cut, header)])
     assert left.results == made[: len(left.results)]
     assert left.footer == {}
 
@@ -170,7 +170,7 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "other"
     file.write_text(text)
     with pytest.raises(ResultsError, match="other"):
-        results.read(file)
+        records.read(file)
 
 
 def test_nodes_are_told_apart_by_their_whole_names() -> None:

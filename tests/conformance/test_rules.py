@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from conformance import roster, rules
-from conformance.cluster import Cluster, RefusedError
-from conformance.facts import Leader
-from conformance.hardening import FileMode
-from conformance.rules import FileRule, FlagRule
+from conformance import cis_rules
+from conformance.api import core_resources
+from conformance.api.client import Cluster, RefusedError
+from conformance.cis_rules import FileRule, FlagRule
+from conformance.facts.model import Leader
+from conformance.facts.security import FileMode
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -51,7 +52,10 @@ def test_default_counts_where_nothing_is_given() -> None:
 
 def test_every_rule_can_be_read() -> None:
     """No rule in the tables has words that mean nothing."""
-    for each in (*rules.KUBELET, *(rule for own in rules.PROGRAMS.values() for rule in own)):
+    for each in (
+        *cis_rules.KUBELET,
+        *(rule for own in cis_rules.PROGRAMS.values() for rule in own),
+    ):
         each.obeyed(None)
         each.obeyed("1")
 
@@ -108,7 +112,7 @@ def test_kubelets_configuration_holds_what_rules_ask_for_only() -> None:
         "staticPodURLHeader": {"Authorization": ["Bearer x"]},
     }
     cluster = Told({"/api/v1/nodes/a/proxy/configz": {"kubeletconfig": config}})
-    told = roster.kubelet_config(cluster, "a")
+    told = core_resources.kubelet_config(cluster, "a")
     assert told == {
         "authentication.anonymous.enabled": "false",
         "authentication.x509.clientCAFile": "/ca",
@@ -122,7 +126,7 @@ def test_leaders_are_told_by_their_age() -> None:
     renewed = (NOW - timedelta(seconds=4)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec = {"holderIdentity": "a_1", "renewTime": renewed, "leaseDurationSeconds": 15}
     at = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
-    told = roster.leaders(Told({f"{at}/kube-scheduler": {"spec": spec}}))
+    told = core_resources.leaders(Told({f"{at}/kube-scheduler": {"spec": spec}}))
     assert told == {"kube-scheduler": Leader("a_1", 4.0, 15.0, renewed)}
-    told = roster.leaders(Told({f"{at}/kube-scheduler": {"spec": {}}}))
+    told = core_resources.leaders(Told({f"{at}/kube-scheduler": {"spec": {}}}))
     assert told["kube-scheduler"].age > 1e9

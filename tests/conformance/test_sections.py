@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading what the probes print: the good, the failed, the missing and the garbled."""
 
-from conformance import roster, sections
-from conformance.facts import Health, Lookup, NodeView, Unit
-from conformance.paths import Answer, Ping
-from conformance.verdict import Unasked
+from conformance.api import core_resources
+from conformance.collect import parse_node
+from conformance.facts.model import Health, Lookup, NodeView, Unit
+from conformance.facts.network import Answer, Ping
+from conformance.outcome import Unasked
 
 WEB = "10.96.7.7:80"
 
@@ -16,7 +17,7 @@ def framed(name: str, text: str, status: int = 0, problem: str = "") -> str:
 
 def view(*printed: str) -> NodeView:
     """What a node told that printed this."""
-    return sections.node_view("node", "run", "".join(printed), "https://192.0.2.10:2379", WEB)
+    return parse_node.node_view("node", "run", "".join(printed), "https://192.0.2.10:2379", WEB)
 
 
 def test_failed_command_is_unasked_with_its_reason() -> None:
@@ -109,7 +110,7 @@ def test_units_are_read_by_name() -> None:
         "Id=etcd.service\nLoadState=loaded\nActiveState=active\nSubState=running\n\n"
         "SubState=dead\nId=docker.service\nLoadState=not-found\nActiveState=inactive"
     )
-    assert sections.parse_units(text) == {
+    assert parse_node.parse_units(text) == {
         "etcd": Unit("loaded", "active", "running"),
         "docker": Unit("not-found", "inactive", "dead"),
     }
@@ -118,4 +119,4 @@ def test_units_are_read_by_name() -> None:
 def test_quantities_are_numbers() -> None:
     """Kubernetes' ways to write an amount."""
     amounts = {"1930m": 1.93, "2": 2, "2048Mi": 2**31, "1k": 1000, "3Gi": 3 * 2**30}
-    assert {text: roster.quantity(text) for text in amounts} == amounts
+    assert {text: core_resources.quantity(text) for text in amounts} == amounts

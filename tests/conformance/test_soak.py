@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from conformance import census, facts, history, rounds, soak
-from conformance.cluster import Cluster
-from conformance.components import Component, parse
-from conformance.facts import from_plain
-from conformance.history import THE_RUN, CheckRound, HistoryError, Pings, Red, Round
-from conformance.results import Recording, Result
+from conformance.api.client import Cluster
+from conformance.facts import model
+from conformance.facts.components import Component, parse
+from conformance.facts.serialization import from_plain
+from conformance.results.records import Recording, Result
+from conformance.soak import driver, history, object_counts, summary
+from conformance.soak.history import THE_RUN, CheckRound, HistoryError, Pings, Red, Round
 from tests.conformance import healthy
 from tests.conformance.conftest import SUITE, kubeconfig
 from tests.conformance.fake_api import FakeApi, serving
@@ -75,7 +76,7 @@ def test_round_is_told_by_its_results_and_facts() -> None:
     ]
     made = history.round_of(
         Recording({"run": "r"}, results, {"notes": ["LEFT BEHIND: namespace x"]}),
-        from_plain(facts.Facts, plain),
+        from_plain(model.Facts, plain),
         1,
         round=7, cluster="uid", began=1.0, seconds=2.0,
     )  # fmt: skip
@@ -107,7 +108,7 @@ def test_round_that_could_not_begin_is_red(recording: Recording | None, said: st
 
 def test_flake_rate_has_bounds() -> None:
     """One red of twenty: the rate, what it may really be, and in how many rounds it was judged."""
-    (worst, *others) = soak.check_histories(many("+" * 19 + "F"))
+    (worst, *others) = summary.check_histories(many("+" * 19 + "F"))
     assert (worst.check, worst.red, worst.judged, worst.in_a_row) == ("test_a", 1, 20, 1)
     assert worst.low < 0.05 < worst.high < 0.25
     assert worst.marks.endswith("+F")
@@ -129,13 +130,13 @@ def test_flake_rate_has_bounds() -> None:
 )
 def test_regression_is_no_flake(marks: str, regression: bool) -> None:
     """Red in three rounds in a row, or more often than its own rate explains; else none."""
-    assert bool(soak.regressions(many(marks))) is regression
+    assert bool(summary.regressions(many(marks))) is regression
 
 
 def test_checks_that_skip_are_not_judged() -> None:
     """Rounds without a verdict count neither for nor against."""
     skipped = [replace(a_round(9), checks={"test_a": CheckRound("skipped", 1, 0.0)})] * 5
-    found = soak.check_history([*many("+F"), *skipped], "test_a")
+    found = summary.check_history([*many("+F"), *skipped], "test_a")
     assert (found.judged, found.red, found.rounds) == (2, 1, 7)
 
 
@@ -146,8 +147,8 @@ def test_slower_check_is_told() -> None:
         wobble = 0.05 * (at * 7 % 5)
         slower.append(replace(a_round(at), checks={"c": CheckRound("passed", 1, 1 + at / 20)}))
         shaky.append(replace(a_round(at), checks={"c": CheckRound("passed", 1, 1 + wobble)}))
-    assert soak.check_history(slower, "c").drifts
-    assert not soak.check_history(shaky, "c").drifts
+    assert summary.check_history(slower, "c").drifts
+    assert not summary.check_history(shaky, "c").drifts
 
 
 def with_kubelet(number: int, rss: int, fds: int, pid: int = 7) -> Round:
@@ -157,7 +158,7 @@ def with_kubelet(number: int, rss: int, fds: int, pid: int = 7) -> Round:
 
 def test_growing_component_is_told() -> None:
     """A leak of memory or files grows; a level one does not; the same with a restart between."""
-    told = soak.of([with_kubelet(at, 80_000 + 2000 * at, 40 + at % 2) for at in range(30)])
+    told = summary.of([with_kubelet(at, 80_000 + 2000 * at, 40 + at % 2) for at in range(30)])
     memory, files = told.components
     assert (memory.where, memory.grows, files.grows) == (f"{ONE}: kubelet", True, False)
     assert told.restarts == []
@@ -166,14 +167,14 @@ def test_growing_component_is_told() -> None:
 def test_restarted_component_is_told() -> None:
     """Another process is a restart, and its memory is counted anew."""
     old = [with_kubelet(at, 90_000, 40) for at in range(5)]
-    told = soak.of([*old, *(with_kubelet(at, 50_000, 40, pid=8) for at in range(5, 9))])
+    told = summary.of([*old, *(with_kubelet(at, 50_000, 40, pid=8) for at in range(5, 9))])
     assert told.restarts == [f"{ONE}: kubelet: another process 1 times"]
     assert len(told.components[0].values) == 4
 
 
 def test_restarted_container_and_left_objects_are_told() -> None:
     """What was restarted before the soak is not counted; what is left each round grows."""
-    told = soak.of(
+    told = summary.of(
         [
             a_round(at, objects={"secrets": 10 + at, "pods": 8}, restarts={"a/b/c": 5 + (at > 6)})
             for at in range(12)
@@ -185,13 +186,13 @@ def test_restarted_container_and_left_objects_are_told() -> None:
 
 def test_pings_and_their_losses_are_told() -> None:
     """Medians over the rounds, and in how many paths something was lost."""
-    told = soak.of([a_round(at, pings=Pings(0.5, 0.9, 2.0, 6, ["a->b"])) for at in range(3)])
+    told = summary.of([a_round(at, pings=Pings(0.5, 0.9, 2.0, 6, ["a->b"])) for at in range(3)])
     assert [each.values for each in told.pings] == [[0.5] * 3, [0.9] * 3, [1.0] * 3]
 
 
 def test_rebuilt_cluster_is_another() -> None:
     """Rounds of a cluster that is gone are not mixed with those of its successor."""
-    assert len(soak.same_cluster([a_round(1, cluster="old"), a_round(2), a_round(3)])) == 2
+    assert len(summary.same_cluster([a_round(1, cluster="old"), a_round(2), a_round(3)])) == 2
 
 
 # ---- rounds ----
@@ -202,14 +203,14 @@ def test_rebuilt_cluster_is_another() -> None:
 )
 def test_durations(text: str, seconds: float) -> None:
     """As people write them."""
-    assert rounds.duration(text) == seconds
+    assert driver.duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "8", "h", "8 h", "-1h", "8hours"])
 def test_other_durations_are_refused(text: str) -> None:
     """With the way to write them."""
     with pytest.raises(ValueError, match="write 90s"):
-        rounds.duration(text)
+        driver.duration(text)
 
 
 def test_rounds_get_what_is_not_the_soaks_own() -> None:
@@ -220,7 +221,7 @@ def test_rounds_get_what_is_not_the_soaks_own() -> None:
         "-m", "os",
     )  # fmt: skip
     kept = ["conformance/", "-n", "auto", "--kubeconfig", "k", "-m", "os"]
-    assert rounds.for_rounds(given) == kept
+    assert driver.for_rounds(given) == kept
 
 
 def soaking(folder: Path, *arguments: str | Path) -> list[str]:
@@ -304,13 +305,13 @@ def test_census_counts_and_names(tmp_path: Path) -> None:
         api.add_namespace("kube-system", {}, datetime.now(UTC))
         api.objects["/api/v1/namespaces/kube-system"]["metadata"]["uid"] = "u-1"
         cluster = Cluster(kubeconfig(tmp_path, api.server))
-        assert census.identity(cluster) == "u-1"
-        assert census.counts(cluster)["nodes"] == 1
-        assert census.names(cluster)["namespaces"] == {"kube-system"}
-        assert "runtime classes" not in census.counts(cluster)
+        assert object_counts.identity(cluster) == "u-1"
+        assert object_counts.counts(cluster)["nodes"] == 1
+        assert object_counts.names(cluster)["namespaces"] == {"kube-system"}
+        assert "runtime classes" not in object_counts.counts(cluster)
     before = {"namespaces": {"kube-system"}}
     after = {"namespaces": {"kube-system", "conformance-x"}, "unknown before": {"y"}}
-    assert rounds.new_names(before, after) == ["namespaces: conformance-x"]
+    assert driver.new_names(before, after) == ["namespaces: conformance-x"]
 
 
 # ---- components ----
@@ -327,7 +328,7 @@ def test_components_are_read() -> None:
 
 def test_probe_tells_the_processes_of_this_machine() -> None:
     """The script itself, on this machine's /proc: this very process, with its open files."""
-    script = SUITE / "probe" / "components.sh"
+    script = SUITE / "collect" / "probe" / "components.sh"
     name = Path(f"/proc/{os.getpid()}/comm").read_text().strip()
     shell = f"components='nothing {name}'; . {script}; tell_components"
     said = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.sweep import Holder, is_left_over, started, this_process
+from conformance.deploy.cleanup import Holder, is_left_over, started, this_process
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ME = this_process()

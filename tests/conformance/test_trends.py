@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import trends
+from conformance.soak import statistics
 
 series = st.lists(st.floats(-1e6, 1e6), min_size=0, max_size=60)
 
@@ -18,25 +18,25 @@ series = st.lists(st.floats(-1e6, 1e6), min_size=0, max_size=60)
 )
 def test_bounds_of_a_rate(hits: int, tries: int, low: float, high: float) -> None:
     """Wilson's bounds, as tables have them."""
-    assert trends.wilson(hits, tries) == pytest.approx((low, high), abs=1e-4)
+    assert statistics.wilson(hits, tries) == pytest.approx((low, high), abs=1e-4)
 
 
 @given(tries=st.integers(0, 500), share=st.floats(0, 1))
 def test_bounds_hold_the_rate(tries: int, share: float) -> None:
     """They lie around the rate seen, within 0 and 1, and more tries bring them nearer."""
     hits = round(tries * share)
-    low, high = trends.wilson(hits, tries)
+    low, high = statistics.wilson(hits, tries)
     assert 0 <= low <= (hits / tries if tries else 0.5) <= high <= 1
     if tries:
-        closer = trends.wilson(hits * 4, tries * 4)
+        closer = statistics.wilson(hits * 4, tries * 4)
         assert closer[1] - closer[0] <= high - low + 1e-9
 
 
 def test_more_often_than_before() -> None:
     """Fisher's test: as tables have it, and nothing where nothing happened."""
-    assert trends.by_chance(1, 10, 9, 10) == pytest.approx(0.000547, abs=1e-6)
-    assert trends.by_chance(0, 40, 4, 10) == pytest.approx(210 / 230300)
-    assert trends.by_chance(0, 40, 0, 10) == 1
+    assert statistics.by_chance(1, 10, 9, 10) == pytest.approx(0.000547, abs=1e-6)
+    assert statistics.by_chance(0, 40, 4, 10) == pytest.approx(210 / 230300)
+    assert statistics.by_chance(0, 40, 0, 10) == 1
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.data())
@@ -44,7 +44,7 @@ def test_chance_is_a_chance(tries_before: int, tries_after: int, data: st.DataOb
     """Between 0 and 1, and none of fewer hits is less likely."""
     before = data.draw(st.integers(0, tries_before))
     after = data.draw(st.integers(0, tries_after))
-    chance = trends.by_chance(before, tries_before, after, tries_after)
+    chance = statistics.by_chance(before, tries_before, after, tries_after)
     assert 0 < chance <= 1 + 1e-9
 
 
@@ -52,7 +52,7 @@ def test_chance_is_a_chance(tries_before: int, tries_after: int, data: st.DataOb
 def test_straight_line_is_found(slope: float, ground: float, points: int) -> None:
     """Without noise, slope and both ends are exact."""
     xs = [float(x) for x in range(points)]
-    found = trends.trend(xs, [ground + slope * x for x in xs])
+    found = statistics.trend(xs, [ground + slope * x for x in xs])
     assert found.slope == pytest.approx(slope, abs=1e-6)
     assert found.first == pytest.approx(ground, abs=1e-6)
     assert found.growth == pytest.approx(slope * (points - 1), abs=1e-4)
@@ -63,7 +63,7 @@ def test_outliers_are_no_trend() -> None:
     ys = [1.0 + 0.01 * (at * 7 % 5) for at in range(40)]
     for at in (3, 11, 19, 27, 35):
         ys[at] = 50.0
-    found = trends.trend([float(x) for x in range(40)], ys)
+    found = statistics.trend([float(x) for x in range(40)], ys)
     assert abs(found.growth) < 0.05
     assert found.chance > 0.05
 
@@ -72,7 +72,7 @@ def test_growth_in_noise_is_sure() -> None:
     """A leak of a tenth a round stands out of noise five times as large."""
     noise = random.Random(7)
     ys = [10 + 0.1 * at + noise.uniform(-0.5, 0.5) for at in range(60)]
-    found = trends.trend([float(x) for x in range(60)], ys)
+    found = statistics.trend([float(x) for x in range(60)], ys)
     assert found.growth == pytest.approx(6, abs=1)
     assert found.chance < 1e-6
 
@@ -80,26 +80,26 @@ def test_growth_in_noise_is_sure() -> None:
 @given(series)
 def test_any_series_has_a_trend(ys: list[float]) -> None:
     """Whatever comes, there is a number; a level series has slope 0 by chance 1."""
-    found = trends.trend([float(at) for at in range(len(ys))], ys)
+    found = statistics.trend([float(at) for at in range(len(ys))], ys)
     assert 0 <= found.chance <= 1
-    level = trends.trend([float(at) for at in range(len(ys))], [1.0] * len(ys))
+    level = statistics.trend([float(at) for at in range(len(ys))], [1.0] * len(ys))
     assert (level.slope, level.chance) == (0, 1)
 
 
 def test_points_at_one_moment_have_no_trend() -> None:
     """A line upright is none."""
-    assert trends.trend([1.0, 1.0], [1.0, 5.0]) == trends.Trend(3.0, 3.0, 0.0, 1.0)
+    assert statistics.trend([1.0, 1.0], [1.0, 5.0]) == statistics.Trend(3.0, 3.0, 0.0, 1.0)
 
 
 def test_long_series_are_thinned() -> None:
     """A night of rounds is compared as quickly as an hour's, with the same result."""
-    found = trends.trend([float(x) for x in range(2000)], [2.0 * x for x in range(2000)])
+    found = statistics.trend([float(x) for x in range(2000)], [2.0 * x for x in range(2000)])
     assert found.slope == pytest.approx(2)
-    assert len(trends.thinned([(float(x), 0.0) for x in range(2000)])) <= trends.MOST_POINTS
+    assert len(statistics.thinned([(float(x), 0.0) for x in range(2000)])) <= statistics.MOST_POINTS
 
 
 def test_quantiles() -> None:
     """The share lies below; an empty series has 0."""
-    assert trends.quantile([3, 1, 2, 4], 0.5) == 3
-    assert trends.quantile([1], 0.95) == 1
-    assert trends.quantile([], 0.5) == 0
+    assert statistics.quantile([3, 1, 2, 4], 0.5) == 3
+    assert statistics.quantile([1], 0.95) == 1
+    assert statistics.quantile([], 0.5) == 0

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from conformance import options
-from conformance.detects import FAULTS
-from conformance.results import Result, Writer
+from conformance import layers
+from conformance.faults import FAULTS
+from conformance.results.records import Result, Writer
 from lab.trial import catalog, corpus, results, suite, trial, verdict
 from lab.trial.catalog import Fault
 from lab.trial.journal import Journal
@@ -31,7 +31,7 @@ def fault(**said: Any) -> Fault:
 def result(check: str, outcome: str = "failed", said: str = "demo-worker-0: gone") -> Result:
     """How one test of a check ended."""
     return Result(
-        f"test_network.py::{check}[x]", check, "network", outcome, 0.1, said, f"{said}\n  seen  …"
+        f"test_flannel.py::{check}[x]", check, "network", outcome, 0.1, said, f"{said}\n  seen  …"
     )
 
 
@@ -123,7 +123,7 @@ def test_a_suite_that_cannot_begin() -> None:
 
 def test_where_a_check_is_found_again(tmp_path: Path) -> None:
     """After healing, pytest is told the checks that were red, whatever it was run on."""
-    assert results.address(result("test_a")) == "conformance/test_network.py::test_a"
+    assert results.address(result("test_a")) == "conformance/tests/test_flannel.py::test_a"
     assert results.read(tmp_path / "none.jsonl") == []
 
 
@@ -175,7 +175,7 @@ def test_checks_have_layers() -> None:
     """Every check of the suite is found, with the layer it belongs to."""
     found = catalog.checks()
     assert len(found) > 60
-    assert {check.layer for check in found.values()} == set(options.LAYERS)
+    assert {check.layer for check in found.values()} == set(layers.LAYERS)
 
 
 # ---- a trial, on a cluster that is none ----
@@ -233,7 +233,7 @@ def test_a_trial_that_is_good(stage: Stage) -> None:
     stage.ran(result("test_a", "passed"))
     record = trial.hold(stage.fault, stage.scene, stage.folder)
     assert record.good
-    again = "vxlan-blocked.healed conformance/test_network.py::test_a"
+    again = "vxlan-blocked.healed conformance/tests/test_flannel.py::test_a"
     assert stage.did == ["inject", "vxlan-blocked", "heal", again]
     assert stage.scene.journal.fault == ""
     assert "exact, green again; 1 declared red, 0 others" in record.line()
@@ -247,7 +247,7 @@ def test_a_stranger_that_does_not_stay_red(stage: Stage) -> None:
     stage.ran(result("test_b", "passed"), result("test_c"))
     stage.ran(result("test_a", "passed"), result("test_b", "passed"), result("test_c", "passed"))
     record = trial.hold(stage.fault, stage.scene, stage.folder)
-    file = "conformance/test_network.py"
+    file = "conformance/tests/test_flannel.py"
     again = f"vxlan-blocked.again {file}::test_b {file}::test_c"
     assert stage.did[:4] == ["inject", "vxlan-blocked", again, "heal"]
     assert {name: red.role for name, red in record.red.items()} == {
@@ -263,7 +263,7 @@ def test_what_does_not_become_green_is_told(stage: Stage) -> None:
     record = trial.hold(stage.fault, stage.scene, stage.folder)
     assert record.exact
     assert not record.good
-    assert "after healing: test_network.py::test_a[x]: demo-worker-0: for ever" in record.problems
+    assert "after healing: test_flannel.py::test_a[x]: demo-worker-0: for ever" in record.problems
     assert stage.scene.journal.fault == "vxlan-blocked"
 
 
@@ -306,7 +306,7 @@ def test_a_run_is_judged_again(stage: Stage) -> None:
     again = trial.judge_again(fault(COMPANIONS={"test_b": "why"}), folder)
     assert again.exact
     assert not again.green
-    assert again.problems == ["after healing: test_network.py::test_a[x]: demo-worker-0: gone"]
+    assert again.problems == ["after healing: test_flannel.py::test_a[x]: demo-worker-0: gone"]
 
 
 def test_a_fault_may_be_kept(stage: Stage) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.stage import RUN_LABEL
+from conformance.manifests.base import RUN_LABEL
 from lab.trial import clusters, suite
 from lab.trial.results import Results
 from tests.lab import controller, health, power

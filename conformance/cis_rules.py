@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a closed node looks like, as data: flags, file modes, ports. After the CIS benchmark.
+
+The tests in `test_hardening` apply them; what is looked at on the nodes is what stands here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from conformance.facts.security import FileMode
+
+# ---- flags and configuration ----
+
+
+@dataclass(frozen=True)
+class FlagRule:
+    """What a flag (or key of the kubelet's configuration) must be.
+
+    must: `is VALUE`, `is one of A,B`, `has ITEM`, `lacks ITEM`, `is set`, `is not set`,
+        `is not VALUE`, `at least NUMBER`.
+    unset: the program's own default, which counts where the flag is not given.
+    """
+
+    flag: str
+    must: str
+    why: str
+    unset: str = ""
+
+    def obeyed(self, given: str | None) -> bool:
+        """Is the value as it must be? `None`: not given."""
+        value = self.unset if given is None else given
+        for words, holds in _MUST.items():
+            if self.must.startswith(words):
+                return holds(value, self.must.removeprefix(words))
+        raise ValueError(f"no such rule: {self.must!r}")
+
+
+# By the words a rule begins with; the first that fits.
+_MUST: dict[str, Callable[[str, str], bool]] = {
+    "is not set": lambda value, _: value == "",
+    "is set": lambda value, _: value != "",
+    "is one of ": lambda value, wanted: value in wanted.split(","),
+    "is not ": lambda value, wanted: value != wanted,
+    "is ": lambda value, wanted: value == wanted,
+    "has ": lambda value, wanted: wanted in value.split(","),
+    "lacks ": lambda value, wanted: wanted not in value.split(","),
+    "at least ": lambda value, wanted: int(value or 0) >= int(wanted),
+}
+
+TLS_12 = "is one of VersionTLS12,VersionTLS13"
+
+PROGRAMS: dict[str, list[FlagRule]] = {
+    "kube-apiserver": [
+        FlagRule("authorization-mode", "has Node", "kubelets get at their own objects only"),
+        FlagRule("authorization-mode", "has RBAC", "rights are given by roles"),
+        FlagRule("authorization-mode", "lacks AlwaysAllow", "nobody may do everything unasked"),
+        FlagRule("enable-admission-plugins", "has NodeRestriction", "kubelets change themselves"),
+        FlagRule("disable-admission-plugins", "lacks PodSecurity", "pods are checked"),
+        FlagRule("token-auth-file", "is not set", "no passwords in files"),
+        FlagRule("client-ca-file", "is set", "clients show certificates"),
+        FlagRule("etcd-cafile", "is set", "the server of etcd is checked"),
+        FlagRule("etcd-certfile", "is set", "etcd knows its client"),
+        FlagRule("kubelet-certificate-authority", "is set", "kubelets are checked"),
+        FlagRule("kubelet-client-certificate", "is set", "kubelets know the API server"),
+        FlagRule("encryption-provider-config", "is set", "secrets lie encrypted in etcd"),
+        FlagRule("profiling", "is false", "profiles show what the server does", "true"),
+        FlagRule("service-account-lookup", "is true", "tokens of deleted accounts end", "true"),
+        FlagRule("tls-min-version", TLS_12, "TLS 1.2 at least", "VersionTLS12"),
+        FlagRule("audit-policy-file", "is set", "a policy says what is written down"),
+        FlagRule("audit-log-path", "is set", "who did what is written down"),
+        FlagRule("audit-log-maxage", "at least 1", "the audit log is turned over", "0"),
+        FlagRule("audit-log-maxbackup", "at least 1", "the audit log is turned over", "0"),
+        FlagRule("audit-log-maxsize", "at least 1", "the audit log is turned over", "0"),
+    ],
+    "kube-controller-manager": [
+        FlagRule("profiling", "is false", "profiles show what the program does", "true"),
+        FlagRule("use-service-account-credentials", "is true", "each controller has its rights"),
+        FlagRule("root-ca-file", "is set", "pods can check the API"),
+        FlagRule("service-account-private-key-file", "is set", "tokens are signed"),
+    ],
+    "kube-scheduler": [
+        FlagRule("profiling", "is false", "profiles show what the program does", "true"),
+    ],
+    "etcd": [
+        FlagRule("client-cert-auth", "is true", "clients show certificates", "false"),
+        FlagRule("peer-client-cert-auth", "is true", "members show certificates", "false"),
+        FlagRule("auto-tls", "is not true", "no certificates made up on the way", "false"),
+        FlagRule("peer-auto-tls", "is not true", "no certificates made up on the way", "false"),
+    ],
+}  # fmt: skip
+
+KUBELET = [
+    FlagRule("authentication.anonymous.enabled", "is false", "strangers are refused", "true"),
+    FlagRule("authentication.webhook.enabled", "is true", "the API says who is who", "true"),
+    FlagRule("authentication.x509.clientCAFile", "is set", "clients show certificates"),
+    FlagRule("authorization.mode", "is Webhook", "the API says who may what", "Webhook"),
+    FlagRule("readOnlyPort", "is 0", "no port without authentication", "0"),
+    FlagRule("rotateCertificates", "is true", "client certificates are renewed", "false"),
+    FlagRule("serverTLSBootstrap", "is true", "the serving certificate is renewed", "false"),
+    FlagRule("makeIPTablesUtilChains", "is true", "the kubelet's own firewall chains", "true"),
+    FlagRule("streamingConnectionIdleTimeout", "is not 0s", "idle streams are closed", "4h0m0s"),
+    FlagRule("tlsMinVersion", TLS_12, "TLS 1.2 at least", "VersionTLS12"),
+]
+
+# A kubelet's own defaults for evicting pods: the part of its disks that must be left.
+EVICTION = {
+    "nodefs.available": "10%", "nodefs.inodesFree": "5%",
+    "imagefs.available": "15%", "imagefs.inodesFree": "5%",
+}  # fmt: skip
+
+KUBELET_KEYS = {rule.flag for rule in KUBELET} | {
+    "cgroupDriver", "containerLogMaxFiles", "containerLogMaxSize", "containerRuntimeEndpoint",
+    *(f"evictionHard.{signal}" for signal in EVICTION),
+}  # fmt: skip
+# Programs whose user and flags are looked at, and what else the tests go by.
+LOOKED_AT = (*PROGRAMS, "flanneld", "kubelet", "kube-proxy")
+FLAGS = sorted(
+    {rule.flag for rules in PROGRAMS.values() for rule in rules} | {"config", "config-file"}
+)
+# These need not be root, and are not where they are services of their own.
+UNPRIVILEGED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+
+# ---- files ----
+
+# Root, and users of services: the last are of this project.
+SERVICES = ("root", "etcd", "kube-*", "kubelet*", "flannel*", "keepalived*", "heatgen-*")
+
+
+@dataclass(frozen=True)
+class FileRule:
+    """The most that a file's mode may allow, and who may own it.
+
+    kinds: as find(1) names them: f file, d directory, s socket. control: only where the control
+    plane is.
+    """
+
+    name: str
+    globs: tuple[str, ...]
+    most: int
+    why: str
+    owners: tuple[str, ...] = SERVICES
+    kinds: str = "f"
+    control: bool = False
+
+    def applies(self, file: FileMode) -> bool:
+        """Is the file one of those that the rule is about?"""
+        return file.kind in self.kinds and any(fnmatchcase(file.path, glob) for glob in self.globs)
+
+    def obeyed(self, file: FileMode) -> bool:
+        """Is it closed enough, and the right one's?"""
+        return not int(file.mode, 8) & ~self.most and self._may_own(file.owner)
+
+    def _may_own(self, owner: str) -> bool:
+        return any(fnmatchcase(owner, glob) for glob in self.owners)
+
+
+FILES = (
+    FileRule(
+        "keys",
+        ("/etc/*.key", "/var/lib/heatgen/*.key", "/var/lib/kubelet/pki/*.key",
+         "/var/lib/kubelet/pki/*.pem"),
+        0o600,
+        "a private key is its owner's alone",
+    ),
+    FileRule(
+        "kubeconfigs", ("/etc/kubernetes/*.kubeconfig", "/etc/kubernetes/*.conf"), 0o600,
+        "a kubeconfig opens the API",
+    ),
+    FileRule(
+        "certificates", ("/etc/*.crt", "/etc/*/pki/*.pub"), 0o644,
+        "who can change an authority's certificate decides who is trusted",
+    ),
+    FileRule(
+        "configuration",
+        ("/etc/kubernetes/*", "/etc/etcd/*", "/etc/containerd/*", "/etc/docker/*",
+         "/var/lib/kubelet/config.yaml"),
+        0o755, "who can change a component's configuration has its rights", kinds="fd",
+    ),
+    FileRule(
+        "cni", ("/etc/cni/net.d/*.conflist", "/etc/cni/net.d/*.conf"), 0o644,
+        "who can change a node's CNI configuration joins pods to any network", ("root",),
+    ),
+    FileRule(
+        "encryption", ("/etc/kubernetes/*encryption*",), 0o600,
+        "the key to all secrets at rest", kinds="f", control=True,
+    ),
+    FileRule(
+        "etcd-data", ("/var/lib/etcd", "/var/lib/etcd/*"), 0o700,
+        "etcd's data hold all there is", ("etcd", "root"), "fd", control=True,
+    ),
+    FileRule(
+        "sockets", ("/run/*.sock",), 0o775,
+        "who can speak to the runtime is root on the node", ("root",), "s",
+    ),
+)  # fmt: skip
+TREES = (
+    "/etc/kubernetes", "/etc/etcd", "/etc/front-proxy", "/etc/containerd", "/etc/docker",
+    "/etc/cni/net.d",
+    "/var/lib/etcd", "/var/lib/heatgen", "/var/lib/kubelet/pki", "/var/lib/kubelet/config.yaml",
+    "/run/containerd/containerd.sock", "/run/docker.sock", "/run/cri-dockerd.sock",
+)  # fmt: skip
+
+
+# ---- ports ----
+
+# Only the node itself speaks to these.
+LOCAL_PORTS = {
+    2381: "etcd's metrics",
+    10248: "kubelet's health",
+    10249: "kube-proxy's metrics",
+    10257: "kube-controller-manager",
+    10259: "kube-scheduler",
+}
+# Nothing may listen here: ports without authentication, of old.
+SHUT_PORTS = {
+    2375: "Docker's API without TLS",
+    10251: "kube-scheduler's insecure port",
+    10252: "kube-controller-manager's insecure port",
+    10255: "kubelet's read-only port",
+}
+
+
+# ---- the kernel ----
+
+# What the kubelet demands of it (and sets, where it may), by the path below /proc/sys; and enough
+# of inotify's watches, for what cannot watch its files says so in ways nobody understands.
+KERNEL = [
+    FlagRule("vm/overcommit_memory", "is 1", "memory is promised freely: limits are the cgroups'"),
+    FlagRule("vm/panic_on_oom", "is 0", "out of memory is a container's end, not the node's"),
+    FlagRule("kernel/panic", "is not 0", "a node that panics starts again"),
+    FlagRule("kernel/panic_on_oops", "is 1", "a kernel that erred does not run on"),
+    FlagRule("kernel/keys/root_maxkeys", "at least 1000000", "each container has a keyring"),
+    FlagRule("kernel/keys/root_maxbytes", "at least 25000000", "each container has a keyring"),
+    FlagRule("fs/inotify/max_user_instances", "at least 128", "components watch their files"),
+    FlagRule("fs/inotify/max_user_watches", "at least 8192", "components watch their files"),
+]
+
+
+# ---- what runs out ----
+
+FULL, FILLING = 0.05, 0.15  # the part of a disk that is left: too little, soon too little
+TABLE_FULL, TABLE_FILLING = 0.95, 0.75  # of the table of connections
+LEAST_IDS = 0.1  # the part of process ids that must be left
+
+
+# ---- certificates and tokens ----
+
+AUTHORITIES = ("/etc/kubernetes/pki/ca.crt",)
+KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+LEAST_DAYS = 30.0  # for certificates that nobody renews unasked
+LEAST_SHARE = 0.1  # of the life of those that are renewed by themselves, at 70 to 90 %
+TOKEN_HOURS = 25.0  # a pod's token may live for a day
+
+
+# ---- rights ----
+
+# Whom everybody is, and strangers too.
+STRANGERS = ("system:anonymous", "system:unauthenticated")
+EVERYBODY = (*STRANGERS, "system:authenticated", "system:serviceaccounts")
+# What Kubernetes itself gives to strangers: versions and health; kubeadm: how to join.
+FOR_STRANGERS = {"system:public-info-viewer", "kubeadm:bootstrap-signer-clusterinfo"}
+READING = {"get", "list", "watch"}
+# Not for everybody, even to read.
+CLOSED = {"*", "secrets", "configmaps", "pods/log", "nodes/proxy"}
+# Questions about oneself change nothing.
+ABOUT_ONESELF = {
+    "selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews",
+}  # fmt: skip
+
+
+# ---- taints ----
+
+# The node's own state, which other checks judge; what a control plane bears by rule.
+STATE_TAINTS = "node.kubernetes.io/"
+CORDON = "node.kubernetes.io/unschedulable"
+CONTROL_TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+
+
+# ---- patience ----
+
+STUCK_SECONDS = 60.0  # a namespace in whose way stands more than pods that take their time
+ENDLESS_SECONDS = 600.0  # any namespace
