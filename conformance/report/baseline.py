@@ -96,9 +96,9 @@ KEPT = ("test", "check", "layer", "outcome", "seconds")
 
 
 def compare(now: Recording, before: Recording) -> Changes:
-    """What is otherwise; tests are the same if their names are."""
-    ours = {result.test: result for result in now.results}
-    theirs = {result.test: result for result in before.results}
+    """Return what differs; tests are the same if check and parameters are, in whatever module."""
+    ours = {result.name: result for result in now.results}
+    theirs = {result.name: result for result in before.results}
     both = [(theirs[name], ours[name]) for name in ours if name in theirs]
     red = (FAILED, ERROR)
     return Changes(

@@ -21,13 +21,11 @@ def completed(text: str, recording: Recording) -> str:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
         root = _made(recording)
-    by_name = {result.test: result for result in recording.results}
+    by_name = {result.name: result for result in recording.results}
     for suite in root.iter("testsuite"):
         _tell_run(suite, recording)
         for case in suite.iter("testcase"):
-            module = case.get("classname", "").rpartition(".")[2]
-            result = by_name.get(f"{module}.py::{case.get('name')}")
-            if result:
+            if result := by_name.get(case.get("name", "")):
                 _tell_test(case, result)
         for problem in summary.of(recording).problems:
             _problem(suite, problem)

@@ -43,6 +43,11 @@ class Result:
     setup: float = 0.0
     properties: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """The check and its parameters: the same after the check has moved to another module."""
+        return self.test.partition("::")[2] or self.test
+
 
 @dataclass(frozen=True)
 class Recording:
