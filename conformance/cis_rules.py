@@ -14,92 +14,127 @@ from conformance.facts.security import FileMode
 
 
 @dataclass(frozen=True)
+class Predicate:
+    """A condition on a flag's value; `words` is how messages call it."""
+
+    words: str
+    holds: Callable[[str], bool]
+
+    def __str__(self) -> str:
+        return self.words
+
+
+IS_SET = Predicate("is set", lambda value: value != "")
+NOT_SET = Predicate("is not set", lambda value: value == "")
+
+
+def equals(wanted: str) -> Predicate:
+    """Return the condition that the value is exactly this."""
+    return Predicate(f"is {wanted}", lambda value: value == wanted)
+
+
+def differs_from(unwanted: str) -> Predicate:
+    """Return the condition that the value is anything else, or not set."""
+    return Predicate(f"is not {unwanted}", lambda value: value != unwanted)
+
+
+def one_of(*wanted: str) -> Predicate:
+    """Return the condition that the value is one of these."""
+    return Predicate(f"is one of {','.join(wanted)}", lambda value: value in wanted)
+
+
+def has(item: str) -> Predicate:
+    """Return the condition that the item is in a list with commas."""
+    return Predicate(f"has {item}", lambda value: item in value.split(","))
+
+
+def lacks(item: str) -> Predicate:
+    """Return the condition that the item is not in a list with commas."""
+    return Predicate(f"lacks {item}", lambda value: item not in value.split(","))
+
+
+def at_least(number: int) -> Predicate:
+    """Return the condition that the value is a number, and not a smaller one."""
+    return Predicate(f"at least {number}", lambda value: int(value or 0) >= number)
+
+
+@dataclass(frozen=True)
 class FlagRule:
     """What a flag (or key of the kubelet's configuration) must be.
 
-    must: `is VALUE`, `is one of A,B`, `has ITEM`, `lacks ITEM`, `is set`, `is not set`,
-        `is not VALUE`, `at least NUMBER`.
     unset: the program's own default, which counts where the flag is not given.
     """
 
     flag: str
-    must: str
+    must: Predicate
     why: str
     unset: str = ""
 
     def obeyed(self, given: str | None) -> bool:
         """Is the value as it must be? `None`: not given."""
-        value = self.unset if given is None else given
-        for words, holds in _MUST.items():
-            if self.must.startswith(words):
-                return holds(value, self.must.removeprefix(words))
-        raise ValueError(f"no such rule: {self.must!r}")
+        return self.must.holds(self.unset if given is None else given)
 
 
-# By the words a rule begins with; the first that fits.
-_MUST: dict[str, Callable[[str, str], bool]] = {
-    "is not set": lambda value, _: value == "",
-    "is set": lambda value, _: value != "",
-    "is one of ": lambda value, wanted: value in wanted.split(","),
-    "is not ": lambda value, wanted: value != wanted,
-    "is ": lambda value, wanted: value == wanted,
-    "has ": lambda value, wanted: wanted in value.split(","),
-    "lacks ": lambda value, wanted: wanted not in value.split(","),
-    "at least ": lambda value, wanted: int(value or 0) >= int(wanted),
-}
-
-TLS_12 = "is one of VersionTLS12,VersionTLS13"
+TLS_12 = one_of("VersionTLS12", "VersionTLS13")
 
 PROGRAMS: dict[str, list[FlagRule]] = {
     "kube-apiserver": [
-        FlagRule("authorization-mode", "has Node", "kubelets get at their own objects only"),
-        FlagRule("authorization-mode", "has RBAC", "rights are given by roles"),
-        FlagRule("authorization-mode", "lacks AlwaysAllow", "nobody may do everything unasked"),
-        FlagRule("enable-admission-plugins", "has NodeRestriction", "kubelets change themselves"),
-        FlagRule("disable-admission-plugins", "lacks PodSecurity", "pods are checked"),
-        FlagRule("token-auth-file", "is not set", "no passwords in files"),
-        FlagRule("client-ca-file", "is set", "clients show certificates"),
-        FlagRule("etcd-cafile", "is set", "the server of etcd is checked"),
-        FlagRule("etcd-certfile", "is set", "etcd knows its client"),
-        FlagRule("kubelet-certificate-authority", "is set", "kubelets are checked"),
-        FlagRule("kubelet-client-certificate", "is set", "kubelets know the API server"),
-        FlagRule("encryption-provider-config", "is set", "secrets lie encrypted in etcd"),
-        FlagRule("profiling", "is false", "profiles show what the server does", "true"),
-        FlagRule("service-account-lookup", "is true", "tokens of deleted accounts end", "true"),
+        FlagRule("authorization-mode", has("Node"), "kubelets get at their own objects only"),
+        FlagRule("authorization-mode", has("RBAC"), "rights are given by roles"),
+        FlagRule("authorization-mode", lacks("AlwaysAllow"), "nobody may do everything unasked"),
+        FlagRule("enable-admission-plugins", has("NodeRestriction"), "kubelets change themselves"),
+        FlagRule("disable-admission-plugins", lacks("PodSecurity"), "pods are checked"),
+        FlagRule("token-auth-file", NOT_SET, "no passwords in files"),
+        FlagRule("client-ca-file", IS_SET, "clients show certificates"),
+        FlagRule("etcd-cafile", IS_SET, "the server of etcd is checked"),
+        FlagRule("etcd-certfile", IS_SET, "etcd knows its client"),
+        FlagRule("kubelet-certificate-authority", IS_SET, "kubelets are checked"),
+        FlagRule("kubelet-client-certificate", IS_SET, "kubelets know the API server"),
+        FlagRule("encryption-provider-config", IS_SET, "secrets lie encrypted in etcd"),
+        FlagRule("profiling", equals("false"), "profiles show what the server does", "true"),
+        FlagRule(
+            "service-account-lookup", equals("true"), "tokens of deleted accounts end", "true"
+        ),
         FlagRule("tls-min-version", TLS_12, "TLS 1.2 at least", "VersionTLS12"),
-        FlagRule("audit-policy-file", "is set", "a policy says what is written down"),
-        FlagRule("audit-log-path", "is set", "who did what is written down"),
-        FlagRule("audit-log-maxage", "at least 1", "the audit log is turned over", "0"),
-        FlagRule("audit-log-maxbackup", "at least 1", "the audit log is turned over", "0"),
-        FlagRule("audit-log-maxsize", "at least 1", "the audit log is turned over", "0"),
+        FlagRule("audit-policy-file", IS_SET, "a policy says what is written down"),
+        FlagRule("audit-log-path", IS_SET, "who did what is written down"),
+        FlagRule("audit-log-maxage", at_least(1), "the audit log is turned over", "0"),
+        FlagRule("audit-log-maxbackup", at_least(1), "the audit log is turned over", "0"),
+        FlagRule("audit-log-maxsize", at_least(1), "the audit log is turned over", "0"),
     ],
     "kube-controller-manager": [
-        FlagRule("profiling", "is false", "profiles show what the program does", "true"),
-        FlagRule("use-service-account-credentials", "is true", "each controller has its rights"),
-        FlagRule("root-ca-file", "is set", "pods can check the API"),
-        FlagRule("service-account-private-key-file", "is set", "tokens are signed"),
+        FlagRule("profiling", equals("false"), "profiles show what the program does", "true"),
+        FlagRule(
+            "use-service-account-credentials", equals("true"), "each controller has its rights"
+        ),
+        FlagRule("root-ca-file", IS_SET, "pods can check the API"),
+        FlagRule("service-account-private-key-file", IS_SET, "tokens are signed"),
     ],
     "kube-scheduler": [
-        FlagRule("profiling", "is false", "profiles show what the program does", "true"),
+        FlagRule("profiling", equals("false"), "profiles show what the program does", "true"),
     ],
     "etcd": [
-        FlagRule("client-cert-auth", "is true", "clients show certificates", "false"),
-        FlagRule("peer-client-cert-auth", "is true", "members show certificates", "false"),
-        FlagRule("auto-tls", "is not true", "no certificates made up on the way", "false"),
-        FlagRule("peer-auto-tls", "is not true", "no certificates made up on the way", "false"),
+        FlagRule("client-cert-auth", equals("true"), "clients show certificates", "false"),
+        FlagRule("peer-client-cert-auth", equals("true"), "members show certificates", "false"),
+        FlagRule("auto-tls", differs_from("true"), "no certificates made up on the way", "false"),
+        FlagRule(
+            "peer-auto-tls", differs_from("true"), "no certificates made up on the way", "false"
+        ),
     ],
-}  # fmt: skip
+}
 
 KUBELET = [
-    FlagRule("authentication.anonymous.enabled", "is false", "strangers are refused", "true"),
-    FlagRule("authentication.webhook.enabled", "is true", "the API says who is who", "true"),
-    FlagRule("authentication.x509.clientCAFile", "is set", "clients show certificates"),
-    FlagRule("authorization.mode", "is Webhook", "the API says who may what", "Webhook"),
-    FlagRule("readOnlyPort", "is 0", "no port without authentication", "0"),
-    FlagRule("rotateCertificates", "is true", "client certificates are renewed", "false"),
-    FlagRule("serverTLSBootstrap", "is true", "the serving certificate is renewed", "false"),
-    FlagRule("makeIPTablesUtilChains", "is true", "the kubelet's own firewall chains", "true"),
-    FlagRule("streamingConnectionIdleTimeout", "is not 0s", "idle streams are closed", "4h0m0s"),
+    FlagRule("authentication.anonymous.enabled", equals("false"), "strangers are refused", "true"),
+    FlagRule("authentication.webhook.enabled", equals("true"), "the API says who is who", "true"),
+    FlagRule("authentication.x509.clientCAFile", IS_SET, "clients show certificates"),
+    FlagRule("authorization.mode", equals("Webhook"), "the API says who may what", "Webhook"),
+    FlagRule("readOnlyPort", equals("0"), "no port without authentication", "0"),
+    FlagRule("rotateCertificates", equals("true"), "client certificates are renewed", "false"),
+    FlagRule("serverTLSBootstrap", equals("true"), "the serving certificate is renewed", "false"),
+    FlagRule("makeIPTablesUtilChains", equals("true"), "the kubelet's own firewall chains", "true"),
+    FlagRule(
+        "streamingConnectionIdleTimeout", differs_from("0s"), "idle streams are closed", "4h0m0s"
+    ),
     FlagRule("tlsMinVersion", TLS_12, "TLS 1.2 at least", "VersionTLS12"),
 ]
 
@@ -227,14 +262,16 @@ SHUT_PORTS = {
 # What the kubelet demands of it (and sets, where it may), by the path below /proc/sys; and enough
 # of inotify's watches, for what cannot watch its files says so in ways nobody understands.
 KERNEL = [
-    FlagRule("vm/overcommit_memory", "is 1", "memory is promised freely: limits are the cgroups'"),
-    FlagRule("vm/panic_on_oom", "is 0", "out of memory is a container's end, not the node's"),
-    FlagRule("kernel/panic", "is not 0", "a node that panics starts again"),
-    FlagRule("kernel/panic_on_oops", "is 1", "a kernel that erred does not run on"),
-    FlagRule("kernel/keys/root_maxkeys", "at least 1000000", "each container has a keyring"),
-    FlagRule("kernel/keys/root_maxbytes", "at least 25000000", "each container has a keyring"),
-    FlagRule("fs/inotify/max_user_instances", "at least 128", "components watch their files"),
-    FlagRule("fs/inotify/max_user_watches", "at least 8192", "components watch their files"),
+    FlagRule(
+        "vm/overcommit_memory", equals("1"), "memory is promised freely: limits are the cgroups'"
+    ),
+    FlagRule("vm/panic_on_oom", equals("0"), "out of memory is a container's end, not the node's"),
+    FlagRule("kernel/panic", differs_from("0"), "a node that panics starts again"),
+    FlagRule("kernel/panic_on_oops", equals("1"), "a kernel that erred does not run on"),
+    FlagRule("kernel/keys/root_maxkeys", at_least(1_000_000), "each container has a keyring"),
+    FlagRule("kernel/keys/root_maxbytes", at_least(25_000_000), "each container has a keyring"),
+    FlagRule("fs/inotify/max_user_instances", at_least(128), "components watch their files"),
+    FlagRule("fs/inotify/max_user_watches", at_least(8192), "components watch their files"),
 ]
 
 

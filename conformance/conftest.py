@@ -15,13 +15,13 @@ import pytest
 
 from conformance import cis_rules, deadline, layers, options
 from conformance import session as run_session
-from conformance.deploy.live import Live
+from conformance.deploy.live import RunHandle
 from conformance.facts.cluster_resources import IdleConnection
 from conformance.facts.expected import Expectation
 from conformance.facts.model import Facts
-from conformance.outcome import BrokenError, CouldNotAskError, known
+from conformance.outcome import CheckFailed, InconclusiveError, value_or_skip
 from conformance.report import cluster, files
-from conformance.report.files import Outputs
+from conformance.report.files import OutputFiles
 from conformance.results.recorder import Recorder, describe
 from conformance.results.records import Writer
 from conformance.session import Session
@@ -30,11 +30,11 @@ from conformance.soak import driver
 MOST_WORKERS = 4  # tests mostly wait; more processes only cost their start
 LONGEST = "test_endpoints_follow"  # the test that waits longest; others fill the time beside it
 
-verdicts = pytest.StashKey["Verdicts"]()
+verdicts = pytest.StashKey["VerdictCounter"]()
 epilogue = pytest.StashKey[list[str]]()
 recorder = pytest.StashKey[Recorder]()
 timings = pytest.StashKey[dict[str, float]]()
-wanted = pytest.StashKey[Outputs]()
+wanted = pytest.StashKey[OutputFiles]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "worksteal"
     config.stash[epilogue] = []
-    config.stash[verdicts] = Verdicts()
+    config.stash[verdicts] = VerdictCounter()
     config.pluginmanager.register(config.stash[verdicts])
     config.stash[timings] = {}
     config.stash[recorder] = Recorder()
@@ -85,7 +85,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     soak = driver.driver(plan, options.settings(config), config)
     status = soak.drive()
     if soak.rounds:
-        told = soak.told()
+        told = soak.summary()
         for line in driver.in_words(told):
             soak.say(line)
         if soak.shown:
@@ -114,7 +114,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job tidies up, too
     try:
         part.start()
-    except CouldNotAskError as problem:
+    except InconclusiveError as problem:
         _tell(config, pytest.ExitCode.USAGE_ERROR, problem=str(problem))
         raise pytest.UsageError(f"the run could not begin: {problem}") from None
 
@@ -131,7 +131,7 @@ def _begin_results(part: Session, config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a parallel worker about the run."""
-    node.workerinput["conformance"] = json.dumps(run_session.of(node.config).told())
+    node.workerinput["conformance"] = json.dumps(run_session.of(node.config).worker_payload())
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -181,11 +181,11 @@ def _end(part: Session, config: pytest.Config) -> bool:
         config.stash[recorder].cluster = dataclasses.asdict(shown)
         config.stash[timings] |= found.seconds
     remains: list[str] = []
-    if part.life:
-        said += [f"swept namespace {name}: {why}" for name, why in part.life.swept.items()]
-        remains = part.life.end(part.settings.patience)
+    if part.lifecycle:
+        said += [f"swept namespace {name}: {why}" for name, why in part.lifecycle.swept.items()]
+        remains = part.lifecycle.end(part.settings.patience)
         said += [f"LEFT BEHIND: {what}" for what in remains]
-        config.stash[timings] |= part.life.seconds
+        config.stash[timings] |= part.lifecycle.seconds
         took = (f"{what} {seconds:.1f} s" for what, seconds in config.stash[timings].items())
         said.append(", ".join(took))
     part.close()
@@ -346,11 +346,11 @@ def pytest_runtest_makereport(
     """Failures as their own few lines, could-not-ask as an error, skips as failures if strict."""
     report = yield
     problem = call.excinfo.value if call.excinfo else None
-    if call.excinfo and isinstance(problem, BrokenError | CouldNotAskError):
+    if call.excinfo and isinstance(problem, CheckFailed | InconclusiveError):
         shown: Any = call.excinfo.getrepr(style="value")
         shown.reprcrash.message = getattr(problem, "headline", str(problem).partition("\n")[0])
         report.longrepr = shown
-    if isinstance(problem, CouldNotAskError) and report.when == "call":
+    if isinstance(problem, InconclusiveError) and report.when == "call":
         report.when = "setup"  # pytest counts what fails there as errors, not as failures
     if report.skipped and item.config.option.strict and not _may_skip(item, report):
         report.outcome = "failed"
@@ -396,7 +396,7 @@ def _until_deadline(item: pytest.Item) -> AbstractContextManager[None]:
     return deadline.before(part.begun + part.settings.deadline, part.settings.deadline)
 
 
-class Verdicts:
+class VerdictCounter:
     """Counts the verdicts about the cluster; skips and could-not-asks are none."""
 
     def __init__(self) -> None:
@@ -423,7 +423,7 @@ def expected(request: pytest.FixtureRequest) -> Expectation:
 
 
 @pytest.fixture(scope="session")
-def live(request: pytest.FixtureRequest) -> Live:
+def live(request: pytest.FixtureRequest) -> RunHandle:
     """The living cluster, with the run's own pods and services on it."""
     return run_session.of(request.config).live()
 
@@ -431,4 +431,4 @@ def live(request: pytest.FixtureRequest) -> Live:
 @pytest.fixture(scope="session")
 def idle(request: pytest.FixtureRequest) -> IdleConnection:
     """What became of a connection to the API that nobody used for a while."""
-    return known(run_session.of(request.config).rested())
+    return value_or_skip(run_session.of(request.config).rested())

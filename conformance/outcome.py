@@ -2,8 +2,8 @@
 """The three ways a check can end, and how each is told.
 
 passed           the test returned.
-failed           the cluster is not as it should be: `require` raised `BrokenError`.
-could not ask    asking failed: `CouldNotAskError`, reported as an error, never as a pass and never
+failed           the cluster is not as it should be: `require` raised `CheckFailed`.
+could not ask    asking failed: `InconclusiveError`, reported as an error, never as a pass and never
                  as the cluster's fault. Where the cluster offers no way to ask at all (another
                  CNI, no etcdctl on the nodes), the test is skipped instead, with the reason.
 """
@@ -16,7 +16,7 @@ import pytest
 T = TypeVar("T")
 
 
-class BrokenError(AssertionError):
+class CheckFailed(AssertionError):
     """The cluster is not as it should be. The message says where, what, why and what to do."""
 
     def __init__(self, at: str, expected: object, seen: object, likely: str, look: str) -> None:
@@ -31,16 +31,16 @@ class BrokenError(AssertionError):
         )
 
 
-class CouldNotAskError(Exception):
+class InconclusiveError(Exception):
     """Asking failed, so there is no verdict about the cluster. The message says what and why."""
 
 
-class LostError(CouldNotAskError):
+class ConnectionLostError(InconclusiveError):
     """The connection broke on the way, as when the API's address moves: to ask again may help."""
 
 
 @dataclass(frozen=True)
-class Unasked:
+class Unavailable:
     """Stands in the facts where a value should be.
 
     permanent: the node or cluster offers no way to ask this (a skip); else asking went wrong (an
@@ -63,18 +63,18 @@ def require(ok: bool, *, at: str, expected: object, seen: object, likely: str, l
         look: the next command, and where to run it.
 
     Raises:
-        BrokenError: with all of it in the message.
+        CheckFailed: with all of it in the message.
     """
     if not ok:
-        raise BrokenError(at, expected, seen, likely, look)
+        raise CheckFailed(at, expected, seen, likely, look)
 
 
-def known(fact: T | Unasked) -> T:
+def value_or_skip(fact: T | Unavailable) -> T:
     """The fact itself; where it could not be asked, the test is skipped or ends in an error."""
-    if isinstance(fact, Unasked):
+    if isinstance(fact, Unavailable):
         if fact.permanent:
             pytest.skip(fact.unasked)
-        raise CouldNotAskError(fact.unasked)
+        raise InconclusiveError(fact.unasked)
     return fact
 
 

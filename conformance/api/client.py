@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from conformance.api.execute import Ran, execute
+from conformance.api.execute import CommandResult, execute
 from conformance.api.port_forward import fetch
-from conformance.outcome import CouldNotAskError, Unasked
+from conformance.outcome import InconclusiveError, Unavailable
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ COLLECTIONS = {
 }
 
 
-class RefusedError(CouldNotAskError):
+class ApiStatusError(InconclusiveError):
     """The API answered with an error. `code` is the HTTP status, `said` the whole answer."""
 
     def __init__(self, code: int, message: str, said: str = "") -> None:
@@ -64,7 +64,7 @@ class RefusedError(CouldNotAskError):
         return self.code in (400, 401, 403, 404, 405, 422)
 
 
-class TooLateError(Exception):
+class WaitTimeout(Exception):
     """The time was up before what was waited for came. `last` is what was seen last."""
 
     def __init__(self, seconds: float, last: Any) -> None:
@@ -72,14 +72,14 @@ class TooLateError(Exception):
         super().__init__(f"not within {seconds:.0f} s")
 
 
-def until(
+def poll_until(
     ask: Callable[[], T], done: Callable[[T], bool], patience: float, every: float = POLL_SECONDS
 ) -> T:
     """Ask again and again until `done` likes the answer, and return that.
 
     Raises:
-        TooLateError: after `patience` seconds, with the last answer.
-        CouldNotAskError: if at that time asking itself fails.
+        WaitTimeout: after `patience` seconds, with the last answer.
+        InconclusiveError: if at that time asking itself fails.
     """
     deadline = time.monotonic() + patience
     last: T | None = None
@@ -88,27 +88,27 @@ def until(
             last = ask()
             if done(last):
                 return last
-        except RefusedError:
+        except ApiStatusError:
             raise
-        except CouldNotAskError:
+        except InconclusiveError:
             if time.monotonic() > deadline:
                 raise
         if time.monotonic() > deadline:
-            raise TooLateError(patience, last)
+            raise WaitTimeout(patience, last)
         time.sleep(every)
 
 
-def asked(ask: Callable[[], T]) -> T | Unasked:
+def or_unavailable(ask: Callable[[], T]) -> T | Unavailable:
     """What the API answers to one question; if it refuses, that is no fact, and no end either."""
     try:
         return ask()
-    except RefusedError as refusal:
-        return Unasked(str(refusal), permanent=refusal.code in (403, 404))
-    except CouldNotAskError as problem:
-        return Unasked(str(problem))
+    except ApiStatusError as refusal:
+        return Unavailable(str(refusal), permanent=refusal.code in (403, 404))
+    except InconclusiveError as problem:
+        return Unavailable(str(problem))
 
 
-def once_more(ask: Callable[[], T], broken: type[Exception]) -> T:
+def retry_once(ask: Callable[[], T], broken: type[Exception]) -> T:
     """Ask, and once more if the connection breaks: the API's address may have moved.
 
     Only for what changes nothing: it may have been done the first time.
@@ -128,7 +128,7 @@ class Cluster:
         """Read the kubeconfig; ask nothing yet.
 
         Raises:
-            CouldNotAskError: if it is not usable.
+            InconclusiveError: if it is not usable.
         """
         client: Any = importlib.import_module("kubernetes.client.configuration")
         loader: Any = importlib.import_module("kubernetes.config.kube_config")
@@ -139,7 +139,7 @@ class Cluster:
         try:
             loader.load_kube_config(str(kubeconfig), client_configuration=self._configuration)
         except Exception as problem:  # noqa: BLE001  the loader passes on what libraries raise
-            raise CouldNotAskError(f"{kubeconfig} is no usable kubeconfig: {problem}") from None
+            raise InconclusiveError(f"{kubeconfig} is no usable kubeconfig: {problem}") from None
         self._configuration.socket_options = _keepalive()
         self._pool = rest.RESTClientObject(self._configuration).pool_manager
         self._ahead = timedelta()
@@ -168,8 +168,8 @@ class Cluster:
         """One call, at most `answer_seconds` long; `query` are URL parameters.
 
         Raises:
-            RefusedError: the API answered with an error status.
-            CouldNotAskError: it did not answer.
+            ApiStatusError: the API answered with an error status.
+            InconclusiveError: it did not answer.
         """
         url = self.server + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": kind, **self._authorization()}
@@ -185,14 +185,14 @@ class Cluster:
         )
         broken = urllib3.exceptions.ProtocolError
         try:
-            answer = once_more(send, broken) if method == "GET" else send()
+            answer = retry_once(send, broken) if method == "GET" else send()
         except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
-            raise CouldNotAskError(f"{method} {url}: {_plainly(problem)}") from None
+            raise InconclusiveError(f"{method} {url}: {_plainly(problem)}") from None
         if date := answer.headers.get("Date"):
             self._ahead = parsedate_to_datetime(date) - datetime.now(UTC)
         if answer.status >= 400:
             message = f"{method} {path}: {answer.status} {_said(answer.data)}"
-            raise RefusedError(answer.status, message, answer.data.decode(errors="replace"))
+            raise ApiStatusError(answer.status, message, answer.data.decode(errors="replace"))
         return bytes(answer.data)
 
     def get(self, path: str, **query: str) -> Any:
@@ -210,12 +210,12 @@ class Cluster:
         made = json.loads(self.request("POST", collection, manifest, **query))
         return dict(made)
 
-    def bare_pool(self, stranger: bool = False) -> Any:
-        """Connections of their own, without TCP's keepalive; a stranger shows no certificate."""
+    def new_pool(self, anonymous: bool = False) -> Any:
+        """Return new connections without TCP's keepalive; anonymous ones send no certificate."""
         rest: Any = importlib.import_module("kubernetes.client.rest")
         bare = copy.copy(self._configuration)
         bare.socket_options = None
-        if stranger:
+        if anonymous:
             bare.cert_file = bare.key_file = None
         return rest.RESTClientObject(bare).pool_manager
 
@@ -223,14 +223,14 @@ class Cluster:
         """POST of what is no object to keep; the answer."""
         return dict(json.loads(self.request("POST", path, body)))
 
-    def stranger(self, path: str, token: str = "") -> int:
+    def anonymous_status(self, path: str, token: str = "") -> int:
         """The HTTP code that GET gets without our credentials: with none, or with that token.
 
         Raises:
-            CouldNotAskError: if the API does not answer.
+            InconclusiveError: if the API does not answer.
         """
         try:
-            answer = self.bare_pool(stranger=True).request(
+            answer = self.new_pool(anonymous=True).request(
                 "GET",
                 self.server + path,
                 headers={"authorization": f"Bearer {token}"} if token else {},
@@ -239,18 +239,18 @@ class Cluster:
             )
         except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
             why = f"GET {path} without our credentials: {_plainly(problem)}"
-            raise CouldNotAskError(why) from None
+            raise InconclusiveError(why) from None
         return int(answer.status)
 
     def readiness(self) -> str:
         """What the API server says of its own parts, line by line, ready or not.
 
         Raises:
-            CouldNotAskError: if it does not answer, or tells this user nothing.
+            InconclusiveError: if it does not answer, or tells this user nothing.
         """
         try:
             return self.request("GET", "/readyz", verbose="1").decode()
-        except RefusedError as refusal:
+        except ApiStatusError as refusal:
             if refusal.code in (401, 403, 404):
                 raise
             return refusal.said
@@ -264,7 +264,7 @@ class Cluster:
         grace = {"gracePeriodSeconds": 0} if at_once else {}
         try:
             self.request("DELETE", path, {"propagationPolicy": "Background", **grace})
-        except RefusedError as refusal:
+        except ApiStatusError as refusal:
             if refusal.code not in (404, 409):
                 raise
             return refusal.code == 409
@@ -274,11 +274,13 @@ class Cluster:
         """A pod's log."""
         return self.request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log").decode()
 
-    def execute(self, namespace: str, pod: str, command: list[str], seconds: float) -> Ran:
+    def execute(
+        self, namespace: str, pod: str, command: list[str], seconds: float
+    ) -> CommandResult:
         """Run a command in a pod and wait for its end, see `execute.execute`.
 
         Raises:
-            CouldNotAskError: the way there failed (API, kubelet, websocket), or the time was up.
+            InconclusiveError: the way there failed (API, kubelet, websocket), or the time was up.
         """
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
         try:
@@ -286,26 +288,26 @@ class Cluster:
                 self._configuration, self._authorization(), path, command, seconds,
                 self.answer_seconds,
             )  # fmt: skip
-        except CouldNotAskError as problem:
+        except InconclusiveError as problem:
             raise type(problem)(f"exec in pod {pod}: {without_queries(str(problem))}") from None
         except Exception as problem:  # noqa: BLE001  websocket, ssl and socket each have their own
-            raise CouldNotAskError(f"exec in pod {pod}: {_plainly(problem)}") from None
+            raise InconclusiveError(f"exec in pod {pod}: {_plainly(problem)}") from None
 
     def forward(self, namespace: str, pod: str, port: int, page: str) -> str:
         """What a pod answers over HTTP through the API's port-forward, see `port_forward.fetch`.
 
         Raises:
-            CouldNotAskError: the way there failed, or the pod did not answer.
+            InconclusiveError: the way there failed, or the pod did not answer.
         """
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
         try:
             return fetch(
                 self._configuration, self._authorization(), path, port, page, self.answer_seconds
             )
-        except CouldNotAskError:
+        except InconclusiveError:
             raise
         except Exception as problem:  # noqa: BLE001  websocket, ssl and socket each have their own
-            raise CouldNotAskError(f"port-forward to pod {pod}: {_plainly(problem)}") from None
+            raise InconclusiveError(f"port-forward to pod {pod}: {_plainly(problem)}") from None
 
     def _authorization(self) -> dict[str, str]:
         token = (self._configuration.auth_settings() or {}).get("BearerToken", {}).get("value")
@@ -316,23 +318,23 @@ def reach(kubeconfig: Path) -> tuple[Cluster, str]:
     """The cluster and its version, asked in at most nine seconds, whatever hangs on the way.
 
     Raises:
-        CouldNotAskError: with the reason and the next command.
+        InconclusiveError: with the reason and the next command.
     """
-    found: list[tuple[Cluster, str] | CouldNotAskError] = []
+    found: list[tuple[Cluster, str] | InconclusiveError] = []
 
     def ask() -> None:
         try:
             cluster = Cluster(kubeconfig)
             found.append((cluster, str(cluster.get("/version")["gitVersion"])))
-        except CouldNotAskError as problem:
+        except InconclusiveError as problem:
             found.append(problem)
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(REACH_SECONDS)
-    answer = found[0] if found else CouldNotAskError(f"no answer within {REACH_SECONDS:.0f} s")
-    if isinstance(answer, CouldNotAskError):
-        raise CouldNotAskError(
+    answer = found[0] if found else InconclusiveError(f"no answer within {REACH_SECONDS:.0f} s")
+    if isinstance(answer, InconclusiveError):
+        raise InconclusiveError(
             f"the cluster cannot be reached: {answer}\n"
             f"  next  kubectl --kubeconfig {kubeconfig} get --raw /version"
         )

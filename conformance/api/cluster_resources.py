@@ -8,19 +8,19 @@ from datetime import datetime
 from typing import Any
 
 from conformance import cis_rules
-from conformance.api.client import Cluster, RefusedError, asked
+from conformance.api.client import ApiStatusError, Cluster, or_unavailable
 from conformance.api.core_resources import leaders
 from conformance.facts.cluster_resources import (
     ApiService,
     Binding,
-    Ending,
-    Governance,
+    ClusterResources,
     Right,
     StorageClass,
+    TerminatingNamespace,
     Webhook,
 )
 from conformance.facts.model import Leader, NodeStatus
-from conformance.outcome import CouldNotAskError
+from conformance.outcome import InconclusiveError
 
 Json = dict[str, Any]
 
@@ -31,7 +31,7 @@ LONGEST_TERM = 20.0  # seconds in which a leader that lives has renewed its leas
 SLACK = 3.0  # seconds by which clocks and the API's whole seconds may be off
 
 
-def governance(cluster: Cluster, nodes: list[NodeStatus]) -> Governance:
+def read(cluster: Cluster, nodes: list[NodeStatus]) -> ClusterResources:
     """All of it, each part on its own: what is refused is unasked, and the rest is known."""
     parts: dict[str, Callable[[Cluster], Any]] = {
         "webhooks": webhooks,
@@ -42,8 +42,8 @@ def governance(cluster: Cluster, nodes: list[NodeStatus]) -> Governance:
         "kubelets": lambda cluster: kubelets(cluster, nodes),
     }
     with ThreadPoolExecutor(len(parts)) as pool:
-        told = pool.map(lambda ask: asked(lambda: ask(cluster)), parts.values())
-    return Governance(**dict(zip(parts, told, strict=True)))
+        told = pool.map(lambda ask: or_unavailable(lambda: ask(cluster)), parts.values())
+    return ClusterResources(**dict(zip(parts, told, strict=True)))
 
 
 # ---- who leads ----
@@ -174,7 +174,7 @@ def rights(cluster: Cluster, binding: Json) -> list[Right]:
         path = f"{RBAC}/namespaces/{namespace}/roles/{role['name']}"
     try:
         return list(allowed(cluster.get(path).get("rules") or []))
-    except RefusedError as refusal:
+    except ApiStatusError as refusal:
         if refusal.code != 404:
             raise
         return []
@@ -206,7 +206,7 @@ def storage_classes(cluster: Cluster) -> list[StorageClass]:
     )
 
 
-def endings(cluster: Cluster) -> list[Ending]:
+def endings(cluster: Cluster) -> list[TerminatingNamespace]:
     """The namespaces that are being deleted."""
     return sorted(
         (
@@ -218,10 +218,10 @@ def endings(cluster: Cluster) -> list[Ending]:
     )
 
 
-def ending(namespace: Json, now: datetime) -> Ending:
+def ending(namespace: Json, now: datetime) -> TerminatingNamespace:
     """A namespace that is being deleted, as facts; `now` by the API's clock."""
     since = datetime.fromisoformat(namespace["metadata"]["deletionTimestamp"])
-    return Ending(
+    return TerminatingNamespace(
         namespace=namespace["metadata"]["name"],
         seconds=round((now - since).total_seconds(), 1),
         reasons={
@@ -244,14 +244,14 @@ def kubelet_problem(cluster: Cluster, node: str) -> str:
     """Why the API server gets no answer of the node's kubelet, '' if it does.
 
     Raises:
-        RefusedError: if the API itself does not let us ask.
+        ApiStatusError: if the API itself does not let us ask.
     """
     try:
         cluster.request("GET", f"/api/v1/nodes/{node}/proxy/healthz")
-    except RefusedError as refusal:
+    except ApiStatusError as refusal:
         if refusal.code == 403:
             raise
         return str(refusal)
-    except CouldNotAskError as problem:
+    except InconclusiveError as problem:
         return str(problem)
     return ""

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from conformance import cis_rules
-from conformance.api.client import Cluster, RefusedError, TooLateError, until
+from conformance.api.client import ApiStatusError, Cluster, WaitTimeout, poll_until
 from conformance.facts.machine import NodeLease
 from conformance.facts.model import Leader, Lease, NodeStatus, Pod, Services, Taint
-from conformance.outcome import CouldNotAskError
+from conformance.outcome import InconclusiveError
 
 HOSTNAME = "kubernetes.io/hostname"
 ROLE = "node-role.kubernetes.io/"
@@ -101,7 +101,7 @@ def leaders(cluster: Cluster) -> dict[str, Leader]:
         path = f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}"
         try:
             spec = cluster.get(path)["spec"]
-        except RefusedError as refusal:
+        except ApiStatusError as refusal:
             if refusal.code != 404:
                 raise
             continue
@@ -137,13 +137,13 @@ def lasting_readiness(cluster: Cluster) -> dict[str, str]:
     again: a node that is busy for a moment is no server that is not ready.
     """
     try:
-        return until(
+        return poll_until(
             lambda: readiness(cluster),
             lambda told: set(told.values()) <= {"ok"},
             UNREADY_SECONDS,
             every=1.0,
         )
-    except TooLateError as late:
+    except WaitTimeout as late:
         return dict(late.last)
 
 
@@ -151,7 +151,7 @@ def unreadiness(cluster: Cluster) -> str:
     """Which of its own parts the API server calls not ready, in a few words."""
     try:
         told = readiness(cluster)
-    except CouldNotAskError as problem:
+    except InconclusiveError as problem:
         return f"it does not say whether it is ready either: {problem}"
     sick = [f"{part} {said}" for part, said in told.items() if said != "ok"]
     return (
@@ -200,7 +200,7 @@ def authority(cluster: Cluster) -> str:
     try:
         told = cluster.get("/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt")
         return str(told["data"]["ca.crt"])
-    except (CouldNotAskError, KeyError):
+    except (InconclusiveError, KeyError):
         return ""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from conformance.outcome import CouldNotAskError, LostError
+from conformance.outcome import ConnectionLostError, InconclusiveError
 
 PROTOCOL = "v4.channel.k8s.io"
 STDOUT, STDERR, END = 1, 2, 3
@@ -21,7 +21,7 @@ NO_KUBELET = "is TCP 10250 from the API server to the node closed?"
 
 
 @dataclass(frozen=True)
-class Ran:
+class CommandResult:
     """A command that ran in a pod to its end."""
 
     status: int
@@ -36,7 +36,7 @@ def execute(
     command: list[str],
     seconds: float,
     opening: float,
-) -> Ran:
+) -> CommandResult:
     """Run the command and wait for its end.
 
     Args:
@@ -48,22 +48,22 @@ def execute(
         opening: how long the kubelet may take to answer; the API server alone would wait for 30 s.
 
     Raises:
-        LostError: the connection broke before the command's end.
-        CouldNotAskError: the way there failed (API, kubelet, websocket), or the time was up.
+        ConnectionLostError: the connection broke before the command's end.
+        InconclusiveError: the way there failed (API, kubelet, websocket), or the time was up.
     """
     query = [("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)]
-    socket = opened(configuration, headers, path, query, opening)
+    socket = open_websocket(configuration, headers, path, query, opening)
     try:
         heard = _listen(socket, time.monotonic() + seconds)
     finally:
         socket.close(timeout=1)
     status = _status(json.loads(heard[END] or "{}"))
-    return Ran(
+    return CommandResult(
         status, heard[STDOUT].decode(errors="replace"), heard[STDERR].decode(errors="replace")
     )
 
 
-def opened(
+def open_websocket(
     configuration: Any,
     headers: dict[str, str],
     path: str,
@@ -73,7 +73,7 @@ def opened(
     """A websocket to a pod's subresource, when the kubelet has answered.
 
     Raises:
-        CouldNotAskError: it did not in time; other ways to fail are the library's own.
+        InconclusiveError: it did not in time; other ways to fail are the library's own.
     """
     url = f"{configuration.host.replace('http', 'ws', 1)}{path}?{urlencode(query)}"
     sockets: Any = importlib.import_module("websocket")
@@ -87,7 +87,7 @@ def opened(
             **_proxy(configuration),
         )
     except (TimeoutError, sockets.WebSocketTimeoutException):
-        raise CouldNotAskError(f"no answer in {seconds:.0f} s: {NO_KUBELET}") from None
+        raise InconclusiveError(f"no answer in {seconds:.0f} s: {NO_KUBELET}") from None
 
 
 def _listen(socket: Any, deadline: float) -> dict[int, bytes]:
@@ -97,14 +97,14 @@ def _listen(socket: Any, deadline: float) -> dict[int, bytes]:
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise CouldNotAskError("the command did not end in time")
+            raise InconclusiveError("the command did not end in time")
         socket.settimeout(left)
         try:
             frame = socket.recv()
         except sockets.WebSocketConnectionClosedException:
             return heard
         except ConnectionError as problem:
-            raise LostError(f"the connection broke: {problem}") from None
+            raise ConnectionLostError(f"the connection broke: {problem}") from None
         if not frame:
             return heard
         data = frame.encode() if isinstance(frame, str) else frame
@@ -120,8 +120,8 @@ def _status(end: dict[str, Any]) -> int:
         if cause.get("reason") == "ExitCode":
             return int(cause["message"])
     if "message" in end:
-        raise CouldNotAskError(end["message"])
-    raise LostError("the connection broke before the command's end")
+        raise InconclusiveError(end["message"])
+    raise ConnectionLostError("the connection broke before the command's end")
 
 
 def _tls(configuration: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 Json = dict[str, Any]
 
 # A container that waits for one of these seldom starts by waiting longer than this.
-HOPELESS = {
+FAILING_REASONS = {
     "CrashLoopBackOff",
     "CreateContainerConfigError",
     "CreateContainerError",
@@ -17,7 +17,7 @@ HOPELESS = {
     "InvalidImageName",
     "RunContainerError",
 }
-HOPE = timedelta(seconds=12)
+GRACE = timedelta(seconds=12)
 # Those of them that say that there is no image.
 IMAGE = {"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 
@@ -43,7 +43,7 @@ def waiting_for(pod: Json) -> str:
     return str(_waiting(pod).get("reason", ""))
 
 
-def refusal(pod: Json) -> str:
+def unschedulable_reason(pod: Json) -> str:
     """The scheduler's reason for not placing the pod, '' if it gave none."""
     scheduled = _condition(pod, "PodScheduled")
     return str(scheduled.get("message", "")) if scheduled.get("reason") == "Unschedulable" else ""
@@ -53,7 +53,7 @@ def state(pod: Json) -> str:
     """In what state the pod is, and why, as far as it says so itself."""
     status = pod.get("status", {})
     reason = waiting_for(pod) or status.get("reason") or status.get("phase") or "no state"
-    message = _waiting(pod).get("message") or refusal(pod)
+    message = _waiting(pod).get("message") or unschedulable_reason(pod)
     return f"{reason}: {message}" if message else str(reason)
 
 

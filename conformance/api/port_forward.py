@@ -8,8 +8,8 @@ and 2n + 1 for what went wrong; each begins with a frame that repeats the port's
 import time
 from typing import Any
 
-from conformance.api.execute import opened
-from conformance.outcome import CouldNotAskError
+from conformance.api.execute import open_websocket
+from conformance.outcome import InconclusiveError
 
 DATA, ERROR = 0, 1
 LIMIT = 65536  # bytes; more nobody wants to know
@@ -29,9 +29,9 @@ def fetch(
         seconds: how long the kubelet may take to answer, and then the pod.
 
     Raises:
-        CouldNotAskError: the way there failed, the pod said nothing, or the time was up.
+        InconclusiveError: the way there failed, the pod said nothing, or the time was up.
     """
-    socket = opened(configuration, headers, path, [("ports", str(port))], seconds)
+    socket = open_websocket(configuration, headers, path, [("ports", str(port))], seconds)
     try:
         request = f"GET {page} HTTP/1.0\r\nHost: pod\r\n\r\n".encode()
         socket.send_binary(bytes([DATA]) + request)
@@ -40,7 +40,7 @@ def fetch(
         socket.close(timeout=1)
     head, _, body = answer.partition(b"\r\n\r\n")
     if b" 200 " not in head.partition(b"\r\n")[0]:
-        raise CouldNotAskError(f"port-forward: no answer by HTTP but {answer[:80]!r}")
+        raise InconclusiveError(f"port-forward: no answer by HTTP but {answer[:80]!r}")
     return body.decode(errors="replace")
 
 
@@ -51,19 +51,19 @@ def _listen(socket: Any, deadline: float) -> bytes:
     while not _is_whole(heard[DATA][opening:]):
         left = deadline - time.monotonic()
         if left <= 0:
-            raise CouldNotAskError("port-forward: no answer in time")
+            raise InconclusiveError("port-forward: no answer in time")
         socket.settimeout(left)
         try:
             frame = socket.recv()
         except Exception as problem:  # noqa: BLE001  websocket, ssl and socket each have their own
-            raise CouldNotAskError(f"port-forward: {problem or type(problem).__name__}") from None
+            raise InconclusiveError(f"port-forward: {problem or type(problem).__name__}") from None
         if not frame:
             break
         data = frame.encode() if isinstance(frame, str) else frame
         if data[0] in heard:
             heard[data[0]] += data[1:]
         if len(heard[ERROR]) > opening:
-            raise CouldNotAskError(
+            raise InconclusiveError(
                 f"port-forward: {heard[ERROR][opening:].decode(errors='replace').strip()}"
             )
     return heard[DATA][opening:]

@@ -4,7 +4,7 @@
 import json
 import re
 
-from conformance.facts.etcd import Copy, Database, Entrance, Histogram, Writes
+from conformance.facts.etcd import Copy, Database, Histogram, ListenerAnswers, Writes
 
 LOG = "etcd_disk_wal_fsync_duration_seconds"
 DATABASE = "etcd_disk_backend_commit_duration_seconds"
@@ -54,12 +54,12 @@ def _copy(words: str) -> Copy:
     return Copy(int(told["hash"]), int(told.get("compact_revision", 0)), float(connect))
 
 
-def parse_entrances(text: str) -> dict[str, Entrance]:
+def parse_listener_answers(text: str) -> dict[str, ListenerAnswers]:
     """Lines of ADDRESS:PORT PLAIN STRANGER."""
     found = {}
     for line in sorted(text.splitlines()):
         at, plain, stranger = line.split()
-        found[at] = Entrance(int(plain), int(stranger))
+        found[at] = ListenerAnswers(int(plain), int(stranger))
     return found
 
 

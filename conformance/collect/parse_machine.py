@@ -4,7 +4,7 @@
 import json
 
 from conformance.collect.parse_security import by_label, moment
-from conformance.facts.machine import Deployment, Disk, Life, Room
+from conformance.facts.machine import Deployment, Disk, Room, Validity
 
 
 def parse_clock(text: str) -> float:
@@ -22,10 +22,10 @@ def parse_disks(text: str) -> dict[str, Disk]:
     return disks
 
 
-def parse_lives(text: str) -> dict[str, Life]:
+def parse_validities(text: str) -> dict[str, Validity]:
     """Lines of PATH KEY REST; what is no certificate told nothing."""
     return {
-        path: Life(lines["subject"], moment(lines["notBefore"]), moment(lines["notAfter"]))
+        path: Validity(lines["subject"], moment(lines["notBefore"]), moment(lines["notAfter"]))
         for path, lines in by_label(text).items()
     }
 

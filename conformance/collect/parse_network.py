@@ -4,14 +4,14 @@
 import json
 from base64 import b64decode
 
-from conformance.collect.parse_node import Printed, parse_answers, parse_pings
+from conformance.collect.parse_node import ProbeOutput, parse_answers, parse_pings
 from conformance.facts.network import Frames, Own, Paths, Ping, Queries, Requests
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 FORWARDING = ("-P FORWARD ", "-A FORWARD ")
 
 
-def paths_of(at: Printed) -> Paths:
+def paths_of(at: ProbeOutput) -> Paths:
     """What one node's probes saw of the ways to others."""
     return Paths(
         own=at.answers("own", parse_own),
@@ -34,20 +34,20 @@ def paths_of(at: Printed) -> Paths:
     )
 
 
-def _neighbour(at: Printed) -> Ping | Unasked:
+def _neighbour(at: ProbeOutput) -> Ping | Unavailable:
     """Without a second pod there was nothing to ping."""
     told = at.answers("neighbour", parse_pings)
-    if isinstance(told, Unasked):
+    if isinstance(told, Unavailable):
         return told
     nobody = f"{at.node}: no second pod ran there (see test_container_starts)"
-    return next(iter(told.values()), Unasked(nobody))
+    return next(iter(told.values()), Unavailable(nobody))
 
 
-def _frames(at: Printed) -> dict[str, Frames] | Unasked:
+def _frames(at: ProbeOutput) -> dict[str, Frames] | Unavailable:
     """Where the node has no ping that can do it, there is no way to ask."""
     without = at.answers("no_frames", str)
     if isinstance(without, str) and without:
-        return Unasked(f"{at.node}: {without}", permanent=True)
+        return Unavailable(f"{at.node}: {without}", permanent=True)
     return at.answers("frames", parse_frames)
 
 

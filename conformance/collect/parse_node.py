@@ -15,7 +15,7 @@ from conformance.facts import components
 from conformance.facts.etcd import Database, Running, Writes
 from conformance.facts.machine import Clock, Machine
 from conformance.facts.model import (
-    Doors,
+    ClientPortAnswers,
     Etcd,
     Forward,
     Health,
@@ -32,7 +32,7 @@ from conformance.facts.model import (
 )
 from conformance.facts.network import Answer, Ping
 from conformance.facts.security import AuditLog, RuntimeView
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 T = TypeVar("T")
 NO_TOOL = 127
@@ -62,42 +62,42 @@ def split(run: str, printed: str) -> dict[str, Section]:
 
 
 @dataclass(frozen=True)
-class Printed:
+class ProbeOutput:
     """The sections of one node, and the rule for what a missing or failed one means."""
 
     node: str
     sections: dict[str, Section]
 
-    def read(self, name: str, parse: Callable[[str], T]) -> T | Unasked:
-        """The section's value; `Unasked` if it is missing, failed, or does not parse."""
+    def read(self, name: str, parse: Callable[[str], T]) -> T | Unavailable:
+        """The section's value; `Unavailable` if it is missing, failed, or does not parse."""
         section = self.sections.get(name)
         if section is None:
-            return Unasked(f"{self.node}: the probe told nothing about {name}")
+            return Unavailable(f"{self.node}: the probe told nothing about {name}")
         if section.status == NO_TOOL:
-            return Unasked(f"{self.node}: {name}: {section.problem}", permanent=True)
+            return Unavailable(f"{self.node}: {name}: {section.problem}", permanent=True)
         if section.status != 0:
             reason = section.problem or "no reason given"
-            return Unasked(f"{self.node}: {name}: exit status {section.status}: {reason}")
+            return Unavailable(f"{self.node}: {name}: exit status {section.status}: {reason}")
         return self._parsed(name, section.text, parse)
 
-    def answers(self, kind: str, parse: Callable[[str], T]) -> T | Unasked:
+    def answers(self, kind: str, parse: Callable[[str], T]) -> T | Unavailable:
         """The value of one kind of lines in the section `network`."""
         told = self.read("network", by_kind)
-        if isinstance(told, Unasked):
+        if isinstance(told, Unavailable):
             return told
         if kind not in told and "pod_problem" in told:
-            return Unasked(f"{self.node}: {kind}: cannot enter its pod: {told['pod_problem']}")
+            return Unavailable(f"{self.node}: {kind}: cannot enter its pod: {told['pod_problem']}")
         return self._parsed(kind, told.get(kind, ""), parse)
 
-    def found(self, name: str) -> bool | Unasked:
+    def found(self, name: str) -> bool | Unavailable:
         """Did the section, a search for a process, find one?"""
         return self.read(name, lambda text: bool(text.strip()))
 
-    def _parsed(self, name: str, text: str, parse: Callable[[str], T]) -> T | Unasked:
+    def _parsed(self, name: str, text: str, parse: Callable[[str], T]) -> T | Unavailable:
         try:
             return parse(text)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as problem:
-            return Unasked(f"{self.node}: {name}: cannot read {text[:SHOWN]!r}: {problem!r}")
+            return Unavailable(f"{self.node}: {name}: cannot read {text[:SHOWN]!r}: {problem!r}")
 
 
 def node_view(
@@ -118,7 +118,7 @@ def node_view(
         web: address:port of the run's own service.
         asked: when it was asked and had answered, by the clock of whoever asked.
     """
-    at = Printed(node, split(run, printed))
+    at = ProbeOutput(node, split(run, printed))
     return NodeView(
         subnet_env=_subnet_env(at),
         links=at.read("links", parse_links),
@@ -144,7 +144,7 @@ def node_view(
         files=at.read("files", hardening.parse_files),
         ports=at.read("tls", hardening.parse_ports),
         certificates=at.read("certificates", hardening.parse_certificates),
-        kubelet_doors=at.read("kubelet_doors", hardening.parse_kubelet_doors),
+        kubelet_doors=at.read("kubelet_doors", hardening.parse_kubelet_port_answers),
         audit=_audit(at),
         runtime=_runtime(at),
         components=at.read("components", components.parse),
@@ -152,73 +152,73 @@ def node_view(
     )
 
 
-def _machine(at: Printed, asked: tuple[float, float]) -> Machine:
+def _machine(at: ProbeOutput, asked: tuple[float, float]) -> Machine:
     return Machine(
         clock=_clock(at, asked),
         disks=at.read("disks", parse_machine.parse_disks),
         kernel=at.read("kernel", parse_pairs),
         failed_units=at.read("failed_units", str.split),
-        lives=at.read("lives", parse_machine.parse_lives),
+        lives=at.read("lives", parse_machine.parse_validities),
         deployments=at.read("deployments", parse_machine.parse_deployments),
     )
 
 
-def _clock(at: Printed, asked: tuple[float, float]) -> Clock | Unasked:
+def _clock(at: ProbeOutput, asked: tuple[float, float]) -> Clock | Unavailable:
     began = at.read("clock_begin", parse_machine.parse_clock)
     ended = at.read("clock_end", parse_machine.parse_clock)
-    if isinstance(began, Unasked):
+    if isinstance(began, Unavailable):
         return began
-    if isinstance(ended, Unasked):
+    if isinstance(ended, Unavailable):
         return ended
     return Clock(began, ended, *asked)
 
 
-def _audit(at: Printed) -> AuditLog | Unasked | None:
+def _audit(at: ProbeOutput) -> AuditLog | Unavailable | None:
     """None where no apiserver runs."""
     return at.read("audit", hardening.parse_audit) if "audit" in at.sections else None
 
 
-def _runtime(at: Printed) -> RuntimeView | Unasked:
+def _runtime(at: ProbeOutput) -> RuntimeView | Unavailable:
     """What all runtimes tell, and on a node with Docker what Docker tells."""
     view = at.read("runtime", hardening.parse_runtime)
-    if isinstance(view, Unasked) or "docker" not in at.sections:
+    if isinstance(view, Unavailable) or "docker" not in at.sections:
         return view
     mirrors = at.read("docker", hardening.parse_docker_mirrors)
     logs = at.read("docker_container", hardening.parse_docker_logs)
     for told in (mirrors, logs):
-        if isinstance(told, Unasked):
+        if isinstance(told, Unavailable):
             return told
     assert isinstance(mirrors, list)
     assert isinstance(logs, dict)
     return RuntimeView(view.cgroup, logs, sorted({*view.mirrors, *mirrors}))
 
 
-def _of_vxlan(at: Printed, name: str, parse: Callable[[str], list[T]]) -> list[T] | Unasked:
+def _of_vxlan(at: ProbeOutput, name: str, parse: Callable[[str], list[T]]) -> list[T] | Unavailable:
     links = at.read("links", parse_links)
-    if not isinstance(links, Unasked) and "flannel.1" not in links:
-        return Unasked(f"{at.node}: there is no device flannel.1", permanent=True)
+    if not isinstance(links, Unavailable) and "flannel.1" not in links:
+        return Unavailable(f"{at.node}: there is no device flannel.1", permanent=True)
     return at.read(name, parse)
 
 
-def _subnet_env(at: Printed) -> SubnetEnv | Unasked | None:
+def _subnet_env(at: ProbeOutput) -> SubnetEnv | Unavailable | None:
     section = at.sections.get("subnet_env")
     if section is not None and section.status == NO_FILE:
         return None
     return at.read("subnet_env", parse_subnet_env)
 
 
-def _etcd(at: Printed, endpoint: str) -> Etcd | Unasked | None:
+def _etcd(at: ProbeOutput, endpoint: str) -> Etcd | Unavailable | None:
     runs = at.found("etcd_process")
-    if isinstance(runs, Unasked):
+    if isinstance(runs, Unavailable):
         return runs
     if not runs:
         return None
     if isinstance(told := at.read("etcd_endpoint", str), str):
         endpoint = told
     blocked = at.read("etcd_tools", str) if "etcd_tools" in at.sections else None
-    health: Health | Unasked = _health(at)
-    if isinstance(blocked, Unasked):
-        doors = at.read("etcd_doors", parse_doors)
+    health: Health | Unavailable = _health(at)
+    if isinstance(blocked, Unavailable):
+        doors = at.read("etcd_doors", parse_client_port_answers)
         unasked = (blocked,) * 4
         return Etcd(endpoint, *unasked, doors, blocked, blocked, blocked, blocked)
     return Etcd(
@@ -227,7 +227,7 @@ def _etcd(at: Printed, endpoint: str) -> Etcd | Unasked | None:
         status=at.read("etcd_status", parse_status),
         members=at.read("etcd_members", parse_members),
         alarms=at.read("etcd_alarms", parse_alarms),
-        doors=at.read("etcd_doors", parse_doors),
+        doors=at.read("etcd_doors", parse_client_port_answers),
         rights=at.read("etcd_rights", hardening.parse_rights),
         at_rest=at.read("etcd_at_rest", hardening.parse_at_rest),
         later=at.read("etcd_status_later", parse_status),
@@ -235,30 +235,30 @@ def _etcd(at: Printed, endpoint: str) -> Etcd | Unasked | None:
             database=_database(at),
             writes=_writes(at),
             copies=at.read("etcd_copies", parse_etcd.parse_copies),
-            entrances=at.read("etcd_entrances", parse_etcd.parse_entrances),
+            entrances=at.read("etcd_entrances", parse_etcd.parse_listener_answers),
         ),
     )
 
 
-def _database(at: Printed) -> Database | Unasked:
+def _database(at: ProbeOutput) -> Database | Unavailable:
     """An older etcd has its quota in the figures; where these are not told, it is the usual one."""
     told = at.sections.get("etcd_figures")
     figures = told.text if told else ""
     return at.read("etcd_status", lambda text: parse_etcd.parse_database(text, figures))
 
 
-def _writes(at: Printed) -> Writes | Unasked:
+def _writes(at: ProbeOutput) -> Writes | Unavailable:
     """What was written between the first look and the last."""
     first = at.read("etcd_figures", parse_etcd.parse_writes)
     last = at.read("etcd_figures_later", parse_etcd.parse_writes)
-    if isinstance(first, Unasked):
+    if isinstance(first, Unavailable):
         return first
-    if isinstance(last, Unasked):
+    if isinstance(last, Unavailable):
         return last
     return Writes(last.log.since(first.log), last.database.since(first.database))
 
 
-def _health(at: Printed) -> Health | Unasked:
+def _health(at: ProbeOutput) -> Health | Unavailable:
     """Unlike any other, a failed health call is an answer: the member is not healthy."""
     section = at.sections.get("etcd_health")
     if section is not None and section.status not in (0, NO_TOOL):
@@ -417,10 +417,10 @@ def parse_alarms(text: str) -> list[str]:
     ]
 
 
-def parse_doors(text: str) -> Doors:
+def parse_client_port_answers(text: str) -> ClientPortAnswers:
     """Lines of LABEL HTTP-CODE CURL-STATUS."""
     codes = {label: int(code) for label, code, _ in (line.split() for line in text.splitlines())}
-    return Doors(codes["certificate"], codes["no-certificate"], codes["plain"])
+    return ClientPortAnswers(codes["certificate"], codes["no-certificate"], codes["plain"])
 
 
 def parse_pings(text: str) -> dict[str, Ping]:

@@ -12,7 +12,7 @@ from conformance.facts.security import (
     Certificate,
     FileMode,
     Handshake,
-    KubeletDoors,
+    KubeletPortAnswers,
     Listener,
     Program,
     RuntimeView,
@@ -134,10 +134,10 @@ def parse_endpoint(text: str) -> str:
     return text.strip().rstrip("/")
 
 
-def parse_kubelet_doors(text: str) -> KubeletDoors:
+def parse_kubelet_port_answers(text: str) -> KubeletPortAnswers:
     """Lines of `anonymous` and `read_only`, each with CODE MILLISECONDS REASON."""
     codes = {label: int(code.split(" ")[0]) for label, _, code in _parted(text, " ")}
-    return KubeletDoors(codes["anonymous"], codes["read_only"])
+    return KubeletPortAnswers(codes["anonymous"], codes["read_only"])
 
 
 def parse_audit(text: str) -> AuditLog:

@@ -4,12 +4,12 @@
 from dataclasses import dataclass, field
 
 from conformance.api import core_resources
-from conformance.api.client import Cluster, TooLateError, until
+from conformance.api.client import Cluster, WaitTimeout, poll_until
 from conformance.api.pods import Json, is_ready, node_of
-from conformance.deploy.pod_monitor import SCHEDULER, Outlook
+from conformance.deploy.pod_monitor import SCHEDULER, PodMonitor
 from conformance.manifests import base
 from conformance.manifests import services as service_manifests
-from conformance.outcome import CouldNotAskError
+from conformance.outcome import InconclusiveError
 
 # Seconds for pods that were made together with the probes, which are there already; a kubelet whose
 # first try failed tries again after ten to fifteen.
@@ -17,12 +17,12 @@ PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
-class Questions:
+class PathTargets:
     """The same for all nodes, but for the pod beside the probe.
 
-    services: ADDRESS:PORT by name. node_port: of the service `outside`. neighbours: addresses of
-    the nodes' own pods, by node. servers: name servers. reader: the node that is to tell how long
-    leases last.
+    services: ADDRESS:PORT by name. node_port: of the service `external-local`. neighbours:
+    addresses of the nodes' own pods, by node. servers: name servers. reader: the node that is to
+    tell how long leases last.
     """
 
     services: dict[str, str] = field(default_factory=dict)
@@ -34,7 +34,11 @@ class Questions:
 
     def words(self, node: str) -> list[str]:
         """The KEY=VALUE words for `collect.sh` on `node`."""
-        single = (service_manifests.ITSELF, service_manifests.NOBODY, service_manifests.STICKY)
+        single = {
+            "itself": service_manifests.HAIRPIN,
+            "nobody": service_manifests.NO_ENDPOINTS,
+            "sticky": service_manifests.SESSION_AFFINITY,
+        }
         return [
             *(f"neighbour={address}" for at, address in self.neighbours.items() if at == node),
             *(
@@ -42,57 +46,61 @@ class Questions:
                 for name, at in self.directs.items()
                 if at in self.neighbours and name in self.services
             ),
-            *(f"{name}={self.services[name]}" for name in single if name in self.services),
+            *(
+                f"{key}={self.services[name]}"
+                for key, name in single.items()
+                if name in self.services
+            ),
             *([f"outside={self.node_port}"] if self.node_port else []),
             *(f"server={address}" for address in self.servers),
             *(["ttl=yes"] if node == self.reader else []),
         ]
 
 
-def prepare(outlook: Outlook, dns: str, readers: list[str]) -> Questions:
+def prepare(monitor: PodMonitor, dns: str, readers: list[str]) -> PathTargets:
     """Learn the addresses; wait a moment for the nodes' own pods.
 
     Args:
-        outlook: of the run's pods.
+        monitor: of the run's pods.
         dns: the address of the cluster's DNS, '' if there is none.
         readers: nodes that can read flannel's leases, if any.
     """
-    cluster, run = outlook.cluster, outlook.run
+    cluster, run = monitor.cluster, monitor.run
     found = cluster.items(f"/api/v1/namespaces/{run.namespace}/services")
     services = {service["metadata"]["name"]: service["spec"] for service in found}
-    ports = services.get(service_manifests.OUTSIDE, {}).get("ports", [{}])
-    return Questions(
+    ports = services.get(service_manifests.EXTERNAL_LOCAL, {}).get("ports", [{}])
+    return PathTargets(
         services={
             name: f"{spec['clusterIP']}:{spec['ports'][0]['port']}"
             for name, spec in services.items()
             if spec.get("clusterIP", "None") != "None"
         },
         node_port=ports[0].get("nodePort", 0),
-        neighbours=await_own_pods(outlook, 0 if outlook.without(SCHEDULER) else PATIENCE),
+        neighbours=await_own_pods(monitor, 0 if monitor.without(SCHEDULER) else PATIENCE),
         directs={name: node.name for name, node in service_manifests.targets(run).items()},
         servers=[*([dns] if dns else []), *replicas(cluster)],
         reader=next(iter(readers), ""),
     )
 
 
-def await_own_pods(outlook: Outlook, patience: float) -> dict[str, str]:
+def await_own_pods(monitor: PodMonitor, patience: float) -> dict[str, str]:
     """The addresses of the nodes' own pods that run, by node; none is awaited that never will."""
-    run = outlook.run
+    run = monitor.run
     names = {base.own_pod(node.name) for node in run.nodes}
     ready = sum(node.ready for node in run.nodes)
     path = f"/api/v1/namespaces/{run.namespace}/pods"
 
     def own() -> list[Json]:
-        pods: list[Json] = outlook.cluster.items(path)
+        pods: list[Json] = monitor.cluster.items(path)
         return [pod for pod in pods if pod["metadata"]["name"] in names]
 
     def settled(pods: list[Json]) -> bool:
         waiting = [pod for pod in pods if not runs(pod)]
-        return len(pods) - len(waiting) >= ready or all(map(outlook.cause, waiting))
+        return len(pods) - len(waiting) >= ready or all(map(monitor.cause, waiting))
 
     try:
-        found = until(own, settled, patience)
-    except TooLateError as late:
+        found = poll_until(own, settled, patience)
+    except WaitTimeout as late:
         found = list(late.last)
     return {node_of(pod): pod["status"]["podIP"] for pod in found if runs(pod)}
 
@@ -106,5 +114,5 @@ def replicas(cluster: Cluster) -> list[str]:
     """The addresses of the running pods of the cluster's DNS."""
     try:
         return [pod.address for pod in core_resources.dns_pods(cluster)]
-    except CouldNotAskError:
+    except InconclusiveError:
         return []  # told by the facts themselves

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from conformance.api.client import Cluster, RefusedError
+from conformance.api.client import ApiStatusError, Cluster
 from conformance.manifests import cluster_scoped
 from conformance.manifests.base import LEASE, LEASE_SECONDS, RUN_LABEL
 
@@ -77,7 +77,7 @@ def is_left_over(
     return ""
 
 
-def sweep(cluster: Cluster, me: Holder) -> dict[str, str]:
+def clean_up(cluster: Cluster, me: Holder) -> dict[str, str]:
     """Start removing what dead runs left; the namespaces, each with the reason.
 
     What they made outside of them goes at once. It is listed first: a run that begins meanwhile
@@ -102,7 +102,7 @@ def _lease(cluster: Cluster, namespace: str) -> dict[str, Any] | None:
     path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}"
     try:
         return dict(cluster.get(path))
-    except RefusedError as refusal:
+    except ApiStatusError as refusal:
         if refusal.code != 404:
             raise
         return None

@@ -3,30 +3,30 @@
 
 from dataclasses import dataclass, field
 
-from conformance.api.client import RefusedError
+from conformance.api.client import ApiStatusError
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Rejection:
     """The API's answer to one object: HTTP code and message."""
 
     code: int
     message: str
 
-    def error(self) -> RefusedError:
+    def error(self) -> ApiStatusError:
         """As whoever needs the object meets it."""
-        return RefusedError(self.code, self.message)
+        return ApiStatusError(self.code, self.message)
 
 
 @dataclass(frozen=True)
-class Made:
-    """Objects that the API refused, by name; and why nothing could be made at all, '' if it could.
+class CreationResult:
+    """Objects that the API rejected, by name; and why nothing could be made at all, '' if it could.
 
     A cluster in which nothing can be made is judged, too: by what its API still tells.
     """
 
-    refused: dict[str, Refusal] = field(default_factory=dict)
+    rejected: dict[str, Rejection] = field(default_factory=dict)
     broken: str = ""
 
 
-ALL_OF_IT = Made()
+COMPLETE = CreationResult()

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.api.client import Cluster, TooLateError, until
+from conformance.api.client import Cluster, WaitTimeout, poll_until
 from conformance.facts.cluster_resources import IdleConnection
 from conformance.facts.serialization import from_plain
-from conformance.outcome import CouldNotAskError, Unasked
+from conformance.outcome import InconclusiveError, Unavailable
 
 FILE = "idle.json"
 ANSWER_SECONDS = 8.0
@@ -24,7 +24,7 @@ PATH = "/version"
 
 
 @dataclass
-class Watch:
+class IdleConnectionMonitor:
     """One such connection, from `begin` until it was asked; what came of it is kept in `shared`."""
 
     cluster: Cluster
@@ -41,12 +41,12 @@ class Watch:
         self._over.set()
 
     def _watch(self) -> None:
-        pool = self.cluster.bare_pool()
-        found: IdleConnection | Unasked
+        pool = self.cluster.new_pool()
+        found: IdleConnection | Unavailable
         try:
             _ask(pool, self.cluster.server)
         except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
-            found = Unasked(f"no connection to the API could be opened: {problem}")
+            found = Unavailable(f"no connection to the API could be opened: {problem}")
         else:
             found = self._rested(pool)
         if not self._over.is_set():
@@ -69,24 +69,24 @@ def _ask(pool: Any, server: str) -> None:
     pool.request("GET", server + PATH, timeout=ANSWER_SECONDS, retries=False)
 
 
-def result(shared: Path, patience: float) -> IdleConnection | Unasked:
+def result(shared: Path, patience: float) -> IdleConnection | Unavailable:
     """What came of it, once it is known.
 
     Raises:
-        CouldNotAskError: if that is not within `patience`.
+        InconclusiveError: if that is not within `patience`.
     """
     try:
-        until((shared / FILE).exists, bool, patience)
-    except TooLateError:
-        raise CouldNotAskError("nobody watched an idle connection to the end") from None
+        poll_until((shared / FILE).exists, bool, patience)
+    except WaitTimeout:
+        raise InconclusiveError("nobody watched an idle connection to the end") from None
     return read(shared)
 
 
-def read(shared: Path) -> IdleConnection | Unasked:
+def read(shared: Path) -> IdleConnection | Unavailable:
     """What came of it, as far as it is known now."""
     file = shared / FILE
     if not file.exists():
-        return Unasked("the run ended before the idle connection was asked", permanent=True)
-    found = from_plain(IdleConnection | Unasked, json.loads(file.read_text()))
-    assert isinstance(found, IdleConnection | Unasked)
+        return Unavailable("the run ended before the idle connection was asked", permanent=True)
+    found = from_plain(IdleConnection | Unavailable, json.loads(file.read_text()))
+    assert isinstance(found, IdleConnection | Unavailable)
     return found

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from conformance.api import core_resources
-from conformance.api.client import ANSWER_SECONDS, Cluster, RefusedError, TooLateError, until
+from conformance.api.client import ANSWER_SECONDS, ApiStatusError, Cluster, WaitTimeout, poll_until
 from conformance.api.pods import node_of
 from conformance.deploy import pod_diagnosis, pod_monitor
-from conformance.deploy.cleanup import sweep, this_process
-from conformance.deploy.creation import ALL_OF_IT, Made, Refusal
+from conformance.deploy.cleanup import clean_up, this_process
+from conformance.deploy.creation import COMPLETE, CreationResult, Rejection
 from conformance.deploy.preflight import Preflight
 from conformance.facts.model import Leader
 from conformance.manifests import (
@@ -30,30 +30,30 @@ from conformance.manifests import (
     workloads,
 )
 from conformance.manifests.base import Manifest, Run
-from conformance.outcome import CouldNotAskError
+from conformance.outcome import InconclusiveError
 
 RENEW_SECONDS = base.LEASE_SECONDS / 6
 AT_ONCE = 8  # API calls side by side
 ORPHAN_SECONDS = 8.0  # after which pods on silent nodes are given up
 HASTE_SECONDS = 5.0  # for an answer to the first calls: a broken API is told soon
 # What the checks look at: one module a topic, each with a function `scene`.
-SCENES: list[Callable[[Run], list[Manifest]]] = [
-    base.scene,
-    services.scene,
-    scheduling.scene,
-    workloads.scene,
-    rbac.scene,
-    image_pulls.scene,
+MANIFESTS: list[Callable[[Run], list[Manifest]]] = [
+    base.manifests,
+    services.manifests,
+    scheduling.manifests,
+    workloads.manifests,
+    rbac.manifests,
+    image_pulls.manifests,
 ]
 
 
 @dataclass
-class Life:
+class RunLifecycle:
     """A run on its cluster, from `begin` to `end`."""
 
     cluster: Cluster
     run: Run
-    made: Made = ALL_OF_IT
+    creation: CreationResult = COMPLETE
     swept: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -61,53 +61,53 @@ class Life:
     def begin(self) -> None:
         """Sweep what dead runs left, then make everything the tests look at.
 
-        If one object of the scene is refused, the rest is made; `made` tells. If the API cannot
+        If one object of the scene is refused, the rest is made; `creation` tells. If the API cannot
         even store the first ones, although it would, nothing is made; that is told, too.
 
         Raises:
-            RefusedError: if this user, or any, may not have them; `end` removes what was made.
+            ApiStatusError: if this user, or any, may not have them; `end` removes what was made.
         """
         begun = time.monotonic()
         me = this_process()
         self.cluster.answer_seconds = HASTE_SECONDS
         try:
-            self.swept = sweep(self.cluster, me)
+            self.swept = clean_up(self.cluster, me)
             self.cluster.create(base.namespace(self.run))
             self.cluster.create(base.lease(self.run, str(me), self._clock()))
             self._make_base()
             cluster_scoped.make(self.cluster, self.run)  # what is refused, its tests say
-        except RefusedError as refusal:
+        except ApiStatusError as refusal:
             if refusal.is_lasting:
                 raise
-            self.made = Made(broken=f"nothing can be made in this cluster: {refusal}")
-        except CouldNotAskError as problem:
-            self.made = Made(broken=f"nothing can be made in this cluster: {problem}")
+            self.creation = CreationResult(broken=f"nothing can be made in this cluster: {refusal}")
+        except InconclusiveError as problem:
+            self.creation = CreationResult(broken=f"nothing can be made in this cluster: {problem}")
         else:
             self.cluster.answer_seconds = ANSWER_SECONDS
             threading.Thread(target=self._stay_alive, daemon=True).start()
-            self.made = Made(self._make_scene())
+            self.creation = CreationResult(self._make_scene())
         self.seconds["making the scene"] = time.monotonic() - begun
 
     def _make_base(self) -> None:
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            first = base.base(self.run, core_resources.authority(self.cluster))
+            first = base.first_manifests(self.run, core_resources.authority(self.cluster))
             list(pool.map(self.cluster.create, first))
 
-    def _make_scene(self) -> dict[str, Refusal]:
+    def _make_scene(self) -> dict[str, Rejection]:
         """Make what the tests look at; what the API refuses, by name."""
 
-        def make(manifest: Manifest) -> tuple[str, Refusal | None]:
+        def make(manifest: Manifest) -> tuple[str, Rejection | None]:
             name = str(manifest["metadata"]["name"])
             try:
                 self.cluster.create(manifest)
-            except RefusedError as refusal:
-                return name, Refusal(refusal.code, str(refusal))
-            except CouldNotAskError as problem:
-                return name, Refusal(0, str(problem))
+            except ApiStatusError as refusal:
+                return name, Rejection(refusal.code, str(refusal))
+            except InconclusiveError as problem:
+                return name, Rejection(0, str(problem))
             return name, None
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            told = list(pool.map(make, everything(self.run)))
+            told = list(pool.map(make, all_manifests(self.run)))
         return {name: refusal for name, refusal in told if refusal}
 
     def end(self, patience: float) -> list[str]:
@@ -118,13 +118,13 @@ class Life:
         """
         self._over.set()
         begun = time.monotonic()
-        self.cluster.answer_seconds = HASTE_SECONDS if self.made.broken else ANSWER_SECONDS
+        self.cluster.answer_seconds = HASTE_SECONDS if self.creation.broken else ANSWER_SECONDS
         namespace = f"/api/v1/namespaces/{self.run.namespace}"
         try:
-            until(lambda: self._delete_all(namespace), bool, patience / 2)
-        except (CouldNotAskError, TooLateError) as problem:
+            poll_until(lambda: self._delete_all(namespace), bool, patience / 2)
+        except (InconclusiveError, WaitTimeout) as problem:
             return [f"what the run made could not be removed: {problem}"]
-        with contextlib.suppress(CouldNotAskError):  # it only saves time
+        with contextlib.suppress(InconclusiveError):  # it only saves time
             # The namespace's controller begins only after five seconds: let pods end until then.
             self.cluster.delete(f"{namespace}/pods")
         gone = pod_monitor.missing(pod_monitor.CONTROLLERS, self._leaders())
@@ -145,7 +145,7 @@ class Life:
     def _leaders(self) -> dict[str, Leader]:
         try:
             return core_resources.leaders(self.cluster)
-        except CouldNotAskError:
+        except InconclusiveError:
             return {}
 
     def _remains(self, name: str, patience: float) -> str:
@@ -157,10 +157,10 @@ class Life:
             return self._why_there(name)
 
         try:
-            until(why_there, lambda why: not why, max(patience, 1))
-        except TooLateError as late:
+            poll_until(why_there, lambda why: not why, max(patience, 1))
+        except WaitTimeout as late:
             return f"namespace {name} is still there: {late.last}"
-        except CouldNotAskError as problem:
+        except InconclusiveError as problem:
             return f"namespace {name} may still be there: {problem}"
         return ""
 
@@ -168,7 +168,7 @@ class Life:
         """Why the namespace still exists, '' if it does not."""
         try:
             status = self.cluster.get(f"/api/v1/namespaces/{name}")["status"]
-        except RefusedError as refusal:
+        except ApiStatusError as refusal:
             if refusal.code == 404:
                 return ""
             raise
@@ -187,7 +187,7 @@ class Life:
             for pod in self.cluster.items(path) if silent else []:
                 if node_of(pod) in silent:
                     self.cluster.delete(f"{path}/{pod['metadata']['name']}", at_once=True)
-        except CouldNotAskError:
+        except InconclusiveError:
             return  # it is tried again, and what remains is told
 
     def _stay_alive(self) -> None:
@@ -195,7 +195,7 @@ class Life:
         while not self._over.wait(RENEW_SECONDS):
             try:
                 self.cluster.patch(path, {"spec": {"renewTime": self._clock()}})
-            except CouldNotAskError:
+            except InconclusiveError:
                 continue  # the next beat tries again; a run is given up after six
 
     def _clock(self) -> str:
@@ -207,6 +207,6 @@ def plan(found: Preflight, image: str, quick: bool = False) -> Run:
     return Run(secrets.token_hex(4), image, found.nodes, found.api_servers, quick)
 
 
-def everything(run: Run) -> list[Manifest]:
+def all_manifests(run: Run) -> list[Manifest]:
     """All of it, to be made in one go."""
-    return [manifest for scene in SCENES for manifest in scene(run)]
+    return [manifest for scene in MANIFESTS for manifest in scene(run)]

@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from conformance.api.client import COLLECTIONS, Cluster, TooLateError, until
-from conformance.api.execute import Ran
-from conformance.api.pods import Json, is_ready, node_of, refusal, state
+from conformance.api.client import COLLECTIONS, Cluster, WaitTimeout, poll_until
+from conformance.api.execute import CommandResult
+from conformance.api.pods import Json, is_ready, node_of, state, unschedulable_reason
 from conformance.deploy import pod_diagnosis
-from conformance.deploy.creation import ALL_OF_IT, Made
-from conformance.deploy.pod_monitor import Outlook
+from conformance.deploy.creation import COMPLETE, CreationResult
+from conformance.deploy.pod_monitor import PodMonitor
 from conformance.manifests import base
 from conformance.manifests.base import Run
-from conformance.outcome import BrokenError, CouldNotAskError, Unasked, known, require
+from conformance.outcome import CheckFailed, InconclusiveError, Unavailable, require, value_or_skip
 
 SHELL_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Live:
+class RunHandle:
     """The run on its cluster.
 
     Pods were made at `begun` (seconds since the epoch), and that is when the patience with them
@@ -31,8 +31,8 @@ class Live:
     run: Run
     begun: float
     patience: float
-    outlook: Outlook
-    made: Made = ALL_OF_IT
+    pod_monitor: PodMonitor
+    creation: CreationResult = COMPLETE
 
     def path(self, kind: str, name: str = "") -> str:
         """The API path of the run's objects of a kind (`pods`), or of one of them."""
@@ -57,7 +57,7 @@ class Live:
         """The pod, once its container runs.
 
         Raises:
-            BrokenError: if it cannot start, or does not in time; the last event says why.
+            CheckFailed: if it cannot start, or does not in time; the last event says why.
         """
         for node in self.run.nodes:
             require(
@@ -74,7 +74,7 @@ class Live:
         """The pod, once the scheduler gave it a node.
 
         Raises:
-            BrokenError: if it gets none in time; the last event says why.
+            CheckFailed: if it gets none in time; the last event says why.
         """
 
         def has_node(pod: Json) -> bool:
@@ -91,35 +91,37 @@ class Live:
         """The pod, once the scheduler gave it a node or said why it does not.
 
         Raises:
-            BrokenError: if it does neither in time.
+            CheckFailed: if it does neither in time.
         """
 
         def settled(pod: Json) -> bool:
-            return bool(node_of(pod)) or refusal(pod) != ""
+            return bool(node_of(pod)) or unschedulable_reason(pod) != ""
 
         return self._pod_until(name, settled, settled, "the scheduler's word on the pod", likely)
 
-    def require_placed(self, name: str, judge: str) -> None:
+    def require_scheduled(self, name: str, judge: str) -> None:
         """The same for a pod that has to have a node first.
 
         Raises:
-            CouldNotAskError: naming that test, and the cause.
+            InconclusiveError: naming that test, and the cause.
         """
         try:
             self.placed(name, "")
-        except BrokenError as broken:
-            raise CouldNotAskError(f"pod {name} has no node (see {judge}): {broken.seen}") from None
+        except CheckFailed as broken:
+            raise InconclusiveError(
+                f"pod {name} has no node (see {judge}): {broken.seen}"
+            ) from None
 
     def require_running(self, name: str, judge: str) -> None:
         """Wait for a pod that another test judges; if it does not run, nothing can be asked here.
 
         Raises:
-            CouldNotAskError: naming that test, and the cause.
+            InconclusiveError: naming that test, and the cause.
         """
         try:
             self.running(name, "")
-        except BrokenError as broken:
-            raise CouldNotAskError(
+        except CheckFailed as broken:
+            raise InconclusiveError(
                 f"pod {name} does not run (see {judge}): {broken.seen}"
             ) from None
 
@@ -127,31 +129,31 @@ class Live:
         """The API has taken the object, else nothing can be asked about it.
 
         Raises:
-            CouldNotAskError: if it did not; where that is for good, the test is skipped.
+            InconclusiveError: if it did not; where that is for good, the test is skipped.
         """
-        if refusal := self.made.refused.get(name):
-            known(Unasked(refusal.message, refusal.error().is_lasting))
+        if refusal := self.creation.rejected.get(name):
+            value_or_skip(Unavailable(refusal.message, refusal.error().is_lasting))
         for node in self.run.nodes:
             if node.is_silent and name == base.own_pod(node.name):
-                raise CouldNotAskError(f"{node.name}: {pod_diagnosis.of_node(node)}")
+                raise InconclusiveError(f"{node.name}: {pod_diagnosis.of_node(node)}")
 
     def unplaced(self, name: str, likely: str) -> str:
         """Why the scheduler keeps the pod waiting.
 
         Raises:
-            BrokenError: if it was placed, or the scheduler says nothing about it.
+            CheckFailed: if it was placed, or the scheduler says nothing about it.
         """
 
         def judged(pod: Json) -> bool:
-            return bool(node_of(pod)) or refusal(pod) != ""
+            return bool(node_of(pod)) or unschedulable_reason(pod) != ""
 
         pod = self._pod_until(
-            name, judged, lambda pod: not node_of(pod) and refusal(pod) != "",
+            name, judged, lambda pod: not node_of(pod) and unschedulable_reason(pod) != "",
             "a pod that stays Pending, with the scheduler's reason", likely,
         )  # fmt: skip
-        return refusal(pod)
+        return unschedulable_reason(pod)
 
-    def shell(self, pod: str, script: str) -> Ran:
+    def shell(self, pod: str, script: str) -> CommandResult:
         """Run a line of shell in a pod of the run."""
         return self.cluster.execute(self.run.namespace, pod, ["sh", "-c", script], SHELL_SECONDS)
 
@@ -183,7 +185,7 @@ class Live:
 
     def without(self, leader: str) -> str:
         """Why a part of the control plane does nothing; '' if it acts, or nobody knows."""
-        return self.outlook.without(leader)
+        return self.pod_monitor.without(leader)
 
     def left(self) -> float:
         """The seconds of patience that are left for the pods made at the beginning."""
@@ -203,15 +205,15 @@ class Live:
         def ended(pod: Json) -> bool:
             if settled(pod):
                 return True
-            causes.extend(filter(None, [self.outlook.cause(pod)]))
+            causes.extend(filter(None, [self.pod_monitor.cause(pod)]))
             return bool(causes)
 
         try:
-            pod = until(lambda: self.cluster.get(self.path("pods", name)), ended, self.left())
-        except TooLateError as late:
+            pod = poll_until(lambda: self.cluster.get(self.path("pods", name)), ended, self.left())
+        except WaitTimeout as late:
             pod = late.last
         if not good(pod):
-            raise BrokenError(
+            raise CheckFailed(
                 at=f"pod {name} in namespace {self.run.namespace}",
                 expected=expected,
                 seen=self._story(pod),
@@ -221,7 +223,7 @@ class Live:
         return dict(pod)
 
     def _story(self, pod: Json) -> str:
-        events = sorted(self.outlook.events(pod["metadata"]["name"]), key=pod_diagnosis.moment)
+        events = sorted(self.pod_monitor.events(pod["metadata"]["name"]), key=pod_diagnosis.moment)
         where = f"on {node_of(pod)}" if node_of(pod) else "on no node"
         last = (
             f"{events[-1]['reason']}: {events[-1]['message']}" if events else "no event tells why"
@@ -229,7 +231,7 @@ class Live:
         return f"{state(pod)}, {where}; {last}"
 
 
-def require_placed(pod: Json, node: str, because: str) -> None:
+def require_on_node(pod: Json, node: str, because: str) -> None:
     """The scheduler put the pod on that node, as it had to."""
     require(
         node_of(pod) == node,

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from conformance.api.pods import (
-    HOPE,
-    HOPELESS,
+    FAILING_REASONS,
+    GRACE,
     Json,
     is_ready,
     node_of,
-    refusal,
     state,
+    unschedulable_reason,
     waiting_for,
 )
 from conformance.facts.model import NodeStatus
@@ -61,9 +61,9 @@ def of_pod(pod: Json, events: Iterable[Json], silence: timedelta | None, now: da
         return ""
     if pod.get("status", {}).get("phase") == "Failed":
         return state(pod)
-    if age > HOPE and waiting_for(pod) in HOPELESS:
+    if age > GRACE and waiting_for(pod) in FAILING_REASONS:
         return meaning(state(pod))
-    if age > HOPE and (told := in_vain(events)):
+    if age > GRACE and (told := in_vain(events)):
         return meaning(told)
     if silence and silence > SILENT and age > UNTOUCHED:
         return f"its kubelet is silent: the last sign of it was {silence.total_seconds():.0f} s ago"
@@ -80,7 +80,7 @@ def of_node(node: NodeStatus) -> str:
 def of_placing(pod: Json, leader: str, now: datetime) -> str:
     """Why the pod gets no node; '' while there is hope. `leader`: what is wrong with its lease."""
     age = now - datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-    if node_of(pod) or refusal(pod) or age < UNTOUCHED:
+    if node_of(pod) or unschedulable_reason(pod) or age < UNTOUCHED:
         return ""
     return leader
 

@@ -16,7 +16,7 @@ from conformance.api.pods import Json, node_of
 from conformance.deploy import pod_diagnosis
 from conformance.facts.model import Leader
 from conformance.manifests.base import Run
-from conformance.outcome import CouldNotAskError
+from conformance.outcome import InconclusiveError
 
 T = TypeVar("T")
 FRESH_SECONDS = 2.0  # for so long an answer is good; many waits share it
@@ -25,7 +25,7 @@ SCHEDULER, CONTROLLERS = "kube-scheduler", "kube-controller-manager"
 
 
 @dataclass
-class Outlook:
+class PodMonitor:
     """What a run's pods have before them, as far as the API knows."""
 
     cluster: Cluster
@@ -62,7 +62,7 @@ class Outlook:
         if not then or time.monotonic() - then > FRESH_SECONDS:
             try:
                 answer = ask()
-            except CouldNotAskError:
+            except InconclusiveError:
                 answer = None
             self._kept[what] = (time.monotonic(), answer)
         return answer

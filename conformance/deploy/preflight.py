@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from conformance.api import core_resources
-from conformance.api.client import Cluster, RefusedError
+from conformance.api.client import ApiStatusError, Cluster
 from conformance.facts.expected import Expectation
 from conformance.facts.model import NodeStatus
 from conformance.manifests import base
-from conformance.outcome import CouldNotAskError
+from conformance.outcome import InconclusiveError
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 AT_ONCE = 16
@@ -59,7 +59,7 @@ def look(cluster: Cluster, expected: Expectation) -> Preflight:
     """Ask for nodes and rights, all at once.
 
     Raises:
-        CouldNotAskError: if there are no nodes, or this user may not do what a run needs.
+        InconclusiveError: if there are no nodes, or this user may not do what a run needs.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
         missing = pool.map(lambda need: not_allowed(cluster, *need), NEEDS)
@@ -67,17 +67,17 @@ def look(cluster: Cluster, expected: Expectation) -> Preflight:
         broken, nodes = "", []
         try:
             nodes = core_resources.nodes(cluster)
-        except RefusedError as refusal:
+        except ApiStatusError as refusal:
             if not refusal.is_lasting:
                 broken = str(refusal)
-        except CouldNotAskError as problem:
+        except InconclusiveError as problem:
             broken = str(problem)
         require_rights([right for right in missing if right], cluster)
         told = [] if servers.exception() else servers.result()
     if broken:
         nodes = [unheard(name, expected) for name in expected.nodes]
     elif not nodes:
-        raise CouldNotAskError("the cluster has no nodes\n  next  kubectl get nodes")
+        raise InconclusiveError("the cluster has no nodes\n  next  kubectl get nodes")
     return Preflight(nodes, core_resources.with_control(told, nodes), broken)
 
 
@@ -92,7 +92,7 @@ def not_allowed(cluster: Cluster, verb: str, group: str, resource: str) -> str:
     }
     try:
         allowed = cluster.post(REVIEWS, review)["status"].get("allowed", True)
-    except (CouldNotAskError, KeyError):
+    except (InconclusiveError, KeyError):
         return ""
     return "" if allowed else f"{verb} {resource}"
 
@@ -101,11 +101,11 @@ def require_rights(missing: list[str], cluster: Cluster) -> None:
     """All that a run needs is allowed.
 
     Raises:
-        CouldNotAskError: naming what is not.
+        InconclusiveError: naming what is not.
     """
     if missing:
         verb, _, resource = missing[0].partition(" ")
-        raise CouldNotAskError(
+        raise InconclusiveError(
             f"the user of {cluster.kubeconfig} may not {', '.join(missing)}\n"
             f"  next  kubectl auth can-i {verb} {resource} --all-namespaces; "
             "take an administrator's kubeconfig"
@@ -119,13 +119,13 @@ def of_node(node: NodeStatus) -> list[str]:
     if node.unschedulable:
         return [f"{node.name} is cordoned: ordinary pods are not put there"]
     control = node.is_control
-    taints = [f"{t['key']}:{t['effect']}" for t in base.repellent(node)]
+    taints = [f"{t['key']}:{t['effect']}" for t in base.tolerations_for(node)]
     return [] if control or not taints else [f"{node.name} is tainted: {', '.join(taints)}"]
 
 
 def takes_pods(node: NodeStatus) -> bool:
     """Would an ordinary pod be put on the node?"""
-    return node.ready and not node.unschedulable and not base.repellent(node)
+    return node.ready and not node.unschedulable and not base.tolerations_for(node)
 
 
 def unheard(name: str, expected: Expectation) -> NodeStatus:

@@ -6,7 +6,7 @@ All of it is the API's own word; part of the facts (see `model`).
 
 from dataclasses import dataclass
 
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class StorageClass:
 
 
 @dataclass(frozen=True)
-class Ending:
+class TerminatingNamespace:
     """A namespace that is being deleted: for how many seconds, and what is in the way."""
 
     namespace: str
@@ -78,18 +78,18 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class Governance:
+class ClusterResources:
     """All of it. `kubelets`: why the API server gets no answer of a node's kubelet, '' if it does.
 
     Nodes that are not Ready are not asked.
     """
 
-    webhooks: list[Webhook] | Unasked
-    api_services: list[ApiService] | Unasked
-    bindings: list[Binding] | Unasked
-    storage_classes: list[StorageClass] | Unasked
-    endings: list[Ending] | Unasked
-    kubelets: dict[str, str] | Unasked
+    webhooks: list[Webhook] | Unavailable
+    api_services: list[ApiService] | Unavailable
+    bindings: list[Binding] | Unavailable
+    storage_classes: list[StorageClass] | Unavailable
+    endings: list[TerminatingNamespace] | Unavailable
+    kubelets: dict[str, str] | Unavailable
 
 
 @dataclass(frozen=True)

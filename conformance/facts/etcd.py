@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Entrance:
+class ListenerAnswers:
     """HTTP codes at a port of etcd for one without a certificate (0: no answer)."""
 
     plain: int
@@ -103,7 +103,7 @@ class Running:
     on.
     """
 
-    database: Database | Unasked
-    writes: Writes | Unasked
-    copies: dict[str, Copy] | Unasked
-    entrances: dict[str, Entrance] | Unasked
+    database: Database | Unavailable
+    writes: Writes | Unavailable
+    copies: dict[str, Copy] | Unavailable
+    entrances: dict[str, ListenerAnswers] | Unavailable

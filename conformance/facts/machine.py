@@ -7,7 +7,7 @@ Part of the facts (see `model`), so: names, sizes and times, never a key.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Disk:
 
 
 @dataclass(frozen=True)
-class Life:
+class Validity:
     """Whose a certificate is, and for how long."""
 
     subject: str
@@ -87,12 +87,12 @@ class Machine:
     many processes and threads there are. failed_units: names as systemd says them.
     """
 
-    clock: Clock | Unasked
-    disks: dict[str, Disk] | Unasked
-    kernel: dict[str, str] | Unasked
-    failed_units: list[str] | Unasked
-    lives: dict[str, Life] | Unasked
-    deployments: list[Deployment] | Unasked
+    clock: Clock | Unavailable
+    disks: dict[str, Disk] | Unavailable
+    kernel: dict[str, str] | Unavailable
+    failed_units: list[str] | Unavailable
+    lives: dict[str, Validity] | Unavailable
+    deployments: list[Deployment] | Unavailable
 
 
 @dataclass(frozen=True)

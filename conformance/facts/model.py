@@ -3,8 +3,8 @@
 
 `collect` makes them, the checks judge them, `--save-facts` and `--replay` store and load them. They
 hold addresses, names and states; never a key, a token or the contents of a secret. A value that
-could not be asked is an `Unasked` with the reason; `None` means that the node was asked and has no
-such thing.
+could not be asked is an `Unavailable` with the reason; `None` means that the node was asked and has
+no such thing.
 Units: times in milliseconds unless a name says otherwise, sizes in bytes.
 """
 
@@ -12,7 +12,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.facts.cluster_resources import Governance, IdleConnection
+from conformance.facts.cluster_resources import ClusterResources, IdleConnection
 from conformance.facts.components import Component
 from conformance.facts.etcd import Running
 from conformance.facts.machine import Machine, NodeLease
@@ -23,17 +23,17 @@ from conformance.facts.security import (
     AuditLog,
     Certificate,
     FileMode,
-    KubeletDoors,
+    KubeletPortAnswers,
     Listener,
     Program,
     RuntimeView,
     TlsPort,
 )
-from conformance.outcome import CouldNotAskError, Unasked
+from conformance.outcome import InconclusiveError, Unavailable
 
 FORMAT = 1
 # What a recording does not hold that was made before the suite asked for it.
-UNRECORDED = Unasked("this recording is older than the question", permanent=True)
+UNRECORDED = Unavailable("this recording is older than the question", permanent=True)
 # kubeadm's and ours are `control-plane`; before 1.24 it was `master`.
 CONTROL_ROLES = {"control-plane", "master"}
 
@@ -223,7 +223,7 @@ class MemberStatus:
 
 
 @dataclass(frozen=True)
-class Doors:
+class ClientPortAnswers:
     """How etcd's client port answers: HTTP codes, 0 where the connection was refused or cut."""
 
     certificate: int
@@ -240,15 +240,15 @@ class Etcd:
     """
 
     endpoint: str
-    health: Health | Unasked
-    status: MemberStatus | Unasked
-    members: list[Member] | Unasked
-    alarms: list[str] | Unasked
-    doors: Doors | Unasked
-    rights: dict[str, str] | Unasked = UNRECORDED
-    at_rest: AtRest | Unasked = UNRECORDED
-    later: MemberStatus | Unasked = UNRECORDED
-    running: Running | Unasked = UNRECORDED
+    health: Health | Unavailable
+    status: MemberStatus | Unavailable
+    members: list[Member] | Unavailable
+    alarms: list[str] | Unavailable
+    doors: ClientPortAnswers | Unavailable
+    rights: dict[str, str] | Unavailable = UNRECORDED
+    at_rest: AtRest | Unavailable = UNRECORDED
+    later: MemberStatus | Unavailable = UNRECORDED
+    running: Running | Unavailable = UNRECORDED
 
 
 @dataclass(frozen=True)
@@ -269,42 +269,42 @@ class NodeView:
     configuration, nested keys joined by dots.
     """
 
-    subnet_env: SubnetEnv | Unasked | None
-    links: dict[str, Link] | Unasked
-    routes: list[Route] | Unasked
-    forwards: list[Forward] | Unasked
-    neighbours: list[Neighbour] | Unasked
-    sysctls: dict[str, str] | Unasked
-    units: dict[str, Unit] | Unasked
-    flanneld: bool | Unasked
-    leases: list[Lease] | Unasked | None
-    etcd: Etcd | Unasked | None
-    pod_pings: dict[str, Ping] | Unasked
-    host_pings: dict[str, Ping] | Unasked
-    web_from_pod: Answer | Unasked
-    web_from_host: Answer | Unasked
-    node_ports: dict[str, Answer] | Unasked
-    nameservers: list[str] | Unasked
-    lookups: dict[str, Lookup] | Unasked
-    api: dict[str, ApiAnswer] | Unasked = UNRECORDED
-    endpoint: str | Unasked = UNRECORDED
-    programs: dict[str, Program] | Unasked = UNRECORDED
-    listeners: list[Listener] | Unasked = UNRECORDED
-    files: list[FileMode] | Unasked = UNRECORDED
-    ports: dict[str, TlsPort] | Unasked = UNRECORDED
-    certificates: dict[str, Certificate] | Unasked = UNRECORDED
-    kubelet: dict[str, str] | Unasked = UNRECORDED
-    kubelet_doors: KubeletDoors | Unasked = UNRECORDED
-    audit: AuditLog | Unasked | None = UNRECORDED
-    runtime: RuntimeView | Unasked = UNRECORDED
-    components: list[Component] | Unasked = UNRECORDED
-    machine: Machine | Unasked = UNRECORDED
-    paths: Paths | Unasked = UNRECORDED
+    subnet_env: SubnetEnv | Unavailable | None
+    links: dict[str, Link] | Unavailable
+    routes: list[Route] | Unavailable
+    forwards: list[Forward] | Unavailable
+    neighbours: list[Neighbour] | Unavailable
+    sysctls: dict[str, str] | Unavailable
+    units: dict[str, Unit] | Unavailable
+    flanneld: bool | Unavailable
+    leases: list[Lease] | Unavailable | None
+    etcd: Etcd | Unavailable | None
+    pod_pings: dict[str, Ping] | Unavailable
+    host_pings: dict[str, Ping] | Unavailable
+    web_from_pod: Answer | Unavailable
+    web_from_host: Answer | Unavailable
+    node_ports: dict[str, Answer] | Unavailable
+    nameservers: list[str] | Unavailable
+    lookups: dict[str, Lookup] | Unavailable
+    api: dict[str, ApiAnswer] | Unavailable = UNRECORDED
+    endpoint: str | Unavailable = UNRECORDED
+    programs: dict[str, Program] | Unavailable = UNRECORDED
+    listeners: list[Listener] | Unavailable = UNRECORDED
+    files: list[FileMode] | Unavailable = UNRECORDED
+    ports: dict[str, TlsPort] | Unavailable = UNRECORDED
+    certificates: dict[str, Certificate] | Unavailable = UNRECORDED
+    kubelet: dict[str, str] | Unavailable = UNRECORDED
+    kubelet_doors: KubeletPortAnswers | Unavailable = UNRECORDED
+    audit: AuditLog | Unavailable | None = UNRECORDED
+    runtime: RuntimeView | Unavailable = UNRECORDED
+    components: list[Component] | Unavailable = UNRECORDED
+    machine: Machine | Unavailable = UNRECORDED
+    paths: Paths | Unavailable = UNRECORDED
 
     @classmethod
     def unasked(cls, reason: str, permanent: bool = False) -> "NodeView":
         """A node of which nothing could be asked."""
-        nothing = Unasked(reason, permanent)
+        nothing = Unavailable(reason, permanent)
         return cls(**{part.name: nothing for part in dataclasses.fields(cls)})
 
 
@@ -329,37 +329,33 @@ class Facts:
     services: Services
     views: dict[str, NodeView]
     expected: dict[str, Any] | None = None
-    leaders: dict[str, Leader] | Unasked = UNRECORDED
-    dns: list[Pod] | Unasked = UNRECORDED
-    api_addresses: list[str] | Unasked = UNRECORDED
-    anonymous: int | Unasked = UNRECORDED
-    noted_leases: list[Lease] | Unasked = UNRECORDED
-    governance: Governance | Unasked = UNRECORDED
-    idle: IdleConnection | Unasked = UNRECORDED
-    api_servers: list[str] | Unasked = UNRECORDED
-    readiness: dict[str, str] | Unasked = UNRECORDED
-    not_stored: str | Unasked = UNRECORDED
+    leaders: dict[str, Leader] | Unavailable = UNRECORDED
+    dns: list[Pod] | Unavailable = UNRECORDED
+    api_addresses: list[str] | Unavailable = UNRECORDED
+    anonymous: int | Unavailable = UNRECORDED
+    noted_leases: list[Lease] | Unavailable = UNRECORDED
+    governance: ClusterResources | Unavailable = UNRECORDED
+    idle: IdleConnection | Unavailable = UNRECORDED
+    api_servers: list[str] | Unavailable = UNRECORDED
+    readiness: dict[str, str] | Unavailable = UNRECORDED
+    not_stored: str | Unavailable = UNRECORDED
     causes: dict[str, str] = field(default_factory=dict)
-    node_leases: dict[str, NodeLease] | Unasked = UNRECORDED
+    node_leases: dict[str, NodeLease] | Unavailable = UNRECORDED
     seconds: dict[str, float] = field(default_factory=dict)
     format: int = FORMAT
-
-    def without_probe(self, node: str) -> str:
-        """That a node runs no probe, and the one cause, for whoever would ask for it."""
-        return f"{node} runs no probe" + (f" ({self.causes[node]})" if node in self.causes else "")
 
     def status(self, node: str) -> NodeStatus:
         """What the API says about `node`.
 
         Raises:
-            CouldNotAskError: it is gone meanwhile, or the API tells nothing of it: a node that it
+            InconclusiveError: it is gone meanwhile, or the API tells nothing of it: a node that it
                 does tell of has a kubelet's version.
         """
         found = self.nodes.get(node)
         if found is None:
-            raise CouldNotAskError(f"{node}: the node is not there any more")
+            raise InconclusiveError(f"{node}: the node is not there any more")
         if not found.kubelet:
-            raise CouldNotAskError(f"{node}: {self.not_stored or found.why_not_ready}")
+            raise InconclusiveError(f"{node}: {self.not_stored or found.why_not_ready}")
         return found
 
     def view(self, node: str) -> NodeView:

@@ -6,7 +6,7 @@ Times are in milliseconds. Maps are keyed by the name of the node at the other e
 
 from dataclasses import dataclass
 
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 ECHOES = 5  # replies after which the probe's ping ends
 
@@ -89,18 +89,18 @@ class Paths:
     of the leases, by subnet, where this node was asked.
     """
 
-    own: Own | Unasked
-    neighbour: Ping | Unasked
-    hosts: dict[str, Ping] | Unasked
-    host_pings: dict[str, Ping] | Unasked
-    frames: dict[str, Frames] | Unasked
-    seen_as: dict[str, str] | Unasked
-    direct: dict[str, Answer] | Unasked
-    itself: Answer | Unasked
-    nobody: Answer | Unasked
-    sticky: list[str] | Unasked
-    requests: Requests | Unasked
-    queries: dict[str, Queries] | Unasked
-    outside: dict[str, Answer] | Unasked
-    forward: list[str] | Unasked
-    lease_seconds: dict[str, int] | Unasked | None = None
+    own: Own | Unavailable
+    neighbour: Ping | Unavailable
+    hosts: dict[str, Ping] | Unavailable
+    host_pings: dict[str, Ping] | Unavailable
+    frames: dict[str, Frames] | Unavailable
+    seen_as: dict[str, str] | Unavailable
+    direct: dict[str, Answer] | Unavailable
+    itself: Answer | Unavailable
+    nobody: Answer | Unavailable
+    sticky: list[str] | Unavailable
+    requests: Requests | Unavailable
+    queries: dict[str, Queries] | Unavailable
+    outside: dict[str, Answer] | Unavailable
+    forward: list[str] | Unavailable
+    lease_seconds: dict[str, int] | Unavailable | None = None

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from conformance.facts.model import FORMAT, Facts
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 PLAIN = {str: "text", int: "integer", float: "number", bool: "true or false", Any: "any JSON"}
 KINDS = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -33,8 +33,8 @@ is the same as a JSON schema. This is format {FORMAT}.
   the checks that ask for it are skipped with that reason. A key that the suite does not know is an
   error: the recording is of a later suite.
 * Another number of the format is refused, with both numbers.
-* A value that could not be asked is an `Unasked`_ in its place. ``null`` means that the node was
-  asked and has no such thing.
+* A value that could not be asked is an `Unavailable`_ in its place. ``null`` means that the node
+  was asked and has no such thing.
 * Times are in milliseconds unless a name says otherwise, sizes in bytes.
 * There are addresses, names, states and sizes in it; never a key, a certificate's body, a token or
   the contents of a Secret. A test looks for what looks like one in all recordings of this
@@ -114,7 +114,7 @@ def _object(kind: type) -> dict[str, Any]:
         "description": inspect.cleandoc(kind.__doc__ or ""),
         "type": "object",
         "properties": {field.name: _schema(hints[field.name]) for field in fields},
-        "required": ["unasked"] if kind is Unasked else needed,
+        "required": ["unasked"] if kind is Unavailable else needed,
         "additionalProperties": False,
     }
 

@@ -74,7 +74,7 @@ class ApiAnswer:
 
 
 @dataclass(frozen=True)
-class KubeletDoors:
+class KubeletPortAnswers:
     """HTTP codes of the kubelet: its own port without credentials, its read-only port (0: shut)."""
 
     anonymous: int

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.facts.model import FORMAT, Facts
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 
 class FactsError(ValueError):
@@ -94,7 +94,7 @@ def _hints(kind: type) -> dict[str, Any]:
 def _from_union(kinds: tuple[Any, ...], plain: Any) -> Any:
     if plain is None and type(None) in kinds:
         return None
-    if Unasked in kinds and isinstance(plain, dict) and "unasked" in plain:
-        return from_plain(Unasked, plain)
-    rest = [kind for kind in kinds if kind not in (type(None), Unasked)]
+    if Unavailable in kinds and isinstance(plain, dict) and "unasked" in plain:
+        return from_plain(Unavailable, plain)
+    rest = [kind for kind in kinds if kind not in (type(None), Unavailable)]
     return from_plain(rest[0], plain)

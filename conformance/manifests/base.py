@@ -22,15 +22,15 @@ RUN_LABEL = "heatgen-conformance/run"
 APP_LABEL = "heatgen-conformance/app"
 NOWHERE = "heatgen-conformance/nowhere"
 CORDON = "heatgen-conformance/cordoned-by"  # on a node: the run that cordoned it
-DISRUPTS = "heatgen-conformance/disrupts"  # on a namespace: its run breaks things
 
 NET_PROBE, HOST_PROBE = "probe-net", "probe-host"
 WEB, SCALED = "web", "scaled"  # services; `web` is answered by the pod-network probes
 WEB_PORT, POD_PORT = 80, 8080
-ANYWHERE, SELECTED, REFUSED, TOLERATED = "anywhere", "selected", "refused", "tolerated"
-UNSELECTED, GREEDY = "unselected", "too-much-{}"
-SEALED = "sealed"  # a Secret, to see how it lies in etcd
-AUTHORITY = "authority"
+DEFAULT_SCHEDULED, OVERSIZED = "default-scheduled", "oversized-{}"
+NODE_SELECTOR, UNMATCHED_SELECTOR = "node-selector", "unmatched-selector"
+UNTOLERATED, TOLERATED = "untolerated-taint", "tolerated-taint"
+ENCRYPTED = "encryption-check"  # a Secret, to see how it is stored in etcd
+CLUSTER_CA = "cluster-ca"
 LEASE = "holder"
 LEASE_SECONDS = 60
 
@@ -71,19 +71,19 @@ class Run:
 
     def tainted(self) -> NodeStatus | None:
         """A Ready node that refuses pods by a NoSchedule taint, if there is one."""
-        return next((node for node in self.nodes if node.ready and repellent(node)), None)
+        return next((node for node in self.nodes if node.ready and tolerations_for(node)), None)
 
-    def welcoming(self) -> NodeStatus | None:
+    def schedulable_node(self) -> NodeStatus | None:
         """A Ready node that takes any pod: the last, so that chance seldom picks it."""
-        free = self.free()
+        free = self.schedulable_nodes()
         return free[-1] if free else None
 
-    def free(self) -> list[NodeStatus]:
+    def schedulable_nodes(self) -> list[NodeStatus]:
         """The Ready nodes that take any pod."""
-        return [n for n in self.nodes if n.ready and not n.unschedulable and not repellent(n)]
+        return [n for n in self.nodes if n.ready and not n.unschedulable and not tolerations_for(n)]
 
 
-def repellent(node: NodeStatus) -> list[Manifest]:
+def tolerations_for(node: NodeStatus) -> list[Manifest]:
     """Tolerations for exactly the taints that keep ordinary pods off the node."""
     return [
         {"key": taint.key, "operator": "Exists", "effect": taint.effect}
@@ -131,7 +131,7 @@ def lease(run: Run, holder: str, now: str) -> Manifest:
     return namespaced(run, "coordination.k8s.io/v1", "Lease", LEASE, spec=spec)
 
 
-def base(run: Run, authority: str = "") -> list[Manifest]:
+def first_manifests(run: Run, authority: str = "") -> list[Manifest]:
     """What pods need first: an account of their own (the default one is made late), the scripts.
 
     And the cluster's authority, which a controller would bring later, and the Secret whose rest in
@@ -141,12 +141,12 @@ def base(run: Run, authority: str = "") -> list[Manifest]:
     return [
         account(run, run.namespace),
         namespaced(run, "v1", "ConfigMap", "probe", data=scripts),
-        namespaced(run, "v1", "ConfigMap", AUTHORITY, data={"ca.crt": authority}),
-        namespaced(run, "v1", "Secret", SEALED, stringData={"word": sealed_word(run)}),
+        namespaced(run, "v1", "ConfigMap", CLUSTER_CA, data={"ca.crt": authority}),
+        namespaced(run, "v1", "Secret", ENCRYPTED, stringData={"value": secret_value(run)}),
     ]
 
 
-def sealed_word(run: Run) -> str:
+def secret_value(run: Run) -> str:
     """What the run's Secret says."""
     return f"plain-word-of-{run.id}"
 
@@ -162,7 +162,7 @@ def account(run: Run, namespace: str) -> Manifest:
 # ---- what a namespace without labels must and must not take ----
 
 
-def guest(run: Run, wishes: Manifest, security: Manifest | None = None) -> Manifest:
+def dry_run_pod(run: Run, wishes: Manifest, security: Manifest | None = None) -> Manifest:
     """A pod for the plain namespace, only ever tried (dry run).
 
     Args:
@@ -172,14 +172,14 @@ def guest(run: Run, wishes: Manifest, security: Manifest | None = None) -> Manif
     """
     spec = pod_spec(run, ["/agnhost", "pause"])
     container = spec["containers"][0] | {"securityContext": security or {}}
-    pod = bare_pod(run, "guest", spec | {"containers": [container], **wishes})
+    pod = bare_pod(run, "dry-run", spec | {"containers": [container], **wishes})
     return pod | {"metadata": pod["metadata"] | {"namespace": run.plain_namespace}}
 
 
 # ---- what the tests look at ----
 
 
-def scene(run: Run) -> list[Manifest]:
+def manifests(run: Run) -> list[Manifest]:
     """The probes, the services, and a pod for each thing that the scheduler must honour."""
     return [
         *_probes(run),
@@ -208,21 +208,21 @@ def _placed(run: Run) -> Iterator[Manifest]:
         if node.is_silent:
             continue  # such a pod would outlive the run
         yield bare_pod(run, own_pod(node.name), _says_hello(run, node.name) | only_on(node.name))
-    yield bare_pod(run, ANYWHERE, sleeper(run))
-    if welcoming := run.welcoming():
-        wanted = {"nodeSelector": {HOSTNAME: welcoming.labels.get(HOSTNAME, welcoming.name)}}
-        yield bare_pod(run, SELECTED, sleeper(run) | wanted)
-    yield bare_pod(run, UNSELECTED, sleeper(run) | {"nodeSelector": {NOWHERE: run.id}})
+    yield bare_pod(run, DEFAULT_SCHEDULED, sleeper(run))
+    if chosen := run.schedulable_node():
+        wanted = {"nodeSelector": {HOSTNAME: chosen.labels.get(HOSTNAME, chosen.name)}}
+        yield bare_pod(run, NODE_SELECTOR, sleeper(run) | wanted)
+    yield bare_pod(run, UNMATCHED_SELECTOR, sleeper(run) | {"nodeSelector": {NOWHERE: run.id}})
     if tainted := run.tainted():
         there = only_on(tainted.name)
-        yield bare_pod(run, REFUSED, sleeper(run) | there | {"tolerations": []})
-        tolerant = {"tolerations": repellent(tainted)}
+        yield bare_pod(run, UNTOLERATED, sleeper(run) | there | {"tolerations": []})
+        tolerant = {"tolerations": tolerations_for(tainted)}
         yield bare_pod(run, TOLERATED, sleeper(run) | there | tolerant)
-    for resource, amount in too_much(run).items():
-        yield bare_pod(run, GREEDY.format(resource), sleeper(run, {resource: amount}))
+    for resource, amount in oversized_requests(run).items():
+        yield bare_pod(run, OVERSIZED.format(resource), sleeper(run, {resource: amount}))
 
 
-def too_much(run: Run) -> dict[str, str]:
+def oversized_requests(run: Run) -> dict[str, str]:
     """One CPU and one GiB more than the largest node has to give."""
     cpu = max((node.milli_cpu for node in run.nodes), default=0) + 1000
     memory = max((node.memory for node in run.nodes), default=0) + 2**30
@@ -257,7 +257,7 @@ def _host_probe(run: Run) -> Manifest:
 def _access() -> list[Manifest]:
     """A token without any rights, to ask each API server on its own; and the authority."""
     token = {"path": "token", "expirationSeconds": TOKEN_SECONDS}
-    authority = {"name": AUTHORITY, "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    authority = {"name": CLUSTER_CA, "items": [{"key": "ca.crt", "path": "ca.crt"}]}
     return [{"serviceAccountToken": token}, {"configMap": authority}]
 
 

@@ -9,15 +9,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from conformance.api.client import Cluster, RefusedError
+from conformance.api.client import ApiStatusError, Cluster
 from conformance.manifests.base import RUN_LABEL, Manifest, Run
-from conformance.outcome import CouldNotAskError
+from conformance.outcome import InconclusiveError
 
 NODES = "/api/v1/nodes"
 CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
 PREFIX = "heatgen-conformance/"
-ROOM, SEAT = "room", "seat"  # what there is two of, and what there is one of
-AMOUNTS = {ROOM: "2", SEAT: "1"}
+FIT, PREEMPTION = (
+    "fit",
+    "preemption",
+)  # by what they are for: two of the one, one of the other
+AMOUNTS = {FIT: "2", PREEMPTION: "1"}
 LOW, HIGH = "low", "high"
 PRIORITIES = {LOW: 1, HIGH: 1000}
 OURS = re.compile(rf"{PREFIX}(?:{'|'.join(AMOUNTS)})-([0-9a-f]+)")
@@ -37,19 +40,19 @@ def make(cluster: Cluster, run: Run) -> list[str]:
     """Make all of it; what the API refuses to this user, with the reason.
 
     Raises:
-        CouldNotAskError: if the API does not answer.
+        InconclusiveError: if the API does not answer.
     """
     refused = []
     for manifest in priority_classes(run):
         try:
             cluster.create(manifest)
-        except RefusedError as refusal:
+        except ApiStatusError as refusal:
             refused.append(str(refusal))
-    if node := run.welcoming():
+    if node := run.schedulable_node():
         amounts = {resource(run, kind): amount for kind, amount in AMOUNTS.items()}
         try:
             put(cluster, node.name, amounts)
-        except RefusedError as refusal:
+        except ApiStatusError as refusal:
             refused.append(str(refusal))
     return refused
 
@@ -96,7 +99,7 @@ def remove(cluster: Cluster, runs: Iterable[str]) -> None:
     """Take away what these runs have made; what is gone already is no matter.
 
     Raises:
-        CouldNotAskError: if the API refuses.
+        InconclusiveError: if the API refuses.
     """
     doomed = set(runs)
     for each in cluster.items(CLASSES, labelSelector=RUN_LABEL):
@@ -112,7 +115,7 @@ def remains(cluster: Cluster, run: str) -> list[str]:
     """What is still there of the run."""
     try:
         return [f"{what} is still there" for what in found(cluster).get(run, [])]
-    except CouldNotAskError as problem:
+    except InconclusiveError as problem:
         return [f"what the run made outside its namespace may still be there: {problem}"]
 
 
@@ -120,9 +123,9 @@ def missing(cluster: Cluster, run: Run) -> list[str]:
     """What the run should have made, and is not there.
 
     Raises:
-        CouldNotAskError: if the API refuses to tell.
+        InconclusiveError: if the API refuses to tell.
     """
-    node = run.welcoming()
+    node = run.schedulable_node()
     wanted = [f"priority class {priority_class(run, kind)}" for kind in PRIORITIES]
     if node:
         wanted += [f"resource {resource(run, kind)} of {node.name}" for kind in AMOUNTS]

@@ -13,7 +13,7 @@ def pull_pod(node: str) -> str:
     return f"pull-{node}"
 
 
-def scene(run: Run) -> list[Manifest]:
+def manifests(run: Run) -> list[Manifest]:
     """One for each node, but those that are silent: nothing starts there."""
     return [
         bare_pod(run, pull_pod(node.name), _puller(run, node.name))

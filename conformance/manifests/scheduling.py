@@ -2,7 +2,7 @@
 """Pods that only have to be placed: one for each rule that the scheduler must honour.
 
 None of them ever starts, so that many cost little: each waits on its node for a ConfigMap that
-nobody makes.
+does not exist.
 """
 
 from collections.abc import Iterator
@@ -12,87 +12,92 @@ from conformance.api.core_resources import HOSTNAME
 from conformance.manifests import cluster_scoped
 from conformance.manifests.base import (
     APP_LABEL,
-    SELECTED,
+    NODE_SELECTOR,
     Manifest,
     Run,
     bare_pod,
     labels_of,
     sleeper,
 )
-from conformance.manifests.cluster_scoped import HIGH, LOW, ROOM, SEAT
+from conformance.manifests.cluster_scoped import FIT, HIGH, LOW, PREEMPTION
 
-NEVER = "never-made"
-AVOIDING, BESIDE = "avoiding", "beside"
+MISSING = "intentionally-missing"
+NODE_AFFINITY, POD_AFFINITY = "node-affinity", "pod-affinity"
 PINNED = "pinned"
-APART = ["apart-0", "apart-1"]
-SPREAD = ["spread-0", "spread-1", "spread-2"]
-ROOMY = ["roomy-0", "roomy-1", "roomy-2"]  # there is room for two of them
-HUMBLE, PROUD = "humble", "proud"
+ANTI_AFFINITY_APP, SPREAD_APP = "pod-anti-affinity", "topology-spread"
+POD_ANTI_AFFINITY = [f"{ANTI_AFFINITY_APP}-{index}" for index in range(2)]
+TOPOLOGY_SPREAD = [f"{SPREAD_APP}-{index}" for index in range(3)]
+# The node has enough for two of them.
+EXTENDED_RESOURCE = [f"extended-resource-{index}" for index in range(3)]
+LOW_PRIORITY, HIGH_PRIORITY = "low-priority", "high-priority"
 
 
-def scene(run: Run) -> list[Manifest]:
+def manifests(run: Run) -> list[Manifest]:
     """A pod for each rule; where no node takes ordinary pods there is nothing to try."""
-    return list(_pods(run)) if run.welcoming() else []
+    return list(_pods(run)) if run.schedulable_node() else []
 
 
 def _pods(run: Run) -> Iterator[Manifest]:
-    welcoming = hostname(run)
-    yield bare_pod(run, PINNED, sleeper(run) | {"nodeName": run.free()[-1].name})
-    others = [name for name in free_hostnames(run) if name != welcoming]
+    node = hostname(run)
+    yield bare_pod(run, PINNED, sleeper(run) | {"nodeName": run.schedulable_nodes()[-1].name})
+    others = [name for name in free_hostnames(run) if name != node]
     terms: list[Manifest] = [{"key": HOSTNAME, "operator": "Exists"}]
     terms += [{"key": HOSTNAME, "operator": "NotIn", "values": others}] if others else []
-    yield _shadow(run, AVOIDING, affinity={"nodeAffinity": _required_nodes(terms)})
-    yield _shadow(run, BESIDE, affinity={"podAffinity": _required(SELECTED)})
-    for name in APART:
-        yield _shadow(run, name, "apart", affinity={"podAntiAffinity": _required("apart")})
-    for name in SPREAD:
-        yield _shadow(run, name, "spread", **_spread(welcoming))
-    for name in ROOMY:
-        yield _shadow(run, name, resources={cluster_scoped.resource(run, ROOM): "1"})
+    yield _unstarted_pod(run, NODE_AFFINITY, affinity={"nodeAffinity": _required_nodes(terms)})
+    yield _unstarted_pod(run, POD_AFFINITY, affinity={"podAffinity": _required(NODE_SELECTOR)})
+    for name in POD_ANTI_AFFINITY:
+        yield _unstarted_pod(
+            run, name, ANTI_AFFINITY_APP,
+            affinity={"podAntiAffinity": _required(ANTI_AFFINITY_APP)},
+        )  # fmt: skip
+    for name in TOPOLOGY_SPREAD:
+        yield _unstarted_pod(run, name, SPREAD_APP, **_spread(node))
+    for name in EXTENDED_RESOURCE:
+        yield _unstarted_pod(run, name, resources={cluster_scoped.resource(run, FIT): "1"})
 
 
-def humble(run: Run) -> Manifest:
+def low_priority(run: Run) -> Manifest:
     """The pod that makes way; its priority class must be there before it."""
-    return _seated(run, HUMBLE, LOW)
+    return _preempting_pod(run, LOW_PRIORITY, LOW)
 
 
-def proud(run: Run) -> Manifest:
-    """The pod that comes first; it is made when the humble one has its seat."""
-    return _seated(run, PROUD, HIGH)
+def high_priority(run: Run) -> Manifest:
+    """The pod that comes first; created when the low-priority pod has the resource."""
+    return _preempting_pod(run, HIGH_PRIORITY, HIGH)
 
 
 def hostname(run: Run) -> str:
-    """The label by which the welcoming node is selected."""
-    node = run.welcoming()
+    """The label by which the schedulable node is selected."""
+    node = run.schedulable_node()
     return node.labels.get(HOSTNAME, node.name) if node else ""
 
 
 def free_hostnames(run: Run) -> list[str]:
     """The same of all nodes that take ordinary pods."""
-    return [node.labels.get(HOSTNAME, node.name) for node in run.free()]
+    return [node.labels.get(HOSTNAME, node.name) for node in run.schedulable_nodes()]
 
 
-def _seated(run: Run, name: str, priority: str) -> Manifest:
-    seat = {cluster_scoped.resource(run, SEAT): "1"}
+def _preempting_pod(run: Run, name: str, priority: str) -> Manifest:
+    resources = {cluster_scoped.resource(run, PREEMPTION): "1"}
     rank = {"priorityClassName": cluster_scoped.priority_class(run, priority)}
-    return _shadow(run, name, resources=seat, **rank)
+    return _unstarted_pod(run, name, resources=resources, **rank)
 
 
-def _shadow(
+def _unstarted_pod(
     run: Run, name: str, app: str = "", resources: dict[str, str] | None = None, **wishes: Any
 ) -> Manifest:
-    made = bare_pod(run, name, shadow(run, resources, **wishes))
+    made = bare_pod(run, name, unstarted(run, resources, **wishes))
     return made | {"metadata": made["metadata"] | {"labels": labels_of(run, app or name)}}
 
 
-def shadow(run: Run, resources: dict[str, str] | None = None, **wishes: Any) -> Manifest:
+def unstarted(run: Run, resources: dict[str, str] | None = None, **wishes: Any) -> Manifest:
     """The spec of a pod that is placed, and never starts; `wishes` are merged into it."""
     spec = sleeper(run) | wishes
     container = spec["containers"][0]
-    container["volumeMounts"] = [{"name": NEVER, "mountPath": "/never"}]
+    container["volumeMounts"] = [{"name": MISSING, "mountPath": "/never"}]
     container["resources"]["requests"] |= resources or {}
     container["resources"]["limits"] = resources or {}
-    spec["volumes"] = [{"name": NEVER, "configMap": {"name": NEVER}}]
+    spec["volumes"] = [{"name": MISSING, "configMap": {"name": MISSING}}]
     return spec
 
 
@@ -114,7 +119,7 @@ def _spread(drawn_to: str) -> Manifest:
         "topologyKey": HOSTNAME,
         "whenUnsatisfiable": "DoNotSchedule",
         "nodeTaintsPolicy": "Honor",
-        "labelSelector": {"matchLabels": {APP_LABEL: "spread"}},
+        "labelSelector": {"matchLabels": {APP_LABEL: SPREAD_APP}},
     }
     there = [{"key": HOSTNAME, "operator": "In", "values": [drawn_to]}]
     preference = {"weight": 100, "preference": {"matchExpressions": there}}

@@ -8,22 +8,25 @@ from conformance.manifests import base
 from conformance.manifests.base import Manifest, Run
 
 MOST_TARGETS = 12  # nodes with a service of their own, that all nodes ask
-ITSELF, NOBODY, STICKY, OUTSIDE = "itself", "nobody", "sticky", "outside"
-HEADLESS, SWAPPED = "headless", "swapped"
+HAIRPIN, NO_ENDPOINTS, HEADLESS = "hairpin", "no-endpoints", "headless"
+SESSION_AFFINITY, EXTERNAL_LOCAL = "session-affinity", "external-local"
+UDP_SWITCH = "udp-switch"  # its pods are replaced by others
 UDP_PORT = 8081  # agnhost netexec's own
 
 
-def scene(run: Run) -> list[Manifest]:
+def manifests(run: Run) -> list[Manifest]:
     """Nothing but services: no pod is made for them."""
     udp = {"port": UDP_PORT, "targetPort": UDP_PORT, "protocol": "UDP"}
     return [
         *(_service(run, name, base.own_pod(node.name)) for name, node in targets(run).items()),
-        _service(run, ITSELF, base.NET_PROBE, internalTrafficPolicy="Local"),
-        _service(run, STICKY, base.NET_PROBE, sessionAffinity="ClientIP"),
-        _service(run, OUTSIDE, base.NET_PROBE, type="NodePort", externalTrafficPolicy="Local"),
+        _service(run, HAIRPIN, base.NET_PROBE, internalTrafficPolicy="Local"),
+        _service(run, SESSION_AFFINITY, base.NET_PROBE, sessionAffinity="ClientIP"),
+        _service(
+            run, EXTERNAL_LOCAL, base.NET_PROBE, type="NodePort", externalTrafficPolicy="Local"
+        ),
         _service(run, HEADLESS, base.NET_PROBE, clusterIP="None"),
-        _service(run, NOBODY, NOBODY),
-        _service(run, SWAPPED, backends(run)[0], ports=[udp]),
+        _service(run, NO_ENDPOINTS, NO_ENDPOINTS),
+        _service(run, UDP_SWITCH, backends(run)[0], ports=[udp]),
     ]
 
 
@@ -33,7 +36,7 @@ def targets(run: Run) -> dict[str, NodeStatus]:
 
 
 def backends(run: Run) -> tuple[str, str]:
-    """The application to which the swapped service leads first, and then."""
+    """The application to which the service `udp-switch` leads first, and then."""
     first, last = (base.own_pod(run.nodes[index].name) for index in (0, -1))
     return first, last if last != first else base.NET_PROBE
 

@@ -11,26 +11,26 @@ from conformance.manifests.base import (
     namespaced,
     sleeper,
 )
-from conformance.manifests.scheduling import shadow
+from conformance.manifests.scheduling import unstarted
 
-ROLLING, ORDERED, COUNTED, GUARDED = "rolling", "ordered", "counted", "guarded"
-EVERYWHERE = "everywhere"
+ROLLING, ORDERED, INDEXED_JOB, BUDGETED = "rolling", "ordered", "indexed-job", "disruption-budget"
+EVERY_NODE = "every-node"
 REPLICAS = 2  # of the StatefulSet
 COMPLETIONS = 2
 
 
-def scene(run: Run) -> list[Manifest]:
+def manifests(run: Run) -> list[Manifest]:
     """A Deployment, a DaemonSet, a StatefulSet, a Job, and a pod under a budget."""
-    daemons = shadow(run, tolerations=TOLERATE_ALL)
+    daemons = unstarted(run, tolerations=TOLERATE_ALL)
     return [
-        namespaced(run, "apps/v1", "DaemonSet", EVERYWHERE, spec=_pods(run, EVERYWHERE, daemons)),
+        namespaced(run, "apps/v1", "DaemonSet", EVERY_NODE, spec=_pods(run, EVERY_NODE, daemons)),
         namespaced(run, "apps/v1", "Deployment", ROLLING, spec=_rolling(run)),
         namespaced(run, "apps/v1", "StatefulSet", ORDERED, spec=_ordered(run)),
-        namespaced(run, "batch/v1", "Job", COUNTED, spec=_counted(run)),
-        bare_pod(run, GUARDED, sleeper(run)),
+        namespaced(run, "batch/v1", "Job", INDEXED_JOB, spec=_indexed(run)),
+        bare_pod(run, BUDGETED, sleeper(run)),
         namespaced(
-            run, "policy/v1", "PodDisruptionBudget", GUARDED,
-            spec={"minAvailable": 1, "selector": {"matchLabels": {APP_LABEL: GUARDED}}},
+            run, "policy/v1", "PodDisruptionBudget", BUDGETED,
+            spec={"minAvailable": 1, "selector": {"matchLabels": {APP_LABEL: BUDGETED}}},
         ),
     ]  # fmt: skip
 
@@ -60,10 +60,10 @@ def _ordered(run: Run) -> Manifest:
     return {"replicas": REPLICAS, "serviceName": ORDERED, **_pods(run, ORDERED)}
 
 
-def _counted(run: Run) -> Manifest:
+def _indexed(run: Run) -> Manifest:
     spec = sleeper(run) | {"restartPolicy": "Never"}
     spec["containers"][0]["command"] = ["sh", "-c", "echo done"]
-    template = {"metadata": {"labels": labels_of(run, COUNTED)}, "spec": spec}
+    template = {"metadata": {"labels": labels_of(run, INDEXED_JOB)}, "spec": spec}
     return {
         "completions": COMPLETIONS,
         "parallelism": COMPLETIONS,

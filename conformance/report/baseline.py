@@ -21,7 +21,7 @@ EMBEDDED = re.compile(r'<script type="application/json" id="recording">(.*?)</sc
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangedValue:
     """A number that is another now."""
 
     what: str
@@ -40,12 +40,12 @@ class Changes:
     still: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
-    slower: list[Change] = field(default_factory=list)
-    pings: list[Change] = field(default_factory=list)
-    nodes: list[Change] = field(default_factory=list)
+    slower: list[ChangedValue] = field(default_factory=list)
+    pings: list[ChangedValue] = field(default_factory=list)
+    nodes: list[ChangedValue] = field(default_factory=list)
 
     @property
-    def any(self) -> bool:
+    def differs(self) -> bool:
         """Is anything otherwise?"""
         return any(
             (self.worse, self.better, self.new, self.gone, self.slower, self.pings, self.nodes)
@@ -126,11 +126,11 @@ def overview(recording: Recording) -> Overview | None:
     return found
 
 
-def _slower(now: list[Result], before: list[Result]) -> list[Change]:
+def _slower(now: list[Result], before: list[Result]) -> list[ChangedValue]:
     """Checks that take notably longer."""
     ours, theirs = _times(now), _times(before)
     return [
-        Change(check, f"{theirs[check]:.2f} s", f"{seconds:.2f} s")
+        ChangedValue(check, f"{theirs[check]:.2f} s", f"{seconds:.2f} s")
         for check, seconds in sorted(ours.items())
         if check in theirs
         and seconds > SLOWER * theirs[check]
@@ -146,7 +146,7 @@ def _times(found: list[Result]) -> dict[str, float]:
     return {check: median(seconds) for check, seconds in by_check.items()}
 
 
-def _pings(now: Overview | None, before: Overview | None) -> list[Change]:
+def _pings(now: Overview | None, before: Overview | None) -> list[ChangedValue]:
     """Paths that lose or gain, or take notably longer; and all of them together."""
     if now is None or before is None:
         return []
@@ -163,7 +163,7 @@ def _pings(now: Overview | None, before: Overview | None) -> list[Change]:
                 and echo.ms - old.ms > LATENCY_MS
             )
             if echo.loss != old.loss or slower:
-                found.append(Change(f"{source} → {target}", in_words(old), in_words(echo)))
+                found.append(ChangedValue(f"{source} → {target}", in_words(old), in_words(echo)))
     return found
 
 
@@ -175,7 +175,7 @@ def in_words(echo: Any) -> str:
     return f"{echo.ms:.2f} ms{lost}"
 
 
-def _nodes(now: Overview | None, before: Overview | None) -> list[Change]:
+def _nodes(now: Overview | None, before: Overview | None) -> list[ChangedValue]:
     """Nodes that came, went or changed."""
     if now is None or before is None:
         return []
@@ -185,14 +185,16 @@ def _nodes(now: Overview | None, before: Overview | None) -> list[Change]:
     for name in sorted(ours | theirs):
         old, new = theirs.get(name), ours.get(name)
         if old is None or new is None:
-            found.append(Change(name, "there" if old else "not there", "there" if new else "gone"))
+            found.append(
+                ChangedValue(name, "there" if old else "not there", "there" if new else "gone")
+            )
             continue
         found += [
-            Change(f"{name}: {part}", getattr(old, part), getattr(new, part))
+            ChangedValue(f"{name}: {part}", getattr(old, part), getattr(new, part))
             for part in ("role", "address", "runtime", "kubelet")
             if getattr(old, part) != getattr(new, part)
         ]
         if old.ready != new.ready:
             states = ["Ready" if each.ready else "not Ready" for each in (old, new)]
-            found.append(Change(name, *states))
+            found.append(ChangedValue(name, *states))
     return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from conformance.facts.expected import Expectation
 from conformance.facts.model import Etcd, Facts, MemberStatus, NodeStatus, NodeView
 from conformance.facts.network import Ping
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 CONTROL, WORKER = "control plane", "worker"
 
@@ -94,8 +94,8 @@ def _node(node: NodeStatus, expected: Expectation) -> Node:
     )
 
 
-def _echoes(pings: dict[str, Ping] | Unasked) -> dict[str, Echo]:
-    if isinstance(pings, Unasked):
+def _echoes(pings: dict[str, Ping] | Unavailable) -> dict[str, Echo]:
+    if isinstance(pings, Unavailable):
         return {}
     return {node: _echo(ping) for node, ping in sorted(pings.items())}
 
@@ -122,6 +122,6 @@ def _unasked(facts: Facts) -> dict[str, list[str]]:
     for node, view in sorted(facts.views.items()):
         for part in fields(NodeView):
             value = getattr(view, part.name)
-            if isinstance(value, Unasked) and not value.permanent:
+            if isinstance(value, Unavailable) and not value.permanent:
                 found.setdefault(value.unasked, []).append(f"{node}: {part.name}")
     return found

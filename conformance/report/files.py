@@ -15,7 +15,7 @@ from conformance.soak.summary import Soak
 
 
 @dataclass(frozen=True)
-class Outputs:
+class OutputFiles:
     """What is wanted. `also`: other files of the run that artifacts are told of."""
 
     report: Path | None = None
@@ -25,13 +25,8 @@ class Outputs:
     summary: Path | None = None
     also: dict[str, Path] = field(default_factory=dict)
 
-    @property
-    def any(self) -> bool:
-        """Is anything wanted?"""
-        return any((self.report, self.junit, self.artifacts, self.summary))
 
-
-def wanted(config: pytest.Config) -> Outputs:
+def wanted(config: pytest.Config) -> OutputFiles:
     """What the command line and the environment ask for.
 
     Raises:
@@ -50,7 +45,7 @@ def wanted(config: pytest.Config) -> Outputs:
     soaks = option.soak is not None or option.soak_rounds is not None
     also = {"results": option.results, "facts": option.save_facts}
     also["history"] = option.soak_history if soaks else None
-    return Outputs(
+    return OutputFiles(
         report=Path(option.report) if option.report else None,
         baseline=baseline,
         junit=Path(os.path.expandvars(xml)).expanduser() if xml else None,
@@ -60,7 +55,7 @@ def wanted(config: pytest.Config) -> Outputs:
     )
 
 
-def write(to: Outputs, recording: Recording, soak: Soak | None = None) -> list[str]:
+def write(to: OutputFiles, recording: Recording, soak: Soak | None = None) -> list[str]:
     """Write all but JUnit; what was written, and what could not be, in words."""
     changes = baselines.compare(recording, to.baseline) if to.baseline else None
     said = []
@@ -81,7 +76,7 @@ def write(to: Outputs, recording: Recording, soak: Soak | None = None) -> list[s
     return said
 
 
-def complete_junit(to: Outputs, recording: Recording) -> None:
+def complete_junit(to: OutputFiles, recording: Recording) -> None:
     """Add to pytest's JUnit file, once that is written."""
     if not to.junit:
         return

@@ -79,13 +79,13 @@ def render(recording: Recording, changes: Changes | None = None, soak: Soak | No
     told: dict[str, Any] = {
         "title": _title(cluster, soak),
         "header": {"run": "", "image": "", "nodes": []} | recording.header,
-        "digest": found,
+        "summary": found,
         "failures": _by_check(found.failures),
         "cluster": cluster,
         "changes": changes,
         "soak": soak,
         "mark": MARKS,
-        "told_of": summary.told,
+        "message_of": summary.parse_message,
         "line_of": line_of,
         "moment": in_words_of_time,
         "work": max(sum(layer.seconds for layer in found.layers), 1e-9),
@@ -124,7 +124,7 @@ def _title(cluster: Overview | None, soak: Soak | None) -> str:
     return f"{name}, {len(soak.rounds)} round{'' if len(soak.rounds) == 1 else 's'}"
 
 
-def _of_soak(found: summary.Digest, soak: Soak) -> summary.Digest:
+def _of_soak(found: summary.Summary, soak: Soak) -> summary.Summary:
     """The verdict of all rounds instead of the last one's."""
     red, rounds = len(soak.red_rounds), len(soak.rounds)
     kind, word, why = summary.SOUND, "Sound", f"all of {rounds} rounds were green"
@@ -138,12 +138,12 @@ def _of_soak(found: summary.Digest, soak: Soak) -> summary.Digest:
         kind, word, why = summary.BROKEN, "Not sound", f"left behind: {soak.left[0]}"
     elif not rounds:
         kind, word, why = summary.UNCLEAR, "Nothing judged", "no round came to its end"
-    values = {name: getattr(found, name) for name in summary.Digest.__annotations__}
-    return summary.Digest(**values | {"verdict": summary.Verdict(kind, word, why)})
+    values = {name: getattr(found, name) for name in summary.Summary.__annotations__}
+    return summary.Summary(**values | {"verdict": summary.RunVerdict(kind, word, why)})
 
 
 def _contents(
-    found: summary.Digest, cluster: Overview | None, changes: Changes | None, soak: Soak | None
+    found: summary.Summary, cluster: Overview | None, changes: Changes | None, soak: Soak | None
 ) -> list[tuple[str, str]]:
     """The sections that the page has."""
     parts: list[tuple[object, str, str]] = [

@@ -17,7 +17,7 @@ PARTS = ("expected", "seen", "likely", "next")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RunVerdict:
     """`kind` is one of three; `word` and `why` say it to people."""
 
     kind: str
@@ -26,7 +26,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Told:
+class FailureMessage:
     """A failure's message in its parts; `rest` if it has another form."""
 
     at: str
@@ -48,7 +48,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerSummary:
     """A layer in numbers. seconds: its tests' own, added up; span: from first begin to last end."""
 
     name: str
@@ -59,7 +59,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckSummary:
     """A check over all its tests."""
 
     name: str
@@ -72,29 +72,29 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Digest:
+class Summary:
     """Everything in order."""
 
-    verdict: Verdict
+    verdict: RunVerdict
     counts: dict[str, int]
     failures: list[Result]
     unasked: list[Group]
     skips: list[Group]
     warnings: list[tuple[str, str]]
-    layers: list[Layer]
-    checks: list[Check]
+    layers: list[LayerSummary]
+    checks: list[CheckSummary]
     problems: list[str]
 
 
-def of(recording: Recording) -> Digest:
-    """The digest of a recording."""
+def of(recording: Recording) -> Summary:
+    """Return the summary of a recording."""
     results = recording.results
     counts = count(results)
     notes = [str(note) for note in recording.footer.get("notes", [])]
     problem = str(recording.footer.get("problem", ""))
     problems = [note for note in notes if note.startswith(("LEFT BEHIND", "nothing was judged"))]
     problems += [problem] if problem else []
-    return Digest(
+    return Summary(
         verdict=verdict(recording, counts, problems),
         counts=counts,
         failures=[result for result in results if result.outcome == FAILED],
@@ -119,28 +119,32 @@ def count(results: Iterable[Result]) -> dict[str, int]:
     return found
 
 
-def verdict(recording: Recording, counts: dict[str, int], problems: list[str]) -> Verdict:
+def verdict(recording: Recording, counts: dict[str, int], problems: list[str]) -> RunVerdict:
     """Sound only if all that was begun came to its end, and nothing was red or left."""
     failed, errors = counts[FAILED], counts[ERROR]
     if failed:
         also = f", {tests(errors)} could not ask" if errors else ""
-        return Verdict(BROKEN, "Not sound", f"{tests(failed)} failed{also}")
+        return RunVerdict(BROKEN, "Not sound", f"{tests(failed)} failed{also}")
     if not recording.footer:
-        return Verdict(UNCLEAR, "Unfinished", "the run was killed before its end")
+        return RunVerdict(UNCLEAR, "Unfinished", "the run was killed before its end")
     if problems and not recording.results:
-        return Verdict(UNCLEAR, "Not begun", problems[0])
+        return RunVerdict(UNCLEAR, "Not begun", problems[0])
     if errors:
-        return Verdict(UNCLEAR, "Unclear", f"{tests(errors)} could not ask")
+        return RunVerdict(UNCLEAR, "Unclear", f"{tests(errors)} could not ask")
     if recording.footer.get("exit") == 2:
-        return Verdict(UNCLEAR, "Interrupted", "the run was ended before it was over")
+        return RunVerdict(UNCLEAR, "Interrupted", "the run was ended before it was over")
     if problems:
         left = problems[0].startswith("LEFT BEHIND")
-        return Verdict(BROKEN if left else UNCLEAR, "Not sound" if left else "Unclear", problems[0])
+        return RunVerdict(
+            BROKEN if left else UNCLEAR, "Not sound" if left else "Unclear", problems[0]
+        )
     if not counts[PASSED]:
-        return Verdict(UNCLEAR, "Nothing judged", "no test passed and none failed")
+        return RunVerdict(UNCLEAR, "Nothing judged", "no test passed and none failed")
     if recording.footer.get("exit"):
-        return Verdict(UNCLEAR, "Unclear", f"pytest ended with status {recording.footer['exit']}")
-    return Verdict(SOUND, "Sound", f"{tests(counts[PASSED])} passed, none failed")
+        return RunVerdict(
+            UNCLEAR, "Unclear", f"pytest ended with status {recording.footer['exit']}"
+        )
+    return RunVerdict(SOUND, "Sound", f"{tests(counts[PASSED])} passed, none failed")
 
 
 def tests(number: int) -> str:
@@ -148,7 +152,7 @@ def tests(number: int) -> str:
     return f"{number} test{'' if number == 1 else 's'}"
 
 
-def told(result: Result) -> Told:
+def parse_message(result: Result) -> FailureMessage:
     """A failure's message, in parts if it has them."""
     at, *lines = result.detail.split("\n")
     parts: dict[str, str] = {}
@@ -161,8 +165,12 @@ def told(result: Result) -> Told:
         elif name and line.startswith(" " * 12):
             parts[name] += "\n" + line[12:]
         else:
-            return Told(result.headline, {}, result.detail)
-    return Told(at, parts, "") if parts else Told(result.headline, {}, result.detail)
+            return FailureMessage(result.headline, {}, result.detail)
+    return (
+        FailureMessage(at, parts, "")
+        if parts
+        else FailureMessage(result.headline, {}, result.detail)
+    )
 
 
 def grouped(results: Iterable[Result]) -> list[Group]:
@@ -176,7 +184,7 @@ def grouped(results: Iterable[Result]) -> list[Group]:
     )
 
 
-def layers(results: list[Result]) -> Iterable[Layer]:
+def layers(results: list[Result]) -> Iterable[LayerSummary]:
     """The layers that anything was judged of, from the ground up."""
     for name, meaning in (LAYERS | {"": "no layer of its own"}).items():
         mine = [result for result in results if _layer(result) == name]
@@ -186,20 +194,20 @@ def layers(results: list[Result]) -> Iterable[Layer]:
         begun = min((result.start + result.setup for result in ran), default=0.0)
         ended = max((r.start + r.setup + r.seconds for r in ran), default=0.0)
         seconds = sum(result.seconds for result in mine)
-        yield Layer(name or "other", meaning, count(mine), seconds, max(ended - begun, 0.0))
+        yield LayerSummary(name or "other", meaning, count(mine), seconds, max(ended - begun, 0.0))
 
 
 def _layer(result: Result) -> str:
     return result.layer if result.layer in LAYERS else ""
 
 
-def checks(results: list[Result]) -> list[Check]:
+def checks(results: list[Result]) -> list[CheckSummary]:
     """Every check, by layer, the reddest first."""
     found: dict[str, list[Result]] = {}
     for result in results:
         found.setdefault(result.check, []).append(result)
     order = [*LAYERS, ""]
-    place: Callable[[Check], tuple[int, int, str]] = lambda each: (  # noqa: E731  it needs a type
+    place: Callable[[CheckSummary], tuple[int, int, str]] = lambda each: (  # noqa: E731  it needs a type
         order.index(each.layer),
         -each.counts[FAILED] - each.counts[ERROR],
         each.name,
@@ -207,9 +215,9 @@ def checks(results: list[Result]) -> list[Check]:
     return sorted((_check(name, mine) for name, mine in found.items()), key=place)
 
 
-def _check(name: str, mine: list[Result]) -> Check:
+def _check(name: str, mine: list[Result]) -> CheckSummary:
     ran = [result.seconds for result in mine if result.outcome != SKIPPED]
-    return Check(
+    return CheckSummary(
         name=name,
         layer=_layer(mine[0]),
         asserts=mine[0].asserts,

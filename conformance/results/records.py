@@ -16,7 +16,7 @@ from typing import Any, Self
 from conformance.facts.serialization import from_plain
 
 FORMAT = 1
-PASSED, FAILED, ERROR, SKIPPED = OUTCOMES = ("passed", "failed", "error", "skipped")
+PASSED, FAILED, ERROR, SKIPPED = "passed", "failed", "error", "skipped"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import pytest
 from conformance.api.client import Cluster
 from conformance.facts import serialization
 from conformance.options import Settings
-from conformance.outcome import CouldNotAskError
+from conformance.outcome import InconclusiveError
 from conformance.results import records
 from conformance.results.records import Recording
 from conformance.soak import history, object_counts, summary
@@ -49,7 +49,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
-class Plan:
+class SoakPlan:
     """What `--soak` asks for: until which comes first, and where the history is."""
 
     seconds: float | None
@@ -70,7 +70,7 @@ def duration(text: str) -> float:
     return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 
-def planned(config: pytest.Config) -> Plan | None:
+def planned(config: pytest.Config) -> SoakPlan | None:
     """The soak that is asked for, if any; a round within a soak begins none.
 
     Raises:
@@ -86,7 +86,7 @@ def planned(config: pytest.Config) -> Plan | None:
         raise pytest.UsageError(f"--soak: {problem}") from None
     if option.soak_rounds is not None and option.soak_rounds < 1:
         raise pytest.UsageError(f"--soak-rounds {option.soak_rounds}: give a number, 1 or more")
-    return Plan(
+    return SoakPlan(
         seconds, option.soak_rounds, Path(option.soak_history), option.soak_stop_on_regression
     )
 
@@ -109,7 +109,7 @@ def for_rounds(arguments: tuple[str, ...]) -> list[str]:
 class Driver:
     """A soak as it goes on."""
 
-    plan: Plan
+    plan: SoakPlan
     settings: Settings
     command: list[str]
     directory: Path
@@ -152,7 +152,7 @@ class Driver:
             return int(pytest.ExitCode.INTERRUPTED)
         return 1 if self.left else status
 
-    def told(self) -> Soak:
+    def summary(self) -> Soak:
         """What all rounds on this cluster tell."""
         return summary.of(summary.same_cluster(self.rounds), self.left, self.new)
 
@@ -258,7 +258,7 @@ class Driver:
         try:
             self._cluster = self._cluster or Cluster(self.settings.kubeconfig)
             return ask(self._cluster)
-        except CouldNotAskError:
+        except InconclusiveError:
             return None
 
 
@@ -279,7 +279,7 @@ def new_names(before: dict[str, set[str]], after: dict[str, set[str]]) -> list[s
     ]
 
 
-def driver(plan: Plan, settings: Settings, config: pytest.Config) -> Driver:
+def driver(plan: SoakPlan, settings: Settings, config: pytest.Config) -> Driver:
     """The soak, from pytest's own command line."""
 
     def say(line: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from conformance.facts.components import Component
 from conformance.facts.model import Facts
 from conformance.facts.serialization import from_plain
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 from conformance.results.records import ERROR, FAILED, PASSED, SKIPPED, Recording, Result
 from conformance.soak.statistics import quantile
 
@@ -156,7 +156,7 @@ def pings_of(facts: Facts) -> Pings | None:
     """How long echoes between pods of different nodes took."""
     times, lost, paths = [], [], 0
     for source, view in sorted(facts.views.items()):
-        if isinstance(view.pod_pings, Unasked):
+        if isinstance(view.pod_pings, Unavailable):
             continue
         for target, ping in sorted(view.pod_pings.items()):
             if source == target:
@@ -174,7 +174,7 @@ def components_of(facts: Facts) -> dict[str, list[Component]]:
     return {
         node: view.components
         for node, view in sorted(facts.views.items())
-        if not isinstance(view.components, Unasked) and view.components
+        if not isinstance(view.components, Unavailable) and view.components
     }
 
 

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from conformance.api.client import Cluster, RefusedError
+from conformance.api.client import ApiStatusError, Cluster
 from conformance.api.pods import Json
 
 # Counted by name: these are few, and a new one is told by its name.
@@ -37,7 +37,7 @@ def identity(cluster: Cluster) -> str:
     """What a rebuilt cluster does not share with this one; '' if it may not be asked."""
     try:
         return str(cluster.get("/api/v1/namespaces/kube-system")["metadata"]["uid"])
-    except (RefusedError, KeyError):
+    except (ApiStatusError, KeyError):
         return ""
 
 
@@ -47,7 +47,7 @@ def names(cluster: Cluster) -> dict[str, set[str]]:
     for kind, path in CLUSTER_WIDE.items():
         try:
             found[kind] = {str(item["metadata"]["name"]) for item in cluster.items(path)}
-        except RefusedError:
+        except ApiStatusError:
             continue
     return found
 
@@ -58,7 +58,7 @@ def counts(cluster: Cluster) -> dict[str, int]:
     for kind, path in (CLUSTER_WIDE | IN_NAMESPACES).items():
         try:
             answer = cluster.get(path, limit="1")
-        except RefusedError:
+        except ApiStatusError:
             continue
         rest = answer.get("metadata", {}).get("remainingItemCount", 0) or 0
         found[kind] = len(answer.get("items") or []) + int(rest)

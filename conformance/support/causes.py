@@ -8,7 +8,7 @@ from itertools import permutations
 from conformance.api.execute import NO_KUBELET
 from conformance.facts.model import Facts
 from conformance.facts.network import Ping
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 Pair = tuple[str, str]
 
@@ -18,7 +18,7 @@ def lost_pairs(facts: Facts) -> set[Pair]:
     return {
         (source, target)
         for source, view in facts.views.items()
-        if not isinstance(view.pod_pings, Unasked)
+        if not isinstance(view.pod_pings, Unavailable)
         for target, ping in view.pod_pings.items()
         if source != target and is_lost(ping)
     }
@@ -35,7 +35,7 @@ def deaf_nodes(facts: Facts) -> dict[str, str]:
     return {
         name: machine.unasked
         for name, machine in told.items()
-        if isinstance(machine, Unasked) and NO_KUBELET in machine.unasked
+        if isinstance(machine, Unavailable) and NO_KUBELET in machine.unasked
     }
 
 
@@ -89,7 +89,7 @@ def network_of(facts: Facts, node: str) -> str:
     )
     found = (
         []
-        if isinstance(links, Unasked)
+        if isinstance(links, Unavailable)
         else [own for each in links.values() for own in each.addresses]
     )
     return next(
@@ -104,6 +104,6 @@ def _all_of(node: str, names: Iterable[str]) -> set[Pair]:
 def _vxlan_port(facts: Facts) -> int:
     """The port that flannel.1 uses; flannel's usual one if no node tells."""
     for view in facts.views.values():
-        if not isinstance(view.links, Unasked) and "flannel.1" in view.links:
+        if not isinstance(view.links, Unavailable) and "flannel.1" in view.links:
             return view.links["flannel.1"].port or 8472
     return 8472

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from conformance.api.client import TooLateError, until
+from conformance.api.client import WaitTimeout, poll_until
 from conformance.api.core_resources import HOSTNAME, node_status
 from conformance.api.pods import Json, is_ready
-from conformance.deploy.live import Live
+from conformance.deploy.live import RunHandle
 from conformance.facts.model import NodeStatus
 from conformance.manifests import base
 from conformance.manifests.base import RUN_LABEL, Manifest, Run
-from conformance.outcome import BrokenError, CouldNotAskError
+from conformance.outcome import CheckFailed, InconclusiveError
 
 HOST = ["nsenter", "-t", "1", "-m", "-u", "-i", "-n", "-p", "--", "sh", "-c"]
 SECONDS = 20.0  # for a command on a node
@@ -38,28 +38,28 @@ ARM = (
 )
 
 
-Question = Callable[[], None]
-MOVING = "moving"
+Request = Callable[[], None]
+DRAINED = "drained"
 
 
 @dataclass(frozen=True)
 class Host:
     """A node, by way of the run's own privileged probe on it."""
 
-    live: Live
+    live: RunHandle
     node: str
 
     def run(self, script: str) -> str:
         """Run a line of shell on the node itself; what it prints.
 
         Raises:
-            CouldNotAskError: if it fails, or cannot be run.
+            InconclusiveError: if it fails, or cannot be run.
         """
         pod = base.probe(base.HOST_PROBE, self.node)
         ran = self.live.cluster.execute(self.live.run.namespace, pod, [*HOST, script], SECONDS)
         if ran.status:
             said = (ran.stderr or ran.stdout).strip()[-200:]
-            raise CouldNotAskError(f"{self.node}: exit status {ran.status}: {said}")
+            raise InconclusiveError(f"{self.node}: exit status {ran.status}: {said}")
         return ran.stdout.strip()
 
     def processes(self, name: str) -> set[str]:
@@ -74,14 +74,14 @@ class Host:
         """Is it a unit of the node's systemd, and active?"""
         try:
             return self.run(f"systemctl is-active {unit}") == "active"
-        except CouldNotAskError:
+        except InconclusiveError:
             return False
 
     def arm(self, what: str, undo: str, seconds: float) -> None:
         """Have the node itself do something in a while, whatever becomes of us.
 
         Raises:
-            CouldNotAskError: if it will not, so nothing may be broken.
+            InconclusiveError: if it will not, so nothing may be broken.
         """
         unit = f"conformance-{self.live.run.id}-{what}"
         code = base64.b64encode(f"rm -f /run/{unit}.sh; {undo}\n".encode()).decode()
@@ -94,7 +94,7 @@ class Host:
 
 
 @dataclass
-class Watch:
+class AvailabilityMonitor:
     """Asks the same thing all the while: how often it was answered, and the longest silence."""
 
     answered: int = 0
@@ -106,7 +106,7 @@ class Watch:
         """Ask once."""
         try:
             ask()
-        except (CouldNotAskError, AssertionError) as problem:
+        except (InconclusiveError, AssertionError) as problem:
             self.failed.append(str(problem)[:200])
         else:
             self.answered += 1
@@ -126,11 +126,11 @@ class Watch:
         return False
 
 
-def alone(live: Live) -> None:
+def require_exclusive(live: RunHandle) -> None:
     """Nobody else may be looking at the cluster while it is being broken.
 
     Raises:
-        CouldNotAskError: naming the runs that are.
+        InconclusiveError: naming the runs that are.
     """
     spaces = live.cluster.items("/api/v1/namespaces", labelSelector=RUN_LABEL)
     own = (live.run.namespace, live.run.plain_namespace)
@@ -140,51 +140,51 @@ def alone(live: Live) -> None:
         if space["metadata"]["name"] not in own and not space["metadata"].get("deletionTimestamp")
     ]
     if others:
-        raise CouldNotAskError(f"other runs look at this cluster: {', '.join(others)}")
+        raise InconclusiveError(f"other runs look at this cluster: {', '.join(others)}")
 
 
-def victim(live: Live) -> NodeStatus:
+def healthy_worker(live: RunHandle) -> NodeStatus:
     """A worker that is whole now: Ready, free, both probes run.
 
     Raises:
-        CouldNotAskError: if there is none, although there are workers.
+        InconclusiveError: if there is none, although there are workers.
     """
     for node in reversed([node for node in live.run.nodes if not node.is_control]):
         now = status(live, node.name)
         if now.ready and not now.unschedulable and probes_run(live, node.name):
             return now
-    raise CouldNotAskError("no worker is whole now: Ready, free of cordons, running both probes")
+    raise InconclusiveError("no worker is whole now: Ready, free of cordons, running both probes")
 
 
-def status(live: Live, node: str) -> NodeStatus:
+def status(live: RunHandle, node: str) -> NodeStatus:
     """What the API says of a node now."""
     return node_status(live.cluster.get(f"/api/v1/nodes/{node}"))
 
 
-def probes_run(live: Live, node: str) -> bool:
+def probes_run(live: RunHandle, node: str) -> bool:
     """Do both probes of the node run?"""
     names = [base.probe(app, node) for app in (base.NET_PROBE, base.HOST_PROBE)]
     return all(is_ready(pod(live, name)) for name in names)
 
 
-def pod(live: Live, name: str) -> Json:
+def pod(live: RunHandle, name: str) -> Json:
     """One of the run's pods as it is now."""
     return dict(live.cluster.get(live.path("pods", name)))
 
 
-def other_probe(live: Live, node: str) -> str:
+def other_probe(live: RunHandle, node: str) -> str:
     """The pod-network probe of another node, to ask from.
 
     Raises:
-        CouldNotAskError: if no other node has one.
+        InconclusiveError: if no other node has one.
     """
     others = {name: probe for name, probe in live.net_probes().items() if name != node}
     if not others:
-        raise CouldNotAskError(f"no node but {node} runs a probe from which to ask")
+        raise InconclusiveError(f"no node but {node} runs a probe from which to ask")
     return others[min(others)]
 
 
-def asking(live: Live, probe: str, address: str, port: int) -> Question:
+def asking(live: RunHandle, probe: str, address: str, port: int) -> Request:
     """A question to an HTTP server, asked by a probe; it fails if there is no answer."""
 
     def ask() -> None:
@@ -198,19 +198,19 @@ def require_soon(what: str, done: Callable[[], bool], seconds: float, **told: st
     """It comes true within so many seconds; a question that fails meanwhile is asked again.
 
     Raises:
-        BrokenError: if it does not.
+        CheckFailed: if it does not.
     """
 
     def ask() -> bool:
         try:
             return done()
-        except CouldNotAskError:
+        except InconclusiveError:
             return False
 
     try:
-        until(ask, bool, seconds, every=1.0)
-    except TooLateError:
-        raise BrokenError(
+        poll_until(ask, bool, seconds, every=1.0)
+    except WaitTimeout:
+        raise CheckFailed(
             at=told["at"],
             expected=f"{what} within {seconds:.0f} s",
             seen=told.get("seen", "not so"),
@@ -220,7 +220,7 @@ def require_soon(what: str, done: Callable[[], bool], seconds: float, **told: st
 
 
 @contextmanager
-def cordoned(live: Live, node: str, undo_seconds: float) -> Iterator[None]:
+def cordoned(live: RunHandle, node: str, undo_seconds: float) -> Iterator[None]:
     """Ordinary pods keep off the node meanwhile; the node itself ends that if nobody else does."""
     path = f"/api/v1/nodes/{node}"
     mark = {base.CORDON: live.run.id}
@@ -236,7 +236,7 @@ def cordoned(live: Live, node: str, undo_seconds: float) -> Iterator[None]:
         host.disarm("uncordon")
 
 
-def uncordoning(live: Live, node: str) -> str:
+def uncordoning(live: RunHandle, node: str) -> str:
     """A line of shell by which a node takes its own cordon away, with its kubelet's certificate."""
     url = live.run.api_servers[0] if live.run.api_servers else live.cluster.server
     pair = "/var/lib/kubelet/pki/kubelet-client-current.pem"
@@ -248,7 +248,7 @@ def uncordoning(live: Live, node: str) -> str:
     )
 
 
-def moving(run: Run, node: NodeStatus) -> list[Manifest]:
+def drained(run: Run, node: NodeStatus) -> list[Manifest]:
     """A Deployment that would rather be on the node, its service, and a budget that spares two."""
     label = {"key": HOSTNAME, "operator": "In", "values": [node.labels.get(HOSTNAME, node.name)]}
     wish = {"weight": 100, "preference": {"matchExpressions": [label]}}
@@ -263,19 +263,19 @@ def moving(run: Run, node: NodeStatus) -> list[Manifest]:
     container["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", "3"]}}}
     grace = {"terminationGracePeriodSeconds": 6, "tolerations": []}
     template = {
-        "metadata": {"labels": base.labels_of(run, MOVING)},
+        "metadata": {"labels": base.labels_of(run, DRAINED)},
         "spec": spec | grace | {"affinity": affinity},
     }
-    chosen = {"matchLabels": {base.APP_LABEL: MOVING}}
+    chosen = {"matchLabels": {base.APP_LABEL: DRAINED}}
     replicas = {"replicas": 3, "selector": chosen, "template": template}
     return [
-        base.service(run, MOVING, MOVING, "ClusterIP"),
-        base.namespaced(run, "apps/v1", "Deployment", MOVING, spec=replicas),
+        base.service(run, DRAINED, DRAINED, "ClusterIP"),
+        base.namespaced(run, "apps/v1", "Deployment", DRAINED, spec=replicas),
         base.namespaced(
             run,
             "policy/v1",
             "PodDisruptionBudget",
-            MOVING,
+            DRAINED,
             spec={"minAvailable": 2, "selector": chosen},
         ),
     ]

@@ -2,7 +2,7 @@
 """The members of etcd that run, and what they report of themselves."""
 
 from conformance.facts.model import Etcd, Facts, MemberStatus
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 
 def all_members(facts: Facts) -> dict[str, Etcd]:
@@ -21,6 +21,6 @@ def later_statuses(facts: Facts) -> dict[str, MemberStatus]:
     return again if again.keys() >= statuses(facts).keys() else {}
 
 
-def answered(told: dict[str, MemberStatus | Unasked]) -> dict[str, MemberStatus]:
+def answered(told: dict[str, MemberStatus | Unavailable]) -> dict[str, MemberStatus]:
     """Those that said something."""
-    return {node: status for node, status in told.items() if not isinstance(status, Unasked)}
+    return {node: status for node, status in told.items() if not isinstance(status, Unavailable)}

@@ -9,7 +9,7 @@ from ipaddress import ip_interface, ip_network
 import pytest
 
 from conformance.facts.model import Facts, Lease, SubnetEnv
-from conformance.outcome import Unasked, known, require
+from conformance.outcome import Unavailable, require, value_or_skip
 
 NO_FLANNEL = "no node runs flannel: neither its process nor /run/flannel/subnet.env is there"
 
@@ -26,12 +26,14 @@ def leases(facts: Facts) -> list[Lease]:
     """All leases: as noted on the nodes, else as the first node that can read etcd tells them."""
     if not has_flannel(facts):
         pytest.skip(NO_FLANNEL)
-    if noted := [] if isinstance(facts.noted_leases, Unasked) else facts.noted_leases:
+    if noted := [] if isinstance(facts.noted_leases, Unavailable) else facts.noted_leases:
         return noted
     told = [view.leases for view in facts.views.values() if view.leases is not None]
     if not told:
         pytest.skip("no node can read flannel's leases: none has both an etcd member and etcdctl")
-    return next((each for each in told if not isinstance(each, Unasked)), None) or known(told[0])
+    return next(
+        (each for each in told if not isinstance(each, Unavailable)), None
+    ) or value_or_skip(told[0])
 
 
 def lease_of(facts: Facts, node: str) -> Lease:
@@ -45,7 +47,7 @@ def lease_of(facts: Facts, node: str) -> Lease:
 
 def env_of(facts: Facts, node: str) -> SubnetEnv:
     """The node's subnet.env; on a node without it flannel has not started, which is a failure."""
-    env = known(facts.view(node).subnet_env)
+    env = value_or_skip(facts.view(node).subnet_env)
     if env is None and not has_flannel(facts):
         pytest.skip(NO_FLANNEL)
     require(
@@ -73,11 +75,11 @@ def lease_of_subnet(facts: Facts, node: str) -> Lease:
 
 def lease_seconds(facts: Facts, subnet: str) -> int:
     """How long etcd keeps a lease yet, as the one node tells that was asked."""
-    if not isinstance(facts.noted_leases, Unasked) and facts.noted_leases:
+    if not isinstance(facts.noted_leases, Unavailable) and facts.noted_leases:
         pytest.skip("flannel notes its leases on the nodes, where they have no end")
     views = (view.paths for view in facts.views.values())
-    paths = [each for each in views if not isinstance(each, Unasked)]
+    paths = [each for each in views if not isinstance(each, Unavailable)]
     told = [each.lease_seconds for each in paths if each.lease_seconds is not None]
     if not told:
         pytest.skip("no node was asked how long flannel's leases last")
-    return known(told[0]).get(subnet, 0)
+    return value_or_skip(told[0]).get(subnet, 0)

@@ -7,51 +7,53 @@ Where one is missing the check is inconclusive, and its message names the check 
 import pytest
 
 from conformance.api.pods import node_of
-from conformance.deploy.live import Live
+from conformance.deploy.live import RunHandle
 from conformance.deploy.pod_monitor import CONTROLLERS, SCHEDULER
 from conformance.facts.model import Facts
 from conformance.facts.network import Answer, Paths, Ping
 from conformance.manifests import base, services
-from conformance.outcome import CouldNotAskError, Unasked, known
+from conformance.outcome import InconclusiveError, Unavailable, value_or_skip
 from conformance.support import causes
 
 # ---- the control plane ----
 
 
-def require_controllers(live: Live) -> None:
+def require_controllers(live: RunHandle) -> None:
     """The control plane acts; what else is red without it is told elsewhere, once."""
     if why := live.without(CONTROLLERS):
-        raise CouldNotAskError(f"{why} (see test_leader_is_alive, test_deployment_rolls_over)")
+        raise InconclusiveError(f"{why} (see test_leader_is_alive, test_deployment_rolls_over)")
     require_scheduler(live)
 
 
-def require_scheduler(live: Live) -> None:
+def require_scheduler(live: RunHandle) -> None:
     """What is made is also placed, and pods may be made at all."""
-    if refused := live.made.refused.get(base.ANYWHERE):
-        raise CouldNotAskError(f"pods are refused: {refused.message} (test_creating_is_admitted)")
+    if refused := live.creation.rejected.get(base.DEFAULT_SCHEDULED):
+        raise InconclusiveError(f"pods are refused: {refused.message} (test_creating_is_admitted)")
     if why := live.without(SCHEDULER):
-        raise CouldNotAskError(f"{why} (see test_leader_is_alive, test_pod_without_wishes_runs)")
+        raise InconclusiveError(f"{why} (see test_leader_is_alive, test_pod_without_wishes_runs)")
 
 
-def require_hope(live: Live, app: str) -> None:
+def require_startable(live: RunHandle, app: str) -> None:
     """All pods of that app may yet run: why one never will is told of its node, once."""
-    if why := in_vain(live, app):
-        raise CouldNotAskError(f"{why} (see test_container_starts)")
+    if why := startup_failure(live, app):
+        raise InconclusiveError(f"{why} (see test_container_starts)")
 
 
-def in_vain(live: Live, app: str) -> str:
+def startup_failure(live: RunHandle, app: str) -> str:
     """Why a pod of that app will never run; '' while all may."""
-    causes = ((pod, live.outlook.cause(pod)) for pod in live.pods_of(app))
+    causes = ((pod, live.pod_monitor.cause(pod)) for pod in live.pods_of(app))
     return next(
         (f"pod {pod['metadata']['name']} on {node_of(pod)}: {why}" for pod, why in causes if why),
         "",
     )
 
 
-def is_idle(live: Live) -> bool:
+def is_inactive(live: RunHandle) -> bool:
     """Does a part of the control plane do nothing? Then all waiting is in vain."""
     parts = (CONTROLLERS, SCHEDULER)
-    return base.ANYWHERE in live.made.refused or any(live.without(part) for part in parts)
+    return base.DEFAULT_SCHEDULED in live.creation.rejected or any(
+        live.without(part) for part in parts
+    )
 
 
 # ---- paths between nodes ----
@@ -59,34 +61,34 @@ def is_idle(live: Live) -> bool:
 
 def paths(facts: Facts, node: str) -> Paths:
     """What the node's probes saw of the ways to others."""
-    return known(facts.view(node).paths)
+    return value_or_skip(facts.view(node).paths)
 
 
-def need_way(facts: Facts, source: str, target: str) -> None:
+def require_path(facts: Facts, source: str, target: str) -> None:
     """Between these pods packets must pass at all, or nothing else can be asked.
 
     Raises:
-        CouldNotAskError: naming the test that judges it.
+        InconclusiveError: naming the test that judges it.
     """
     if (source, target) in causes.lost_pairs(facts):
         where = f"test_pod_reaches_pod[{source}->{target}]"
-        raise CouldNotAskError(f"{source} -> {target}: no packet passes (see {where})")
+        raise InconclusiveError(f"{source} -> {target}: no packet passes (see {where})")
 
 
-def need_kubelets(facts: Facts) -> None:
+def require_kubelets(facts: Facts) -> None:
     """Every kubelet has let its node's pods be asked, or something is not known here.
 
     Raises:
-        CouldNotAskError: naming the nodes whose kubelets did not answer.
+        InconclusiveError: naming the nodes whose kubelets did not answer.
     """
     if deaf := causes.deaf_nodes(facts):
-        raise CouldNotAskError("; ".join(deaf.values()))
+        raise InconclusiveError("; ".join(deaf.values()))
 
 
 def least_of(facts: Facts, source: str, target: str) -> float | None:
     """The time of the quickest echo between two nodes' pods; old recordings know the mean only."""
     pings = facts.view(source).pod_pings
-    ping = None if isinstance(pings, Unasked) else pings.get(target)
+    ping = None if isinstance(pings, Unavailable) else pings.get(target)
     return None if not isinstance(ping, Ping) else ping.least or ping.ms
 
 
@@ -94,13 +96,13 @@ def direct(facts: Facts, source: str, target: str) -> Answer:
     """What the service whose only pod is on the target told the source.
 
     Raises:
-        CouldNotAskError: if that pod did not run.
+        InconclusiveError: if that pod did not run.
     """
-    answers = known(paths(facts, source).direct)
+    answers = value_or_skip(paths(facts, source).direct)
     if target not in sorted(facts.nodes)[: services.MOST_TARGETS]:
         pytest.skip(f"only the first {services.MOST_TARGETS} nodes have a service of their own")
     if target not in answers:
-        raise CouldNotAskError(
+        raise InconclusiveError(
             f"{source} -> {target}: the pod on {target} did not run (see test_container_starts)"
         )
     return answers[target]

@@ -3,11 +3,11 @@
 
 import json
 
-from conformance.deploy.live import Live
+from conformance.deploy.live import RunHandle
 from conformance.manifests.base import TOKEN_SECONDS
 
 
-def token(live: Live, account: str, audience: str = "") -> str:
+def token(live: RunHandle, account: str, audience: str = "") -> str:
     """A new token of the account; it is used at once, and kept nowhere."""
     audiences = {"audiences": [audience]} if audience else {}
     body = {"spec": {"expirationSeconds": TOKEN_SECONDS, **audiences}}

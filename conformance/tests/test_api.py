@@ -8,7 +8,7 @@ import pytest
 
 from conformance.facts.model import Facts
 from conformance.faults import detects
-from conformance.outcome import CouldNotAskError, known, require
+from conformance.outcome import InconclusiveError, require, value_or_skip
 
 pytestmark = pytest.mark.orchestration
 
@@ -16,9 +16,9 @@ pytestmark = pytest.mark.orchestration
 @detects("etcd-no-quorum")
 def test_api_is_ready(facts: Facts) -> None:
     """The API server that users reach says that every part of it is ready, etcd among them."""
-    told = known(facts.readiness)
+    told = value_or_skip(facts.readiness)
     if not told:
-        raise CouldNotAskError("/readyz?verbose names no part of the API server")
+        raise InconclusiveError("/readyz?verbose names no part of the API server")
     sick = {part: said for part, said in told.items() if said != "ok"}
     require(
         not sick,
@@ -35,7 +35,7 @@ def test_api_is_ready(facts: Facts) -> None:
 @detects("etcd-no-quorum", "etcd-no-space")
 def test_api_keeps_objects(facts: Facts) -> None:
     """The API kept the first objects of this run: its store takes what is written."""
-    why_not = known(facts.not_stored)
+    why_not = value_or_skip(facts.not_stored)
     require(
         not why_not,
         at="the run's own namespace and what comes first in it",

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from conformance import cis_rules
-from conformance.api.client import RefusedError
-from conformance.deploy.live import Live
-from conformance.facts.cluster_resources import Ending, IdleConnection, Webhook
+from conformance.api.client import ApiStatusError
+from conformance.deploy.live import RunHandle
+from conformance.facts.cluster_resources import IdleConnection, TerminatingNamespace, Webhook
 from conformance.facts.expected import Expectation
 from conformance.facts.model import Facts, NodeStatus, Taint
 from conformance.faults import detects
-from conformance.outcome import CouldNotAskError, known, require
+from conformance.outcome import InconclusiveError, require, value_or_skip
 
 pytestmark = pytest.mark.orchestration
 
@@ -27,7 +27,7 @@ def test_webhooks_can_be_asked(facts: Facts) -> None:
     """Every admission webhook without whose answer nothing is done has somebody to answer."""
     silent = [
         hook
-        for hook in known(known(facts.governance).webhooks)
+        for hook in value_or_skip(value_or_skip(facts.governance).webhooks)
         if hook.service and not hook.endpoints
     ]
     require(
@@ -71,7 +71,7 @@ VERSIONS = {"Deployment": "apps/v1"}
 
 
 @detects("webhook-without-endpoints")
-def test_creating_is_admitted(live: Live) -> None:
+def test_creating_is_admitted(live: RunHandle) -> None:
     """Ordinary objects are admitted: tried, not made; no webhook or policy is in the way."""
     refused = []
     for kind, body in CREATED.items():
@@ -80,7 +80,7 @@ def test_creating_is_admitted(live: Live) -> None:
         manifest = {"apiVersion": version, "kind": kind, "metadata": metadata, **body}
         try:
             live.cluster.create(manifest, dryRun="All")
-        except RefusedError as refusal:
+        except ApiStatusError as refusal:
             refused.append(f"{kind}: {refusal}")
     require(
         not refused,
@@ -94,7 +94,9 @@ def test_creating_is_admitted(live: Live) -> None:
 
 def test_every_part_of_the_api_answers(facts: Facts) -> None:
     """Parts of the API that other servers answer (metrics and the like) are available."""
-    silent = [each for each in known(known(facts.governance).api_services) if each.problem]
+    silent = [
+        each for each in value_or_skip(value_or_skip(facts.governance).api_services) if each.problem
+    ]
     require(
         not silent,
         at="APIServices",
@@ -109,10 +111,10 @@ def test_every_part_of_the_api_answers(facts: Facts) -> None:
 @detects("kubelet-port-closed")
 def test_api_server_reaches_the_kubelet(facts: Facts, node: str) -> None:
     """The API server gets an answer of the node's kubelet: logs, exec and metrics go that way."""
-    told = known(known(facts.governance).kubelets)
+    told = value_or_skip(value_or_skip(facts.governance).kubelets)
     if node not in told:
         why = facts.nodes[node].reasons.get("Ready", "") if node in facts.nodes else "not there"
-        raise CouldNotAskError(f"{node}: the node is not Ready: {why} (see test_node_is_ready)")
+        raise InconclusiveError(f"{node}: the node is not Ready: {why} (see test_node_is_ready)")
     require(
         not told[node],
         at=f"{node}: the API server asks its kubelet (/api/v1/nodes/{node}/proxy/healthz)",
@@ -188,7 +190,9 @@ def written(taint: Taint) -> str:
 @detects("namespace-stuck")
 def test_no_namespace_is_stuck(facts: Facts) -> None:
     """No namespace has been ending for longer than it takes to end its pods."""
-    stuck = [each for each in known(known(facts.governance).endings) if is_stuck(each)]
+    stuck = [
+        each for each in value_or_skip(value_or_skip(facts.governance).endings) if is_stuck(each)
+    ]
     first = stuck[0].namespace if stuck else "NAMESPACE"
     require(
         not stuck,
@@ -210,7 +214,7 @@ def test_no_namespace_is_stuck(facts: Facts) -> None:
 PODS_END = {"NamespaceContentRemaining"}  # by itself: what is deleted takes its time
 
 
-def is_stuck(each: Ending) -> bool:
+def is_stuck(each: TerminatingNamespace) -> bool:
     """Will it not end by itself?"""
     hindered = bool(set(each.reasons) - PODS_END)
     return each.seconds > (cis_rules.STUCK_SECONDS if hindered else cis_rules.ENDLESS_SECONDS)
@@ -222,7 +226,7 @@ def test_default_storage_class_is_there(facts: Facts, expected: Expectation) -> 
     want = expected.storage.get("default_class")
     if not want:
         pytest.skip("no --expect names a default StorageClass")
-    classes = known(known(facts.governance).storage_classes)
+    classes = value_or_skip(value_or_skip(facts.governance).storage_classes)
     defaults = [each.name for each in classes if each.default]
     require(
         defaults == [want],

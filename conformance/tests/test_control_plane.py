@@ -10,7 +10,7 @@ from conformance.facts.expected import Expectation
 from conformance.facts.model import Facts
 from conformance.facts.security import ApiAnswer
 from conformance.faults import detects
-from conformance.outcome import Unasked, known, require
+from conformance.outcome import Unavailable, require, value_or_skip
 
 pytestmark = pytest.mark.orchestration
 
@@ -31,7 +31,7 @@ def test_api_server_answers(facts: Facts, host: str, api_server: str) -> None:
 
 def test_api_endpoint_answers(facts: Facts, node: str) -> None:
     """The address by which the node's own components reach the API answers there."""
-    url = known(facts.view(node).endpoint)
+    url = value_or_skip(facts.view(node).endpoint)
     require_ready(facts, node, url, "no control-plane node holds the address, or what it leads to")
 
 
@@ -48,7 +48,7 @@ def test_api_service_leads_to_every_server(facts: Facts, expected: Expectation) 
     want = sorted(urlsplit(url).hostname or "" for url in expected.api_servers()) or sorted(control)
     if not want:
         pytest.skip("nobody says where the API servers are")
-    seen = known(facts.api_addresses)
+    seen = value_or_skip(facts.api_addresses)
     away = [name for name, node in facts.nodes.items() if node.address in set(want) - set(seen)]
     require(
         seen == want,
@@ -84,7 +84,7 @@ def test_one_node_holds_the_endpoint(facts: Facts, expected: Expectation) -> Non
 @pytest.mark.parametrize("lease", LEADERS)
 def test_leader_is_alive(facts: Facts, lease: str) -> None:
     """One of the control-plane nodes leads, and renews its lease while it is looked at."""
-    leaders = known(facts.leaders)
+    leaders = value_or_skip(facts.leaders)
     if lease not in leaders:
         pytest.skip(f"kube-system has no lease {lease}")
     leader = leaders[lease]
@@ -107,7 +107,7 @@ def test_leader_is_alive(facts: Facts, lease: str) -> None:
 
 def test_dns_is_spread(facts: Facts, expected: Expectation) -> None:
     """The cluster's DNS runs more than once, on different nodes, where there is more than one."""
-    pods = known(facts.dns)
+    pods = value_or_skip(facts.dns)
     if not pods:
         pytest.skip("kube-system has no pods k8s-app=kube-dns")
     nodes = sorted({pod.node for pod in pods})
@@ -143,7 +143,7 @@ def require_ready(facts: Facts, node: str, url: str, blamed: str) -> None:
 
 def answer_of(facts: Facts, node: str, url: str) -> ApiAnswer:
     """What the node was told at that URL; one that was not asked about is skipped."""
-    told = known(facts.view(node).api)
+    told = value_or_skip(facts.view(node).api)
     if url not in told:
         pytest.skip(f"{node}: {url} was not asked")
     return told[url]
@@ -165,10 +165,10 @@ def endpoint_address(facts: Facts) -> str:
     told = {
         name: urlsplit(view.endpoint).hostname or ""
         for name, view in facts.views.items()
-        if not isinstance(view.endpoint, Unasked)
+        if not isinstance(view.endpoint, Unavailable)
     }
     if not told:
-        known(next(iter(facts.views.values())).endpoint)
+        value_or_skip(next(iter(facts.views.values())).endpoint)
     require(
         len(set(told.values())) == 1,
         at="the API's address in the kubeconfigs of kubelets",
@@ -183,7 +183,7 @@ def endpoint_address(facts: Facts) -> str:
 def addresses_of(facts: Facts, node: str) -> set[str]:
     """The node's own IPv4 addresses; empty if it could not be asked."""
     links = facts.view(node).links
-    if isinstance(links, Unasked):
-        known(links)
+    if isinstance(links, Unavailable):
+        value_or_skip(links)
         return set()
     return {address.partition("/")[0] for link in links.values() for address in link.addresses}

@@ -10,17 +10,17 @@ from contextlib import suppress
 
 import pytest
 
-from conformance.api.client import RefusedError
+from conformance.api.client import ApiStatusError
 from conformance.api.core_resources import readiness
 from conformance.api.pods import Json, is_ready, node_of
-from conformance.deploy.live import Live
+from conformance.deploy.live import RunHandle
 from conformance.deploy.pod_monitor import SCHEDULER
 from conformance.facts.model import Facts, NodeStatus
 from conformance.manifests import base
 from conformance.manifests.base import own_pod
-from conformance.outcome import CouldNotAskError, require
+from conformance.outcome import InconclusiveError, require
 from conformance.support import disruption
-from conformance.support.disruption import Host, Question, Watch, asking, require_soon
+from conformance.support.disruption import AvailabilityMonitor, Host, Request, asking, require_soon
 from conformance.support.etcd import statuses
 
 pytestmark = [pytest.mark.disruptive, pytest.mark.orchestration]
@@ -35,28 +35,28 @@ MOVE_SECONDS = 60.0
 
 
 @pytest.fixture
-def calm(live: Live) -> Live:
+def calm(live: RunHandle) -> RunHandle:
     """The cluster, if nobody else looks at it."""
-    disruption.alone(live)
+    disruption.require_exclusive(live)
     return live
 
 
 @pytest.fixture
-def worker(calm: Live) -> NodeStatus:
+def worker(calm: RunHandle) -> NodeStatus:
     """A worker that is whole before, and has to be whole after."""
     if all(node.is_control for node in calm.run.nodes):
         pytest.skip("there is no worker: the control plane's nodes are left alone")
-    return disruption.victim(calm)
+    return disruption.healthy_worker(calm)
 
 
 @pytest.fixture
-def pulse(calm: Live, worker: NodeStatus) -> tuple[Watch, str]:
+def pulse(calm: RunHandle, worker: NodeStatus) -> tuple[AvailabilityMonitor, str]:
     """A watch, and the probe on another node from which the worker's pod is asked."""
-    return Watch(), disruption.other_probe(calm, worker.name)
+    return AvailabilityMonitor(), disruption.other_probe(calm, worker.name)
 
 
 def test_flannel_restarts_and_keeps_its_lease(
-    calm: Live, worker: NodeStatus, pulse: tuple[Watch, str]
+    calm: RunHandle, worker: NodeStatus, pulse: tuple[AvailabilityMonitor, str]
 ) -> None:
     """When flanneld dies it comes back with the same lease, and packets flow meanwhile."""
     watch, probe = pulse
@@ -78,7 +78,9 @@ def test_flannel_restarts_and_keeps_its_lease(
     )
 
 
-def test_kube_proxy_comes_back(calm: Live, worker: NodeStatus, pulse: tuple[Watch, str]) -> None:
+def test_kube_proxy_comes_back(
+    calm: RunHandle, worker: NodeStatus, pulse: tuple[AvailabilityMonitor, str]
+) -> None:
     """When kube-proxy dies, old services answer; it comes back and follows new ones."""
     watch, _ = pulse
     host, probe = Host(calm, worker.name), base.probe(base.NET_PROBE, worker.name)
@@ -89,7 +91,9 @@ def test_kube_proxy_comes_back(calm: Live, worker: NodeStatus, pulse: tuple[Watc
     kill(host, before)
     back = watch.while_waiting(ask, lambda: is_new(host, "kube-proxy", before), RESTART_SECONDS)
     require_back(back, worker.name, "kube-proxy")
-    made = calm.cluster.create(base.service(calm.run, "after-proxy", base.NET_PROBE, "ClusterIP"))
+    made = calm.cluster.create(
+        base.service(calm.run, "after-proxy-restart", base.NET_PROBE, "ClusterIP")
+    )
     new = asking(calm, probe, made["spec"]["clusterIP"], base.WEB_PORT)
     require_soon(
         "an answer",
@@ -102,20 +106,20 @@ def test_kube_proxy_comes_back(calm: Live, worker: NodeStatus, pulse: tuple[Watc
     require_pods_answer(watch, ask, worker.name, "kube-proxy", allowed=0)
 
 
-def test_etcd_leader_is_killed(calm: Live, facts: Facts) -> None:
+def test_etcd_leader_is_killed(calm: RunHandle, facts: Facts) -> None:
     """Another member leads within seconds, writes go on, and the killed one comes back."""
     told = statuses(facts)
     if len(told) < 3:
         pytest.skip(f"{len(told)} members of etcd can be asked: three are needed to lose one")
     leader = next((name for name, each in told.items() if each.leader == each.member), None)
     if leader is None:
-        raise CouldNotAskError("no member of etcd said that it leads (see test_etcd.py)")
-    host, watch, count = Host(calm, leader), Watch(), iter(range(10**6))
+        raise InconclusiveError("no member of etcd said that it leads (see test_etcd.py)")
+    host, watch, count = Host(calm, leader), AvailabilityMonitor(), iter(range(10**6))
     before = host.processes("etcd")
 
     def write() -> None:
         note = {"metadata": {"annotations": {"pulse": str(next(count))}}}
-        calm.cluster.patch(calm.path("configmaps", base.AUTHORITY), note)
+        calm.cluster.patch(calm.path("configmaps", base.CLUSTER_CA), note)
 
     ask_before(write, "a write")
     kill(host, before)
@@ -142,7 +146,7 @@ def test_etcd_leader_is_killed(calm: Live, facts: Facts) -> None:
 
 
 def test_pods_live_on_without_their_kubelet(
-    calm: Live, worker: NodeStatus, pulse: tuple[Watch, str]
+    calm: RunHandle, worker: NodeStatus, pulse: tuple[AvailabilityMonitor, str]
 ) -> None:
     """A stopped kubelet makes its node NotReady and stops no pod; back again, all is as before."""
     watch, probe = pulse
@@ -186,41 +190,41 @@ def test_pods_live_on_without_their_kubelet(
     )
 
 
-def test_drained_workload_moves(calm: Live, worker: NodeStatus) -> None:
+def test_drained_workload_moves(calm: RunHandle, worker: NodeStatus) -> None:
     """Cordoned and evicted, the pods of a Deployment go elsewhere, and its service answers on."""
-    others = [n for n in calm.run.nodes if n.name != worker.name and not base.repellent(n)]
+    others = [n for n in calm.run.nodes if n.name != worker.name and not base.tolerations_for(n)]
     if not [node for node in others if node.ready and not node.unschedulable]:
         pytest.skip(f"no node but {worker.name} takes ordinary pods")
-    if gone := calm.outlook.without(SCHEDULER):
-        raise CouldNotAskError(gone)
-    for manifest in disruption.moving(calm.run, worker):
+    if gone := calm.pod_monitor.without(SCHEDULER):
+        raise InconclusiveError(gone)
+    for manifest in disruption.drained(calm.run, worker):
         calm.cluster.create(manifest)
     require_soon(
         "three ready pods",
-        lambda: len(moving(calm)) == 3,
+        lambda: len(drained_pods(calm)) == 3,
         MOVE_SECONDS,
-        at=f"Deployment {disruption.MOVING}, before anything was drained",
+        at=f"Deployment {disruption.DRAINED}, before anything was drained",
         likely="pods cannot start, or kube-controller-manager does not run",
         look=f"kubectl get pods -n {calm.run.namespace} -o wide",
     )
-    first, watch = moving(calm), Watch()
-    address = calm.cluster.get(calm.path("services", disruption.MOVING))["spec"]["clusterIP"]
+    first, watch = drained_pods(calm), AvailabilityMonitor()
+    address = calm.cluster.get(calm.path("services", disruption.DRAINED))["spec"]["clusterIP"]
     ask = asking(calm, disruption.other_probe(calm, worker.name), address, base.WEB_PORT)
-    ask_before(ask, f"service {disruption.MOVING}")
+    ask_before(ask, f"service {disruption.DRAINED}")
     with disruption.cordoned(calm, worker.name, undo_seconds=180):
 
         def moved() -> bool:
-            now = moving(calm)
+            now = drained_pods(calm)
             here = [name for name, pod in now.items() if node_of(pod) == worker.name]
             for name in here:
                 evict(calm, name)
             return len(now) == 3 and not here
 
         done = watch.while_waiting(ask, moved, MOVE_SECONDS)
-        last = {name: node_of(pod) for name, pod in moving(calm).items()}
+        last = {name: node_of(pod) for name, pod in drained_pods(calm).items()}
         require(
             done and disruption.status(calm, worker.name).unschedulable,
-            at=f"Deployment {disruption.MOVING}, {worker.name} cordoned and drained",
+            at=f"Deployment {disruption.DRAINED}, {worker.name} cordoned and drained",
             expected=f"three ready pods, none on {worker.name}",
             seen=str(last),
             likely="evictions are refused, or no other node has room",
@@ -228,7 +232,7 @@ def test_drained_workload_moves(calm: Live, worker: NodeStatus) -> None:
         )
         require(
             any(node_of(pod) == worker.name for pod in first.values()),
-            at=f"Deployment {disruption.MOVING}",
+            at=f"Deployment {disruption.DRAINED}",
             expected=f"a pod on {worker.name} beforehand, which it preferred",
             seen=str({name: node_of(pod) for name, pod in first.items()}),
             likely="the scheduler does not honour a preferred affinity",
@@ -246,7 +250,7 @@ def test_drained_workload_moves(calm: Live, worker: NodeStatus) -> None:
 
 
 def test_node_comes_back_from_a_reboot(
-    calm: Live, worker: NodeStatus, pulse: tuple[Watch, str]
+    calm: RunHandle, worker: NodeStatus, pulse: tuple[AvailabilityMonitor, str]
 ) -> None:
     """After a reboot the node is Ready by itself, has its lease, and its pods answer."""
     _, probe = pulse
@@ -294,20 +298,20 @@ def test_node_comes_back_from_a_reboot(
 # ---- what several of them need ----
 
 
-def ask_pod_on(live: Live, node: str, probe: str) -> Question:
+def ask_pod_on(live: RunHandle, node: str, probe: str) -> Request:
     """A question to the pod-network probe of a node, at the address it has now."""
     name = base.probe(base.NET_PROBE, node)
     address = disruption.pod(live, name)["status"]["podIP"]
     return asking(live, probe, address, base.POD_PORT)
 
 
-def ask_before(ask: Question, what: str) -> None:
+def ask_before(ask: Request, what: str) -> None:
     """It answers before anything is broken, else nothing is."""
     if not answers(ask):
-        raise CouldNotAskError(f"{what} did not answer before anything was broken")
+        raise InconclusiveError(f"{what} did not answer before anything was broken")
 
 
-def answers(ask: Question) -> bool:
+def answers(ask: Request) -> bool:
     """Is there an answer?"""
     try:
         ask()
@@ -316,11 +320,11 @@ def answers(ask: Question) -> bool:
     return True
 
 
-def evict(live: Live, pod: str) -> None:
+def evict(live: RunHandle, pod: str) -> None:
     """Wish the pod away; refused for as long as its budget wants it."""
     metadata = {"name": pod, "namespace": live.run.namespace}
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-    with suppress(RefusedError):
+    with suppress(ApiStatusError):
         live.cluster.post(live.path("pods", pod) + "/eviction", body)
 
 
@@ -333,7 +337,7 @@ def is_new(host: Host, name: str, before: set[str]) -> bool:
     """Does the program run again, as another process?"""
     try:
         now = host.processes(name)
-    except CouldNotAskError:
+    except InconclusiveError:
         return False
     return bool(now) and not now & before
 
@@ -350,7 +354,9 @@ def require_back(back: bool, node: str, name: str) -> None:
     )
 
 
-def require_pods_answer(watch: Watch, ask: Question, node: str, what: str, allowed: int) -> None:
+def require_pods_answer(
+    watch: AvailabilityMonitor, ask: Request, node: str, what: str, allowed: int
+) -> None:
     """There were answers all the while, and there are now."""
     watch.look(ask)
     require(
@@ -363,7 +369,7 @@ def require_pods_answer(watch: Watch, ask: Question, node: str, what: str, allow
     )
 
 
-def require_ready(live: Live, node: str, seconds: float) -> None:
+def require_ready(live: RunHandle, node: str, seconds: float) -> None:
     """The node is Ready within so many seconds."""
     require_soon(
         "Ready",
@@ -376,7 +382,7 @@ def require_ready(live: Live, node: str, seconds: float) -> None:
     )
 
 
-def own_pods(live: Live, node: str) -> dict[str, str]:
+def own_pods(live: RunHandle, node: str) -> dict[str, str]:
     """The run's running pods on a node: uid and restarts, by name."""
     names = (base.probe(base.NET_PROBE, node), own_pod(node))
     found = [disruption.pod(live, name) for name in names]
@@ -388,9 +394,9 @@ def own_pods(live: Live, node: str) -> dict[str, str]:
     }
 
 
-def moving(live: Live) -> dict[str, Json]:
+def drained_pods(live: RunHandle) -> dict[str, Json]:
     """The ready pods of the Deployment that is drained, by name."""
-    label = f"{base.APP_LABEL}={disruption.MOVING}"
+    label = f"{base.APP_LABEL}={disruption.DRAINED}"
     return {
         each["metadata"]["name"]: each
         for each in live.cluster.items(live.path("pods"), labelSelector=label)

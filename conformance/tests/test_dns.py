@@ -5,15 +5,15 @@ from statistics import median
 
 import pytest
 
-from conformance.api.client import TooLateError, until
+from conformance.api.client import WaitTimeout, poll_until
 from conformance.api.pods import is_ready
 from conformance.collect.parse_node import by_kind, parse_lookups
-from conformance.deploy.live import Live
+from conformance.deploy.live import RunHandle
 from conformance.facts.model import Facts
 from conformance.facts.network import Queries
 from conformance.faults import detects
 from conformance.manifests import base, services
-from conformance.outcome import BrokenError, CouldNotAskError, Unasked, known, require
+from conformance.outcome import CheckFailed, InconclusiveError, Unavailable, require, value_or_skip
 from conformance.support import causes, prerequisites
 from conformance.support.prerequisites import paths
 
@@ -32,7 +32,7 @@ def test_every_replica_of_dns_answers(facts: Facts, node: str) -> None:
     """Each running replica, asked at its own address by a pod of the node, answers."""
     silent = {name: queries for name, queries in replicas(facts, node).items() if not queries.ms}
     if silent and all((node, at) in causes.lost_pairs(facts) for at in map(node_of, silent)):
-        raise CouldNotAskError(f"{node}: no packet reaches {', '.join(silent)}")
+        raise InconclusiveError(f"{node}: no packet reaches {', '.join(silent)}")
     require(
         not silent,
         at=f"{node}: replicas of the cluster's DNS, asked by a pod",
@@ -65,7 +65,7 @@ def test_no_replica_of_dns_is_late(facts: Facts, node: str) -> None:
 @detects("dns-down")
 def test_dns_answers_at_its_service(facts: Facts, node: str) -> None:
     """Asked again and again at the service's address, the cluster's DNS answers each time."""
-    queries = known(paths(facts, node).queries).get(facts.services.dns)
+    queries = value_or_skip(paths(facts, node).queries).get(facts.services.dns)
     if queries is None:
         pytest.skip("kube-system has no service k8s-app=kube-dns")
     require(
@@ -81,7 +81,7 @@ def test_dns_answers_at_its_service(facts: Facts, node: str) -> None:
 
 def replicas(facts: Facts, node: str) -> dict[str, Queries]:
     """What each replica answered, by "NAME on NODE"."""
-    told, running = known(paths(facts, node).queries), known(facts.dns)
+    told, running = value_or_skip(paths(facts, node).queries), value_or_skip(facts.dns)
     if not facts.services.dns:
         pytest.skip("kube-system has no service k8s-app=kube-dns")
     require(
@@ -102,12 +102,12 @@ def node_of(replica: str) -> str:
     return replica.rpartition(" on ")[2]
 
 
-def test_headless_service_names_its_pods(facts: Facts, live: Live) -> None:
+def test_headless_service_names_its_pods(facts: Facts, live: RunHandle) -> None:
     """The name of a service without an address of its own resolves to all its pods."""
     deaf = causes.deaf_nodes(facts)
     probes = {node: probe for node, probe in live.net_probes().items() if node not in deaf}
     if not probes:
-        raise CouldNotAskError("no node runs a probe from which to ask")
+        raise InconclusiveError("no node runs a probe from which to ask")
     node, probe = min(probes.items())
     require_dns(facts, node)
     name = f"{services.HEADLESS}.{live.run.namespace}.svc"
@@ -123,13 +123,13 @@ def test_headless_service_names_its_pods(facts: Facts, live: Live) -> None:
         }
 
     def settled(seen: tuple[set[str], set[str]]) -> bool:
-        return seen[0] == seen[1] or prerequisites.is_idle(live)
+        return seen[0] == seen[1] or prerequisites.is_inactive(live)
 
     try:
-        want, told = until(look, settled, min(live.patience, CACHE_SECONDS), every=2.0)
-    except TooLateError as late:
+        want, told = poll_until(look, settled, min(live.patience, CACHE_SECONDS), every=2.0)
+    except WaitTimeout as late:
         want, told = late.last
-        raise BrokenError(
+        raise CheckFailed(
             at=f"{node}: DNS lookup of the headless service {name}",
             expected=", ".join(sorted(want)),
             seen=", ".join(sorted(told)) or "no address",
@@ -144,18 +144,18 @@ def test_headless_service_names_its_pods(facts: Facts, live: Live) -> None:
 def require_dns(facts: Facts, node: str) -> None:
     """The cluster's DNS answers the node, and knows the run's services; others judge both."""
     ways = paths(facts, node)
-    told = {} if isinstance(ways.queries, Unasked) else ways.queries
+    told = {} if isinstance(ways.queries, Unavailable) else ways.queries
     at_service = told.get(facts.services.dns)
     if at_service and not at_service.ms:
-        raise CouldNotAskError(
+        raise InconclusiveError(
             f"{node}: no answer at {facts.services.dns}, the cluster's DNS: {at_service.problem} "
             "(see test_dns_answers_at_its_service)"
         )
     web = f"{base.WEB}.{facts.services.namespace}.svc"
     for name, view in facts.views.items():
-        lookup = None if isinstance(view.lookups, Unasked) else view.lookups.get(web)
+        lookup = None if isinstance(view.lookups, Unavailable) else view.lookups.get(web)
         if lookup and not lookup.addresses:
-            raise CouldNotAskError(
+            raise InconclusiveError(
                 f"{name}: the cluster's DNS does not know {web} "
                 f"(see test_service_name_resolves[{name}])"
             )

@@ -10,7 +10,7 @@ from conformance.facts.etcd import Copy, Histogram, Running
 from conformance.facts.expected import Expectation
 from conformance.facts.model import Etcd, Facts, Member
 from conformance.faults import detects
-from conformance.outcome import CouldNotAskError, Unasked, known, require
+from conformance.outcome import InconclusiveError, Unavailable, require, value_or_skip
 from conformance.support.etcd import all_members, later_statuses, statuses
 
 pytestmark = pytest.mark.kvstore
@@ -37,7 +37,7 @@ Note = Callable[[str, object], None]  # pytest's record_property
 @detects("etcd-member-down")
 def test_member_runs(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """A member runs on the node, where one should."""
-    etcd = known(facts.view(etcd_node).etcd)
+    etcd = value_or_skip(facts.view(etcd_node).etcd)
     if etcd is None and not expected.etcd:
         pytest.skip(NO_ETCD.format(etcd_node))
     require(
@@ -53,7 +53,7 @@ def test_member_runs(facts: Facts, expected: Expectation, etcd_node: str) -> Non
 def test_member_is_healthy(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """The member commits a proposal when it is asked on its own."""
     etcd = member_on(facts, expected, etcd_node)
-    health = known(etcd.health)
+    health = value_or_skip(etcd.health)
     require(
         health.healthy,
         at=f"{etcd_node}: etcd at {etcd.endpoint}",
@@ -72,9 +72,9 @@ def test_member_knows_the_common_leader(
     Asked twice: an election between two members' answers parts them once only.
     """
     etcd = member_on(facts, expected, etcd_node)
-    leader = known(etcd.status).leader
+    leader = value_or_skip(etcd.status).leader
     others = {node: status.leader for node, status in statuses(facts).items()}
-    listed = {member.id for member in known(etcd.members)}
+    listed = {member.id for member in value_or_skip(etcd.members)}
     last = {status.leader for status in later_statuses(facts).values()}
     require(
         (leader in listed and set(others.values()) == {leader})
@@ -95,7 +95,7 @@ def test_members_count_the_same_elections(
     Asked twice, as for the leader.
     """
     etcd = member_on(facts, expected, etcd_node)
-    term = known(etcd.status).term
+    term = value_or_skip(etcd.status).term
     others = {node: status.term for node, status in statuses(facts).items()}
     last = {status.term for status in later_statuses(facts).values()}
     require(
@@ -111,7 +111,7 @@ def test_members_count_the_same_elections(
 def test_no_alarm_is_raised(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """No alarm is raised: neither NOSPACE (writes are refused) nor CORRUPT."""
     etcd = member_on(facts, expected, etcd_node)
-    alarms = known(etcd.alarms)
+    alarms = value_or_skip(etcd.alarms)
     require(
         not alarms,
         at=f"{etcd_node}: etcd's alarms",
@@ -126,7 +126,7 @@ def test_no_alarm_is_raised(facts: Facts, expected: Expectation, etcd_node: str)
 def test_members_are_the_expected_ones(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """The member lists the expected members, all of them started voters."""
     etcd = member_on(facts, expected, etcd_node)
-    members = known(etcd.members)
+    members = value_or_skip(etcd.members)
     running = {other.endpoint for other in all_members(facts).values()}
     want = set(expected.etcd.get("endpoints", [])) or running
     idle = [member.id for member in members if not member.name or member.learner]
@@ -144,7 +144,7 @@ def test_member_runs_expected_etcd(facts: Facts, expected: Expectation, etcd_nod
     """The member is of the version that was deployed."""
     if "etcd" not in expected.versions:
         pytest.skip("no --expect names the version of etcd")
-    seen = known(member_on(facts, expected, etcd_node).status).version
+    seen = value_or_skip(member_on(facts, expected, etcd_node).status).version
     require(
         seen == expected.versions["etcd"],
         at=f"{etcd_node}: etcd",
@@ -159,9 +159,9 @@ def test_member_runs_expected_etcd(facts: Facts, expected: Expectation, etcd_nod
 def test_stranger_is_refused(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """Without a client's certificate no answer comes; with one it does, so the refusal counts."""
     etcd = member_on(facts, expected, etcd_node)
-    doors = known(etcd.doors)
-    others = etcd.running if isinstance(etcd.running, Unasked) else etcd.running.entrances
-    found = {} if isinstance(others, Unasked) else others
+    doors = value_or_skip(etcd.doors)
+    others = etcd.running if isinstance(etcd.running, Unavailable) else etcd.running.entrances
+    found = {} if isinstance(others, Unavailable) else others
     told = {at: f"{at} over plain HTTP" for at, each in found.items() if each.plain == OK}
     told |= {at: f"{at} over TLS" for at, each in found.items() if each.stranger == OK}
     require(
@@ -181,7 +181,7 @@ def test_stranger_is_refused(facts: Facts, expected: Expectation, etcd_node: str
 def test_plain_http_is_refused(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """The client port speaks TLS only: plain HTTP is cut off or told that it is wrong (400)."""
     etcd = member_on(facts, expected, etcd_node)
-    plain = known(etcd.doors).plain
+    plain = value_or_skip(etcd.doors).plain
     require(
         plain in (0, 400),
         at=f"{etcd_node}: {etcd.endpoint} over plain HTTP",
@@ -197,7 +197,7 @@ def test_clients_read_their_own_only(facts: Facts, expected: Expectation, etcd_n
 
     All are signed by etcd's authority: it is the rights by name that tell them apart.
     """
-    told = known(member_on(facts, expected, etcd_node).rights)
+    told = value_or_skip(member_on(facts, expected, etcd_node).rights)
     rights = {tuple(words.split(" ", 1)): verdict for words, verdict in told.items()}
     clients = {client for client, _ in rights}
     if not {"kube-apiserver", "flanneld"} <= clients:
@@ -205,7 +205,7 @@ def test_clients_read_their_own_only(facts: Facts, expected: Expectation, etcd_n
     unclear = {key: said for key, said in rights.items() if said not in ("allowed", "denied")}
     if unclear:
         (client, prefix), said = next(iter(unclear.items()))
-        raise CouldNotAskError(f"{etcd_node}: {client} at {prefix}: {said}")
+        raise InconclusiveError(f"{etcd_node}: {client} at {prefix}: {said}")
     network = str(expected.flannel.get("prefix", "/coreos.com/network")).rstrip("/") + "/"
     wrong = [
         f"{client} may {'read' if verdict == 'allowed' else 'not read'} {prefix}"
@@ -235,7 +235,7 @@ def test_leader_stays(
     A machine without time to spare holds one now and then: that is noted.
     """
     etcd = member_on(facts, expected, etcd_node)
-    first, last = known(etcd.status), known(etcd.later)
+    first, last = value_or_skip(etcd.status), value_or_skip(etcd.later)
     if (first.leader, first.term) != (last.leader, last.term):
         record_property("warning", f"{etcd_node}: etcd held an election while it was asked")
     require(
@@ -253,7 +253,7 @@ def test_leader_stays(
 def test_member_keeps_up(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """The member has what others had before, and has put into its database what it has."""
     etcd = member_on(facts, expected, etcd_node)
-    last = known(etcd.later)
+    last = value_or_skip(etcd.later)
     if not last.index:
         pytest.skip(f"{etcd_node}: this etcd does not tell how far it is")
     before = {node: status.index for node, status in statuses(facts).items()}
@@ -273,7 +273,7 @@ def test_member_keeps_up(facts: Facts, expected: Expectation, etcd_node: str) ->
 def test_voters_are_odd(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """An odd number of members votes: one more would bear no more losses, and could be lost."""
     etcd = member_on(facts, expected, etcd_node)
-    voters = [member for member in known(etcd.members) if not member.learner]
+    voters = [member for member in value_or_skip(etcd.members) if not member.learner]
     require(
         len(voters) % 2 == 1,
         at=f"{etcd_node}: etcd's voting members",
@@ -288,7 +288,7 @@ def test_voters_are_odd(facts: Facts, expected: Expectation, etcd_node: str) -> 
 def test_no_learner_is_left(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """No member is a learner: one that joins is promoted within minutes."""
     etcd = member_on(facts, expected, etcd_node)
-    learners = [member for member in known(etcd.members) if member.learner]
+    learners = [member for member in value_or_skip(etcd.members) if member.learner]
     require(
         not learners,
         at=f"{etcd_node}: etcd's learners",
@@ -305,10 +305,10 @@ def test_no_learner_is_left(facts: Facts, expected: Expectation, etcd_node: str)
 def test_members_hold_the_same_data(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """The member's data at one revision are those of most members, by their hash."""
     etcd = member_on(facts, expected, etcd_node)
-    copies = known(running_on(facts, expected, etcd_node).copies)
+    copies = value_or_skip(running_on(facts, expected, etcd_node).copies)
     own = own_copy(etcd, copies)
     if own.problem:
-        raise CouldNotAskError(
+        raise InconclusiveError(
             f"{etcd_node}: etcd hashes nothing at its peers' port: {own.problem}"
         )
     hashes = {
@@ -335,7 +335,7 @@ def test_database_is_far_from_its_quota(
 ) -> None:
     """The database may grow: at its quota etcd refuses every write."""
     etcd = member_on(facts, expected, etcd_node)
-    database = known(running_on(facts, expected, etcd_node).database)
+    database = value_or_skip(running_on(facts, expected, etcd_node).database)
     share = database.size / database.quota
     if share > QUOTA_FILLING:
         record_property("warning", f"{etcd_node}: etcd's database takes {share:.0%} of its quota")
@@ -353,7 +353,7 @@ def test_database_is_far_from_its_quota(
 def test_database_is_not_mostly_holes(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """What was compacted away does not take most of the file: to the quota, holes count, too."""
     etcd = member_on(facts, expected, etcd_node)
-    database = known(running_on(facts, expected, etcd_node).database)
+    database = value_or_skip(running_on(facts, expected, etcd_node).database)
     holes = 1 - database.used / database.size if database.size else 0.0
     require(
         holes <= MOST_HOLES or database.size <= QUOTA_NOTICED * database.quota,
@@ -371,7 +371,7 @@ def test_log_is_written_in_time(
     facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
 ) -> None:
     """The disk takes the member's log at once: all wait for that (fsync)."""
-    writes = known(running_on(facts, expected, etcd_node).writes)
+    writes = value_or_skip(running_on(facts, expected, etcd_node).writes)
     judge_writes(etcd_node, "log (fsync)", writes.log, LOG_SECONDS, LOG_WARNING, record_property)
 
 
@@ -380,7 +380,7 @@ def test_database_is_written_in_time(
     facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
 ) -> None:
     """The disk takes what goes into the member's database (backend commit)."""
-    writes = known(running_on(facts, expected, etcd_node).writes)
+    writes = value_or_skip(running_on(facts, expected, etcd_node).writes)
     judge_writes(
         etcd_node, "database (commit)", writes.database,
         DATABASE_SECONDS, DATABASE_WARNING, record_property,
@@ -395,7 +395,7 @@ def test_peers_are_near(
     Asked directly: etcd writes down its own round trips only every half minute.
     """
     etcd = member_on(facts, expected, etcd_node)
-    copies = known(running_on(facts, expected, etcd_node).copies)
+    copies = value_or_skip(running_on(facts, expected, etcd_node).copies)
     far = {url: copy.connect for url, copy in copies.items() if copy.connect > PEER_WARNING}
     for url, seconds in far.items():
         record_property("warning", f"{etcd_node}: {url} is {seconds * 1000:.0f} ms away")
@@ -451,17 +451,17 @@ def mib(size: int) -> str:
 
 def member_on(facts: Facts, expected: Expectation, node: str) -> Etcd:
     """The member that runs on the node; where none does there is nothing to ask."""
-    etcd = known(facts.view(node).etcd)
+    etcd = value_or_skip(facts.view(node).etcd)
     if etcd is not None:
         return etcd
     if not expected.etcd:
         pytest.skip(NO_ETCD.format(node))
-    raise CouldNotAskError(f"{node}: no process etcd (see test_member_runs)")
+    raise InconclusiveError(f"{node}: no process etcd (see test_member_runs)")
 
 
 def running_on(facts: Facts, expected: Expectation, node: str) -> Running:
     """What went on in the node's member while it was asked."""
-    return known(member_on(facts, expected, node).running)
+    return value_or_skip(member_on(facts, expected, node).running)
 
 
 def urls(members: list[Member]) -> set[str]:

@@ -10,7 +10,7 @@ from conformance import cis_rules
 from conformance.facts.model import Facts
 from conformance.facts.security import Certificate, Handshake, TlsPort
 from conformance.faults import detects
-from conformance.outcome import CouldNotAskError, Unasked, known, require
+from conformance.outcome import InconclusiveError, Unavailable, require, value_or_skip
 
 pytestmark = pytest.mark.hardening
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.hardening
 
 def test_api_refuses_strangers(facts: Facts) -> None:
     """Who shows no credentials gets nothing from the API."""
-    seen = known(facts.anonymous)
+    seen = value_or_skip(facts.anonymous)
     require(
         seen in (401, 403),
         at="the API's /api/v1/secrets without credentials",
@@ -33,9 +33,9 @@ def test_api_refuses_strangers(facts: Facts) -> None:
 
 def test_api_server_knows_no_anonymous(facts: Facts, host: str, api_server: str) -> None:
     """Each API server, asked without credentials, answers 401 even for its own state."""
-    answer = known(facts.view(host).api).get(api_server)
+    answer = value_or_skip(facts.view(host).api).get(api_server)
     if answer is None or not answer.anonymous:
-        raise CouldNotAskError(
+        raise InconclusiveError(
             f"{host}: {api_server} does not answer (see test_api_server_answers)"
         )
     require(
@@ -50,9 +50,9 @@ def test_api_server_knows_no_anonymous(facts: Facts, host: str, api_server: str)
 
 def test_kubelet_refuses_strangers(facts: Facts, node: str) -> None:
     """The kubelet tells nothing to who shows no credentials."""
-    seen = known(facts.view(node).kubelet_doors).anonymous
+    seen = value_or_skip(facts.view(node).kubelet_doors).anonymous
     if not seen:
-        raise CouldNotAskError(f"{node}: TCP 10250 does not answer on the node itself")
+        raise InconclusiveError(f"{node}: TCP 10250 does not answer on the node itself")
     require(
         seen == 401,
         at=f"{node}: https://{facts.nodes[node].address}:10250/pods without credentials",
@@ -68,12 +68,12 @@ def test_ports_without_authentication_are_shut(facts: Facts, node: str) -> None:
     open_ports = {
         f"{each.address}:{each.port}": cis_rules.SHUT_PORTS.get(each.port)
         or cis_rules.LOCAL_PORTS[each.port]
-        for each in known(facts.view(node).listeners)
+        for each in value_or_skip(facts.view(node).listeners)
         if each.port in cis_rules.SHUT_PORTS
         or (each.port in cis_rules.LOCAL_PORTS and not ip_address(each.address).is_loopback)
     }
     doors = facts.view(node).kubelet_doors
-    if not isinstance(doors, Unasked) and doors.read_only:
+    if not isinstance(doors, Unavailable) and doors.read_only:
         open_ports["10255"] = cis_rules.SHUT_PORTS[10255]
     require(
         not open_ports,
@@ -155,7 +155,7 @@ def test_certificate_lives_on(facts: Facts, tls_port: tuple[str, str]) -> None:
 
 def test_kubelets_own_certificate_lives_on(facts: Facts, node: str) -> None:
     """The certificate by which the kubelet speaks to the API is the cluster's, and renewed."""
-    certificates = known(facts.view(node).certificates)
+    certificates = value_or_skip(facts.view(node).certificates)
     if cis_rules.KUBELET_CLIENT not in certificates:
         pytest.skip(f"{node}: the kubelet renews no certificate at {cis_rules.KUBELET_CLIENT}")
     certificate = certificates[cis_rules.KUBELET_CLIENT]
@@ -192,7 +192,7 @@ def test_etcd_has_its_own_authority(facts: Facts, control_node: str) -> None:
 def port_of(facts: Facts, tls_port: tuple[str, str]) -> TlsPort:
     """What was seen of a port; where nothing should listen the test is skipped."""
     node, label = tls_port
-    ports = known(facts.view(node).ports)
+    ports = value_or_skip(facts.view(node).ports)
     if label not in ports:
         pytest.skip(f"{node}: {label} was not asked")
     elsewhere = label in ("etcd", "peer") and facts.view(node).etcd is None
@@ -206,7 +206,7 @@ def speaking(facts: Facts, tls_port: tuple[str, str]) -> TlsPort:
     port = port_of(facts, tls_port)
     if not port.today.agreed:
         where = f"{tls_port[0]}: {tls_port[1]}"
-        raise CouldNotAskError(f"{where} speaks no TLS: {port.today.refused}")
+        raise InconclusiveError(f"{where} speaks no TLS: {port.today.refused}")
     return port
 
 
@@ -236,7 +236,7 @@ def shown(facts: Facts, tls_port: tuple[str, str]) -> Certificate:
     """The certificate that the port shows."""
     certificate = speaking(facts, tls_port).certificate
     if certificate is None:
-        raise CouldNotAskError(f"{tls_port[0]}: {tls_port[1]}: its certificate cannot be read")
+        raise InconclusiveError(f"{tls_port[0]}: {tls_port[1]}: its certificate cannot be read")
     return certificate
 
 

@@ -8,7 +8,7 @@ import pytest
 from conformance.facts.expected import Expectation
 from conformance.facts.model import Facts, Lease
 from conformance.faults import detects
-from conformance.outcome import known, require
+from conformance.outcome import require, value_or_skip
 from conformance.support.flannel import env_of, lease_of, lease_of_subnet, lease_seconds, leases
 
 pytestmark = pytest.mark.network
@@ -113,7 +113,7 @@ def test_subnet_env_is_the_lease(facts: Facts, node: str) -> None:
 
 def test_bridge_has_the_subnet(facts: Facts, node: str) -> None:
     """The pods' bridge cni0 is the gateway of the node's own subnet, or of its first part."""
-    env, links = env_of(facts, node), known(facts.view(node).links)
+    env, links = env_of(facts, node), value_or_skip(facts.view(node).links)
     if "cni0" not in links:
         pytest.skip(
             f"{node}: there is no bridge cni0; the addresses of pods are judged for themselves"
@@ -132,7 +132,7 @@ def test_bridge_has_the_subnet(facts: Facts, node: str) -> None:
 
 def test_docker_shares_the_lease(facts: Facts, docker_node: str) -> None:
     """Docker's own bridge has addresses of the node's lease that no pod gets, and flannel's MTU."""
-    env, links = env_of(facts, docker_node), known(facts.view(docker_node).links)
+    env, links = env_of(facts, docker_node), value_or_skip(facts.view(docker_node).links)
     seen = links.get("docker0")
     own = [ip_interface(address) for address in seen.addresses] if seen else []
     pods = [ip_interface(address) for address in links["cni0"].addresses] if "cni0" in links else []
@@ -178,7 +178,7 @@ def test_pods_have_addresses_of_the_subnet(facts: Facts, node: str) -> None:
 
 def test_lease_names_the_vxlan_device(facts: Facts, node: str) -> None:
     """The MAC that the lease gives to others is that of the node's flannel.1."""
-    lease, links = lease_of(facts, node), known(facts.view(node).links)
+    lease, links = lease_of(facts, node), value_or_skip(facts.view(node).links)
     if lease.backend != "vxlan":
         pytest.skip(f"flannel's backend is {lease.backend}, not vxlan")
     seen = links["flannel.1"].mac if "flannel.1" in links else "no device flannel.1"
@@ -201,11 +201,11 @@ def test_node_knows_the_way(facts: Facts, source: str, target: str) -> None:
     vtep = str(ip_network(lease.subnet).network_address)
     missing = {
         f"fdb: {lease.mac} dst {lease.public_ip}": (lease.mac, lease.public_ip)
-        not in {(entry.mac, entry.address) for entry in known(view.forwards)},
+        not in {(entry.mac, entry.address) for entry in value_or_skip(view.forwards)},
         f"arp: {vtep} lladdr {lease.mac}": (vtep, lease.mac)
-        not in {(entry.address, entry.mac) for entry in known(view.neighbours)},
+        not in {(entry.address, entry.mac) for entry in value_or_skip(view.neighbours)},
         f"route: {lease.subnet} via {vtep} dev flannel.1": (lease.subnet, vtep, "flannel.1")
-        not in {(route.to, route.via, route.device) for route in known(view.routes)},
+        not in {(route.to, route.via, route.device) for route in value_or_skip(view.routes)},
     }
     require(
         not any(missing.values()),

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from conformance import cis_rules
-from conformance.api.client import RefusedError
+from conformance.api.client import ApiStatusError
 from conformance.cis_rules import FileRule, FlagRule
-from conformance.deploy.live import Live
+from conformance.deploy.live import RunHandle
 from conformance.facts.model import Facts
 from conformance.manifests import base
 from conformance.manifests.base import own_pod
-from conformance.outcome import CouldNotAskError, Unasked, known, require
+from conformance.outcome import InconclusiveError, Unavailable, require, value_or_skip
 
 pytestmark = pytest.mark.hardening
 
@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 def test_program_is_closed(facts: Facts, host: str, program: str) -> None:
     """The control plane's programs have the flags of the benchmark."""
-    programs = known(facts.view(host).programs)
+    programs = value_or_skip(facts.view(host).programs)
     if program not in programs:
         pytest.skip(f"{host}: no process {program}")
     flags = programs[program].flags
@@ -41,18 +41,18 @@ def test_program_is_closed(facts: Facts, host: str, program: str) -> None:
 
 def test_kubelet_is_closed(facts: Facts, node: str) -> None:
     """The kubelet's live configuration is the benchmark's, renewal of certificates included."""
-    config = known(facts.view(node).kubelet)
+    config = value_or_skip(facts.view(node).kubelet)
     look = f"kubectl get --raw /api/v1/nodes/{node}/proxy/configz"
     require_flags(cis_rules.KUBELET, config, f"{node}: the kubelet's configuration", look)
 
 
 def test_service_is_not_root(facts: Facts, host: str, service: str) -> None:
     """Etcd and the control plane run as users of their own, who own nothing else."""
-    programs = known(facts.view(host).programs)
+    programs = value_or_skip(facts.view(host).programs)
     units = facts.view(host).units
     if service not in programs:
         pytest.skip(f"{host}: no process {service}")
-    if isinstance(units, Unasked) or units.get(service, None) is None:
+    if isinstance(units, Unavailable) or units.get(service, None) is None:
         pytest.skip(f"{host}: whether {service} is a service of the node is not told")
     if units[service].load != "loaded":
         pytest.skip(f"{host}: {service} runs in a pod")
@@ -69,7 +69,7 @@ def test_service_is_not_root(facts: Facts, host: str, service: str) -> None:
 
 def test_files_are_closed(facts: Facts, host: str, file_rule: FileRule) -> None:
     """Keys, configuration and data are for those who need them."""
-    files = [file for file in known(facts.view(host).files) if file_rule.applies(file)]
+    files = [file for file in value_or_skip(facts.view(host).files) if file_rule.applies(file)]
     if not files:
         pytest.skip(f"{host}: no file like {', '.join(file_rule.globs)}")
     wrong = [file for file in files if not file_rule.obeyed(file)]
@@ -90,7 +90,7 @@ def test_files_are_closed(facts: Facts, host: str, file_rule: FileRule) -> None:
 
 def test_audit_log_grows(facts: Facts, control_node: str) -> None:
     """Who asks for secrets is written down at once, even if refused."""
-    audit = known(facts.view(control_node).audit)
+    audit = value_or_skip(facts.view(control_node).audit)
     if audit is None:
         pytest.skip(f"{control_node}: no kube-apiserver runs there")
     require(
@@ -108,12 +108,12 @@ def test_audit_log_grows(facts: Facts, control_node: str) -> None:
 
 def test_secrets_rest_encrypted(facts: Facts, etcd_node: str) -> None:
     """A Secret lies in etcd under a key; its plain word is nowhere in the raw value."""
-    etcd = known(facts.view(etcd_node).etcd)
+    etcd = value_or_skip(facts.view(etcd_node).etcd)
     if etcd is None:
         pytest.skip(f"{etcd_node}: no process etcd (see test_member_is_healthy)")
-    rest = known(etcd.at_rest)
+    rest = value_or_skip(etcd.at_rest)
     if not rest.size:
-        raise CouldNotAskError(f"{etcd_node}: the run's Secret was not found in etcd")
+        raise InconclusiveError(f"{etcd_node}: the run's Secret was not found in etcd")
     require(
         rest.prefix.startswith("k8s:enc:") and not rest.plain,
         at=f"{etcd_node}: the run's Secret, read raw from etcd",
@@ -137,13 +137,13 @@ UNWELCOME: dict[str, tuple[Json, Json]] = {
 }
 
 
-def test_unwelcome_pods_are_refused(live: Live) -> None:
+def test_unwelcome_pods_are_refused(live: RunHandle) -> None:
     """In a fresh namespace no pod gets at its node; an ordinary one is welcome there."""
     with live.plain_namespace():
         try:
-            live.cluster.create(base.guest(live.run, {}), dryRun="All")
-        except RefusedError as refusal:
-            raise CouldNotAskError(f"not even an ordinary pod is admitted: {refusal}") from None
+            live.cluster.create(base.dry_run_pod(live.run, {}), dryRun="All")
+        except ApiStatusError as refusal:
+            raise InconclusiveError(f"not even an ordinary pod is admitted: {refusal}") from None
         admitted = [what for what in UNWELCOME if is_admitted(live, *UNWELCOME[what])]
     require(
         not admitted,
@@ -156,18 +156,18 @@ def test_unwelcome_pods_are_refused(live: Live) -> None:
     )
 
 
-def is_admitted(live: Live, wishes: Json, security: Json) -> bool:
+def is_admitted(live: RunHandle, wishes: Json, security: Json) -> bool:
     """Would such a pod be admitted?"""
     try:
-        live.cluster.create(base.guest(live.run, wishes, security), dryRun="All")
-    except RefusedError as refusal:
+        live.cluster.create(base.dry_run_pod(live.run, wishes, security), dryRun="All")
+    except ApiStatusError as refusal:
         if refusal.code != 403:
             raise
         return False
     return True
 
 
-def test_tokens_are_bound_and_expire(live: Live) -> None:
+def test_tokens_are_bound_and_expire(live: RunHandle) -> None:
     """A token as pods get it is bound to its pod, and ends within a day."""
     pod = live.cluster.get(live.path("pods", own_pod(live.run.nodes[0].name)))
     bound = {"kind": "Pod", "apiVersion": "v1", "name": pod["metadata"]["name"]}
@@ -187,7 +187,7 @@ def test_tokens_are_bound_and_expire(live: Live) -> None:
 POD_TOKEN_SECONDS = 3607  # what the admission plug-in writes into pods; the server knows it by this
 
 
-def token_claims(live: Live, bound: Json) -> Json:
+def token_claims(live: RunHandle, bound: Json) -> Json:
     """What a new token says of itself; the token is forgotten at once."""
     body = {"spec": {"expirationSeconds": POD_TOKEN_SECONDS, "boundObjectRef": bound}}
     path = f"{live.path('serviceaccounts', 'probe')}/token"

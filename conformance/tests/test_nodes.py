@@ -14,7 +14,7 @@ from conformance.facts.expected import Expectation
 from conformance.facts.machine import Machine, Room, agreed
 from conformance.facts.model import Facts
 from conformance.faults import detects
-from conformance.outcome import CouldNotAskError, Unasked, known, require
+from conformance.outcome import InconclusiveError, Unavailable, require, value_or_skip
 
 pytestmark = pytest.mark.os
 
@@ -99,7 +99,7 @@ def test_node_is_not_under_pressure(facts: Facts, node: str) -> None:
     """Memory, disk and process ids of the node suffice, and its network is set up."""
     status = facts.status(node)
     if status.is_silent:
-        raise CouldNotAskError(f"{node}: {pod_diagnosis.of_node(status)}")
+        raise InconclusiveError(f"{node}: {pod_diagnosis.of_node(status)}")
     pressing = {kind: why for kind, why in status.reasons.items() if kind != "Ready"}
     require(
         not pressing,
@@ -130,7 +130,7 @@ def test_node_runs_expected_kubernetes(facts: Facts, expected: Expectation, node
 @detects("etcd-member-down", "kube-proxy-down", "apiserver-down")
 def test_units_are_active(facts: Facts, node: str) -> None:
     """Every cluster component that is installed as a systemd unit, and is to start, runs."""
-    units = known(facts.view(node).units)
+    units = value_or_skip(facts.view(node).units)
     down = {
         name: f"{unit.active} ({unit.sub})"
         for name, unit in units.items()
@@ -149,7 +149,7 @@ def test_units_are_active(facts: Facts, node: str) -> None:
 @detects("ip-forward-off")
 def test_node_forwards_packets(facts: Facts, node: str) -> None:
     """The kernel passes packets on between a pod and the rest of the cluster."""
-    sysctls = known(facts.view(node).sysctls)
+    sysctls = value_or_skip(facts.view(node).sysctls)
     require(
         sysctls.get("net/ipv4/ip_forward") == "1",
         at=f"{node}: /proc/sys/net/ipv4/ip_forward",
@@ -166,7 +166,7 @@ def test_node_forwards_packets(facts: Facts, node: str) -> None:
 @detects("kubelet-down", "clock-skew")
 def test_node_lease_is_fresh(facts: Facts, node: str) -> None:
     """The kubelet renews its lease long before it ends, and by a clock that is not ahead."""
-    leases = known(facts.node_leases)
+    leases = value_or_skip(facts.node_leases)
     require(
         node in leases,
         at=f"{node}: its lease in namespace kube-node-lease",
@@ -195,10 +195,10 @@ def test_clock_is_right(facts: Facts, node: str, record_property: Note) -> None:
     Of what asking took nobody knows which part was before the node's answer, so each clock has a
     range, and only what is out of it counts. Who asks has one voice among the nodes.
     """
-    clock = known(machine_of(facts, node).clock)
+    clock = value_or_skip(machine_of(facts, node).clock)
     machines = [view.machine for view in facts.views.values()]
-    clocks = [each.clock for each in machines if not isinstance(each, Unasked)]
-    low, high = agreed(each.ahead for each in clocks if not isinstance(each, Unasked))
+    clocks = [each.clock for each in machines if not isinstance(each, Unavailable)]
+    low, high = agreed(each.ahead for each in clocks if not isinstance(each, Unavailable))
     least, most = clock.ahead
     off = least - high if least > high else min(most - low, 0.0)
     if abs(off) > SKEW_WARNING:
@@ -215,7 +215,7 @@ def test_clock_is_right(facts: Facts, node: str, record_property: Note) -> None:
 
 def test_kernel_is_set_for_containers(facts: Facts, node: str) -> None:
     """The kernel's settings are those that the kubelet demands, and nothing has reset them."""
-    kernel = known(machine_of(facts, node).kernel)
+    kernel = value_or_skip(machine_of(facts, node).kernel)
     wrong = [r for r in cis_rules.KERNEL if r.flag in kernel and not r.obeyed(kernel[r.flag])]
     require(
         not wrong,
@@ -230,7 +230,7 @@ def test_kernel_is_set_for_containers(facts: Facts, node: str) -> None:
 @detects("conntrack-full")
 def test_connections_fit_their_table(facts: Facts, node: str, record_property: Note) -> None:
     """The kernel's table of connections has room: full, it drops new ones at random."""
-    kernel = known(machine_of(facts, node).kernel)
+    kernel = value_or_skip(machine_of(facts, node).kernel)
     names = ("net/netfilter/nf_conntrack_count", "net/netfilter/nf_conntrack_max")
     if not all(name in kernel for name in names):
         pytest.skip(f"{node}: this kernel tracks no connections")
@@ -253,7 +253,7 @@ def test_disks_are_not_full(facts: Facts, node: str, record_property: Note) -> N
     """The node's disks, etcd's among them, have room for data and for files."""
     left = {
         f"{path} ({what})": room
-        for path, disk in known(machine_of(facts, node).disks).items()
+        for path, disk in value_or_skip(machine_of(facts, node).disks).items()
         for what, room in {"bytes": disk.bytes, "files": disk.files}.items()
     }
     require_room(node, left, dict.fromkeys(left, cis_rules.FULL), "df -h; df -i", record_property)
@@ -262,7 +262,10 @@ def test_disks_are_not_full(facts: Facts, node: str, record_property: Note) -> N
 @detects("disk-pressure")
 def test_kubelet_has_room(facts: Facts, node: str, record_property: Note) -> None:
     """The kubelet's disks have more left than what makes it evict pods."""
-    config, disks = known(facts.view(node).kubelet), known(machine_of(facts, node).disks)
+    config, disks = (
+        value_or_skip(facts.view(node).kubelet),
+        value_or_skip(machine_of(facts, node).disks),
+    )
     left: dict[str, Room] = {}
     least: dict[str, float] = {}
     for signal in cis_rules.EVICTION:
@@ -278,7 +281,7 @@ def test_kubelet_has_room(facts: Facts, node: str, record_property: Note) -> Non
 
 def test_process_ids_suffice(facts: Facts, node: str) -> None:
     """There are process ids left: without one no container starts, and no probe of one."""
-    kernel = known(machine_of(facts, node).kernel)
+    kernel = value_or_skip(machine_of(facts, node).kernel)
     most = min(int(kernel["kernel/pid_max"]), int(kernel["kernel/threads-max"]))
     ids = Room(most, most - int(kernel["tasks"]))
     require(
@@ -297,7 +300,7 @@ def test_certificate_files_live_on(facts: Facts, node: str) -> None:
     now = datetime.fromisoformat(facts.taken)
     days = {
         path: (days_between(now, life.not_after), days_between(life.not_before, life.not_after))
-        for path, life in known(machine_of(facts, node).lives).items()
+        for path, life in value_or_skip(machine_of(facts, node).lives).items()
     }
     if not days:
         pytest.skip(f"{node}: no certificates at the usual places")
@@ -337,7 +340,7 @@ def test_kubelet_is_near_the_api_servers_version(facts: Facts, node: str) -> Non
 
 def test_no_unit_has_failed(facts: Facts, node: str) -> None:
     """Systemd calls no unit of the node failed, whether it is the cluster's or not."""
-    failed = known(machine_of(facts, node).failed_units)
+    failed = value_or_skip(machine_of(facts, node).failed_units)
     require(
         not failed,
         at=f"{node}: systemctl list-units --state=failed",
@@ -351,7 +354,7 @@ def test_no_unit_has_failed(facts: Facts, node: str) -> None:
 
 def test_booted_system_is_the_deployed_one(facts: Facts, node: str) -> None:
     """Where rpm-ostree keeps the system: the newest is booted, and as it was made."""
-    deployments = known(machine_of(facts, node).deployments)
+    deployments = value_or_skip(machine_of(facts, node).deployments)
     booted = [each for each in deployments if each.booted]
     require(
         booted == deployments[:1] and all(each.unlocked == "none" for each in booted),
@@ -372,7 +375,7 @@ def test_booted_system_is_the_deployed_one(facts: Facts, node: str) -> None:
 
 def machine_of(facts: Facts, node: str) -> Machine:
     """What the node's machine told; without a probe there, nothing."""
-    return known(facts.view(node).machine)
+    return value_or_skip(facts.view(node).machine)
 
 
 def require_room(
@@ -411,9 +414,9 @@ def minor(version: str) -> tuple[int, int]:
     """The first two numbers of a version.
 
     Raises:
-        CouldNotAskError: it has none.
+        InconclusiveError: it has none.
     """
     found = re.match(r"v?(\d+)\.(\d+)", version)
     if not found:
-        raise CouldNotAskError(f"no version: {version!r}")
+        raise InconclusiveError(f"no version: {version!r}")
     return int(found[1]), int(found[2])

@@ -14,10 +14,10 @@ from conformance.facts.expected import Expectation
 from conformance.facts.model import Facts, SubnetEnv
 from conformance.facts.network import Ping
 from conformance.faults import detects
-from conformance.outcome import CouldNotAskError, Unasked, known, require
+from conformance.outcome import InconclusiveError, Unavailable, require, value_or_skip
 from conformance.support import causes
 from conformance.support.iptables import POLICY, accepts
-from conformance.support.prerequisites import least_of, need_way, paths
+from conformance.support.prerequisites import least_of, paths, require_path
 
 pytestmark = pytest.mark.network
 
@@ -65,19 +65,19 @@ def test_host_reaches_pod(facts: Facts, host: str, peer: str) -> None:
     )
 
 
-def ping_to(facts: Facts, pings: dict[str, Ping] | Unasked, source: str, target: str) -> Ping:
+def ping_to(facts: Facts, pings: dict[str, Ping] | Unavailable, source: str, target: str) -> Ping:
     """The ping from source to target; without a probe on the target there was nothing to ping."""
-    sent = known(pings)
+    sent = value_or_skip(pings)
     if target not in sent:
-        known(facts.view(target).pod_pings)
-        raise CouldNotAskError(f"{source} -> {target}: no probe had an address on {target}")
+        value_or_skip(facts.view(target).pod_pings)
+        raise InconclusiveError(f"{source} -> {target}: no probe had an address on {target}")
     return sent[target]
 
 
 @detects("forward-policy-drop")
 def test_pod_reaches_its_neighbour(facts: Facts, node: str) -> None:
     """Two pods of one node reach each other."""
-    ping = known(paths(facts, node).neighbour)
+    ping = value_or_skip(paths(facts, node).neighbour)
     require(
         ping.received > 0,
         at=f"{node}: ping from pod to pod of the same node",
@@ -92,11 +92,11 @@ def test_pod_reaches_its_neighbour(facts: Facts, node: str) -> None:
 def test_pod_reaches_host(facts: Facts, host: str, peer: str) -> None:
     """A pod on the one node reaches the other node itself, where hosts answer each other."""
     between = paths(facts, host).host_pings
-    if not isinstance(between, Unasked) and peer in between and not between[peer].received:
+    if not isinstance(between, Unavailable) and peer in between and not between[peer].received:
         pytest.skip(f"{host} -> {peer}: hosts answer no echo of each other (ICMP is closed)")
-    ping = known(paths(facts, host).hosts).get(peer)
+    ping = value_or_skip(paths(facts, host).hosts).get(peer)
     if ping is None:
-        raise CouldNotAskError(f"{host} -> {peer}: {peer} runs no probe")
+        raise InconclusiveError(f"{host} -> {peer}: {peer} runs no probe")
     require(
         ping.received > 0,
         at=f"{host} -> {peer}: ping from a pod to the node's own address",
@@ -110,11 +110,11 @@ def test_pod_reaches_host(facts: Facts, host: str, peer: str) -> None:
 
 def test_pod_is_seen_by_its_own_address(facts: Facts, source: str, target: str) -> None:
     """Between pods no address is translated: each sees the very address of the other."""
-    need_way(facts, source, target)
-    own = known(paths(facts, source).own).address
-    seen = known(paths(facts, source).seen_as).get(target)
+    require_path(facts, source, target)
+    own = value_or_skip(paths(facts, source).own).address
+    seen = value_or_skip(paths(facts, source).seen_as).get(target)
     if seen is None:
-        raise CouldNotAskError(f"{source} -> {target}: the pod on {target} did not answer by HTTP")
+        raise InconclusiveError(f"{source} -> {target}: the pod on {target} did not answer by HTTP")
     require(
         seen == own,
         at=f"{source} -> {target}: the client as the pod on {target} sees it",
@@ -131,11 +131,11 @@ def test_pod_is_seen_by_its_own_address(facts: Facts, source: str, target: str) 
 @detects("mtu-too-big")
 def test_full_frames_pass(facts: Facts, source: str, target: str) -> None:
     """Packets as large as the pod's MTU allows reach the other pod and return in one piece."""
-    need_way(facts, source, target)
-    sent = known(paths(facts, source).frames)
+    require_path(facts, source, target)
+    sent = value_or_skip(paths(facts, source).frames)
     if target not in sent or not sent[target].sent:
         why = sent[target].problem if target in sent else f"{target} runs no probe"
-        raise CouldNotAskError(f"{source} -> {target}: full frames were not sent: {why}")
+        raise InconclusiveError(f"{source} -> {target}: full frames were not sent: {why}")
     frames = sent[target]
     require(
         frames.received > 0,
@@ -151,13 +151,13 @@ def test_full_frames_pass(facts: Facts, source: str, target: str) -> None:
 @detects("mtu-too-big")
 def test_pods_have_the_mtu_of_others(facts: Facts, node: str) -> None:
     """Pods have one MTU on all nodes, and it is what flannel planned."""
-    own = known(paths(facts, node).own)
+    own = value_or_skip(paths(facts, node).own)
     planned = facts.view(node).subnet_env
     views = {name: view.paths for name, view in facts.views.items()}
     others = {
         name: path.own.mtu
         for name, path in views.items()
-        if not isinstance(path, Unasked) and not isinstance(path.own, Unasked)
+        if not isinstance(path, Unavailable) and not isinstance(path.own, Unavailable)
     }
     usual = min(others.values(), key=lambda mtu: (-list(others.values()).count(mtu), mtu))
     wanted = min(usual, planned.mtu) if isinstance(planned, SubnetEnv) else usual
@@ -174,7 +174,7 @@ def test_pods_have_the_mtu_of_others(facts: Facts, node: str) -> None:
 
 def test_mtu_leaves_room_for_vxlan(facts: Facts, node: str) -> None:
     """A packet of flannel.1, or of a pod, and VXLAN's own bytes fit the node's interface."""
-    links, own = known(facts.view(node).links), known(paths(facts, node).own)
+    links, own = value_or_skip(facts.view(node).links), value_or_skip(paths(facts, node).own)
     if "flannel.1" not in links:
         pytest.skip(f"{node}: there is no device flannel.1")
     address = facts.nodes[node].address
@@ -184,7 +184,7 @@ def test_mtu_leaves_room_for_vxlan(facts: Facts, node: str) -> None:
         if any(own.split("/")[0] == address for own in link.addresses)
     }
     if not under:
-        raise CouldNotAskError(f"{node}: no device has the node's address {address}")
+        raise InconclusiveError(f"{node}: no device has the node's address {address}")
     name, room = next(iter(under.items()))
     large = max(own.mtu, links["flannel.1"].mtu)
     require(
@@ -199,10 +199,10 @@ def test_mtu_leaves_room_for_vxlan(facts: Facts, node: str) -> None:
 
 def test_way_is_about_as_quick_as_others(facts: Facts, source: str, target: str) -> None:
     """No way takes many times as long as ways between other pods of the cluster."""
-    need_way(facts, source, target)
+    require_path(facts, source, target)
     least = least_of(facts, source, target)
     if least is None:
-        raise CouldNotAskError(f"{source} -> {target}: no echo was timed")
+        raise InconclusiveError(f"{source} -> {target}: no echo was timed")
     times = [least_of(facts, a, b) for a, b in permutations(facts.views, 2)]
     timed = sorted(ms for ms in times if ms is not None)
     quick = quantiles(timed, n=4)[0] if len(timed) > 1 else timed[0]
@@ -223,7 +223,7 @@ def test_way_is_about_as_quick_as_others(facts: Facts, source: str, target: str)
 @detects("bridge-netfilter-off")
 def test_bridge_shows_packets_to_the_rules(facts: Facts, node: str) -> None:
     """What passes between pods of one node is seen by the services' rules, too."""
-    links, sysctls = known(facts.view(node).links), known(facts.view(node).sysctls)
+    links, sysctls = value_or_skip(facts.view(node).links), value_or_skip(facts.view(node).sysctls)
     if "cni0" not in links:
         pytest.skip(f"{node}: pods hang on no bridge cni0")
     seen = sysctls.get("net/bridge/bridge-nf-call-iptables")
@@ -241,7 +241,7 @@ def test_bridge_shows_packets_to_the_rules(facts: Facts, node: str) -> None:
 @detects("forward-policy-drop")
 def test_forward_chain_lets_pods_through(facts: Facts, expected: Expectation, node: str) -> None:
     """The chain FORWARD accepts by default, or has a rule that accepts the pods' network."""
-    rules = known(paths(facts, node).forward)
+    rules = value_or_skip(paths(facts, node).forward)
     env = facts.view(node).subnet_env
     pods = expected.networks.get("pods") or (env.network if isinstance(env, SubnetEnv) else "")
     if not pods:

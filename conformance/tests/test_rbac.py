@@ -4,13 +4,13 @@
 import pytest
 
 from conformance import cis_rules
-from conformance.api.client import TooLateError, until
-from conformance.deploy.live import Live
+from conformance.api.client import WaitTimeout, poll_until
+from conformance.deploy.live import RunHandle
 from conformance.facts.cluster_resources import Binding, Right
 from conformance.facts.model import Facts
 from conformance.faults import detects
-from conformance.manifests.rbac import ANOTHER_AUDIENCE, CLERK, CLERKS_PAPER, LEAVER
-from conformance.outcome import BrokenError, CouldNotAskError, known, require
+from conformance.manifests.rbac import DELETED_ACCOUNT, OTHER_AUDIENCE, RBAC_CONFIGMAP, RBAC_READER
+from conformance.outcome import CheckFailed, InconclusiveError, require, value_or_skip
 from conformance.support import tokens
 
 pytestmark = pytest.mark.hardening
@@ -26,7 +26,7 @@ def test_strangers_have_no_rights(facts: Facts) -> None:
     """To those who show no credentials nothing is given but versions and health."""
     given = [
         each
-        for each in known(known(facts.governance).bindings)
+        for each in value_or_skip(value_or_skip(facts.governance).bindings)
         if each.subject in cis_rules.STRANGERS
         and each.role not in cis_rules.FOR_STRANGERS
         and each.rights
@@ -39,7 +39,7 @@ def test_everybody_has_no_great_rights(facts: Facts) -> None:
     """What every user and every pod may do is to ask about itself and to look at what is open."""
     given = [
         each
-        for each in known(known(facts.governance).bindings)
+        for each in value_or_skip(value_or_skip(facts.governance).bindings)
         if each.subject not in cis_rules.STRANGERS and any(is_great(right) for right in each.rights)
     ]
     require_none(given, "everybody (system:authenticated, system:serviceaccounts)")
@@ -73,44 +73,45 @@ def require_none(given: list[Binding], whom: str) -> None:
 
 
 @detects("anonymous-rights")
-def test_account_may_do_what_its_role_says(live: Live) -> None:
+def test_account_may_do_what_its_role_says(live: RunHandle) -> None:
     """A service account reads the one thing its role names, and nothing else anywhere."""
-    token = tokens.token(live, CLERK)
-    own, paper = live.path("configmaps"), live.path("configmaps", CLERKS_PAPER)
-    require_code(live, paper, token, 200, "what its role allows")
+    token = tokens.token(live, RBAC_READER)
+    own, readable = live.path("configmaps"), live.path("configmaps", RBAC_CONFIGMAP)
+    require_code(live, readable, token, 200, "what its role allows")
     for path in (own, live.path("secrets"), "/api/v1/namespaces/kube-system/configmaps",
                  "/api/v1/nodes", "/api/v1/secrets"):  # fmt: skip
         require_code(live, path, token, 403, "what nothing allows")
 
 
-def require_code(live: Live, path: str, token: str, code: int, what: str) -> None:
+def require_code(live: RunHandle, path: str, token: str, code: int, what: str) -> None:
     """Asked with the token, the API answers with that HTTP code."""
     try:
-        seen = until(
-            lambda: live.cluster.stranger(path, token),
+        seen = poll_until(
+            lambda: live.cluster.anonymous_status(path, token),
             lambda seen: seen == code,
             FOLLOW_SECONDS if code == 200 else 0.0,
         )
-    except TooLateError as late:
+    except WaitTimeout as late:
         seen = late.last
     require(
         seen == code,
-        at=f"{path}, asked with the token of service account {CLERK}: {what}",
+        at=f"{path}, asked with the token of service account {RBAC_READER}: {what}",
         expected=f"HTTP {code}",
         seen=f"HTTP {seen}",
         likely="the API server does not authorize by RBAC, or has not heard of the new role"
         if code == 200
         else "a role is bound to all accounts, or to everybody; or the API allows all",
-        look=f"kubectl auth can-i --list --as=system:serviceaccount:{live.run.namespace}:{CLERK}",
+        look="kubectl auth can-i --list "
+        f"--as=system:serviceaccount:{live.run.namespace}:{RBAC_READER}",
     )
 
 
-def test_token_for_another_is_refused(live: Live) -> None:
+def test_token_for_another_is_refused(live: RunHandle) -> None:
     """A token that was made for somebody else does not open the API."""
-    seen = live.cluster.stranger("/api", tokens.token(live, CLERK, ANOTHER_AUDIENCE))
+    seen = live.cluster.anonymous_status("/api", tokens.token(live, RBAC_READER, OTHER_AUDIENCE))
     require(
         seen == 401,
-        at=f"the API, asked with a token for the audience {ANOTHER_AUDIENCE}",
+        at=f"the API, asked with a token for the audience {OTHER_AUDIENCE}",
         expected="HTTP 401",
         seen=f"HTTP {seen}",
         likely="--api-audiences of the API server is too wide",
@@ -118,22 +119,24 @@ def test_token_for_another_is_refused(live: Live) -> None:
     )
 
 
-def test_token_ends_with_its_account(live: Live) -> None:
+def test_token_ends_with_its_account(live: RunHandle) -> None:
     """When an account is deleted, tokens that live on open nothing any more."""
-    before, after = tokens.token(live, LEAVER), tokens.token(live, LEAVER)
-    if (seen := live.cluster.stranger("/api", before)) != 200:
-        raise CouldNotAskError(f"a fresh token of account {LEAVER} gets HTTP {seen} at /api")
-    live.cluster.delete(live.path("serviceaccounts", LEAVER))
+    before, after = tokens.token(live, DELETED_ACCOUNT), tokens.token(live, DELETED_ACCOUNT)
+    if (seen := live.cluster.anonymous_status("/api", before)) != 200:
+        raise InconclusiveError(
+            f"a fresh token of account {DELETED_ACCOUNT} gets HTTP {seen} at /api"
+        )
+    live.cluster.delete(live.path("serviceaccounts", DELETED_ACCOUNT))
     try:
         # Another token of it, for the API server remembers for ten seconds whom it let in.
-        until(
-            lambda: live.cluster.stranger("/api", after),
+        poll_until(
+            lambda: live.cluster.anonymous_status("/api", after),
             lambda seen: seen == 401,
             FOLLOW_SECONDS,
         )
-    except TooLateError as late:
-        raise BrokenError(
-            at=f"the API, asked with a token of the deleted account {LEAVER}",
+    except WaitTimeout as late:
+        raise CheckFailed(
+            at=f"the API, asked with a token of the deleted account {DELETED_ACCOUNT}",
             expected="HTTP 401",
             seen=f"HTTP {late.last}, {FOLLOW_SECONDS:.0f} s later",
             likely="--service-account-lookup is off, or an API server does not follow its etcd",

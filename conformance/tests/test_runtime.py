@@ -9,13 +9,13 @@ import pytest
 from conformance.api.pods import is_pulling, starting_seconds
 from conformance.deploy import pod_diagnosis
 from conformance.deploy.lifecycle import HASTE_SECONDS
-from conformance.deploy.live import Live
+from conformance.deploy.live import RunHandle
 from conformance.facts.expected import Expectation
 from conformance.facts.model import Facts
 from conformance.faults import detects
 from conformance.manifests.base import POD_PORT, log_line, own_pod
 from conformance.manifests.image_pulls import pull_pod
-from conformance.outcome import BrokenError, CouldNotAskError, Unasked, known, require
+from conformance.outcome import CheckFailed, InconclusiveError, Unavailable, require, value_or_skip
 from conformance.support import causes
 
 pytestmark = pytest.mark.runtime
@@ -56,7 +56,7 @@ def test_kubelet_speaks_to_the_runtime(facts: Facts, node: str) -> None:
     name, _, _ = facts.status(node).runtime.partition("://")
     if name not in SOCKETS:
         pytest.skip(f"{node}: its runtime is {name or 'not told'}, whose socket nobody knows here")
-    endpoint = known(facts.view(node).kubelet).get("containerRuntimeEndpoint", "")
+    endpoint = value_or_skip(facts.view(node).kubelet).get("containerRuntimeEndpoint", "")
     require(
         endpoint.removeprefix("unix://").replace("/var/run/", "/run/") in SOCKETS[name],
         at=f"{node}: containerRuntimeEndpoint of the kubelet",
@@ -69,9 +69,9 @@ def test_kubelet_speaks_to_the_runtime(facts: Facts, node: str) -> None:
 
 def test_containers_are_in_slices(facts: Facts, node: str) -> None:
     """Kubelet and runtime both leave cgroups to systemd: two masters of one tree get in the way."""
-    cgroup = known(facts.view(node).runtime).cgroup
+    cgroup = value_or_skip(facts.view(node).runtime).cgroup
     if not cgroup:
-        raise CouldNotAskError(
+        raise InconclusiveError(
             f"{node}: the probe's cgroup is not told (on the node: /proc/1/cgroup)"
         )
     require(
@@ -87,9 +87,9 @@ def test_containers_are_in_slices(facts: Facts, node: str) -> None:
 
 def test_cgroup_drivers_agree(facts: Facts, node: str) -> None:
     """The pod's cgroup (the kubelet's work) and what is in it (the runtime's) are made one way."""
-    cgroup = known(facts.view(node).runtime).cgroup
+    cgroup = value_or_skip(facts.view(node).runtime).cgroup
     if not cgroup:
-        raise CouldNotAskError(
+        raise InconclusiveError(
             f"{node}: the probe's cgroup is not told (on the node: /proc/1/cgroup)"
         )
     parent, _, leaf = cgroup.rpartition("/")
@@ -110,13 +110,13 @@ def test_cgroup_drivers_agree(facts: Facts, node: str) -> None:
 
 def test_logs_are_turned_over(facts: Facts, node: str) -> None:
     """No container's log grows without end: the kubelet sees to it, under Docker Docker itself."""
-    logs = known(facts.view(node).runtime).logs
+    logs = value_or_skip(facts.view(node).runtime).logs
     if logs:
         rule, file = {"max-size": logs.get("max-size"), "max-file": logs.get("max-file")}, DOCKER
         likely = "Docker's log-opts: cri-dockerd cannot have the kubelet turn its logs over"
     else:
         names = ("containerLogMaxSize", "containerLogMaxFiles")
-        rule = {name: known(facts.view(node).kubelet).get(name) for name in names}
+        rule = {name: value_or_skip(facts.view(node).kubelet).get(name) for name in names}
         file, likely = "/etc/kubernetes/kubelet.json", "an override of the kubelet's configuration"
     size, count = rule.values()
     require(
@@ -134,9 +134,9 @@ def test_registry_mirrors_agree(facts: Facts, node: str) -> None:
     mirrors = {
         name: view.runtime.mirrors
         for name, view in facts.views.items()
-        if not isinstance(view.runtime, Unasked)
+        if not isinstance(view.runtime, Unavailable)
     }
-    own = known(facts.view(node).runtime).mirrors
+    own = value_or_skip(facts.view(node).runtime).mirrors
     want = sorted({mirror for each in mirrors.values() for mirror in each})
     require(
         own == want,
@@ -149,19 +149,19 @@ def test_registry_mirrors_agree(facts: Facts, node: str) -> None:
 
 
 @detects("kubelet-down", "cni-not-configured", "sandbox-image-missing")
-def test_container_starts(live: Live, node: str) -> None:
+def test_container_starts(live: RunHandle, node: str) -> None:
     """A container starts on the node."""
     if not live.run.node(node).is_silent:
-        live.require_placed(own_pod(node), "test_pod_is_scheduled_to_each_node")
+        live.require_scheduled(own_pod(node), "test_pod_is_scheduled_to_each_node")
     likely = "the runtime cannot make the sandbox or get the image, or kubelet does not act"
     live.running(own_pod(node), likely)
 
 
-def test_container_starts_in_time(live: Live, node: str, record_property: Note) -> None:
+def test_container_starts_in_time(live: RunHandle, node: str, record_property: Note) -> None:
     """Once the kubelet knows of a pod and has its image, its container runs within seconds."""
     live.require_running(own_pod(node), "test_container_starts")
     pod = live.running(own_pod(node), "")
-    seconds = starting_seconds(pod, live.outlook.events(own_pod(node)))
+    seconds = starting_seconds(pod, live.pod_monitor.events(own_pod(node)))
     if seconds > START_WARNING:
         record_property("warning", f"{node}: a container took {seconds:.0f} s to start")
     require(
@@ -175,23 +175,23 @@ def test_container_starts_in_time(live: Live, node: str, record_property: Note) 
 
 
 @detects("image-unavailable")
-def test_image_can_be_pulled(live: Live, node: str) -> None:
+def test_image_can_be_pulled(live: RunHandle, node: str) -> None:
     """The node can have an image from its registry, even if this one has been there for long."""
     if live.run.node(node).is_silent:
-        raise CouldNotAskError(f"{node}: {pod_diagnosis.of_node(live.run.node(node))}")
+        raise InconclusiveError(f"{node}: {pod_diagnosis.of_node(live.run.node(node))}")
     likely = "the registry or its mirror is not reached from this node, or refuses it"
     try:
         live.running(pull_pod(node), likely)
-    except BrokenError:
+    except CheckFailed:
         pod = live.cluster.get(live.path("pods", pull_pod(node)))
-        if is_pulling(pod, live.outlook.events(pull_pod(node))):
+        if is_pulling(pod, live.pod_monitor.events(pull_pod(node))):
             raise
         judge = "test_container_starts"
-        raise CouldNotAskError(f"pod {pull_pod(node)} does not run (see {judge})") from None
+        raise InconclusiveError(f"pod {pull_pod(node)} does not run (see {judge})") from None
 
 
 @detects("kubelet-port-closed")
-def test_exec_answers(facts: Facts, live: Live, node: str) -> None:
+def test_exec_answers(facts: Facts, live: RunHandle, node: str) -> None:
     """A command runs in a pod of the node (API server -> kubelet -> runtime)."""
     live.require_running(own_pod(node), "test_container_starts")
     with kubelet_must_answer(facts, live, node, f"exec in pod {own_pod(node)}"):
@@ -207,7 +207,7 @@ def test_exec_answers(facts: Facts, live: Live, node: str) -> None:
 
 
 @detects("kubelet-port-closed")
-def test_logs_answer(facts: Facts, live: Live, node: str) -> None:
+def test_logs_answer(facts: Facts, live: RunHandle, node: str) -> None:
     """What a pod of the node prints can be read through the API."""
     live.require_running(own_pod(node), "test_container_starts")
     with kubelet_must_answer(facts, live, node, f"log of pod {own_pod(node)}"):
@@ -224,11 +224,11 @@ def test_logs_answer(facts: Facts, live: Live, node: str) -> None:
 
 
 @detects("kubelet-port-closed")
-def test_port_forward_answers(facts: Facts, live: Live, node: str) -> None:
+def test_port_forward_answers(facts: Facts, live: RunHandle, node: str) -> None:
     """A port of a pod of the node can be reached through the API (port-forward)."""
     probe = live.net_probes().get(node)
     if not probe:
-        raise CouldNotAskError(f"{node}: no pod-network probe runs there")
+        raise InconclusiveError(f"{node}: no pod-network probe runs there")
     with kubelet_must_answer(facts, live, node, f"port-forward to pod {probe}"):
         seen = live.cluster.forward(live.run.namespace, probe, POD_PORT, "/hostname")
     require(
@@ -242,7 +242,7 @@ def test_port_forward_answers(facts: Facts, live: Live, node: str) -> None:
 
 
 @contextmanager
-def kubelet_must_answer(facts: Facts, live: Live, node: str, at: str) -> Iterator[None]:
+def kubelet_must_answer(facts: Facts, live: RunHandle, node: str, at: str) -> Iterator[None]:
     """Elsewhere a call that fails is a could-not-ask; here the call itself is what is judged.
 
     One that was silent when the facts were collected is not waited for as long again.
@@ -251,8 +251,8 @@ def kubelet_must_answer(facts: Facts, live: Live, node: str, at: str) -> Iterato
     try:
         with live.cluster.patient(HASTE_SECONDS if node in causes.deaf_nodes(facts) else usual):
             yield
-    except CouldNotAskError as problem:
-        raise BrokenError(
+    except InconclusiveError as problem:
+        raise CheckFailed(
             at=f"{node}: {at}",
             expected="an answer of the node's kubelet, by way of the API server",
             seen=problem,

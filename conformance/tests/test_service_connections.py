@@ -5,8 +5,8 @@ import pytest
 
 from conformance.facts.model import Facts
 from conformance.faults import detects
-from conformance.outcome import CouldNotAskError, known, require
-from conformance.support.prerequisites import direct, need_way, paths
+from conformance.outcome import InconclusiveError, require, value_or_skip
+from conformance.support.prerequisites import direct, paths, require_path
 
 pytestmark = pytest.mark.services
 
@@ -25,7 +25,7 @@ def test_service_on_another_node_answers_at_once(facts: Facts, source: str, targ
     Several connections are tried, for the service is new, but none is waited for any longer:
     where a fault delays each by a minute, none of them passes.
     """
-    need_way(facts, source, target)
+    require_path(facts, source, target)
     answer = direct(facts, source, target)
     require(
         bool(answer.said) and answer.ms <= IN_TIME_MS,
@@ -57,7 +57,7 @@ def test_service_on_the_same_node_answers(facts: Facts, node: str) -> None:
 @detects("hairpin-off", "kube-proxy-down")
 def test_pod_reaches_itself_by_its_service(facts: Facts, node: str) -> None:
     """A pod that asks its own service may be answered by itself."""
-    answer = known(paths(facts, node).itself)
+    answer = value_or_skip(paths(facts, node).itself)
     require(
         bool(answer.said),
         at=f"{node}: a pod asks its own service",
@@ -72,7 +72,7 @@ def test_pod_reaches_itself_by_its_service(facts: Facts, node: str) -> None:
 @detects("kube-proxy-down")
 def test_service_without_pods_refuses_at_once(facts: Facts, node: str) -> None:
     """Who asks a service that has no pod is refused, and need not wait."""
-    answer = known(paths(facts, node).nobody)
+    answer = value_or_skip(paths(facts, node).nobody)
     require(
         not answer.said and "refused" in answer.problem and answer.ms <= AT_ONCE_MS,
         at=f"{node}: ClusterIP of a service without pods, from a pod",
@@ -86,7 +86,7 @@ def test_service_without_pods_refuses_at_once(facts: Facts, node: str) -> None:
 @detects("kube-proxy-down")
 def test_client_keeps_its_pod(facts: Facts, node: str) -> None:
     """A service with sessionAffinity ClientIP answers one client by one and the same pod."""
-    said = known(paths(facts, node).sticky)
+    said = value_or_skip(paths(facts, node).sticky)
     require(
         len(said) == STICKY and len(set(said)) == 1 and said[0] != "-",
         at=f"{node}: {STICKY} requests of a pod to a service with sessionAffinity ClientIP",
@@ -100,7 +100,7 @@ def test_client_keeps_its_pod(facts: Facts, node: str) -> None:
 @detects("kube-proxy-down")
 def test_no_request_fails(facts: Facts, node: str) -> None:
     """Of many requests, each a connection that is tried once, every one is answered in time."""
-    told = known(paths(facts, node).requests)
+    told = value_or_skip(paths(facts, node).requests)
     require(
         told.failed == 0 and told.slowest <= IN_TIME_MS,
         at=f"{node}: {told.count} requests of a pod to a service on all nodes",
@@ -114,9 +114,9 @@ def test_no_request_fails(facts: Facts, node: str) -> None:
 @detects("kube-proxy-down", "node-port-closed")
 def test_node_port_keeps_the_client_s_address(facts: Facts, source: str, target: str) -> None:
     """With externalTrafficPolicy Local the node's own pod answers, and sees who really asks."""
-    answer = known(paths(facts, source).outside).get(target)
+    answer = value_or_skip(paths(facts, source).outside).get(target)
     if answer is None:
-        raise CouldNotAskError(f"{source} -> {target}: {target} runs no probe")
+        raise InconclusiveError(f"{source} -> {target}: {target} runs no probe")
     want = facts.nodes[source].address
     require(
         answer.said.rpartition(":")[0] == want,

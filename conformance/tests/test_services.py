@@ -3,15 +3,20 @@
 
 import pytest
 
-from conformance.api.client import TooLateError, until
-from conformance.deploy.live import Live
+from conformance.api.client import WaitTimeout, poll_until
+from conformance.deploy.live import RunHandle
 from conformance.facts.expected import Expectation
 from conformance.facts.model import Facts
 from conformance.facts.network import Answer
 from conformance.faults import detects
 from conformance.manifests import base
-from conformance.outcome import BrokenError, CouldNotAskError, known, require
-from conformance.support.prerequisites import in_vain, is_idle, require_controllers, require_hope
+from conformance.outcome import CheckFailed, InconclusiveError, require, value_or_skip
+from conformance.support.prerequisites import (
+    is_inactive,
+    require_controllers,
+    require_startable,
+    startup_failure,
+)
 
 pytestmark = pytest.mark.services
 
@@ -23,21 +28,21 @@ PROXY = "on {}: systemctl status kube-proxy; iptables-save -t nat | grep {}"
 @detects("kube-proxy-down")
 def test_cluster_ip_answers_in_pods(facts: Facts, node: str) -> None:
     """A new service answers at its ClusterIP in a pod of the node, on a new connection."""
-    require_answer(facts, known(facts.view(node).web_from_pod), node, "pod")
+    require_answer(facts, value_or_skip(facts.view(node).web_from_pod), node, "pod")
 
 
 @detects("kube-proxy-down")
 def test_cluster_ip_answers_on_host(facts: Facts, node: str) -> None:
     """A new service answers at its ClusterIP on the node itself, on a new connection."""
-    require_answer(facts, known(facts.view(node).web_from_host), node, "host")
+    require_answer(facts, value_or_skip(facts.view(node).web_from_host), node, "host")
 
 
 @detects("kube-proxy-down", "node-port-closed")
 def test_node_port_answers(facts: Facts, host: str, peer: str) -> None:
     """A new service answers at its NodePort on every node, asked from every node."""
-    answers, services = known(facts.view(host).node_ports), facts.services
+    answers, services = value_or_skip(facts.view(host).node_ports), facts.services
     if peer not in answers:
-        raise CouldNotAskError(
+        raise InconclusiveError(
             f"{host} -> {peer}: the NodePort was not asked, {peer} runs no probe"
         )
     answer = answers[peer]
@@ -71,7 +76,7 @@ def test_pods_ask_the_clusters_dns(facts: Facts, expected: Expectation, node: st
         pytest.skip(
             "no --expect names the DNS address, and kube-system has no service k8s-app=kube-dns"
         )
-    seen = known(facts.view(node).nameservers)
+    seen = value_or_skip(facts.view(node).nameservers)
     require(
         seen == [want],
         at=f"{node}: nameserver in a pod's /etc/resolv.conf",
@@ -84,7 +89,7 @@ def test_pods_ask_the_clusters_dns(facts: Facts, expected: Expectation, node: st
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("replicas", [(1, 3, 1, 0)], ids=["1-3-1-0"])
-def test_endpoints_follow_a_scale_up_and_down(live: Live, replicas: tuple[int, ...]) -> None:
+def test_endpoints_follow_a_scale_up_and_down(live: RunHandle, replicas: tuple[int, ...]) -> None:
     """When a Deployment grows and shrinks, its service answers with just the pods there are.
 
     And when none is left, whoever asks is refused at once.
@@ -104,7 +109,7 @@ def test_endpoints_follow_a_scale_up_and_down(live: Live, replicas: tuple[int, .
 # ---- endpoints ----
 
 
-def ready_pods(live: Live) -> dict[str, str]:
+def ready_pods(live: RunHandle) -> dict[str, str]:
     """Names by address of the pods that the scaled service should lead to."""
     label = f"{base.APP_LABEL}={base.SCALED}"
     return {
@@ -114,7 +119,7 @@ def ready_pods(live: Live) -> dict[str, str]:
     }
 
 
-def endpoints(live: Live) -> set[str]:
+def endpoints(live: RunHandle) -> set[str]:
     """The addresses to which the scaled service leads."""
     slices = live.cluster.items(
         f"/apis/discovery.k8s.io/v1/namespaces/{live.run.namespace}/endpointslices",
@@ -129,23 +134,25 @@ def endpoints(live: Live) -> set[str]:
     }
 
 
-def require_endpoints(live: Live, count: int, patience: float) -> None:
+def require_endpoints(live: RunHandle, count: int, patience: float) -> None:
     """The service leads to `count` pods, and these are the Deployment's."""
 
     def follow(seen: tuple[set[str], set[str]]) -> bool:
         return seen[0] == seen[1] and len(seen[0]) == count
 
     try:
-        seen = until(
+        seen = poll_until(
             lambda: (endpoints(live), set(ready_pods(live))),
-            lambda seen: follow(seen) or is_idle(live) or bool(in_vain(live, base.SCALED)),
+            lambda seen: (
+                follow(seen) or is_inactive(live) or bool(startup_failure(live, base.SCALED))
+            ),
             patience,
         )
-    except TooLateError as late:
+    except WaitTimeout as late:
         seen = late.last
     if not follow(seen):
         require_controllers(live)
-        require_hope(live, base.SCALED)
+        require_startable(live, base.SCALED)
     slices, pods = seen
     require(
         follow(seen),
@@ -158,11 +165,11 @@ def require_endpoints(live: Live, count: int, patience: float) -> None:
     )
 
 
-def require_answers_from(live: Live, pods: dict[str, str]) -> None:
+def require_answers_from(live: RunHandle, pods: dict[str, str]) -> None:
     """Asked many times, the service answers with all of these pods and no other."""
     probes = live.net_probes()
     if not probes:
-        raise CouldNotAskError("no node runs a probe from which to ask the service")
+        raise InconclusiveError("no node runs a probe from which to ask the service")
     node, probe = max(probes.items())
     address = live.cluster.get(live.path("services", base.SCALED))["spec"]["clusterIP"]
     wget = f'echo "$(timeout 2 wget -q -O - http://{address}:{base.WEB_PORT}/hostname)"'
@@ -170,13 +177,13 @@ def require_answers_from(live: Live, pods: dict[str, str]) -> None:
     script = f"i=0; while [ $i -lt {tries} ]; do {wget} & i=$((i + 1)); done 2>/dev/null; wait"
     want = set(pods.values())
     try:
-        until(
+        poll_until(
             lambda: set(live.shell(probe, script).stdout.split()),
             lambda said: said == want,
             min(live.patience, FOLLOW_SECONDS),
         )
-    except TooLateError as late:
-        raise BrokenError(
+    except WaitTimeout as late:
+        raise CheckFailed(
             at=f"{node}: service {base.SCALED} at {address}, asked {tries} times",
             expected=f"answers from {', '.join(sorted(want))}",
             seen=f"answers from {', '.join(sorted(late.last)) or 'nobody'}",
@@ -185,22 +192,22 @@ def require_answers_from(live: Live, pods: dict[str, str]) -> None:
         ) from None
 
 
-def require_refusal(live: Live) -> None:
+def require_refusal(live: RunHandle) -> None:
     """Asked without a pod left, the service refuses, and nobody has to wait."""
     probes = live.net_probes()
     if not probes:
-        raise CouldNotAskError("no node runs a probe from which to ask the service")
+        raise InconclusiveError("no node runs a probe from which to ask the service")
     node, probe = max(probes.items())
     address = live.cluster.get(live.path("services", base.SCALED))["spec"]["clusterIP"]
     script = f"timeout 2 wget -q -O - http://{address}:{base.WEB_PORT}/hostname 2>&1"
     try:
-        until(
+        poll_until(
             lambda: live.shell(probe, script),
             lambda ran: ran.status != 0 and "refused" in ran.stdout,
             min(live.patience, FOLLOW_SECONDS),
         )
-    except TooLateError as late:
-        raise BrokenError(
+    except WaitTimeout as late:
+        raise CheckFailed(
             at=f"{node}: service {base.SCALED} at {address} after its last pod went",
             expected="connection refused at once",
             seen=late.last.stdout.strip() or "no answer in 2 s",
@@ -227,7 +234,7 @@ def require_answer(facts: Facts, answer: Answer, node: str, where: str) -> None:
 
 def require_name(facts: Facts, node: str, name: str, address: str) -> None:
     """The name resolves to exactly that address."""
-    lookup = known(facts.view(node).lookups)[name]
+    lookup = value_or_skip(facts.view(node).lookups)[name]
     answers = bool(lookup.addresses) or UNKNOWN in lookup.problem
     require(
         lookup.addresses == [address],

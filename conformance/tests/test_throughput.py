@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from conformance.api import core_resources
-from conformance.deploy.live import Live
+from conformance.deploy.live import RunHandle
 from conformance.facts.model import Facts
-from conformance.outcome import CouldNotAskError, require
+from conformance.outcome import InconclusiveError, require
 from conformance.support import causes
-from conformance.support.prerequisites import need_kubelets
+from conformance.support.prerequisites import require_kubelets
 from conformance.support.throughput import BAD, Rate, parse_rate
 
 pytestmark = pytest.mark.network
@@ -22,7 +22,7 @@ GOOD = 0.7
 
 
 def test_pods_are_about_as_quick_as_hosts(
-    facts: Facts, live: Live, record_property: Callable[[str, object], None]
+    facts: Facts, live: RunHandle, record_property: Callable[[str, object], None]
 ) -> None:
     """Between two nodes pods move a fair part of the bytes that the hosts move in that time.
 
@@ -37,12 +37,12 @@ def test_pods_are_about_as_quick_as_hosts(
     if len(names) + len(deaf) < 2:
         pytest.skip("fewer than two nodes run probes")
     if len(names) < 2:
-        need_kubelets(facts)
+        require_kubelets(facts)
     ring = [(name, names[(index + 1) % len(names)]) for index, name in enumerate(names)]
     lost = causes.lost_pairs(facts)
     ring = [(a, b) for a, b in ring if (a, b) not in lost and (b, a) not in lost]
     if not ring:
-        raise CouldNotAskError("no packet passes between these pods (see test_pod_reaches_pod)")
+        raise InconclusiveError("no packet passes between these pods (see test_pod_reaches_pod)")
     port = free_port(live)
     told, why = measure_all(
         live, {(a, b): f"{port} {addresses[b]} {pods[b]}" for a, b in ring[:MOST_PAIRS]}
@@ -68,10 +68,10 @@ def test_pods_are_about_as_quick_as_hosts(
         likely="VXLAN without the card's help (offloads), packets that are broken up (MTU), loss",
         look="on both: ethtool -k; ip -s link show flannel.1; nstat | grep -i frag",
     )
-    need_kubelets(facts)
+    require_kubelets(facts)
 
 
-def measure_all(live: Live, ways: dict[tuple[str, str], str]) -> tuple[dict[str, Rate], str]:
+def measure_all(live: RunHandle, ways: dict[tuple[str, str], str]) -> tuple[dict[str, Rate], str]:
     """The rates by "SOURCE -> TARGET"; where hosts do not reach each other, none, and why.
 
     What looks bad is measured once more, for a busy machine is slow for a moment; what is bad even
@@ -90,7 +90,7 @@ def measure_all(live: Live, ways: dict[tuple[str, str], str]) -> tuple[dict[str,
     return told, "no reason given"
 
 
-def measure(live: Live, source: str, target: str, where: str) -> Rate:
+def measure(live: RunHandle, source: str, target: str, where: str) -> Rate:
     """Let the one node take and the other send; `where` is the port and both addresses."""
     probes, run = live.host_probes(), live.run.id
     port = where.split(maxsplit=1)[0]
@@ -98,11 +98,11 @@ def measure(live: Live, source: str, target: str, where: str) -> Rate:
     sent = live.shell(probes[source], f"sh /probe/throughput.sh send {run} {where}")
     for node, ran in ((target, took), (source, sent)):
         if ran.status:
-            raise CouldNotAskError(f"{node}: throughput.sh: {ran.stderr[-200:]}")
+            raise InconclusiveError(f"{node}: throughput.sh: {ran.stderr[-200:]}")
     return parse_rate(sent.stdout)
 
 
-def free_port(live: Live) -> int:
+def free_port(live: RunHandle) -> int:
     """A port of the NodePorts' range that no service has."""
     services = live.cluster.items("/api/v1/services")
     taken = {port.get("nodePort") for each in services for port in each["spec"].get("ports", [])}

@@ -7,20 +7,20 @@ from typing import TypeVar
 
 import pytest
 
-from conformance.api.client import RefusedError, TooLateError, until
+from conformance.api.client import ApiStatusError, WaitTimeout, poll_until
 from conformance.api.pods import Json, is_ready, node_of, ready_since, state
-from conformance.deploy.live import Live
+from conformance.deploy.live import RunHandle
 from conformance.deploy.pod_monitor import CONTROLLERS
 from conformance.faults import detects
 from conformance.manifests import base, workloads
-from conformance.manifests.workloads import COUNTED, EVERYWHERE, GUARDED, ORDERED, ROLLING
+from conformance.manifests.workloads import BUDGETED, EVERY_NODE, INDEXED_JOB, ORDERED, ROLLING
 from conformance.outcome import require
 from conformance.support.prerequisites import (
-    in_vain,
-    is_idle,
+    is_inactive,
     require_controllers,
-    require_hope,
     require_scheduler,
+    require_startable,
+    startup_failure,
 )
 
 pytestmark = pytest.mark.orchestration
@@ -31,7 +31,7 @@ LOOK = f"kubectl get lease -n kube-system {CONTROLLERS} -o yaml; its log"
 
 @pytest.mark.thorough
 @detects("controller-manager-down")
-def test_deployment_rolls_over(live: Live) -> None:
+def test_deployment_rolls_over(live: RunHandle) -> None:
     """A Deployment gets new pods, and the old one goes only when the new one is there."""
     judge = awaited(live, of(live, "Deployment", ROLLING), is_whole, blamed=True, app=ROLLING)
     require_done(judge, f"Deployment {ROLLING}", "one available pod", "its pod cannot start")
@@ -67,7 +67,7 @@ def is_whole(made: Json) -> bool:
     )
 
 
-def turns(live: Live) -> dict[str, int]:
+def turns(live: RunHandle) -> dict[str, int]:
     """How many pods there are of each turn of the Deployment."""
     return Counter(
         pod["metadata"].get("annotations", {}).get("heatgen-conformance/turn", "1")
@@ -75,18 +75,18 @@ def turns(live: Live) -> dict[str, int]:
     )
 
 
-def test_daemon_set_has_a_pod_on_each_node(live: Live) -> None:
+def test_daemon_set_has_a_pod_on_each_node(live: RunHandle) -> None:
     """A DaemonSet that tolerates every taint has exactly one pod on each node."""
     nodes = [node.name for node in live.run.nodes]
 
     def count() -> dict[str, int]:
-        return Counter(node_of(pod) for pod in live.pods_of(EVERYWHERE) if node_of(pod))
+        return Counter(node_of(pod) for pod in live.pods_of(EVERY_NODE) if node_of(pod))
 
     want = dict.fromkeys(nodes, 1)
     done, seen = awaited(live, count, lambda seen: seen == want)
     require(
         done,
-        at=f"DaemonSet {EVERYWHERE}, which tolerates every taint",
+        at=f"DaemonSet {EVERY_NODE}, which tolerates every taint",
         expected=f"one pod on each of {', '.join(nodes)}",
         seen=", ".join(f"{number} on {node}" for node, number in sorted(seen.items())) or "none",
         likely="the controller of DaemonSets or the scheduler does not act",
@@ -95,7 +95,7 @@ def test_daemon_set_has_a_pod_on_each_node(live: Live) -> None:
 
 
 @pytest.mark.thorough
-def test_stateful_set_keeps_its_names(live: Live) -> None:
+def test_stateful_set_keeps_its_names(live: RunHandle) -> None:
     """A StatefulSet makes its pods in turn, each with a name that it keeps when it is replaced."""
     judge = awaited(live, of(live, "StatefulSet", ORDERED), is_whole, app=ORDERED)
     require_done(judge, f"StatefulSet {ORDERED}", f"{workloads.REPLICAS} pods", "see its pods")
@@ -133,41 +133,43 @@ def name_of(pod: Json) -> str:
     return str(pod["metadata"]["name"])
 
 
-def test_job_completes(live: Live) -> None:
+def test_job_completes(live: RunHandle) -> None:
     """A Job runs until each of its parts has succeeded, and then no more."""
 
     def is_complete(job: Json) -> bool:
         conditions = job.get("status", {}).get("conditions") or []
         return any(each["type"] == "Complete" and each["status"] == "True" for each in conditions)
 
-    judge = awaited(live, of(live, "Job", COUNTED), is_complete, app=COUNTED)
+    judge = awaited(live, of(live, "Job", INDEXED_JOB), is_complete, app=INDEXED_JOB)
     want = f"complete, {workloads.COMPLETIONS} parts"
-    status = require_done(judge, f"Job {COUNTED}", want, "its pods cannot start or fail")["status"]
+    status = require_done(judge, f"Job {INDEXED_JOB}", want, "its pods cannot start or fail")[
+        "status"
+    ]
     require(
         status.get("succeeded") == workloads.COMPLETIONS and not status.get("failed"),
-        at=f"Job {COUNTED}",
+        at=f"Job {INDEXED_JOB}",
         expected=f"{workloads.COMPLETIONS} parts succeeded, none failed",
         seen=f"{status.get('succeeded', 0)} succeeded, {status.get('failed', 0)} failed",
         likely="pods of it were lost or run twice",
-        look=f"kubectl get pods -n {live.run.namespace} -l {base.APP_LABEL}={COUNTED}",
+        look=f"kubectl get pods -n {live.run.namespace} -l {base.APP_LABEL}={INDEXED_JOB}",
     )
 
 
-def test_budget_stops_an_eviction(live: Live) -> None:
+def test_budget_stops_an_eviction(live: RunHandle) -> None:
     """An eviction that would break a budget is refused; when there is room for it, it is done."""
-    live.require_running(GUARDED, "test_pod_without_wishes_runs")
+    live.require_running(BUDGETED, "test_pod_without_wishes_runs")
     judge = awaited(
-        live, of(live, "PodDisruptionBudget", GUARDED), lambda budget: counted(budget, 0)
+        live, of(live, "PodDisruptionBudget", BUDGETED), lambda budget: counted(budget, 0)
     )
     want = "one healthy pod, and none to spare"
-    require_done(judge, f"PodDisruptionBudget {GUARDED}", want, "its controller does not count")
+    require_done(judge, f"PodDisruptionBudget {BUDGETED}", want, "its controller does not count")
     require_evicted(live, 429, "while its budget needs it")
-    budget = live.at("PodDisruptionBudget", GUARDED)
+    budget = live.at("PodDisruptionBudget", BUDGETED)
     live.cluster.patch(budget, {"spec": {"minAvailable": 0}})
     judge = awaited(
-        live, of(live, "PodDisruptionBudget", GUARDED), lambda budget: counted(budget, 1)
+        live, of(live, "PodDisruptionBudget", BUDGETED), lambda budget: counted(budget, 1)
     )
-    require_done(judge, f"PodDisruptionBudget {GUARDED}", "one to spare", "its controller is slow")
+    require_done(judge, f"PodDisruptionBudget {BUDGETED}", "one to spare", "its controller is slow")
     require_evicted(live, 201, "when it may be missed")
 
 
@@ -181,41 +183,41 @@ def counted(budget: Json, spare: int) -> bool:
     )
 
 
-def require_evicted(live: Live, code: int, when: str) -> None:
+def require_evicted(live: RunHandle, code: int, when: str) -> None:
     """The API answers the wish to evict the guarded pod with that HTTP code."""
-    metadata = {"name": GUARDED, "namespace": live.run.namespace}
+    metadata = {"name": BUDGETED, "namespace": live.run.namespace}
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
     seen, said = 201, "done"
     try:
-        live.cluster.request("POST", f"{live.path('pods', GUARDED)}/eviction", body)
-    except RefusedError as refusal:
+        live.cluster.request("POST", f"{live.path('pods', BUDGETED)}/eviction", body)
+    except ApiStatusError as refusal:
         seen, said = refusal.code, str(refusal)
     require(
         seen == code,
-        at=f"eviction of pod {GUARDED} {when}",
+        at=f"eviction of pod {BUDGETED} {when}",
         expected=f"HTTP {code}",
         seen=f"HTTP {seen}: {said}",
         likely="the budget's controller is behind, or evictions pass it by",
-        look=f"kubectl get pdb -n {live.run.namespace} {GUARDED} -o yaml",
+        look=f"kubectl get pdb -n {live.run.namespace} {BUDGETED} -o yaml",
     )
 
 
-def test_what_is_owned_goes_with_its_owner(live: Live) -> None:
+def test_what_is_owned_goes_with_its_owner(live: RunHandle) -> None:
     """An object whose owner is deleted is collected; one that belongs to nobody stays."""
     owner = live.cluster.create(workloads.owned(live.run, "owner"))
     live.cluster.create(workloads.owned(live.run, "owned", owner))
-    live.cluster.create(workloads.owned(live.run, "free"))
+    live.cluster.create(workloads.owned(live.run, "unowned"))
     live.cluster.delete(live.path("configmaps", "owner"))
 
     def names() -> set[str]:
         there = live.cluster.items(live.path("configmaps"))
-        return {each["metadata"]["name"] for each in there} & {"owner", "owned", "free"}
+        return {each["metadata"]["name"] for each in there} & {"owner", "owned", "unowned"}
 
     _, seen = awaited(live, names, lambda seen: "owned" not in seen)
     require(
-        seen == {"free"},
+        seen == {"unowned"},
         at=f"ConfigMaps in namespace {live.run.namespace}, after the owner of one was deleted",
-        expected="free alone is left",
+        expected="unowned alone is left",
         seen=", ".join(sorted(seen)) or "none",
         likely="the garbage collector of kube-controller-manager does not act: a part of the API "
         "that does not answer stops it (kubectl get apiservices)",
@@ -227,7 +229,7 @@ def test_what_is_owned_goes_with_its_owner(live: Live) -> None:
 
 
 def awaited(
-    live: Live,
+    live: RunHandle,
     ask: Callable[[], T],
     done: Callable[[T], bool],
     blamed: bool = False,
@@ -241,20 +243,20 @@ def awaited(
     """
 
     def over(seen: T) -> bool:
-        return done(seen) or is_idle(live) or bool(app and in_vain(live, app))
+        return done(seen) or is_inactive(live) or bool(app and startup_failure(live, app))
 
     try:
-        seen = until(ask, over, max(live.left(), live.patience / 2))
-    except TooLateError as late:
+        seen = poll_until(ask, over, max(live.left(), live.patience / 2))
+    except WaitTimeout as late:
         seen = late.last
     if not done(seen):
         (require_scheduler if blamed else require_controllers)(live)
         if app:
-            require_hope(live, app)
+            require_startable(live, app)
     return done(seen), seen
 
 
-def of(live: Live, kind: str, name: str) -> Callable[[], Json]:
+def of(live: RunHandle, kind: str, name: str) -> Callable[[], Json]:
     """How to ask for one of the run's objects."""
     path = live.at(kind, name)
     return lambda: dict(live.cluster.get(path))
@@ -264,7 +266,7 @@ def require_done(judge: tuple[bool, Json], at: str, expected: str, likely: str) 
     """The object, which came to where it should.
 
     Raises:
-        BrokenError: if it did not; its own state says how far it came.
+        CheckFailed: if it did not; its own state says how far it came.
     """
     done, made = judge
     status = {

@@ -7,19 +7,20 @@ from typing import Any
 import pytest
 
 from conformance.api import pods
-from conformance.api.client import Cluster, RefusedError, asked
+from conformance.api.client import ApiStatusError, Cluster, or_unavailable
 from conformance.api.core_resources import with_control
-from conformance.api.execute import Ran
-from conformance.collect.collector import IDENTITIES, Inquiry, await_probes
-from conformance.deploy.creation import Made, Refusal
-from conformance.deploy.pod_monitor import Outlook
+from conformance.api.execute import CommandResult
+from conformance.collect.collector import Collector, await_probes
+from conformance.collect.probe_arguments import IDENTITIES
+from conformance.deploy.creation import CreationResult, Rejection
+from conformance.deploy.pod_monitor import PodMonitor
 from conformance.facts.expected import NOTHING, Expectation, understand
 from conformance.facts.model import NodeStatus, Services
 from conformance.facts.network import Ping
 from conformance.facts.serialization import from_plain
 from conformance.manifests import base
 from conformance.manifests.base import Run
-from conformance.outcome import CouldNotAskError, LostError, Unasked
+from conformance.outcome import ConnectionLostError, InconclusiveError, Unavailable
 from tests.conformance import healthy
 
 Json = dict[str, Any]
@@ -77,16 +78,16 @@ def both(node: str, **fate: Any) -> list[Json]:
     return [probe(app, node, **fate) for app in (base.NET_PROBE, base.HOST_PROBE)]
 
 
-def inquiry(cluster: StandStill, of: Run, expected: Expectation = NOTHING) -> Inquiry:
+def collector(cluster: StandStill, of: Run, expected: Expectation = NOTHING) -> Collector:
     """A round of asking, with the probes that the cluster has."""
-    found = await_probes(Outlook(cluster, of), 0)
-    return Inquiry(cluster, of, expected, SERVICES, found)
+    found = await_probes(PodMonitor(cluster, of), 0)
+    return Collector(cluster, of, expected, SERVICES, found)
 
 
 def test_ready_probes_are_not_waited_for() -> None:
     """If all run, one look is enough."""
     cluster = StandStill([*both(CONTROL), *both(ONE), *both(TWO)])
-    assert len(await_probes(Outlook(cluster, run()), patience=9).pods) == 6
+    assert len(await_probes(PodMonitor(cluster, run()), patience=9).pods) == 6
     assert cluster.looks == 1
 
 
@@ -94,16 +95,16 @@ def test_failing_image_is_given_up_before_patience_ends() -> None:
     """A probe that has failed for too long is not waited for; its node cannot be asked."""
     broken = both(ONE, age=16, waiting="ErrImagePull", message="not found")
     cluster = StandStill([*both(CONTROL), *broken, *both(TWO)])
-    await_probes(Outlook(cluster, run()), patience=9)
+    await_probes(PodMonitor(cluster, run()), patience=9)
     assert cluster.looks == 1
-    with pytest.raises(CouldNotAskError, match=r"ErrImagePull: not found.*kubectl describe pod"):
-        inquiry(cluster, run()).probe(base.HOST_PROBE, ONE)
+    with pytest.raises(InconclusiveError, match=r"ErrImagePull: not found.*kubectl describe pod"):
+        collector(cluster, run()).probe(base.HOST_PROBE, ONE)
 
 
 def test_young_failure_is_given_its_chance() -> None:
     """An image that could not be had a moment ago may still come."""
     cluster = StandStill([*both(CONTROL), *both(ONE, age=5, waiting="ErrImagePull"), *both(TWO)])
-    await_probes(Outlook(cluster, run()), patience=0.5)
+    await_probes(PodMonitor(cluster, run()), patience=0.5)
     assert cluster.looks > 1
 
 
@@ -111,17 +112,17 @@ def test_node_that_is_silent_is_not_waited_for() -> None:
     """Nothing starts on such a node; the reason it cannot be asked is its own condition."""
     of = run(ready=False, reasons={"Ready": "NodeStatusUnknown: no word"})
     cluster = StandStill([*both(CONTROL), *both(TWO)])
-    await_probes(Outlook(cluster, of), patience=9)
+    await_probes(PodMonitor(cluster, of), patience=9)
     assert cluster.looks == 1
-    with pytest.raises(CouldNotAskError, match="not Ready: NodeStatusUnknown: no word"):
-        inquiry(cluster, of).probe(base.HOST_PROBE, ONE)
+    with pytest.raises(InconclusiveError, match="not Ready: NodeStatusUnknown: no word"):
+        collector(cluster, of).probe(base.HOST_PROBE, ONE)
 
 
 def test_kubelet_of_a_silent_node_is_not_asked() -> None:
     """Its answer would be waited for in vain; why there is none is the node's own condition."""
     of = run(ready=False, reasons={"Ready": "NodeStatusUnknown: no word"})
-    told = inquiry(StandStill([]), of).ask_kubelet(ONE)
-    assert isinstance(told, Unasked)
+    told = collector(StandStill([]), of).ask_kubelet(ONE)
+    assert isinstance(told, Unavailable)
     assert "NodeStatusUnknown: no word" in told.unasked
 
 
@@ -129,9 +130,9 @@ def test_node_without_network_is_asked_on_the_host() -> None:
     """Its kubelet speaks, and what has no network of its own runs; pods are asked in vain."""
     of = run(ready=False, reasons={"Ready": "KubeletNotReady: cni plugin not initialized"})
     cluster = StandStill([*both(CONTROL), probe(base.HOST_PROBE, ONE), *both(TWO)])
-    await_probes(Outlook(cluster, of), patience=9)
+    await_probes(PodMonitor(cluster, of), patience=9)
     assert cluster.looks == 1
-    told = inquiry(cluster, of)
+    told = collector(cluster, of)
     assert told.probe(base.HOST_PROBE, ONE) == f"probe-host-{ONE}"
     assert told.causes().keys() == {ONE}
     assert "nothing in /etc/cni/net.d" in told.causes()[ONE]
@@ -140,30 +141,34 @@ def test_node_without_network_is_asked_on_the_host() -> None:
 def test_probe_that_was_refused_is_not_waited_for() -> None:
     """What the API did not take is told by its answer."""
     host = base.probe(base.HOST_PROBE, ONE)
-    made = Made({host: Refusal(403, "no privileged pods here")})
+    made = CreationResult({host: Rejection(403, "no privileged pods here")})
     cluster = StandStill([*both(CONTROL), probe(base.NET_PROBE, ONE), *both(TWO)])
-    found = await_probes(Outlook(cluster, run()), 9, made.refused)
+    found = await_probes(PodMonitor(cluster, run()), 9, made.rejected)
     assert cluster.looks == 1
-    told = Inquiry(cluster, run(), NOTHING, SERVICES, found, made)
-    with pytest.raises(RefusedError, match="no privileged pods here"):
+    told = Collector(cluster, run(), NOTHING, SERVICES, found, made)
+    with pytest.raises(ApiStatusError, match="no privileged pods here"):
         told.probe(base.HOST_PROBE, ONE)
 
 
 def test_what_pods_see_is_told_where_the_host_may_not_be_looked_at() -> None:
     """The refusal is a skip for what the host would tell, and only for that."""
-    made = Made({base.probe(base.HOST_PROBE, ONE): Refusal(403, "no privileged pods here")})
+    made = CreationResult(
+        {base.probe(base.HOST_PROBE, ONE): Rejection(403, "no privileged pods here")}
+    )
 
     class Speaking(StandStill):
-        def execute(self, namespace: str, pod: str, command: list[str], seconds: float) -> Ran:
+        def execute(
+            self, namespace: str, pod: str, command: list[str], seconds: float
+        ) -> CommandResult:
             assert (pod, command[2]) == (f"probe-net-{ONE}", "pod")
-            return Ran(0, f"pod_ping {TWO} 5 5 0.4\nnameserver 10.96.0.10\n", "")
+            return CommandResult(0, f"pod_ping {TWO} 5 5 0.4\nnameserver 10.96.0.10\n", "")
 
     cluster = Speaking([*both(CONTROL), probe(base.NET_PROBE, ONE), *both(TWO)])
-    found = await_probes(Outlook(cluster, run()), 9, made.refused)
-    view = Inquiry(cluster, run(), NOTHING, SERVICES, found, made).ask(ONE)
+    found = await_probes(PodMonitor(cluster, run()), 9, made.rejected)
+    view = Collector(cluster, run(), NOTHING, SERVICES, found, made).ask(ONE)
     assert view.pod_pings == {TWO: Ping(5, 5, 0.4)}
     assert view.nameservers == ["10.96.0.10"]
-    assert view.links == Unasked(f"{ONE}: no privileged pods here", permanent=True)
+    assert view.links == Unavailable(f"{ONE}: no privileged pods here", permanent=True)
 
 
 def test_connection_that_breaks_is_tried_once_more() -> None:
@@ -171,22 +176,26 @@ def test_connection_that_breaks_is_tried_once_more() -> None:
     asked: list[str] = []
 
     class Breaking(StandStill):
-        def execute(self, namespace: str, pod: str, command: list[str], seconds: float) -> Ran:
+        def execute(
+            self, namespace: str, pod: str, command: list[str], seconds: float
+        ) -> CommandResult:
             asked.append(pod)
             if len(asked) in (1, 3, 4):
-                raise LostError("the connection broke before the command's end")
-            return Ran(0, "", "")
+                raise ConnectionLostError("the connection broke before the command's end")
+            return CommandResult(0, "", "")
 
-    told = inquiry(Breaking([*both(CONTROL), *both(ONE), *both(TWO)]), run())
-    assert not isinstance(told.ask(ONE).paths, Unasked)
-    assert told.ask(ONE).paths == Unasked(f"{ONE}: the connection broke before the command's end")
+    told = collector(Breaking([*both(CONTROL), *both(ONE), *both(TWO)]), run())
+    assert not isinstance(told.ask(ONE).paths, Unavailable)
+    assert told.ask(ONE).paths == Unavailable(
+        f"{ONE}: the connection broke before the command's end"
+    )
     assert len(asked) == 4
 
 
 def test_only_peers_with_an_address_are_asked_about() -> None:
     """A node whose pod has no address is left out; nobody pings nothing."""
     cluster = StandStill([*both(CONTROL), *both(ONE, waiting="ContainerCreating"), *both(TWO)])
-    peers = inquiry(cluster, run()).peers()
+    peers = collector(cluster, run()).arguments.peers()
     assert peers == [
         "demo-control-0,192.0.2.10,10.244.1.5",
         "demo-worker-1,192.0.2.21,10.244.3.5",
@@ -197,40 +206,44 @@ def test_etcd_is_asked_as_expected_and_else_in_the_usual_way() -> None:
     """The expected endpoint and files come first; without them, the usual ones in their order."""
     plain = healthy.expected()
     plain["etcd"] |= {"endpoints": ["https://192.0.2.10:4001"], "key": "/own.key"}
-    told = inquiry(StandStill([]), run(), understand(plain, "test"))
-    assert told.endpoint(CONTROL) == "https://192.0.2.10:4001"
-    assert told.identities()[0] == ("/etc/etcd/pki/ca.crt", "/etc/etcd/pki/health.crt", "/own.key")
-    usual = inquiry(StandStill([]), run())
-    assert usual.endpoint(CONTROL) == "https://192.0.2.10:2379"
-    assert usual.identities() == list(IDENTITIES)
+    told = collector(StandStill([]), run(), understand(plain, "test"))
+    assert told.arguments.endpoint(CONTROL) == "https://192.0.2.10:4001"
+    assert told.arguments.identities()[0] == (
+        "/etc/etcd/pki/ca.crt",
+        "/etc/etcd/pki/health.crt",
+        "/own.key",
+    )
+    usual = collector(StandStill([]), run())
+    assert usual.arguments.endpoint(CONTROL) == "https://192.0.2.10:2379"
+    assert usual.arguments.identities() == list(IDENTITIES)
 
 
-def house() -> Inquiry:
+def house() -> Collector:
     """A round of asking in the house of three control planes."""
     plain = healthy.facts(healthy.HOUSE)["nodes"]
     nodes = list(from_plain(dict[str, NodeStatus], plain).values())
     expected = understand(healthy.expected(healthy.HOUSE), "test")
-    return inquiry(StandStill([]), Run("0badcafe", "image", nodes), expected)
+    return collector(StandStill([]), Run("0badcafe", "image", nodes), expected)
 
 
 def test_every_way_to_the_api_is_asked() -> None:
     """Each server on its own, and the service of pods; the probe adds what its kubelet goes by."""
     servers = healthy.servers(healthy.HOUSE)
-    assert house().apis() == [*servers, "https://10.96.0.1"]
+    assert house().arguments.apis() == [*servers, "https://10.96.0.1"]
 
 
 def test_nodes_are_asked_for_their_own_doors_only() -> None:
     """Etcd and the API server where they should be, the kubelet everywhere."""
     own = house()
-    assert own.tls_ports("demo-docker-0") == {"kubelet": "192.0.2.21:10250"}
-    assert own.tls_ports("demo-control-1") == {
+    assert own.arguments.tls_ports("demo-docker-0") == {"kubelet": "192.0.2.21:10250"}
+    assert own.arguments.tls_ports("demo-control-1") == {
         "kubelet": "192.0.2.11:10250",
         "api": "192.0.2.11:6443",
         "etcd": "192.0.2.11:2379",
         "peer": "192.0.2.11:2380",
     }
-    assert "own_api=https://192.0.2.11:6443" in own.arguments("demo-control-1")
-    assert not any(word.startswith("own_api=") for word in own.arguments("demo-docker-0"))
+    assert "own_api=https://192.0.2.11:6443" in own.arguments.of("demo-control-1")
+    assert not any(word.startswith("own_api=") for word in own.arguments.of("demo-docker-0"))
 
 
 def test_without_expectation_api_servers_tell_themselves() -> None:
@@ -241,20 +254,20 @@ def test_without_expectation_api_servers_tell_themselves() -> None:
         "https://192.0.2.9:7443",
     ]
     assert with_control([], nodes) == ["https://192.0.2.10:6443"]
-    assert inquiry(StandStill([]), run()).servers() == ["https://192.0.2.10:6443"]
+    assert collector(StandStill([]), run()).arguments.servers() == ["https://192.0.2.10:6443"]
 
 
 def test_what_the_api_refuses_is_unasked() -> None:
     """No right to look is no fault of the cluster: a skip; a silent API is an error."""
 
     def refuse() -> None:
-        raise RefusedError(403, "leases are forbidden")
+        raise ApiStatusError(403, "leases are forbidden")
 
     def fail() -> None:
-        raise CouldNotAskError("no route")
+        raise InconclusiveError("no route")
 
-    assert asked(refuse) == Unasked("leases are forbidden", permanent=True)
-    assert asked(fail) == Unasked("no route")
+    assert or_unavailable(refuse) == Unavailable("leases are forbidden", permanent=True)
+    assert or_unavailable(fail) == Unavailable("no route")
 
 
 @pytest.mark.parametrize(

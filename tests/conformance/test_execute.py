@@ -10,7 +10,7 @@ from conformance.api import execute
 from conformance.api.client import without_queries
 from conformance.facts.model import Facts, NodeView
 from conformance.facts.serialization import from_plain
-from conformance.outcome import CouldNotAskError
+from conformance.outcome import InconclusiveError
 from conformance.support import causes
 from tests.conformance import healthy
 
@@ -48,7 +48,9 @@ class Configuration:
     ssl_ca_cert = cert_file = key_file = tls_server_name = proxy = None
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *frames: bytes, seconds: float = 9) -> execute.Ran:
+def run(
+    monkeypatch: pytest.MonkeyPatch, *frames: bytes, seconds: float = 9
+) -> execute.CommandResult:
     """Run a command whose websocket says these frames."""
     opened: list[Any] = []
 
@@ -73,7 +75,7 @@ def end(status: dict[str, Any]) -> bytes:
 def test_channels_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of both streams are joined, each to its own."""
     frames = (b"\x01one ", b"\x02oh", b"\x01two", end(SUCCESS))
-    assert run(monkeypatch, *frames) == execute.Ran(0, "one two", "oh")
+    assert run(monkeypatch, *frames) == execute.CommandResult(0, "one two", "oh")
 
 
 def test_exit_status_is_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,20 +85,20 @@ def test_exit_status_is_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_broken_connection_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the connection ends before the command does, nothing is known, whatever was printed."""
-    with pytest.raises(CouldNotAskError, match="connection broke"):
+    with pytest.raises(InconclusiveError, match="connection broke"):
         run(monkeypatch, b"\x01half an answ")
 
 
 def test_kubelets_refusal_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the command could not be started, the kubelet's reason is told."""
     refusal = {"status": "Failure", "message": "container not found", "details": {"causes": []}}
-    with pytest.raises(CouldNotAskError, match="container not found"):
+    with pytest.raises(InconclusiveError, match="container not found"):
         run(monkeypatch, end(refusal))
 
 
 def test_command_without_end_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time limit holds also while the command goes on talking."""
-    with pytest.raises(CouldNotAskError, match="did not end in time"):
+    with pytest.raises(InconclusiveError, match="did not end in time"):
         run(monkeypatch, b"\x01still here", seconds=0)
 
 
@@ -107,7 +109,7 @@ def test_nodes_of_which_the_kubelet_was_silent_are_known(monkeypatch: pytest.Mon
         raise TimeoutError
 
     monkeypatch.setattr("websocket.create_connection", silent)
-    with pytest.raises(CouldNotAskError, match="no answer in 7 s") as told:
+    with pytest.raises(InconclusiveError, match="no answer in 7 s") as told:
         execute.execute(Configuration(), {}, "/exec", ["true"], 9, 7)
     known = from_plain(Facts, healthy.facts())
     assert causes.deaf_nodes(known) == {}

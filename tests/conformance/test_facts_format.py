@@ -25,7 +25,7 @@ def test_kinds_have_names_of_their_own() -> None:
     """The page and the schema tell them apart by their names."""
     names = [kind.__name__ for kind in facts_schema.kinds()]
     assert len(names) == len(set(names))
-    assert {"Facts", "NodeView", "Unasked"} <= set(names)
+    assert {"Facts", "NodeView", "Unavailable"} <= set(names)
 
 
 def test_made_facts_obey_the_schema() -> None:

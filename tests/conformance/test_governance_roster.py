@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from conformance.api import cluster_resources
-from conformance.api.client import RefusedError
+from conformance.api.client import ApiStatusError
 from conformance.deploy import idle_connection
 from conformance.facts.cluster_resources import ApiService, IdleConnection, Right
 from conformance.facts.model import Leader, NodeStatus
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 Json = dict[str, Any]
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -33,7 +33,7 @@ class Told:
     def get(self, path: str) -> Json:
         """One answer."""
         if path not in self.answers:
-            raise RefusedError(404, f"{path} not found")
+            raise ApiStatusError(404, f"{path} not found")
         return dict(self.answers[path])
 
     def now(self) -> datetime:
@@ -159,9 +159,9 @@ def test_what_is_refused_is_no_end_of_all_else() -> None:
     spaces: Json = {"/api/v1/namespaces": {"items": []}}
     cluster: Any = Told(spaces)
     nodes: list[NodeStatus] = []
-    told = cluster_resources.governance(cluster, nodes)
+    told = cluster_resources.read(cluster, nodes)
     assert told.endings == []
-    assert isinstance(told.webhooks, Unasked)
+    assert isinstance(told.webhooks, Unavailable)
     assert told.webhooks.permanent
 
 
@@ -188,8 +188,8 @@ def test_idle_connection_is_asked_once(
 ) -> None:
     """It rests, is asked, and what came of it is there for every process."""
     cluster: Any = Told({})
-    cluster.bare_pool = lambda: Pool(second)
-    idle_connection.Watch(cluster, tmp_path, 0.01).begin()
+    cluster.new_pool = lambda: Pool(second)
+    idle_connection.IdleConnectionMonitor(cluster, tmp_path, 0.01).begin()
     told = idle_connection.result(tmp_path, 5.0)
     assert isinstance(told, IdleConnection)
     assert (told.problem, told.seconds < 5) == (problem, True)
@@ -200,8 +200,8 @@ def test_connection_that_never_opened_is_no_verdict(tmp_path: Path) -> None:
     cluster: Any = Told({})
     pool = Pool(None)
     pool.outcomes = [OSError("no route")]
-    cluster.bare_pool = lambda: pool
-    idle_connection.Watch(cluster, tmp_path, 0.01).begin()
+    cluster.new_pool = lambda: pool
+    idle_connection.IdleConnectionMonitor(cluster, tmp_path, 0.01).begin()
     told = idle_connection.result(tmp_path, 5.0)
-    assert isinstance(told, Unasked)
+    assert isinstance(told, Unavailable)
     assert "no route" in told.unasked

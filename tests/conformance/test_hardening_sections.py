@@ -11,12 +11,12 @@ from conformance.facts.security import (
     AuditLog,
     FileMode,
     Handshake,
-    KubeletDoors,
+    KubeletPortAnswers,
     Listener,
     Program,
     RuntimeView,
 )
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 from tests.conformance.test_sections import framed, view
 
 PORT = """\
@@ -80,7 +80,7 @@ def test_files_may_have_blanks_in_their_names() -> None:
 def test_ports_are_read_though_their_lines_are_mixed() -> None:
     """What was agreed, why it was refused, and a certificate only where one was shown."""
     ports = view(framed("tls", PORT)).ports
-    assert not isinstance(ports, Unasked)
+    assert not isinstance(ports, Unavailable)
     assert ports["api"].old == Handshake("", "tlsv1 alert protocol version")
     assert ports["api"].weak == Handshake("TLSv1.2 ECDHE-RSA-AES128-SHA", "")
     certificate = ports["api"].certificate
@@ -109,13 +109,13 @@ def test_endpoint_is_a_url_or_unasked() -> None:
     assert (
         view(framed("endpoint", "https://192.0.2.9:6443/\n")).endpoint == "https://192.0.2.9:6443"
     )
-    assert isinstance(view(framed("endpoint", "")).endpoint, Unasked)
+    assert isinstance(view(framed("endpoint", "")).endpoint, Unavailable)
 
 
 def test_doors_of_the_kubelet() -> None:
     """Codes; a shut port has none."""
     text = "anonymous 401 9 \nread_only 000 3 curl: (7) Failed to connect to 192.0.2.10 port 10255"
-    assert view(framed("kubelet_doors", text)).kubelet_doors == KubeletDoors(401, 0)
+    assert view(framed("kubelet_doors", text)).kubelet_doors == KubeletPortAnswers(401, 0)
 
 
 def test_audit_log_is_told_by_its_sizes() -> None:
@@ -133,12 +133,12 @@ def test_rights_and_rest_in_etcd() -> None:
         framed("etcd_at_rest", "size 310\nprefix k8s:enc:secretbox:v1:key1\nplain no"),
     ).etcd
     assert told is not None
-    assert not isinstance(told, Unasked)
+    assert not isinstance(told, Unavailable)
     assert told.rights == {"stranger /registry/": "denied", "flanneld /x/": "failed: no such file"}
     assert told.at_rest == AtRest(310, "k8s:enc:secretbox:v1:key1", False)
     plain = etcd(framed("etcd_at_rest", "size 290\nprefix \nplain yes")).etcd
     assert plain is not None
-    assert not isinstance(plain, Unasked)
+    assert not isinstance(plain, Unavailable)
     assert plain.at_rest == AtRest(290, "", True)
 
 
@@ -146,8 +146,8 @@ def test_flags_that_do_not_tell_etcds_client_are_a_skip() -> None:
     """A managed control plane hides its client: asked, and told that there is no way."""
     told = etcd(framed("etcd_at_rest", "", 127, "kube-apiserver's etcd client is not told")).etcd
     assert told is not None
-    assert not isinstance(told, Unasked)
-    assert isinstance(told.at_rest, Unasked)
+    assert not isinstance(told, Unavailable)
+    assert isinstance(told.at_rest, Unavailable)
     assert told.at_rest.permanent
 
 
@@ -182,7 +182,7 @@ def test_docker_that_does_not_answer_is_unasked() -> None:
         framed("runtime", "cgroup /kubepods.slice/x.scope"),
         framed("docker", "", 22, "curl: (22) 500"),
     ).runtime
-    assert isinstance(told, Unasked)
+    assert isinstance(told, Unavailable)
     assert not told.permanent
 
 

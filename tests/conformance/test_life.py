@@ -12,7 +12,7 @@ import pytest
 
 from conformance.api.client import Cluster
 from conformance.manifests.base import RUN_LABEL
-from conformance.outcome import CouldNotAskError
+from conformance.outcome import InconclusiveError
 from tests.conformance.conftest import Verdicts, kubeconfig, run_suite
 from tests.conformance.fake_api import UNREADY, FakeApi, serving
 
@@ -168,9 +168,9 @@ def test_what_a_killed_run_strewed_is_swept(api: FakeApi, run: Run) -> None:
         }
         for part in ("capacity", "allocatable"):
             status = api.objects["/api/v1/nodes/a"]["status"]
-            status.setdefault(part, {})[f"heatgen-conformance/room-{run_id}"] = "2"
+            status.setdefault(part, {})[f"heatgen-conformance/fit-{run_id}"] = "2"
     run(READY)
-    left = "heatgen-conformance/room-a11fe"
+    left = "heatgen-conformance/fit-a11fe"
     assert api.strewn() == ["conformance-a11fe-high", left, left]
 
 
@@ -182,7 +182,7 @@ def test_resource_that_stays_is_a_leak(
     monkeypatch.setattr("conformance.manifests.cluster_scoped.remove", lambda *_: None)
     verdicts = run("-k=test_node_is_not_under_pressure")
     assert verdicts.exit_status == pytest.ExitCode.TESTS_FAILED
-    assert "LEFT BEHIND: resource heatgen-conformance/room-" in verdicts.printed
+    assert "LEFT BEHIND: resource heatgen-conformance/fit-" in verdicts.printed
     assert "LEFT BEHIND: priority class conformance-" in verdicts.printed
 
 
@@ -253,7 +253,7 @@ def test_stranger_sends_no_credentials(api: FakeApi, tmp_path: Path) -> None:
     plain = json.loads(file.read_text())
     plain["users"][0]["user"] = {"token": "tell-nobody"}
     file.write_text(json.dumps(plain))
-    assert Cluster(file).stranger("/version") == 200
+    assert Cluster(file).anonymous_status("/version") == 200
     Cluster(file).get("/version")
     assert api.authorizations == ["", "Bearer tell-nobody"]
 
@@ -275,9 +275,9 @@ def test_question_is_asked_once_more_when_the_connection_breaks(
     api.breaking = 1
     assert cluster.get("/version")["gitVersion"]
     api.breaking = 2
-    with pytest.raises(CouldNotAskError):
+    with pytest.raises(InconclusiveError):
         cluster.get("/version")
     api.breaking = 1
-    with pytest.raises(CouldNotAskError):
+    with pytest.raises(InconclusiveError):
         cluster.patch("/api/v1/namespaces/default", {})
     assert api.breaking == 0

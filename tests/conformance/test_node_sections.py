@@ -5,10 +5,10 @@ import json
 
 from conformance.api import pods
 from conformance.collect.parse_node import node_view
-from conformance.facts.etcd import Copy, Database, Entrance, Histogram, Running, Writes
-from conformance.facts.machine import Clock, Deployment, Disk, Life, Machine, Room
+from conformance.facts.etcd import Copy, Database, Histogram, ListenerAnswers, Running, Writes
+from conformance.facts.machine import Clock, Deployment, Disk, Machine, Room, Validity
 from conformance.facts.model import Etcd, MemberStatus
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 from tests.conformance.test_sections import WEB, framed
 
 STATUS = json.dumps(
@@ -68,7 +68,7 @@ def test_clock_is_asked_twice() -> None:
     clock = machine(begun, framed("clock_end", "105.75")).clock
     assert clock == Clock(100.5, 105.75, 100.0, 106.0)
     assert clock.ahead == (-0.25, 0.5)
-    assert isinstance(machine(begun).clock, Unasked)
+    assert isinstance(machine(begun).clock, Unavailable)
 
 
 def test_disks_have_bytes_and_files() -> None:
@@ -89,7 +89,7 @@ def test_failed_units_are_names_and_none_is_an_answer() -> None:
     ]
     assert machine(framed("failed_units", "")).failed_units == []
     broken = machine(framed("failed_units", "", 1, "Failed to connect to bus")).failed_units
-    assert isinstance(broken, Unasked)
+    assert isinstance(broken, Unavailable)
 
 
 def test_certificates_live_by_path() -> None:
@@ -100,7 +100,7 @@ def test_certificates_live_by_path() -> None:
         "/etc/etcd/pki/ca.crt notAfter Dec  3 20:42:37 2026 GMT"
     )
     assert machine(framed("lives", text)).lives == {
-        "/etc/etcd/pki/ca.crt": Life(
+        "/etc/etcd/pki/ca.crt": Validity(
             "CN=etcd", "2026-11-23T20:42:37+00:00", "2026-12-03T20:42:37+00:00"
         )
     }
@@ -114,7 +114,7 @@ def test_deployments_of_the_system() -> None:
         Deployment("0badcafe0bad", False, "none"),
     ]
     absent = machine(framed("deployments", "", 127, "the node has no rpm-ostree")).deployments
-    assert absent == Unasked("node: deployments: the node has no rpm-ostree", permanent=True)
+    assert absent == Unavailable("node: deployments: the node has no rpm-ostree", permanent=True)
 
 
 def test_member_is_asked_again_at_the_end() -> None:
@@ -134,9 +134,9 @@ def test_writes_are_those_between_the_looks() -> None:
     assert told.writes == Writes(
         Histogram([0.001, 8.192], [2, 2], 5), Histogram([0.001, 8.192], [2, 0], 0)
     )
-    assert isinstance(running(framed("etcd_figures", first)).writes, Unasked)
+    assert isinstance(running(framed("etcd_figures", first)).writes, Unavailable)
     assert isinstance(
-        running(framed("etcd_figures", "x"), framed("etcd_figures_later", "x")).writes, Unasked
+        running(framed("etcd_figures", "x"), framed("etcd_figures_later", "x")).writes, Unavailable
     )
 
 
@@ -168,8 +168,8 @@ def test_entrances_are_by_address() -> None:
     """Two codes for each port."""
     text = "192.0.2.10:2379 000 000\n127.0.0.1:2381 404 000"
     assert running(framed("etcd_entrances", text)).entrances == {
-        "127.0.0.1:2381": Entrance(404, 0),
-        "192.0.2.10:2379": Entrance(0, 0),
+        "127.0.0.1:2381": ListenerAnswers(404, 0),
+        "192.0.2.10:2379": ListenerAnswers(0, 0),
     }
 
 

@@ -124,12 +124,12 @@ def test_verdict(made: Recording, kind: str, why: str) -> None:
 
 def test_message_is_told_in_its_parts() -> None:
     """Where, expected, seen, likely, next; a message of another form is told as it is."""
-    told = summary.told(LOST)
+    told = summary.parse_message(LOST)
     assert told.at == f"{ONE} -> {TWO}: ping"
     assert list(told.parts) == ["expected", "seen", "likely", "next"]
     assert told.parts["seen"] == "none\nat all"
     odd = dataclasses.replace(LOST, detail="Traceback\n  expected nothing\nmore")
-    assert summary.told(odd).rest == odd.detail
+    assert summary.parse_message(odd).rest == odd.detail
 
 
 # ---- the page ----
@@ -362,7 +362,7 @@ def test_what_is_otherwise_is_told() -> None:
     ]  # fmt: skip
     assert [each.what for each in changes.nodes] == ["n0: kubelet", "n3"]
     assert changes.new == ["test_none"]
-    assert not baseline.compare(now, now).any
+    assert not baseline.compare(now, now).differs
 
 
 def test_report_is_a_baseline(tmp_path: Path) -> None:
@@ -371,7 +371,7 @@ def test_report_is_a_baseline(tmp_path: Path) -> None:
     file.write_text(html.render(recording(GOOD, LOST, of=cluster())))
     kept = baseline.read(file)
     assert [each.outcome for each in kept.results] == ["passed", "failed"]
-    assert not baseline.compare(recording(GOOD, LOST, of=cluster()), kept).any
+    assert not baseline.compare(recording(GOOD, LOST, of=cluster()), kept).differs
     file.write_text("<html></html>\n")
     with pytest.raises(ResultsError, match=r"report\.html"):
         baseline.read(file)

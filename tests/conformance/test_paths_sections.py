@@ -5,9 +5,9 @@ import base64
 import json
 
 from conformance.collect.parse_network import parse_forward, parse_lease_seconds, paths_of
-from conformance.collect.parse_node import Printed, Section
+from conformance.collect.parse_node import ProbeOutput, Section
 from conformance.facts.network import Answer, Frames, Own, Ping, Queries, Requests
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 SAID = """\
 own 10.244.1.5 1400
@@ -31,9 +31,9 @@ outside a 1 10 ok 192.0.2.10:40000
 """
 
 
-def printed(said: str) -> Printed:
+def printed(said: str) -> ProbeOutput:
     """A node that told this of the network."""
-    return Printed("here", {"network": Section(said, 0, "")})
+    return ProbeOutput("here", {"network": Section(said, 0, "")})
 
 
 def test_lines_become_paths() -> None:
@@ -64,7 +64,7 @@ def test_lines_become_paths() -> None:
 def test_a_ping_that_cannot_is_no_fault() -> None:
     """Without a ping that forbids to break up packets there is no way to ask: a skip."""
     told = paths_of(printed("no_frames the node's ping cannot\n"))
-    assert told.frames == Unasked("here: the node's ping cannot", permanent=True)
+    assert told.frames == Unavailable("here: the node's ping cannot", permanent=True)
 
 
 def test_chains_are_followed_from_forward() -> None:

@@ -5,7 +5,7 @@ from conformance.api import core_resources
 from conformance.collect import parse_node
 from conformance.facts.model import Health, Lookup, NodeView, Unit
 from conformance.facts.network import Answer, Ping
-from conformance.outcome import Unasked
+from conformance.outcome import Unavailable
 
 WEB = "10.96.7.7:80"
 
@@ -23,21 +23,21 @@ def view(*printed: str) -> NodeView:
 def test_failed_command_is_unasked_with_its_reason() -> None:
     """A command that failed is no fact about the cluster; status and complaint are kept."""
     fact = view(framed("links", "", 1, "permission denied")).links
-    assert fact == Unasked("node: links: exit status 1: permission denied", permanent=False)
+    assert fact == Unavailable("node: links: exit status 1: permission denied", permanent=False)
 
 
 def test_missing_tool_is_unasked_for_good() -> None:
     """A node without the tool is not asked again: its tests skip."""
     fact = view(framed("links", "", 127, "the node has no ip")).links
-    assert fact == Unasked("node: links: the node has no ip", permanent=True)
+    assert fact == Unavailable("node: links: the node has no ip", permanent=True)
 
 
 def test_missing_and_garbled_sections_are_unasked() -> None:
     """What the probe did not tell, or told in an unknown form, is never taken for a good value."""
     told = view(framed("links", "{oh"))
-    assert isinstance(told.links, Unasked)
+    assert isinstance(told.links, Unavailable)
     assert "cannot read '{oh'" in told.links.unasked
-    assert isinstance(told.routes, Unasked)
+    assert isinstance(told.routes, Unavailable)
     assert "told nothing about routes" in told.routes.unasked
 
 
@@ -46,7 +46,7 @@ def test_output_that_looks_like_a_frame_of_another_run_is_text() -> None:
     text = "FLANNEL_NETWORK=a\nFLANNEL_SUBNET=b\nFLANNEL_MTU=1\n@@other end subnet_env 1 x"
     env = view(framed("subnet_env", text)).subnet_env
     assert env is not None
-    assert not isinstance(env, Unasked)
+    assert not isinstance(env, Unavailable)
     assert env.subnet == "b"
 
 
@@ -61,9 +61,9 @@ def test_unhealthy_member_is_an_answer() -> None:
         framed("etcd_process", "7"), framed("etcd_health", "", 1, "context deadline exceeded")
     )
     assert told.etcd is not None
-    assert not isinstance(told.etcd, Unasked)
+    assert not isinstance(told.etcd, Unavailable)
     assert told.etcd.health == Health(False, "context deadline exceeded")
-    assert isinstance(told.etcd.alarms, Unasked)
+    assert isinstance(told.etcd.alarms, Unavailable)
 
 
 def test_node_without_etcd_has_none() -> None:
@@ -100,7 +100,7 @@ def test_pod_that_cannot_be_entered_leaves_the_hosts_answers() -> None:
     """What the pod would have told is unasked, with the reason; what the host told stands."""
     told = view(framed("network", "host_ping a 3 3 0.2\npod_problem no such process\n"))
     assert told.host_pings == {"a": Ping(3, 3, 0.2)}
-    assert isinstance(told.pod_pings, Unasked)
+    assert isinstance(told.pod_pings, Unavailable)
     assert "no such process" in told.pod_pings.unasked
 
 

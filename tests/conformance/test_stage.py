@@ -37,7 +37,7 @@ def pod_specs(manifests: list[Json]) -> Iterator[Json]:
 
 def test_nothing_lies_outside_the_namespace(run: Run) -> None:
     """Everything but the namespace is in it, and all bear the run's id: deleting it tidies up."""
-    made = [*base.base(run), *lifecycle.everything(run), base.lease(run, "me", "now")]
+    made = [*base.first_manifests(run), *lifecycle.all_manifests(run), base.lease(run, "me", "now")]
     assert base.plain_namespace(run)["metadata"]["labels"] == {base.RUN_LABEL: run.id}
     assert {manifest["metadata"]["namespace"] for manifest in made} == {run.namespace}
     for manifest in [*made, base.namespace(run)]:
@@ -47,13 +47,13 @@ def test_nothing_lies_outside_the_namespace(run: Run) -> None:
 
 def test_names_are_unique(run: Run) -> None:
     """No two objects of a kind share a name."""
-    keys = [(each["kind"], each["metadata"]["name"]) for each in lifecycle.everything(run)]
+    keys = [(each["kind"], each["metadata"]["name"]) for each in lifecycle.all_manifests(run)]
     assert len(keys) == len(set(keys))
 
 
 def test_every_pod_uses_the_one_image_and_leaves_quickly(run: Run) -> None:
     """One image for all, no token of the API in any, and a second to end."""
-    for spec in pod_specs(lifecycle.everything(run)):
+    for spec in pod_specs(lifecycle.all_manifests(run)):
         assert [container["image"] for container in spec["containers"]] == [run.image]
         assert spec["automountServiceAccountToken"] is False
         assert spec["terminationGracePeriodSeconds"] == 1
@@ -62,7 +62,9 @@ def test_every_pod_uses_the_one_image_and_leaves_quickly(run: Run) -> None:
 def test_only_the_host_probe_has_a_token(run: Run) -> None:
     """A token without rights, for ten minutes, to ask each API server; no other pod has any."""
     holders = [
-        spec for spec in pod_specs(lifecycle.everything(run)) if "serviceAccountToken" in str(spec)
+        spec
+        for spec in pod_specs(lifecycle.all_manifests(run))
+        if "serviceAccountToken" in str(spec)
     ]
     assert len(holders) == len(run.nodes)
     for spec in holders:
@@ -74,7 +76,7 @@ def test_scripts_are_all_given_to_the_probes(run: Run) -> None:
     """What collect.sh sources lies beside it."""
     (config,) = [
         each
-        for each in base.base(run)
+        for each in base.first_manifests(run)
         if (each["kind"], each["metadata"]["name"]) == ("ConfigMap", "probe")
     ]
     sourced = re.findall(r"\. /probe/(\S+)", config["data"]["collect.sh"])
@@ -94,7 +96,7 @@ def test_host_is_mounted_read_only(run: Run) -> None:
     """The privileged probe sees the node's root, and cannot write to it by that path."""
     privileged = [
         spec
-        for spec in pod_specs(lifecycle.everything(run))
+        for spec in pod_specs(lifecycle.all_manifests(run))
         if "securityContext" in spec["containers"][0]
     ]
     assert len(privileged) == len(run.nodes)
@@ -108,7 +110,7 @@ def test_probes_need_neither_scheduler_nor_controller(run: Run) -> None:
     silent = replace(run.nodes[1], ready=False, reasons={"Ready": "NodeStatusUnknown: no word"})
     unready = replace(run.nodes[2], ready=False, reasons={"Ready": "KubeletNotReady: no CNI"})
     some = replace(run, nodes=[run.nodes[0], silent, unready])
-    names = {m["metadata"]["name"]: m["spec"] for m in base.scene(some) if m["kind"] == "Pod"}
+    names = {m["metadata"]["name"]: m["spec"] for m in base.manifests(some) if m["kind"] == "Pod"}
     probes = {name: spec["nodeName"] for name, spec in names.items() if "nodeName" in spec}
     assert probes == {
         f"probe-net-{CONTROL}": CONTROL,
@@ -121,7 +123,7 @@ def test_probes_need_neither_scheduler_nor_controller(run: Run) -> None:
 def test_each_node_gets_a_pod_bound_to_it(run: Run) -> None:
     """One pod a node, by affinity to the node's name, so that the scheduler has to place it."""
     pods = {
-        m["metadata"]["name"]: m["spec"] for m in lifecycle.everything(run) if m["kind"] == "Pod"
+        m["metadata"]["name"]: m["spec"] for m in lifecycle.all_manifests(run) if m["kind"] == "Pod"
     }
     for node in healthy.NODES:
         spec = pods[base.own_pod(node)]
@@ -132,23 +134,23 @@ def test_each_node_gets_a_pod_bound_to_it(run: Run) -> None:
 def test_taint_is_tried_on_a_node_that_has_one(run: Run) -> None:
     """The suite taints nothing: it uses the control plane's own taint, or leaves the pods out."""
     pods = {
-        m["metadata"]["name"]: m["spec"] for m in lifecycle.everything(run) if m["kind"] == "Pod"
+        m["metadata"]["name"]: m["spec"] for m in lifecycle.all_manifests(run) if m["kind"] == "Pod"
     }
-    for name in (base.REFUSED, base.TOLERATED):
+    for name in (base.UNTOLERATED, base.TOLERATED):
         assert CONTROL in str(pods[name]["affinity"])
-    assert pods[base.REFUSED]["tolerations"] == []
+    assert pods[base.UNTOLERATED]["tolerations"] == []
     free = Run(run.id, run.image, [node for node in run.nodes if node.name != CONTROL])
-    names = {manifest["metadata"]["name"] for manifest in lifecycle.everything(free)}
-    assert not names & {base.REFUSED, base.TOLERATED}
+    names = {manifest["metadata"]["name"] for manifest in lifecycle.all_manifests(free)}
+    assert not names & {base.UNTOLERATED, base.TOLERATED}
 
 
 def test_soft_taint_is_no_taint(run: Run) -> None:
     """PreferNoSchedule keeps nothing away for sure, so it is not what the taint test needs."""
     node = run.node(ONE)
     soft = [Taint("shy", "PreferNoSchedule")]
-    assert base.repellent(NodeStatus(**{**vars(node), "taints": soft})) == []
+    assert base.tolerations_for(NodeStatus(**{**vars(node), "taints": soft})) == []
 
 
 def test_greedy_pods_ask_more_than_the_largest_node_has(run: Run) -> None:
     """More CPU and more memory than any node can give, whatever the nodes' sizes."""
-    assert base.too_much(run) == {"cpu": "3000m", "memory": str(3 * 2**30)}
+    assert base.oversized_requests(run) == {"cpu": "3000m", "memory": str(3 * 2**30)}

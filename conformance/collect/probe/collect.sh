@@ -24,7 +24,7 @@
 #   tree=PATH                     files whose modes and owners to tell
 #   certificate=PATH              a certificate of this node to tell
 #   component=NAME                a program whose memory and open files to tell
-#   sealed=NAMESPACE/NAME,WORD    a Secret to look at in etcd, and the word that is in it
+#   secret=NAMESPACE/NAME,VALUE   a Secret to look at in etcd, and the value that is in it
 #   neighbour=ADDRESS             another pod on this node
 #   direct=NODE,ADDRESS:PORT      a service whose only pod is on that node
 #   itself=ADDRESS:PORT           a service that leads the probe's pod to itself
@@ -46,7 +46,7 @@ shift 2
 readonly FOLDERS='/opt/heatgen/bin /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /opt/bin'
 
 peers='' services='' node_ports='' lookups='' units='' identities='' etcd='' prefix=/coreos.com/network
-apis='' own_api='' usual_etcd='' quick='' authorities='' ports='' programs='' trees='' certificates='' sealed=''
+apis='' own_api='' usual_etcd='' quick='' authorities='' ports='' programs='' trees='' certificates='' secret=''
 components=''
 neighbour='' direct='' itself='' nobody='' sticky='' outside='' servers='' ttl=''
 # The flags that this script itself goes by.
@@ -75,7 +75,7 @@ for argument in "$@"; do
         flag=*) flags="$flags $value" ;;
         tree=*) trees="$trees $value" ;;
         certificate=*) certificates="$certificates $value" ;;
-        sealed=*) sealed=$value ;;
+        secret=*) secret=$value ;;
         neighbour=*) neighbour=$value ;;
         direct=*) direct="$direct $value" ;;
         itself=*) itself=$value ;;
@@ -507,12 +507,12 @@ at_rest() {
         return 127
     }
     registry=$(flag_of kube-apiserver etcd-prefix)
-    at=${registry:-/registry}/secrets/${sealed%%,*}
+    at=${registry:-/registry}/secrets/${secret%%,*}
     raw=$scratch/raw # a file, for it may hold zeros
     client get "$at" --print-value-only >"$raw" || return 1
     printf 'size %s\n' "$(wc -c <"$raw")"
     printf 'prefix %s\n' "$(head -c 80 "$raw" | sed -n '1s/^\(k8s:enc:[a-z]*:v[0-9]*:[^:]*\):.*/\1/p')"
-    if grep -q "${sealed##*,}" "$raw"; then echo 'plain yes'; else echo 'plain no'; fi
+    if grep -q "${secret##*,}" "$raw"; then echo 'plain yes'; else echo 'plain no'; fi
 }
 
 # Flannel's leases are read as flannel itself would read them, else with the identity for etcd.
