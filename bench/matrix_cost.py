@@ -71,10 +71,10 @@ def nodes(count: int) -> healthy.Nodes:
     """One of the control plane, the rest workers, each with a subnet of its own."""
     return {
         f"demo-{role}-{index}": healthy.Node(
-            role,
-            f"192.0.2.{index + 10}",
-            f"10.244.{index + 1}",
-            f"aa:00:00:00:00:{index + 1:02x}",
+            role=role,
+            address=f"192.0.2.{index + 10}",
+            subnet=f"10.244.{index + 1}",
+            mac=f"aa:00:00:00:00:{index + 1:02x}",
             group=role,
         )
         for index, role in enumerate(["control", *["worker"] * (count - 1)])

@@ -163,7 +163,7 @@ UNPRIVILEGED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-sched
 SERVICES = ("root", "etcd", "kube-*", "kubelet*", "flannel*", "keepalived*", "heatgen-*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FileRule:
     """The most that a file's mode may allow, and who may own it.
 
@@ -193,43 +193,74 @@ class FileRule:
 
 FILES = (
     FileRule(
-        "keys",
-        ("/etc/*.key", "/var/lib/heatgen/*.key", "/var/lib/kubelet/pki/*.key",
-         "/var/lib/kubelet/pki/*.pem"),
-        0o600,
-        "a private key is its owner's alone",
+        name="keys",
+        globs=(
+            "/etc/*.key",
+            "/var/lib/heatgen/*.key",
+            "/var/lib/kubelet/pki/*.key",
+            "/var/lib/kubelet/pki/*.pem",
+        ),
+        most=0o600,
+        why="a private key is its owner's alone",
     ),
     FileRule(
-        "kubeconfigs", ("/etc/kubernetes/*.kubeconfig", "/etc/kubernetes/*.conf"), 0o600,
-        "a kubeconfig opens the API",
+        name="kubeconfigs",
+        globs=("/etc/kubernetes/*.kubeconfig", "/etc/kubernetes/*.conf"),
+        most=0o600,
+        why="a kubeconfig opens the API",
     ),
     FileRule(
-        "certificates", ("/etc/*.crt", "/etc/*/pki/*.pub"), 0o644,
-        "who can change an authority's certificate decides who is trusted",
+        name="certificates",
+        globs=("/etc/*.crt", "/etc/*/pki/*.pub"),
+        most=0o644,
+        why="who can change an authority's certificate decides who is trusted",
     ),
     FileRule(
-        "configuration",
-        ("/etc/kubernetes/*", "/etc/etcd/*", "/etc/containerd/*", "/etc/docker/*",
-         "/var/lib/kubelet/config.yaml"),
-        0o755, "who can change a component's configuration has its rights", kinds="fd",
+        name="configuration",
+        globs=(
+            "/etc/kubernetes/*",
+            "/etc/etcd/*",
+            "/etc/containerd/*",
+            "/etc/docker/*",
+            "/var/lib/kubelet/config.yaml",
+        ),
+        most=0o755,
+        why="who can change a component's configuration has its rights",
+        kinds="fd",
     ),
     FileRule(
-        "cni", ("/etc/cni/net.d/*.conflist", "/etc/cni/net.d/*.conf"), 0o644,
-        "who can change a node's CNI configuration joins pods to any network", ("root",),
+        name="cni",
+        globs=("/etc/cni/net.d/*.conflist", "/etc/cni/net.d/*.conf"),
+        most=0o644,
+        why="who can change a node's CNI configuration joins pods to any network",
+        owners=("root",),
     ),
     FileRule(
-        "encryption", ("/etc/kubernetes/*encryption*",), 0o600,
-        "the key to all secrets at rest", kinds="f", control=True,
+        name="encryption",
+        globs=("/etc/kubernetes/*encryption*",),
+        most=0o600,
+        why="the key to all secrets at rest",
+        kinds="f",
+        control=True,
     ),
     FileRule(
-        "etcd-data", ("/var/lib/etcd", "/var/lib/etcd/*"), 0o700,
-        "etcd's data hold all there is", ("etcd", "root"), "fd", control=True,
+        name="etcd-data",
+        globs=("/var/lib/etcd", "/var/lib/etcd/*"),
+        most=0o700,
+        why="etcd's data hold all there is",
+        owners=("etcd", "root"),
+        kinds="fd",
+        control=True,
     ),
     FileRule(
-        "sockets", ("/run/*.sock",), 0o775,
-        "who can speak to the runtime is root on the node", ("root",), "s",
+        name="sockets",
+        globs=("/run/*.sock",),
+        most=0o775,
+        why="who can speak to the runtime is root on the node",
+        owners=("root",),
+        kinds="s",
     ),
-)  # fmt: skip
+)
 TREES = (
     "/etc/kubernetes", "/etc/etcd", "/etc/front-proxy", "/etc/containerd", "/etc/docker",
     "/etc/cni/net.d",

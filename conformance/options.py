@@ -15,7 +15,7 @@ from conformance.facts import serialization
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the user asked for. `patience` bounds every wait, in seconds.
 

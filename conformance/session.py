@@ -36,7 +36,7 @@ from conformance.options import Settings
 from conformance.outcome import InconclusiveError, Unavailable
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Session:
     """One process's part in the run; `shared` is a directory that all its processes see."""
 
@@ -70,7 +70,7 @@ class Session:
         """Controller only: make everything the tests look at."""
         assert self.cluster is not None
         self.begun = time.time()
-        self.lifecycle = RunLifecycle(self.cluster, self.run)
+        self.lifecycle = RunLifecycle(cluster=self.cluster, run=self.run)
         if self.shared:
             self.resting = idle_connection.IdleConnectionMonitor(
                 self.cluster, self.shared, self.settings.idle
@@ -113,7 +113,14 @@ class Session:
             raise InconclusiveError(self.creation.broken)
         monitor = PodMonitor(self._cluster(), self.run)
         patience = self.settings.patience
-        return RunHandle(self._cluster(), self.run, self.begun, patience, monitor, self.creation)
+        return RunHandle(
+            cluster=self._cluster(),
+            run=self.run,
+            begun=self.begun,
+            patience=patience,
+            pod_monitor=monitor,
+            creation=self.creation,
+        )
 
     def rested(self) -> IdleConnection | Unavailable:
         """What became of the connection that rests; waits until it was asked.
@@ -190,7 +197,9 @@ def open_controller(settings: Settings) -> Session:
     """
     try:
         if settings.replay:
-            return Session(settings, recorded(serialization.load(settings.replay), settings.image))
+            return Session(
+                settings=settings, run=recorded(serialization.load(settings.replay), settings.image)
+            )
         begun = time.monotonic()
         cluster, _ = reach(settings.kubeconfig)
         left = REACH_SECONDS - (time.monotonic() - begun)
@@ -202,21 +211,38 @@ def open_controller(settings: Settings) -> Session:
         raise pytest.UsageError(str(problem)) from None
     shared = Path(tempfile.mkdtemp(prefix="conformance-"))
     notices = [f"the API does not tell its nodes: {found.broken}"] if found.broken else []
-    return Session(settings, run, shared, cluster=cluster, notices=notices + found.obstacles())
+    return Session(
+        settings=settings,
+        run=run,
+        shared=shared,
+        cluster=cluster,
+        notices=notices + found.obstacles(),
+    )
 
 
 def recorded(found: Facts, image: str) -> base.Run:
     """The run that a recording is of, as far as tests are spread by it."""
     nodes = list(found.nodes.values())
     servers = [] if isinstance(found.api_servers, Unavailable) else found.api_servers
-    return base.Run("replay", image, nodes, servers or core_resources.with_control([], nodes))
+    return base.Run(
+        id="replay",
+        image=image,
+        nodes=nodes,
+        api_servers=servers or core_resources.with_control([], nodes),
+    )
 
 
 def open_worker(settings: Settings, told: dict[str, Any]) -> Session:
     """Join the run that the controller began."""
     run = from_plain(base.Run, told["run"])
     creation = from_plain(CreationResult, told["creation"])
-    return Session(settings, run, Path(told["shared"]), told["begun"], creation=creation)
+    return Session(
+        settings=settings,
+        run=run,
+        shared=Path(told["shared"]),
+        begun=told["begun"],
+        creation=creation,
+    )
 
 
 def of(config: pytest.Config) -> Session:

@@ -59,7 +59,13 @@ def watched_leaders(cluster: Cluster) -> dict[str, Leader]:
         waiting = [each for name, each in now.items() if name not in moved and lives(each)]
         if not waiting or time.monotonic() - begun > LONGEST_TERM:
             return {
-                name: Leader(each.holder, each.age, each.term, each.renewed, name in moved)
+                name: Leader(
+                    holder=each.holder,
+                    age=each.age,
+                    term=each.term,
+                    renewed=each.renewed,
+                    moved=name in moved,
+                )
                 for name, each in now.items()
             }
 

@@ -24,7 +24,7 @@ DECIMAL = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 UNREADY_SECONDS = 8.0
 
 
-NO_SERVICES = Services("", 0, 0, "", "", "")
+NO_SERVICES = Services(web="", web_port=0, node_port=0, kubernetes="", dns="", namespace="")
 
 
 def nodes(cluster: Cluster) -> list[NodeStatus]:
@@ -108,10 +108,10 @@ def leaders(cluster: Cluster) -> dict[str, Leader]:
         renewed = spec.get("renewTime") or "1970-01-01T00:00:00Z"
         age = (cluster.now() - datetime.fromisoformat(renewed)).total_seconds()
         found[name] = Leader(
-            spec.get("holderIdentity") or "",
-            round(age, 1),
-            float(spec.get("leaseDurationSeconds") or 0),
-            renewed,
+            holder=spec.get("holderIdentity") or "",
+            age=round(age, 1),
+            term=float(spec.get("leaseDurationSeconds") or 0),
+            renewed=renewed,
         )
     return found
 

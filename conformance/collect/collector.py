@@ -68,7 +68,14 @@ def collect(
         probes = await_probes(PodMonitor(cluster, run), patience, creation.rejected)
         services = core_resources.services(cluster, run.namespace, base.WEB)
     started = time.monotonic()
-    collector = Collector(cluster, run, expected, services, probes, creation)
+    collector = Collector(
+        cluster=cluster,
+        run=run,
+        expected=expected,
+        services=services,
+        probes=probes,
+        creation=creation,
+    )
     collector = replace(collector, targets=collector.prepare())
     names = [node.name for node in run.nodes]
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -179,7 +186,7 @@ def named(view: View, problem: Unavailable) -> View:
     return replace(view, **untold)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Collector:
     """One round of asking all nodes: the same questions to each, about itself and its peers."""
 

@@ -218,9 +218,18 @@ def _etcd(at: ProbeOutput, endpoint: str) -> Etcd | Unavailable | None:
     blocked = at.read("etcd_tools", str) if "etcd_tools" in at.sections else None
     health: Health | Unavailable = _health(at)
     if isinstance(blocked, Unavailable):
-        doors = at.read("etcd_doors", parse_client_port_answers)
-        unasked = (blocked,) * 4
-        return Etcd(endpoint, *unasked, doors, blocked, blocked, blocked, blocked)
+        return Etcd(
+            endpoint=endpoint,
+            health=blocked,
+            status=blocked,
+            members=blocked,
+            alarms=blocked,
+            doors=at.read("etcd_doors", parse_client_port_answers),
+            rights=blocked,
+            at_rest=blocked,
+            later=blocked,
+            running=blocked,
+        )
     return Etcd(
         endpoint=endpoint,
         health=health,

@@ -16,7 +16,7 @@ from conformance.outcome import InconclusiveError
 PATIENCE = 20.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PathTargets:
     """The same for all nodes, but for the pod beside the probe.
 

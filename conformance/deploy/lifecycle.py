@@ -47,7 +47,7 @@ MANIFESTS: list[Callable[[Run], list[Manifest]]] = [
 ]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RunLifecycle:
     """A run on its cluster, from `begin` to `end`."""
 
@@ -204,7 +204,13 @@ class RunLifecycle:
 
 def plan(found: Preflight, image: str, quick: bool = False) -> Run:
     """A new run over what the preflight found."""
-    return Run(secrets.token_hex(4), image, found.nodes, found.api_servers, quick)
+    return Run(
+        id=secrets.token_hex(4),
+        image=image,
+        nodes=found.nodes,
+        api_servers=found.api_servers,
+        quick=quick,
+    )
 
 
 def all_manifests(run: Run) -> list[Manifest]:

@@ -19,7 +19,7 @@ from conformance.outcome import CheckFailed, InconclusiveError, Unavailable, req
 SHELL_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunHandle:
     """The run on its cluster.
 

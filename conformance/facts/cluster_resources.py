@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from conformance.outcome import Unavailable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Webhook:
     """An admission webhook that must be asked (its failurePolicy is Fail).
 
@@ -44,7 +44,7 @@ class Right:
         return f"{'/'.join(self.verbs)} {', '.join(self.objects)}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Binding:
     """What a role gives to strangers, or to everybody.
 
@@ -77,7 +77,7 @@ class TerminatingNamespace:
     reasons: dict[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClusterResources:
     """All of it. `kubelets`: why the API server gets no answer of a node's kubelet, '' if it does.
 

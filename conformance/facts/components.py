@@ -10,7 +10,7 @@ PROGRAMS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Component:
     """A process. started: in ticks since the node's boot. fds: open files.
 
@@ -28,5 +28,9 @@ class Component:
 def parse(text: str) -> list[Component]:
     """The lines of `probe/components.sh`."""
     fields = [line.split() for line in text.splitlines() if line.strip()]
-    found = [Component(each[0], *map(int, each[1:])) for each in fields if each[0] in PROGRAMS]
+    found = [_component(name, *map(int, numbers)) for name, *numbers in fields if name in PROGRAMS]
     return sorted(found, key=lambda each: (each.name, each.started, each.pid))
+
+
+def _component(name: str, pid: int, started: int, rss: int, fds: int, threads: int) -> Component:
+    return Component(name=name, pid=pid, started=started, rss=rss, fds=fds, threads=threads)

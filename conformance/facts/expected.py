@@ -28,7 +28,7 @@ class ExpectedNode:
     runtime: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Expectation:
     """Shape of the `conformance` output, version 1. Empty parts expect nothing.
 
@@ -61,7 +61,18 @@ class Expectation:
         return [str(url).rstrip("/") for url in self.api.get("servers", [])]
 
 
-NOTHING = Expectation("", {}, {}, {}, {}, {}, {}, {}, {}, {})
+NOTHING = Expectation(
+    cluster="",
+    nodes={},
+    versions={},
+    networks={},
+    blocks={},
+    etcd={},
+    flannel={},
+    api={},
+    taints={},
+    storage={},
+)
 
 
 class ExpectationError(ValueError):

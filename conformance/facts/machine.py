@@ -79,7 +79,7 @@ class Deployment:
     unlocked: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Machine:
     """What the machine tells of itself.
 

@@ -47,7 +47,7 @@ class Taint:
     value: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NodeStatus:
     """What the API says about a node. `reasons`: why a condition is not as it should be."""
 
@@ -90,7 +90,7 @@ class Pod:
     address: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Leader:
     """Who holds a lease of the control plane; `age` of its last renewal and `term` in seconds.
 
@@ -105,7 +105,7 @@ class Leader:
     moved: bool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Services:
     """The services that were asked: the run's own, the API's, the cluster's DNS ('' if none)."""
 
@@ -126,7 +126,7 @@ class SubnetEnv:
     mtu: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Link:
     """A network device of the node. `vni` and `port` only for VXLAN devices."""
 
@@ -174,7 +174,7 @@ class Unit:
     file: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Lease:
     """A flannel lease in etcd: `subnet` belongs to the node at `public_ip`, its VTEP has `mac`."""
 
@@ -203,7 +203,7 @@ class Health:
     problem: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MemberStatus:
     """A member's own view; identities are decimal text. `leader` is '0' if it knows none.
 
@@ -231,7 +231,7 @@ class ClientPortAnswers:
     plain: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Etcd:
     """An etcd member, asked on its own node.
 
@@ -260,7 +260,7 @@ class Lookup:
     problem: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NodeView:
     """What a node's own probes saw. Maps are keyed by node name, `lookups` by the name asked.
 
@@ -308,7 +308,7 @@ class NodeView:
         return cls(**{part.name: nothing for part in dataclasses.fields(cls)})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """A whole cluster: `nodes` is the API's word, `views` the nodes' own, `expected` as given.
 

@@ -76,7 +76,7 @@ class Queries:
     problem: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Paths:
     """What one node's probes saw of the ways to others.
 

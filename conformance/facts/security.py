@@ -33,7 +33,7 @@ class FileMode:
     kind: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Certificate:
     """A certificate; `distrust` is empty if the named authority signed it, else openssl's words."""
 
@@ -52,7 +52,7 @@ class Handshake:
     refused: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TlsPort:
     """A port that speaks TLS: what it agrees to when offered today's, old, or weak ways only."""
 

@@ -42,7 +42,7 @@ PRIVILEGED = {
 TOKEN_SECONDS = 600  # the least that the API gives
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One run of the suite on one cluster: its id, its image, the nodes and API servers it found.
 

@@ -29,7 +29,7 @@ class ChangedValue:
     now: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Changes:
     """Against an earlier run of `run`, which ended at `ended`."""
 

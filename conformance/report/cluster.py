@@ -15,7 +15,7 @@ from conformance.outcome import Unavailable
 CONTROL, WORKER = "control plane", "worker"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Node:
     """A node as the API and the expectation tell it. `problems`: why it is not as it should be."""
 
@@ -40,7 +40,7 @@ class Echo:
 Matrix = dict[str, dict[str, Echo]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Overview:
     """The cluster. unasked: by reason, what was not told for it. versions: by component."""
 
@@ -59,11 +59,17 @@ def of(facts: Facts, expected: Expectation) -> Overview:
     """The overview of a cluster from its facts; a node that is only expected is shown, too."""
     nodes = [_node(node, expected) for _, node in sorted(facts.nodes.items())]
     nodes += [
-        Node(name, CONTROL if told.role == "control" else WORKER, told.address, group=told.group,
-             ready=False, problems=["expected, but not registered"])
+        Node(
+            name=name,
+            role=CONTROL if told.role == "control" else WORKER,
+            address=told.address,
+            group=told.group,
+            ready=False,
+            problems=["expected, but not registered"],
+        )
         for name, told in sorted(expected.nodes.items())
         if name not in facts.nodes
-    ]  # fmt: skip
+    ]
     return Overview(
         name=expected.cluster,
         server=facts.server,

@@ -14,7 +14,7 @@ from conformance.results.records import Recording, ResultsError
 from conformance.soak.summary import Soak
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputFiles:
     """What is wanted. `also`: other files of the run that artifacts are told of."""
 

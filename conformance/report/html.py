@@ -43,7 +43,7 @@ class Row:
     cells: list[Cell]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Heat:
     """The heat map, and its numbers in short."""
 

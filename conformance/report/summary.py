@@ -47,7 +47,7 @@ class Group:
         return list(dict.fromkeys(result.check for result in self.results))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerSummary:
     """A layer in numbers. seconds: its tests' own, added up; span: from first begin to last end."""
 
@@ -58,7 +58,7 @@ class LayerSummary:
     span: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckSummary:
     """A check over all its tests."""
 
@@ -71,7 +71,7 @@ class CheckSummary:
     longest: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """Everything in order."""
 
@@ -194,7 +194,13 @@ def layers(results: list[Result]) -> Iterable[LayerSummary]:
         begun = min((result.start + result.setup for result in ran), default=0.0)
         ended = max((r.start + r.setup + r.seconds for r in ran), default=0.0)
         seconds = sum(result.seconds for result in mine)
-        yield LayerSummary(name or "other", meaning, count(mine), seconds, max(ended - begun, 0.0))
+        yield LayerSummary(
+            name=name or "other",
+            meaning=meaning,
+            counts=count(mine),
+            seconds=seconds,
+            span=max(ended - begun, 0.0),
+        )
 
 
 def _layer(result: Result) -> str:

@@ -81,7 +81,7 @@ def _detail(report: pytest.TestReport) -> str:
     return str(report.longrepr)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Recorder:
     """The controller's ear: gathers the phases of each test, and keeps all results."""
 

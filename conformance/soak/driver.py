@@ -105,7 +105,7 @@ def for_rounds(arguments: tuple[str, ...]) -> list[str]:
     return kept
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Driver:
     """A soak as it goes on."""
 
@@ -287,7 +287,13 @@ def driver(plan: SoakPlan, settings: Settings, config: pytest.Config) -> Driver:
         sys.stdout.flush()
 
     parameters: Any = config.invocation_params
-    return Driver(plan, settings, for_rounds(tuple(parameters.args)), parameters.dir, say)
+    return Driver(
+        plan=plan,
+        settings=settings,
+        command=for_rounds(tuple(parameters.args)),
+        directory=parameters.dir,
+        say=say,
+    )
 
 
 def in_words(told: Soak) -> list[str]:

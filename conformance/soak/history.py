@@ -44,7 +44,7 @@ class Red:
     headline: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pings:
     """All pod pings of a round in milliseconds; `lost` are the paths on which an echo was lost."""
 
@@ -55,7 +55,7 @@ class Pings:
     lost: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Round:
     """One round.
 
@@ -166,7 +166,13 @@ def pings_of(facts: Facts) -> Pings | None:
             lost += [] if ping.is_whole else [f"{source}->{target}"]
     if not paths:
         return None
-    return Pings(quantile(times, 0.5), quantile(times, 0.95), max(times, default=0.0), paths, lost)
+    return Pings(
+        median=quantile(times, 0.5),
+        p95=quantile(times, 0.95),
+        most=max(times, default=0.0),
+        paths=paths,
+        lost=lost,
+    )
 
 
 def components_of(facts: Facts) -> dict[str, list[Component]]:

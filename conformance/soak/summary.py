@@ -23,7 +23,7 @@ ENOUGH = 8  # rounds before anything is called a trend
 TAKING_OFF = 2  # rounds that warm caches up, and count for no growth
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckHistory:
     """A check over all rounds. `judged` are the rounds in which it was green or red."""
 
@@ -55,7 +55,7 @@ class CheckHistory:
         return is_drift(self.pace, len(self.seconds), LEAST_SECONDS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Growth:
     """A number of a component over the rounds in which it ran without a restart, or of a kind."""
 
@@ -71,7 +71,7 @@ class Growth:
         return self.line.growth > 0 and is_drift(self.line, len(self.values), 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Soak:
     """All that the rounds tell. `left` is the rounds' own, `new` what others made meanwhile."""
 
@@ -203,7 +203,9 @@ def _growth(
 ) -> Growth:
     hours = [(at - rounds[0].began) / 3600 for at, _ in points]
     values = [value for _, value in points]
-    return Growth(where, what, values, trend(hours, values), restarts)
+    return Growth(
+        where=where, what=what, values=values, line=trend(hours, values), restarts=restarts
+    )
 
 
 def _pings(rounds: list[Round]) -> Iterator[Growth]:

@@ -52,7 +52,9 @@ def is_great(right: Right) -> bool:
 
 def require_none(given: list[Binding], whom: str) -> None:
     """No binding gives them such rights."""
-    first = given[0] if given else Binding("NAME", "", "", "", [])
+    first = (
+        given[0] if given else Binding(name="NAME", namespace="", role="", subject="", rights=[])
+    )
     kind = f"rolebinding -n {first.namespace}" if first.namespace else "clusterrolebinding"
     require(
         not given,

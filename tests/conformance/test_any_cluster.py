@@ -8,10 +8,10 @@ from typing import Any
 from conformance.api.core_resources import noted_lease
 from conformance.facts.model import Lease
 from tests.conformance import healthy
-from tests.conformance.conftest import Verdicts
+from tests.conformance.conftest import SuiteRun
 
 Json = dict[str, Any]
-Replay = Callable[..., Verdicts]
+Replay = Callable[..., SuiteRun]
 CONTROL, ONE, TWO = healthy.NODES
 FLANNEL = "flannel.alpha.coreos.com/"
 
@@ -35,11 +35,19 @@ def test_lease_is_read_from_the_nodes_annotations() -> None:
     }
     node: Json = {"metadata": {"annotations": {FLANNEL + key: notes[key] for key in notes}}}
     node["spec"] = {"podCIDR": "10.42.0.0/24"}
-    lease = Lease("10.42.0.0/24", "192.0.2.10", "vxlan", "5e:77:ff:90:7b:0d", 1)
+    lease = Lease(
+        subnet="10.42.0.0/24",
+        public_ip="192.0.2.10",
+        backend="vxlan",
+        mac="5e:77:ff:90:7b:0d",
+        vni=1,
+    )
     assert noted_lease(node) == lease
     notes["backend-data"] = json.dumps(None)  # host-gw has none
     node["metadata"]["annotations"] = {FLANNEL + key: notes[key] for key in notes}
-    assert noted_lease(node) == Lease("10.42.0.0/24", "192.0.2.10", "vxlan", "", None)
+    assert noted_lease(node) == Lease(
+        subnet="10.42.0.0/24", public_ip="192.0.2.10", backend="vxlan", mac="", vni=None
+    )
     assert noted_lease({"metadata": {}}) is None
 
 

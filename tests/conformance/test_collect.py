@@ -26,7 +26,14 @@ from tests.conformance import healthy
 Json = dict[str, Any]
 CONTROL, ONE, TWO = healthy.NODES
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-SERVICES = Services("10.96.7.7", 80, 30080, "10.96.0.1", "10.96.0.10", "conformance-0badcafe")
+SERVICES = Services(
+    web="10.96.7.7",
+    web_port=80,
+    node_port=30080,
+    kubernetes="10.96.0.1",
+    dns="10.96.0.10",
+    namespace="conformance-0badcafe",
+)
 
 
 class StandStill(Cluster):
@@ -51,7 +58,7 @@ def run(**changes: Any) -> Run:
     plain = healthy.facts()["nodes"]
     plain[ONE] |= changes
     nodes = list(from_plain(dict[str, NodeStatus], plain).values())
-    return Run("0badcafe", "image", nodes, ["https://192.0.2.10:6443"])
+    return Run(id="0badcafe", image="image", nodes=nodes, api_servers=["https://192.0.2.10:6443"])
 
 
 def probe(app: str, node: str, age: float = 5, waiting: str = "", message: str = "") -> Json:
@@ -81,7 +88,7 @@ def both(node: str, **fate: Any) -> list[Json]:
 def collector(cluster: StandStill, of: Run, expected: Expectation = NOTHING) -> Collector:
     """A round of asking, with the probes that the cluster has."""
     found = await_probes(PodMonitor(cluster, of), 0)
-    return Collector(cluster, of, expected, SERVICES, found)
+    return Collector(cluster=cluster, run=of, expected=expected, services=SERVICES, probes=found)
 
 
 def test_ready_probes_are_not_waited_for() -> None:
@@ -145,7 +152,9 @@ def test_probe_that_was_refused_is_not_waited_for() -> None:
     cluster = StandStill([*both(CONTROL), probe(base.NET_PROBE, ONE), *both(TWO)])
     found = await_probes(PodMonitor(cluster, run()), 9, made.rejected)
     assert cluster.looks == 1
-    told = Collector(cluster, run(), NOTHING, SERVICES, found, made)
+    told = Collector(
+        cluster=cluster, run=run(), expected=NOTHING, services=SERVICES, probes=found, creation=made
+    )
     with pytest.raises(ApiStatusError, match="no privileged pods here"):
         told.probe(base.HOST_PROBE, ONE)
 
@@ -165,7 +174,9 @@ def test_what_pods_see_is_told_where_the_host_may_not_be_looked_at() -> None:
 
     cluster = Speaking([*both(CONTROL), probe(base.NET_PROBE, ONE), *both(TWO)])
     found = await_probes(PodMonitor(cluster, run()), 9, made.rejected)
-    view = Collector(cluster, run(), NOTHING, SERVICES, found, made).ask(ONE)
+    view = Collector(
+        cluster=cluster, run=run(), expected=NOTHING, services=SERVICES, probes=found, creation=made
+    ).ask(ONE)
     assert view.pod_pings == {TWO: Ping(5, 5, 0.4)}
     assert view.nameservers == ["10.96.0.10"]
     assert view.links == Unavailable(f"{ONE}: no privileged pods here", permanent=True)
@@ -223,7 +234,7 @@ def house() -> Collector:
     plain = healthy.facts(healthy.HOUSE)["nodes"]
     nodes = list(from_plain(dict[str, NodeStatus], plain).values())
     expected = understand(healthy.expected(healthy.HOUSE), "test")
-    return collector(StandStill([]), Run("0badcafe", "image", nodes), expected)
+    return collector(StandStill([]), Run(id="0badcafe", image="image", nodes=nodes), expected)
 
 
 def test_every_way_to_the_api_is_asked() -> None:

@@ -106,10 +106,10 @@ def test_pod_that_was_refused_by_its_kubelet_has_failed() -> None:
 
 def test_pod_without_a_node_waits_for_a_scheduler_that_lives() -> None:
     """A stale lease is the cause; a scheduler that said why is at work."""
-    gone = {SCHEDULER: Leader("a_1", 31, 15)}
+    gone = {SCHEDULER: Leader(holder="a_1", age=31, term=15)}
     told = missing(SCHEDULER, gone)
     assert told == "no kube-scheduler acts: its lease was renewed 31 s ago, by a_1"
-    assert missing(SCHEDULER, {SCHEDULER: Leader("a_1", 16, 15)}) == ""
+    assert missing(SCHEDULER, {SCHEDULER: Leader(holder="a_1", age=16, term=15)}) == ""
     assert missing(SCHEDULER, {}) == ""
     assert pod_diagnosis.of_placing(pod(9, node=""), told, NOW) == told
     assert pod_diagnosis.of_placing(pod(3, node=""), told, NOW) == ""

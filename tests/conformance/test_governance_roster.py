@@ -139,14 +139,17 @@ def test_ending_tells_how_long_and_why() -> None:
 
 @pytest.mark.parametrize(
     ("second", "moved"),
-    [(Leader("a", 1.0, 15.0, "t2"), True), (Leader("a", 20.0, 15.0, "t1"), False)],
+    [
+        (Leader(holder="a", age=1.0, term=15.0, renewed="t2"), True),
+        (Leader(holder="a", age=20.0, term=15.0, renewed="t1"), False),
+    ],
     ids=["renewed", "out of its term"],
 )
 def test_leader_is_watched_until_it_is_judged(
     monkeypatch: pytest.MonkeyPatch, second: Leader, moved: bool
 ) -> None:
     """A lease that moves is well; one that does not is looked at until it is out of its term."""
-    first = Leader("a", 5.0, 15.0, "t1")
+    first = Leader(holder="a", age=5.0, term=15.0, renewed="t1")
     told = iter([first, first, second])
     monkeypatch.setattr(cluster_resources, "leaders", lambda _: {"kube-scheduler": next(told)})
     monkeypatch.setattr("time.sleep", lambda _: None)

@@ -127,7 +127,7 @@ def test_audit_log_is_told_by_its_sizes() -> None:
 
 
 def test_rights_and_rest_in_etcd() -> None:
-    """Verdicts may be sentences; of the raw value only its size and its beginning are known."""
+    """SuiteRun may be sentences; of the raw value only its size and its beginning are known."""
     told = etcd(
         framed("etcd_rights", "stranger /registry/ denied\nflanneld /x/ failed: no such file"),
         framed("etcd_at_rest", "size 310\nprefix k8s:enc:secretbox:v1:key1\nplain no"),

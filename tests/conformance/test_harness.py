@@ -15,10 +15,10 @@ import pytest
 from conformance.facts import model as facts_module
 from conformance.facts import serialization
 from tests.conformance import healthy
-from tests.conformance.conftest import SUITE, Verdicts, kubeconfig, run_suite
+from tests.conformance.conftest import SUITE, SuiteRun, kubeconfig, run_suite
 
 Json = dict[str, Any]
-Replay = Callable[..., Verdicts]
+Replay = Callable[..., SuiteRun]
 
 CONTROL, ONE, TWO = healthy.NODES
 

@@ -10,7 +10,7 @@ import pytest
 from conformance.facts.network import Ping
 from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
-from tests.conformance.conftest import Verdicts
+from tests.conformance.conftest import SuiteRun
 
 RECORDED = Path(__file__).parent / "recorded"
 CONTROL, ONE, TWO = healthy.NODES
@@ -38,7 +38,7 @@ def test_sound_house_is_green(replay: Replay) -> None:
     assert_skipped_for(verdicts, "recording")
 
 
-def assert_skipped_for(verdicts: Verdicts, *reasons: str) -> None:
+def assert_skipped_for(verdicts: SuiteRun, *reasons: str) -> None:
     """Each skip has one of these reasons."""
     for name, said in verdicts.skipped.items():
         assert any(reason in said for reason in reasons), (name, said)

@@ -13,11 +13,11 @@ import pytest
 from conformance.api.client import Cluster
 from conformance.manifests.base import RUN_LABEL
 from conformance.outcome import InconclusiveError
-from tests.conformance.conftest import Verdicts, kubeconfig, run_suite
+from tests.conformance.conftest import SuiteRun, kubeconfig, run_suite
 from tests.conformance.fake_api import UNREADY, FakeApi, serving
 
 Json = dict[str, Any]
-Run = Callable[..., Verdicts]
+Run = Callable[..., SuiteRun]
 READY = "-k=test_node_is_ready"  # needs no probe: quick
 # What is red of two nodes whose kubelets have never said anything.
 SILENT_NODES = {
@@ -40,7 +40,7 @@ def run(api: FakeApi, tmp_path: Path) -> Run:
     """Run the suite on that API."""
     file = kubeconfig(tmp_path, api.server)
 
-    def run_on(*arguments: str) -> Verdicts:
+    def run_on(*arguments: str) -> SuiteRun:
         return run_suite("--kubeconfig", file, "--patience", "2", *arguments)
 
     return run_on

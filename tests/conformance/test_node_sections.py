@@ -121,7 +121,17 @@ def test_member_is_asked_again_at_the_end() -> None:
     """Its own view twice: how far it is, and who leads."""
     later = STATUS.replace('"raftTerm": 2', '"raftTerm": 3')
     told = etcd(framed("etcd_status_later", later))
-    want = MemberStatus("223", "284", "15760878751298560557", "3.6.16", False, [], 2, 23, 22)
+    want = MemberStatus(
+        member="223",
+        leader="284",
+        cluster="15760878751298560557",
+        version="3.6.16",
+        learner=False,
+        errors=[],
+        term=2,
+        index=23,
+        applied=22,
+    )
     assert told.status == want
     assert isinstance(told.later, MemberStatus)
     assert told.later.term == 3

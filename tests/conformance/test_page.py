@@ -34,17 +34,45 @@ DETAIL = (
     "  likely    a wall\n  next      on a: look"
 )
 LOST = Result(
-    f"test_pod_network.py::test_pod_reaches_pod[{ONE}->{TWO}]", "test_pod_reaches_pod", "network",
-    "failed", 0.1, f"{ONE} -> {TWO}: ping: expected every echo, seen none", DETAIL, [ONE, TWO],
-    ["vxlan-one-way"], "A pod pings a pod.", 100.0, 1.0,
-)  # fmt: skip
+    test=f"test_pod_network.py::test_pod_reaches_pod[{ONE}->{TWO}]",
+    check="test_pod_reaches_pod",
+    layer="network",
+    outcome="failed",
+    seconds=0.1,
+    headline=f"{ONE} -> {TWO}: ping: expected every echo, seen none",
+    detail=DETAIL,
+    nodes=[ONE, TWO],
+    detects=["vxlan-one-way"],
+    asserts="A pod pings a pod.",
+    start=100.0,
+    setup=1.0,
+)
 GOOD = Result(
-    "test_nodes.py::test_fine[x]", "test_fine", "os", "passed", 0.2, asserts="It is fine."
+    test="test_nodes.py::test_fine[x]",
+    check="test_fine",
+    layer="os",
+    outcome="passed",
+    seconds=0.2,
+    asserts="It is fine.",
 )
 MUTE = Result(
-    "test_nodes.py::test_mute[x]", "test_mute", "os", "error", 0.2, "no answer", "no answer"
+    test="test_nodes.py::test_mute[x]",
+    check="test_mute",
+    layer="os",
+    outcome="error",
+    seconds=0.2,
+    headline="no answer",
+    detail="no answer",
 )
-SKIP = Result("test_nodes.py::test_none", "test_none", "os", "skipped", 0, "no etcd", "no etcd")
+SKIP = Result(
+    test="test_nodes.py::test_none",
+    check="test_none",
+    layer="os",
+    outcome="skipped",
+    seconds=0,
+    headline="no etcd",
+    detail="no etcd",
+)
 ENDED = {"ended": "2026-11-24T03:01:00+00:00", "exit": 1, "notes": [], "seconds": {"asking": 2.0}}
 HEADER = {"format": 1, "began": "2026-11-24T03:00:00+00:00", "run": "0badcafe", "nodes": [ONE]}
 
@@ -53,11 +81,19 @@ def cluster(nodes: int = 3) -> Overview:
     """So many nodes, whose pods reach each other."""
     names = [f"n{at}" for at in range(nodes)]
     made = [
-        Node(n, CONTROL if at < 1 else WORKER, f"192.0.2.{at}", "containerd://2", "v1")
+        Node(
+            name=n,
+            role=CONTROL if at < 1 else WORKER,
+            address=f"192.0.2.{at}",
+            runtime="containerd://2",
+            kubelet="v1",
+        )
         for at, n in enumerate(names)
     ]
     matrix = {a: {b: Echo(0.0, 0.4 + at / 100) for at, b in enumerate(names)} for a in names}
-    return Overview("demo", "v1.37.2", "now", made, matrix, matrix)
+    return Overview(
+        name="demo", server="v1.37.2", taken="now", nodes=made, pods=matrix, hosts=matrix
+    )
 
 
 def recording(*found: Result, of: Overview | None = None, **footer: Any) -> Recording:
@@ -171,7 +207,17 @@ def test_hostile_words_stay_words() -> None:
     odd = recording(*red, warned, of=made, notes=[HOSTILE, f"LEFT BEHIND: {HOSTILE}"])
     checks = {HOSTILE: CheckRound("failed", 1, 1.0)}
     reds = [Red(HOSTILE, "failed", HOSTILE)]
-    one = Round(1, HOSTILE, "", 0.0, 1.0, 1, checks, reds, objects={HOSTILE: 1})
+    one = Round(
+        round=1,
+        run=HOSTILE,
+        cluster="",
+        began=0.0,
+        seconds=1.0,
+        exit=1,
+        checks=checks,
+        red=reds,
+        objects={HOSTILE: 1},
+    )
     shown = html.render(odd, baseline.compare(odd, green()), soak_summary.of([one], [HOSTILE]))
     outline = Outline(shown)
     assert outline.open == []
@@ -280,11 +326,24 @@ def rounds(number: int, red: int = 0) -> list[Round]:
             "test_b": CheckRound("passed", 1, 0.1),
         }
         reds = [Red("test_a[x]", "failed", "was broken")] if bad else []
-        kubelet = Component("kubelet", 7, 900, 80_000 + 3000 * at, 40, 9)
+        kubelet = Component(
+            name="kubelet", pid=7, started=900, rss=80_000 + 3000 * at, fds=40, threads=9
+        )
         made.append(
-            Round(at + 1, f"r{at}", "u", at * 60.0, 41.0, int(bad), checks, reds,
-                  Pings(0.4, 0.8, 1.0, 6, []), {ONE: [kubelet]}, {"pods": 8})
-        )  # fmt: skip
+            Round(
+                round=at + 1,
+                run=f"r{at}",
+                cluster="u",
+                began=at * 60.0,
+                seconds=41.0,
+                exit=int(bad),
+                checks=checks,
+                red=reds,
+                pings=Pings(median=0.4, p95=0.8, most=1.0, paths=6, lost=[]),
+                components={ONE: [kubelet]},
+                objects={"pods": 8},
+            )
+        )
     return made
 
 

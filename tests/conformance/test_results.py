@@ -17,11 +17,11 @@ from conformance.results import records
 from conformance.results.recorder import is_named
 from conformance.results.records import Result, ResultsError, Writer
 from tests.conformance import healthy
-from tests.conformance.conftest import SUITE, Verdicts, kubeconfig, run_suite
+from tests.conformance.conftest import SUITE, SuiteRun, kubeconfig, run_suite
 from tests.conformance.fake_api import FakeApi, serving
 
 CONTROL, ONE, TWO = healthy.NODES
-Replay = Callable[..., Verdicts]
+Replay = Callable[..., SuiteRun]
 OUTCOMES = {records.PASSED, records.FAILED, records.ERROR, records.SKIPPED}
 
 

@@ -68,7 +68,7 @@ def test_predicates_say_what_they_want() -> None:
 )
 def test_mode_may_allow_less_and_not_more(mode: str, owner: str, obeyed: bool) -> None:
     """A bit that the rule does not have is one too many, set-user bits included."""
-    rule = FileRule("keys", ("/etc/*.key",), 0o600, "why")
+    rule = FileRule(name="keys", globs=("/etc/*.key",), most=0o600, why="why")
     file = FileMode("/etc/a/b.key", mode, owner, "f")
     assert rule.applies(file)
     assert rule.obeyed(file) is obeyed
@@ -76,7 +76,7 @@ def test_mode_may_allow_less_and_not_more(mode: str, owner: str, obeyed: bool) -
 
 def test_links_are_judged_by_what_they_lead_to() -> None:
     """A symbolic link has mode 777 always; a rule about files is not about it."""
-    rule = FileRule("keys", ("/etc/*.key",), 0o600, "why")
+    rule = FileRule(name="keys", globs=("/etc/*.key",), most=0o600, why="why")
     assert not rule.applies(FileMode("/etc/b.key", "777", "root", "l"))
 
 
@@ -123,6 +123,6 @@ def test_leaders_are_told_by_their_age() -> None:
     spec = {"holderIdentity": "a_1", "renewTime": renewed, "leaseDurationSeconds": 15}
     at = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
     told = core_resources.leaders(Told({f"{at}/kube-scheduler": {"spec": spec}}))
-    assert told == {"kube-scheduler": Leader("a_1", 4.0, 15.0, renewed)}
+    assert told == {"kube-scheduler": Leader(holder="a_1", age=4.0, term=15.0, renewed=renewed)}
     told = core_resources.leaders(Told({f"{at}/kube-scheduler": {"spec": {}}}))
     assert told["kube-scheduler"].age > 1e9

@@ -32,7 +32,16 @@ def a_round(number: int, red: tuple[str, ...] = (), **known: object) -> Round:
     names = {"test_a", "test_b", *red}
     checks = {name: CheckRound("failed" if name in red else "passed", 3, 1.0) for name in names}
     reds = [Red(f"test_x.py::{name}[n]", "failed", f"{name} is broken") for name in red]
-    plain = Round(number, f"run{number}", "uid", number * HOUR, 40.0, len(red), checks, reds)
+    plain = Round(
+        round=number,
+        run=f"run{number}",
+        cluster="uid",
+        began=number * HOUR,
+        seconds=40.0,
+        exit=len(red),
+        checks=checks,
+        red=reds,
+    )
     return replace(plain, **known)  # type: ignore[arg-type]
 
 
@@ -68,11 +77,25 @@ def test_round_is_told_by_its_results_and_facts() -> None:
     plain = healthy.facts()
     plain["views"][ONE]["pod_pings"][TWO]["received"] = 0
     results = [
-        Result("m.py::test_a[x]", "test_a", "os", "passed", 1.0),
-        Result("m.py::test_a[y]", "test_a", "os", "passed", 3.0),
-        Result("m.py::test_b[x]", "test_b", "os", "error", 9.0, headline="no answer"),
-        Result("m.py::test_b[y]", "test_b", "os", "failed", 9.0, headline="broken"),
-        Result("m.py::test_c", "test_c", "os", "skipped", 0.0),
+        Result(test="m.py::test_a[x]", check="test_a", layer="os", outcome="passed", seconds=1.0),
+        Result(test="m.py::test_a[y]", check="test_a", layer="os", outcome="passed", seconds=3.0),
+        Result(
+            test="m.py::test_b[x]",
+            check="test_b",
+            layer="os",
+            outcome="error",
+            seconds=9.0,
+            headline="no answer",
+        ),
+        Result(
+            test="m.py::test_b[y]",
+            check="test_b",
+            layer="os",
+            outcome="failed",
+            seconds=9.0,
+            headline="broken",
+        ),
+        Result(test="m.py::test_c", check="test_c", layer="os", outcome="skipped", seconds=0.0),
     ]
     made = history.round_of(
         Recording({"run": "r"}, results, {"notes": ["LEFT BEHIND: namespace x"]}),
@@ -153,7 +176,12 @@ def test_slower_check_is_told() -> None:
 
 def with_kubelet(number: int, rss: int, fds: int, pid: int = 7) -> Round:
     """A round that saw this kubelet."""
-    return a_round(number, components={ONE: [Component("kubelet", pid, 900, rss, fds, 12)]})
+    return a_round(
+        number,
+        components={
+            ONE: [Component(name="kubelet", pid=pid, started=900, rss=rss, fds=fds, threads=12)]
+        },
+    )
 
 
 def test_growing_component_is_told() -> None:
@@ -186,7 +214,12 @@ def test_restarted_container_and_left_objects_are_told() -> None:
 
 def test_pings_and_their_losses_are_told() -> None:
     """Medians over the rounds, and in how many paths something was lost."""
-    told = summary.of([a_round(at, pings=Pings(0.5, 0.9, 2.0, 6, ["a->b"])) for at in range(3)])
+    told = summary.of(
+        [
+            a_round(at, pings=Pings(median=0.5, p95=0.9, most=2.0, paths=6, lost=["a->b"]))
+            for at in range(3)
+        ]
+    )
     assert [each.values for each in told.pings] == [[0.5] * 3, [0.9] * 3, [1.0] * 3]
 
 
@@ -321,8 +354,8 @@ def test_components_are_read() -> None:
     """A line a process; programs that nobody asked for are left out."""
     text = "kubelet 812 901 98304 64 17\nbash 5 1 1 1 1\netcd 700 850 65536 120 11\n"
     assert parse(text) == [
-        Component("etcd", 700, 850, 65536, 120, 11),
-        Component("kubelet", 812, 901, 98304, 64, 17),
+        Component(name="etcd", pid=700, started=850, rss=65536, fds=120, threads=11),
+        Component(name="kubelet", pid=812, started=901, rss=98304, fds=64, threads=17),
     ]
 
 

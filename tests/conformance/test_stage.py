@@ -23,7 +23,7 @@ CONTROL, ONE, TWO = healthy.NODES
 def run() -> Run:
     """A run on the sound cluster."""
     nodes = from_plain(dict[str, NodeStatus], healthy.facts()["nodes"])
-    return Run("0badcafe", "mirror.example/agnhost:1", list(nodes.values()))
+    return Run(id="0badcafe", image="mirror.example/agnhost:1", nodes=list(nodes.values()))
 
 
 def pod_specs(manifests: list[Json]) -> Iterator[Json]:
@@ -139,7 +139,9 @@ def test_taint_is_tried_on_a_node_that_has_one(run: Run) -> None:
     for name in (base.UNTOLERATED, base.TOLERATED):
         assert CONTROL in str(pods[name]["affinity"])
     assert pods[base.UNTOLERATED]["tolerations"] == []
-    free = Run(run.id, run.image, [node for node in run.nodes if node.name != CONTROL])
+    free = Run(
+        id=run.id, image=run.image, nodes=[node for node in run.nodes if node.name != CONTROL]
+    )
     names = {manifest["metadata"]["name"] for manifest in lifecycle.all_manifests(free)}
     assert not names & {base.UNTOLERATED, base.TOLERATED}
 

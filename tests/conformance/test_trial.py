@@ -31,7 +31,13 @@ def fault(**said: Any) -> Fault:
 def result(check: str, outcome: str = "failed", said: str = "demo-worker-0: gone") -> Result:
     """How one test of a check ended."""
     return Result(
-        f"test_flannel.py::{check}[x]", check, "network", outcome, 0.1, said, f"{said}\n  seen  …"
+        test=f"test_flannel.py::{check}[x]",
+        check=check,
+        layer="network",
+        outcome=outcome,
+        seconds=0.1,
+        headline=said,
+        detail=f"{said}\n  seen  …",
     )
 
 
