@@ -36,7 +36,7 @@ RENEW_SECONDS = base.LEASE_SECONDS / 6
 AT_ONCE = 8  # API calls side by side
 ORPHAN_SECONDS = 8.0  # after which pods on silent nodes are given up
 HASTE_SECONDS = 5.0  # for an answer to the first calls: a broken API is told soon
-# What the checks look at: one module a topic, each with a function `scene`.
+# Creates what the checks look at: one module a topic, each with a function `manifests`.
 MANIFESTS: list[Callable[[Run], list[Manifest]]] = [
     base.manifests,
     services.manifests,
@@ -214,5 +214,5 @@ def plan(found: Preflight, image: str, quick: bool = False) -> Run:
 
 
 def all_manifests(run: Run) -> list[Manifest]:
-    """All of it, to be made in one go."""
-    return [manifest for scene in MANIFESTS for manifest in scene(run)]
+    """Return all of them, to be created at once."""
+    return [manifest for make in MANIFESTS for manifest in make(run)]

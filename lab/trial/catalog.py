@@ -151,7 +151,7 @@ def _named(mark: ast.expr) -> list[str]:
     """The faults of `@detects("…", "…")`; other marks name none."""
     if not isinstance(mark, ast.Call) or ast.unparse(mark.func) not in (
         "detects",
-        "detects.detects",
+        "faults.detects",
     ):
         return []
     return [str(ast.literal_eval(word)) for word in mark.args]

@@ -12,7 +12,7 @@ from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
 from tests.conformance.conftest import SuiteRun
 
-RECORDED = Path(__file__).parent / "recorded"
+RECORDED = Path(__file__).parents[1] / "recorded"
 CONTROL, ONE, TWO = healthy.NODES
 MOOT = "no packet passes (see test_pod_reaches_pod"
 BETWEEN = [(a, b) for a in healthy.NODES for b in healthy.NODES if a != b]

@@ -1,44 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the API says of webhooks, rights and endings, as facts; and leaders that are watched."""
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from conformance.api import cluster_resources
-from conformance.api.client import ApiStatusError
-from conformance.deploy import idle_connection
-from conformance.facts.cluster_resources import ApiService, IdleConnection, Right
+from conformance.facts.cluster_resources import ApiService, Right
 from conformance.facts.model import Leader, NodeStatus
 from conformance.outcome import Unavailable
+from tests.conformance.api.fake_cluster import NOW, FakeCluster, Json
 
-Json = dict[str, Any]
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ADMISSION, RBAC = cluster_resources.ADMISSION, cluster_resources.RBAC
-
-
-class Told:
-    """An API that answers from a table, and refuses the rest."""
-
-    def __init__(self, answers: Json) -> None:
-        self.answers = answers
-        self.server = ""
-
-    def items(self, path: str, **query: str) -> list[Json]:
-        """A collection."""
-        return list(self.get(path)["items"])
-
-    def get(self, path: str) -> Json:
-        """One answer."""
-        if path not in self.answers:
-            raise ApiStatusError(404, f"{path} not found")
-        return dict(self.answers[path])
-
-    def now(self) -> datetime:
-        """The API's clock."""
-        return NOW
 
 
 def test_only_webhooks_that_must_be_asked_count() -> None:
@@ -58,7 +32,7 @@ def test_only_webhooks_that_must_be_asked_count() -> None:
         "webhooks": [hook("outside", clientConfig={"url": "https://192.0.2.1/"})],
     }
     slices = {"items": [{"endpoints": [{"conditions": {"ready": True}}, {}]}, {"endpoints": None}]}
-    cluster: Any = Told(
+    cluster: Any = FakeCluster(
         {
             f"{ADMISSION}/validatingwebhookconfigurations": {"items": [validating]},
             f"{ADMISSION}/mutatingwebhookconfigurations": {"items": [mutating]},
@@ -96,7 +70,7 @@ def test_rights_of_everybody_are_told() -> None:
     wide, own = {"kind": "ClusterRole", "name": "wide"}, {"kind": "Role", "name": "own"}
     lost = {"kind": "ClusterRole", "name": "lost"}
     about = {"verbs": ["create"], "resources": ["selfsubjectreviews"]}
-    cluster: Any = Told(
+    cluster: Any = FakeCluster(
         {
             f"{RBAC}/clusterrolebindings": {
                 "items": [
@@ -160,51 +134,9 @@ def test_leader_is_watched_until_it_is_judged(
 def test_what_is_refused_is_no_end_of_all_else() -> None:
     """A part that this user may not see is unasked, for good; the others are known."""
     spaces: Json = {"/api/v1/namespaces": {"items": []}}
-    cluster: Any = Told(spaces)
+    cluster: Any = FakeCluster(spaces)
     nodes: list[NodeStatus] = []
     told = cluster_resources.read(cluster, nodes)
     assert told.endings == []
     assert isinstance(told.webhooks, Unavailable)
     assert told.webhooks.permanent
-
-
-# ---- the connection that nobody uses ----
-
-
-class Pool:
-    """A pool of connections whose second request ends as told."""
-
-    def __init__(self, second: Exception | None) -> None:
-        self.outcomes = [None, second]
-
-    def request(self, *_: Any, **__: Any) -> None:
-        """One request."""
-        if outcome := self.outcomes.pop(0):
-            raise outcome
-
-
-@pytest.mark.parametrize(
-    ("second", "problem"), [(None, ""), (TimeoutError("timed out"), "TimeoutError: timed out")]
-)
-def test_idle_connection_is_asked_once(
-    tmp_path: Path, second: Exception | None, problem: str
-) -> None:
-    """It rests, is asked, and what came of it is there for every process."""
-    cluster: Any = Told({})
-    cluster.new_pool = lambda: Pool(second)
-    idle_connection.IdleConnectionMonitor(cluster, tmp_path, 0.01).begin()
-    told = idle_connection.result(tmp_path, 5.0)
-    assert isinstance(told, IdleConnection)
-    assert (told.problem, told.seconds < 5) == (problem, True)
-
-
-def test_connection_that_never_opened_is_no_verdict(tmp_path: Path) -> None:
-    """Then nothing is known about idle ones."""
-    cluster: Any = Told({})
-    pool = Pool(None)
-    pool.outcomes = [OSError("no route")]
-    cluster.new_pool = lambda: pool
-    idle_connection.IdleConnectionMonitor(cluster, tmp_path, 0.01).begin()
-    told = idle_connection.result(tmp_path, 5.0)
-    assert isinstance(told, Unavailable)
-    assert "no route" in told.unasked

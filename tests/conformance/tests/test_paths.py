@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judges of packets, connections and names: each sees its own fault, and no other's."""
+"""Checks of packets, connections and names: each sees its own fault, and no other's."""
 
 import pytest
 
-from conformance.support.iptables import accepts
-from conformance.support.throughput import Rate
 from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
 
 CONTROL, ONE, TWO = healthy.NODES
+
 OTHERS = [name for name in healthy.NODES if name != ONE]
+
 LOST: Json = {"sent": 5, "received": 0, "ms": None, "least": None}
+
 REPLICA = healthy.NODES[TWO].pod
 
 CASES = Cases(healthy.NODES)
+
 breaks = CASES.breaks
 
 
@@ -136,29 +138,3 @@ def _dns_fails_now_and_then(facts: Json) -> None:
 def test_alteration_turns_its_own_checks_red(replay: Replay, case: Case) -> None:
     """Exactly the declared checks fail, none is in error, and the message names place and cause."""
     CASES.judge(replay, case)
-
-
-@pytest.mark.parametrize(
-    ("rule", "does"),
-    [
-        ("-A F -s 10.244.0.0/16 -m comment --comment \"to all\" -j ACCEPT", True),
-        ("-A FORWARD -s 10.0.0.0/8 -j ACCEPT", True),
-        ("-A FORWARD -j ACCEPT", True),
-        ("-A FORWARD -s 10.244.1.0/24 -j ACCEPT", False),
-        ("-A FORWARD -d 10.244.0.0/16 -j ACCEPT", False),
-        ("-A KUBE-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", False),
-        ("-A FORWARD -s 10.244.0.0/16 -j DROP", False),
-    ],
-)  # fmt: skip
-def test_only_a_rule_for_all_of_the_pods_network_counts(rule: str, does: bool) -> None:
-    """What accepts answers only, one node's pods or the other direction lets no pod through."""
-    assert accepts(rule, "-s", "10.244.0.0/16") is does
-
-
-def test_rate_that_was_bad_for_a_moment_is_not_held_against_pods() -> None:
-    """Of two measurements the best of each counts; a way that is slow both times stays bad."""
-    busy, calm, slow = Rate(80, 720), Rate(90, 100), Rate(80, 900)
-    assert busy.is_bad
-    assert not busy.or_better(calm).is_bad
-    assert busy.or_better(slow).is_bad
-    assert busy.or_better(Rate(80, None)) == busy

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judges of machines and of etcd's members: each alteration turns its own checks red."""
+"""Checks of machines and of etcd's members: each alteration turns its own checks red."""
 
 import pytest
 
 from conformance.facts.etcd import Histogram
-from conformance.facts.machine import agreed
 from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
 
 CASES = Cases(healthy.HOUSE)
+
 breaks = CASES.breaks
+
 FIRST, SECOND, THIRD, PLAIN, DOCKER = healthy.HOUSE
 
 
@@ -23,9 +24,6 @@ def running(facts: Json, node: str) -> Json:
     """What went on in a node's member of etcd."""
     told: Json = facts["views"][node]["etcd"]["running"]
     return told
-
-
-# ---- os ----
 
 
 @breaks(f"test_node_lease_is_fresh[{PLAIN}]", says=(PLAIN, "35 s ago", "kubelet"))
@@ -141,15 +139,9 @@ def _system_was_changed_by_hand(facts: Json) -> None:
     machine(facts, PLAIN)["deployments"][0]["unlocked"] = "development"
 
 
-# ---- runtime ----
-
-
 @breaks(f"test_cgroup_drivers_agree[{PLAIN}]", says=(PLAIN, "runtime: cgroupfs", "SystemdCgroup"))
 def _cgroup_drivers_differ(facts: Json) -> None:
     facts["views"][PLAIN]["runtime"]["cgroup"] = "/kubepods.slice/kubepods-pod7.slice/0badcafe"
-
-
-# ---- kvstore ----
 
 
 @breaks(f"test_leader_stays[{SECOND}]", says=(SECOND, "7 in term 2, then 8 in term 5"))
@@ -220,38 +212,8 @@ def test_alteration_turns_its_own_checks_red(replay: Replay, case: Case) -> None
     CASES.judge(replay, case)
 
 
-# ---- what the judges go by ----
-
-
 def test_one_stall_is_no_slow_disk() -> None:
     """On a busy machine one or two writes wait long; that says nothing about the disk."""
     quick = Histogram([0.1, 0.512], [8, 8], 10)
     assert quick.longer(0.5) == 2
     assert quick.quantile(0.5) < 0.1
-
-
-def test_time_spent_is_reckoned_by_the_lower_bound() -> None:
-    """What is surely known: two writes took 0.5 s at least, one a whole second."""
-    waits = Histogram([0.1, 0.5, 1.0], [4, 5, 7], 8)
-    assert waits.spent(0.5) == pytest.approx(2.0)
-    assert waits.spent(0.1) == pytest.approx(2.1)
-
-
-def test_what_was_before_does_not_count() -> None:
-    """Only what was written while the node was asked; all of it if the member began anew."""
-    earlier, now = Histogram([0.1, 0.5], [5, 9], 10), Histogram([0.1, 0.5], [8, 12], 13)
-    assert now.since(earlier) == Histogram([0.1, 0.5], [3, 3], 3)
-    assert earlier.since(now) == earlier
-
-
-def test_quantile_is_reckoned_between_bounds() -> None:
-    """As Prometheus does; what is beyond the last bound is taken for it; of nothing it is 0."""
-    assert Histogram([0.1, 0.2], [5, 10], 10).quantile(0.75) == pytest.approx(0.15)
-    assert Histogram([0.1, 0.2], [0, 1], 10).quantile(0.99) == pytest.approx(0.2)
-    assert Histogram([0.1], [0], 0).quantile(0.99) == 0
-
-
-def test_clocks_that_were_asked_slowly_agree_with_all() -> None:
-    """Ranges that meet name no culprit, however wide; the one beside the others is off."""
-    assert agreed([(-0.1, 9.0), (-7.0, 0.2), (-0.1, 0.1)]) == (0.0, 0.0)
-    assert agreed([(29.0, 31.0), (28.0, 30.0)]) == (29.0, 30.0)

@@ -1,23 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading what the probes print: the good, the failed, the missing and the garbled."""
 
-from conformance.api import core_resources
 from conformance.collect import parse_node
-from conformance.facts.model import Health, Lookup, NodeView, Unit
+from conformance.facts.model import Health, Lookup, Unit
 from conformance.facts.network import Answer, Ping
 from conformance.outcome import Unavailable
-
-WEB = "10.96.7.7:80"
-
-
-def framed(name: str, text: str, status: int = 0, problem: str = "") -> str:
-    """A section as collect.sh frames it."""
-    return f"@@run begin {name}\n{text}\n@@run end {name} {status} {problem}\n"
-
-
-def view(*printed: str) -> NodeView:
-    """What a node told that printed this."""
-    return parse_node.node_view("node", "run", "".join(printed), "https://192.0.2.10:2379", WEB)
+from tests.conformance.collect.sections import WEB, framed, view
 
 
 def test_failed_command_is_unasked_with_its_reason() -> None:
@@ -114,9 +102,3 @@ def test_units_are_read_by_name() -> None:
         "etcd": Unit("loaded", "active", "running"),
         "docker": Unit("not-found", "inactive", "dead"),
     }
-
-
-def test_quantities_are_numbers() -> None:
-    """Kubernetes' ways to write an amount."""
-    amounts = {"1930m": 1.93, "2": 2, "2048Mi": 2**31, "1k": 1000, "3Gi": 3 * 2**30}
-    assert {text: core_resources.quantity(text) for text in amounts} == amounts

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading what the probes print of the machine and of etcd's members; lines of real programs."""
+"""Reading what the probes print of etcd's members; the lines are those of real programs."""
 
 import json
 
-from conformance.api import pods
 from conformance.collect.parse_node import node_view
 from conformance.facts.etcd import Copy, Database, Histogram, ListenerAnswers, Running, Writes
-from conformance.facts.machine import Clock, Deployment, Disk, Machine, Room, Validity
 from conformance.facts.model import Etcd, MemberStatus
 from conformance.outcome import Unavailable
-from tests.conformance.test_sections import WEB, framed
+from tests.conformance.collect.sections import WEB, framed
 
 STATUS = json.dumps(
     [
@@ -28,6 +26,7 @@ STATUS = json.dumps(
         }
     ]
 )
+
 FIGURES = """\
 etcd_disk_backend_commit_duration_seconds_bucket{{le="0.001"}} {0}
 etcd_disk_backend_commit_duration_seconds_bucket{{le="8.192"}} 21
@@ -38,14 +37,8 @@ etcd_disk_wal_fsync_duration_seconds_bucket{{le="8.192"}} {0}
 etcd_disk_wal_fsync_duration_seconds_bucket{{le="+Inf"}} {1}
 etcd_server_quota_backend_bytes 2.147483648e+09
 """
+
 ETCD = [framed("etcd_process", "7"), framed("etcd_status", STATUS)]
-
-
-def machine(*printed: str) -> Machine:
-    """What a node told of its machine, asked between 100 and 106."""
-    told = node_view("node", "run", "".join(printed), "https://a:1", WEB, (100.0, 106.0)).machine
-    assert isinstance(told, Machine)
-    return told
 
 
 def running(*printed: str) -> Running:
@@ -60,61 +53,6 @@ def etcd(*printed: str) -> Etcd:
     told = node_view("node", "run", "".join([*ETCD, *printed]), "https://a:1", WEB).etcd
     assert isinstance(told, Etcd)
     return told
-
-
-def test_clock_is_asked_twice() -> None:
-    """The node's own moments between those of who asked; both are needed."""
-    begun = framed("clock_begin", "100.5\n")
-    clock = machine(begun, framed("clock_end", "105.75")).clock
-    assert clock == Clock(100.5, 105.75, 100.0, 106.0)
-    assert clock.ahead == (-0.25, 0.5)
-    assert isinstance(machine(begun).clock, Unavailable)
-
-
-def test_disks_have_bytes_and_files() -> None:
-    """Blocks are counted in the file system's own size; a path may have blanks in it."""
-    text = "/ 4096 100 50 16 15\n/var/lib/my data 512 10 5 0 0"
-    assert machine(framed("disks", text)).disks == {
-        "/": Disk(Room(409600, 204800), Room(16, 15)),
-        "/var/lib/my data": Disk(Room(5120, 2560), Room(0, 0)),
-    }
-    assert Room(0, 0).share == 1.0
-
-
-def test_failed_units_are_names_and_none_is_an_answer() -> None:
-    """Silence is not: systemd that does not answer told nothing."""
-    assert machine(framed("failed_units", "a.service\nb.mount")).failed_units == [
-        "a.service",
-        "b.mount",
-    ]
-    assert machine(framed("failed_units", "")).failed_units == []
-    broken = machine(framed("failed_units", "", 1, "Failed to connect to bus")).failed_units
-    assert isinstance(broken, Unavailable)
-
-
-def test_certificates_live_by_path() -> None:
-    """Subject and dates, as openssl says them."""
-    text = (
-        "/etc/etcd/pki/ca.crt subject CN=etcd\n"
-        "/etc/etcd/pki/ca.crt notBefore Nov 23 20:42:37 2026 GMT\n"
-        "/etc/etcd/pki/ca.crt notAfter Dec  3 20:42:37 2026 GMT"
-    )
-    assert machine(framed("lives", text)).lives == {
-        "/etc/etcd/pki/ca.crt": Validity(
-            "CN=etcd", "2026-11-23T20:42:37+00:00", "2026-12-03T20:42:37+00:00"
-        )
-    }
-
-
-def test_deployments_of_the_system() -> None:
-    """As rpm-ostree keeps them; a system without it has no such thing, for good."""
-    told = {"deployments": [{"version": "43.1", "booted": True}, {"checksum": "0badcafe0badcafe"}]}
-    assert machine(framed("deployments", json.dumps(told))).deployments == [
-        Deployment("43.1", True, "none"),
-        Deployment("0badcafe0bad", False, "none"),
-    ]
-    absent = machine(framed("deployments", "", 127, "the node has no rpm-ostree")).deployments
-    assert absent == Unavailable("node: deployments: the node has no rpm-ostree", permanent=True)
 
 
 def test_member_is_asked_again_at_the_end() -> None:
@@ -181,27 +119,3 @@ def test_entrances_are_by_address() -> None:
         "127.0.0.1:2381": ListenerAnswers(404, 0),
         "192.0.2.10:2379": ListenerAnswers(0, 0),
     }
-
-
-def test_start_is_counted_from_when_the_image_was_there() -> None:
-    """By the kubelet's clock alone: from its first look, or from the image, whichever was later."""
-    pod = {
-        "status": {
-            "startTime": "2026-11-24T03:00:00Z",
-            "containerStatuses": [{"state": {"running": {"startedAt": "2026-11-24T03:00:09Z"}}}],
-        }
-    }
-    assert pods.starting_seconds(pod, []) == 9
-    pulled = [{"reason": "Pulled", "lastTimestamp": "2026-11-24T03:00:07Z"}]
-    assert pods.starting_seconds(pod, pulled) == 2
-
-
-def test_pod_without_an_image_is_told_from_others() -> None:
-    """Refused, or asked for and silent; a pod that nobody has begun with has another cause."""
-    refused = {
-        "status": {"containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull"}}}]}
-    }
-    assert pods.is_pulling(refused, [])
-    assert pods.is_pulling({}, [{"reason": "Scheduled"}, {"reason": "Pulling"}])
-    assert not pods.is_pulling({}, [{"reason": "Pulling"}, {"reason": "Pulled"}])
-    assert not pods.is_pulling({}, [{"reason": "Scheduled"}])

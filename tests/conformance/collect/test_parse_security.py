@@ -17,7 +17,7 @@ from conformance.facts.security import (
     RuntimeView,
 )
 from conformance.outcome import Unavailable
-from tests.conformance.test_sections import framed, view
+from tests.conformance.collect.sections import framed, view
 
 PORT = """\
 api address 192.0.2.10:6443
