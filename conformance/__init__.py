@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Is this Kubernetes cluster sound? A pytest suite that needs only a kubeconfig.
 
-Collect once, judge many: probes on every node gather facts (`collect`, `probe/collect.sh`), small
-tests judge them (`test_os` … `test_services`). The package imports nothing of its neighbours, so it
-can be taken to any cluster.
+Collect once, judge many: probes on every node gather facts (`collect`), and small checks judge them
+(`tests`). The package imports no other package of this repository, so it can be taken to any
+cluster.
 """

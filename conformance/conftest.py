@@ -13,27 +13,28 @@ from typing import Any
 
 import pytest
 
-from conformance import deadline, options, outputs, overview, rounds, rules
+from conformance import cis_rules, deadline, layers, options
 from conformance import session as run_session
-from conformance.expectation import Expectation
-from conformance.facts import Facts
-from conformance.governance import IdleConnection
-from conformance.live import Live
-from conformance.outputs import Outputs
-from conformance.recorder import Recorder, describe
-from conformance.results import Writer
-from conformance.roster import is_control
+from conformance.deploy.live import RunHandle
+from conformance.facts.cluster_resources import IdleConnection
+from conformance.facts.expected import Expectation
+from conformance.facts.model import Facts
+from conformance.outcome import CheckFailed, InconclusiveError, value_or_skip
+from conformance.report import cluster, files
+from conformance.report.files import OutputFiles
+from conformance.results.recorder import Recorder, describe
+from conformance.results.records import Writer
 from conformance.session import Session
-from conformance.verdict import BrokenError, CouldNotAskError, known
+from conformance.soak import driver
 
 MOST_WORKERS = 4  # tests mostly wait; more processes only cost their start
 LONGEST = "test_endpoints_follow"  # the test that waits longest; others fill the time beside it
 
-verdicts = pytest.StashKey["Verdicts"]()
+verdicts = pytest.StashKey["VerdictCounter"]()
 epilogue = pytest.StashKey[list[str]]()
 recorder = pytest.StashKey[Recorder]()
 timings = pytest.StashKey[dict[str, float]]()
-wanted = pytest.StashKey[Outputs]()
+wanted = pytest.StashKey[OutputFiles]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name the layers as markers, show reasons of skips, and share work as fits short tests."""
-    for layer, meaning in options.LAYERS.items():
+    for layer, meaning in layers.LAYERS.items():
         config.addinivalue_line("markers", f"{layer}: {meaning}")
     config.addinivalue_line("markers", "thorough: takes seconds of its own; not in a --quick run")
     config.addinivalue_line("markers", "disruptive: breaks something for a while; --disruptive")
@@ -55,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "worksteal"
     config.stash[epilogue] = []
-    config.stash[verdicts] = Verdicts()
+    config.stash[verdicts] = VerdictCounter()
     config.pluginmanager.register(config.stash[verdicts])
     config.stash[timings] = {}
     config.stash[recorder] = Recorder()
@@ -77,20 +78,20 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """
     if getattr(config.option, "disruptive", False) and hasattr(config.option, "numprocesses"):
         config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
-    plan = rounds.planned(config)
+    plan = driver.planned(config)
     if plan is None:
         return None
-    to = outputs.wanted(config)
-    driver = rounds.driver(plan, options.settings(config), config)
-    status = driver.drive()
-    if driver.rounds:
-        told = driver.told()
-        for line in rounds.in_words(told):
-            driver.say(line)
-        if driver.shown:
-            for line in outputs.write(to, driver.shown, told):
-                driver.say(line)
-            outputs.complete_junit(to, driver.shown)
+    to = files.wanted(config)
+    soak = driver.driver(plan, options.settings(config), config)
+    status = soak.drive()
+    if soak.rounds:
+        told = soak.summary()
+        for line in driver.in_words(told):
+            soak.say(line)
+        if soak.shown:
+            for line in files.write(to, soak.shown, told):
+                soak.say(line)
+            files.complete_junit(to, soak.shown)
     return status
 
 
@@ -113,13 +114,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job tidies up, too
     try:
         part.start()
-    except CouldNotAskError as problem:
+    except InconclusiveError as problem:
         _tell(config, pytest.ExitCode.USAGE_ERROR, problem=str(problem))
         raise pytest.UsageError(f"the run could not begin: {problem}") from None
 
 
 def _begin_results(part: Session, config: pytest.Config) -> None:
-    config.stash[wanted] = outputs.wanted(config)
+    config.stash[wanted] = files.wanted(config)
     kept = config.stash[recorder]
     if part.settings.results:
         kept.writer = Writer(part.settings.results)
@@ -130,7 +131,7 @@ def _begin_results(part: Session, config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a parallel worker about the run."""
-    node.workerinput["conformance"] = json.dumps(run_session.of(node.config).told())
+    node.workerinput["conformance"] = json.dumps(run_session.of(node.config).worker_payload())
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -154,7 +155,7 @@ def _tell(config: pytest.Config, status: int, **footer: Any) -> None:
     if kept.footer or wanted not in config.stash:
         return
     kept.end(status, **footer, seconds=config.stash[timings])
-    config.stash[epilogue] += outputs.write(config.stash[wanted], kept.recording)
+    config.stash[epilogue] += files.write(config.stash[wanted], kept.recording)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -166,7 +167,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             sys.stderr.write(f"conformance: {line}\n")
         _tell(config, pytest.ExitCode.INTERNAL_ERROR, notes=[*config.stash[epilogue]])
     if wanted in config.stash and config.stash[recorder].footer:
-        outputs.complete_junit(config.stash[wanted], config.stash[recorder].recording)
+        files.complete_junit(config.stash[wanted], config.stash[recorder].recording)
 
 
 def _end(part: Session, config: pytest.Config) -> bool:
@@ -176,15 +177,15 @@ def _end(part: Session, config: pytest.Config) -> bool:
     if part.save():
         said.append(f"facts kept in {part.settings.save}")
     if found := part.collected():
-        shown = overview.of(found, part.expected)
+        shown = cluster.of(found, part.expected)
         config.stash[recorder].cluster = dataclasses.asdict(shown)
         config.stash[timings] |= found.seconds
     remains: list[str] = []
-    if part.life:
-        said += [f"swept namespace {name}: {why}" for name, why in part.life.swept.items()]
-        remains = part.life.end(part.settings.patience)
+    if part.lifecycle:
+        said += [f"swept namespace {name}: {why}" for name, why in part.lifecycle.swept.items()]
+        remains = part.lifecycle.end(part.settings.patience)
         said += [f"LEFT BEHIND: {what}" for what in remains]
-        config.stash[timings] |= part.life.seconds
+        config.stash[timings] |= part.lifecycle.seconds
         took = (f"{what} {seconds:.1f} s" for what, seconds in config.stash[timings].items())
         said.append(", ".join(took))
     part.close()
@@ -227,8 +228,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "host,api_server": [pytest.param(n, u, id=f"{n}->{u}") for n in names for u in _apis(part)]
         or [_skip("nobody says where the API servers are", 2)],
         "tls_port": _tls_ports(part),
-        "host,program": _pairs(_control_nodes(part), rules.PROGRAMS),
-        "host,service": _pairs(_control_nodes(part), rules.UNPRIVILEGED),
+        "host,program": _pairs(_control_nodes(part), cis_rules.PROGRAMS),
+        "host,service": _pairs(_control_nodes(part), cis_rules.UNPRIVILEGED),
         "host,file_rule": _file_rules(part),
         "expected_node": list(part.expected.nodes) or [_skip("no --expect names the nodes")],
         "source,target": pairs or [_skip("there is only one node", 2)],
@@ -242,7 +243,7 @@ def _etcd_nodes(part: Session) -> list[Any]:
     """Where etcd should run: as expected, else on the nodes of the control plane, else anywhere."""
     endpoints = part.expected.etcd.get("endpoints", [])
     expected = [n.name for n in part.nodes if any(f"//{n.address}:" in url for url in endpoints)]
-    control = [node.name for node in part.nodes if is_control(node)]
+    control = [node.name for node in part.nodes if node.is_control]
     return expected or control or [node.name for node in part.nodes]
 
 
@@ -252,7 +253,7 @@ def _control_nodes(part: Session) -> list[Any]:
     return [
         node.name
         for node in part.nodes
-        if roles.get(node.name, "control" if is_control(node) else "worker") == "control"
+        if roles.get(node.name, "control" if node.is_control else "worker") == "control"
     ]
 
 
@@ -285,7 +286,7 @@ def _file_rules(part: Session) -> list[Any]:
     return [
         pytest.param(node.name, rule, id=f"{node.name}-{rule.name}")
         for node in part.nodes
-        for rule in rules.FILES
+        for rule in cis_rules.FILES
         if node.name in control or not rule.control
     ]
 
@@ -306,7 +307,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     disrupts, if it is wanted at all.
     """
     _leave_out(config, items)
-    order = list(options.LAYERS)
+    order = list(layers.LAYERS)
 
     def place(item: pytest.Item) -> tuple[bool, bool, bool, int]:
         storeys = [order.index(mark.name) for mark in item.iter_markers() if mark.name in order]
@@ -345,11 +346,11 @@ def pytest_runtest_makereport(
     """Failures as their own few lines, could-not-ask as an error, skips as failures if strict."""
     report = yield
     problem = call.excinfo.value if call.excinfo else None
-    if call.excinfo and isinstance(problem, BrokenError | CouldNotAskError):
+    if call.excinfo and isinstance(problem, CheckFailed | InconclusiveError):
         shown: Any = call.excinfo.getrepr(style="value")
         shown.reprcrash.message = getattr(problem, "headline", str(problem).partition("\n")[0])
         report.longrepr = shown
-    if isinstance(problem, CouldNotAskError) and report.when == "call":
+    if isinstance(problem, InconclusiveError) and report.when == "call":
         report.when = "setup"  # pytest counts what fails there as errors, not as failures
     if report.skipped and item.config.option.strict and not _may_skip(item, report):
         report.outcome = "failed"
@@ -395,7 +396,7 @@ def _until_deadline(item: pytest.Item) -> AbstractContextManager[None]:
     return deadline.before(part.begun + part.settings.deadline, part.settings.deadline)
 
 
-class Verdicts:
+class VerdictCounter:
     """Counts the verdicts about the cluster; skips and could-not-asks are none."""
 
     def __init__(self) -> None:
@@ -422,7 +423,7 @@ def expected(request: pytest.FixtureRequest) -> Expectation:
 
 
 @pytest.fixture(scope="session")
-def live(request: pytest.FixtureRequest) -> Live:
+def live(request: pytest.FixtureRequest) -> RunHandle:
     """The living cluster, with the run's own pods and services on it."""
     return run_session.of(request.config).live()
 
@@ -430,4 +431,4 @@ def live(request: pytest.FixtureRequest) -> Live:
 @pytest.fixture(scope="session")
 def idle(request: pytest.FixtureRequest) -> IdleConnection:
     """What became of a connection to the API that nobody used for a while."""
-    return known(run_session.of(request.config).rested())
+    return value_or_skip(run_session.of(request.config).rested())

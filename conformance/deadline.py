@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from conformance.verdict import CouldNotAskError
+from conformance.outcome import InconclusiveError
 
 LEAST = 0.01  # seconds; an alarm in none at all would be no alarm
 
@@ -23,18 +23,18 @@ def before(moment: float, seconds: float) -> Iterator[None]:
     """The block, if it ends before a moment (seconds since the epoch).
 
     Raises:
-        CouldNotAskError: at that moment, or at once if it is over. `seconds` is what is told.
+        InconclusiveError: at that moment, or at once if it is over. `seconds` is what is told.
     """
     message = f"the run's deadline of {seconds:.0f} s has passed (--deadline)"
     left = moment - time.time()
     if left <= 0:
-        raise CouldNotAskError(message)
+        raise InconclusiveError(message)
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def ring(_signal: int, _frame: FrameType | None) -> None:
-        raise CouldNotAskError(message)
+        raise InconclusiveError(message)
 
     usual = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, max(left, LEAST))

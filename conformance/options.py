@@ -9,21 +9,13 @@ from typing import Any
 
 import pytest
 
-from conformance import expectation, facts
+from conformance.facts import expected as expectation
+from conformance.facts import serialization
 
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
-LAYERS = {
-    "os": "the nodes: present, Ready, sound",
-    "runtime": "containers run, and answer exec and logs",
-    "kvstore": "etcd: healthy, agreed, closed to strangers",
-    "network": "pods reach each other, and every node knows how",
-    "orchestration": "the scheduler places pods where it must, and nowhere else",
-    "services": "services and names answer on every node",
-    "hardening": "closed to strangers: doors, rights, files, certificates, what is written down",
-}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the user asked for. `patience` bounds every wait, in seconds.
 
@@ -124,9 +116,9 @@ def settings(config: pytest.Config) -> Settings:
             raise pytest.UsageError(f"--replay {replay}: no such file")
         expected = expectation.read(Path(option.expect)) if option.expect else None
         if expected is None and replay:
-            expected = facts.load(replay).expected
+            expected = serialization.load(replay).expected
         expectation.understand(expected, "in the replayed facts")
-    except (expectation.ExpectationError, facts.FactsError) as problem:
+    except (expectation.ExpectationError, serialization.FactsError) as problem:
         raise pytest.UsageError(str(problem)) from None
     if option.patience <= 0:
         raise pytest.UsageError(f"--patience {option.patience:g}: give seconds, more than 0")

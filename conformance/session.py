@@ -16,32 +16,38 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from conformance import expectation, facts, idle, options, preflight, roster, stage
-from conformance.cluster import ANSWER_SECONDS, REACH_SECONDS, Cluster, reach
-from conformance.collect import collect
-from conformance.expectation import Expectation
-from conformance.facts import Facts, NodeStatus, from_plain
-from conformance.governance import IdleConnection
-from conformance.live import Live
-from conformance.making import ALL_OF_IT, Made
+from conformance import options
+from conformance.api import core_resources
+from conformance.api.client import ANSWER_SECONDS, REACH_SECONDS, Cluster, reach
+from conformance.collect.collector import collect
+from conformance.deploy import idle_connection, preflight
+from conformance.deploy.creation import COMPLETE, CreationResult
+from conformance.deploy.lifecycle import HASTE_SECONDS, RunLifecycle, plan
+from conformance.deploy.live import RunHandle
+from conformance.deploy.pod_monitor import PodMonitor
+from conformance.facts import expected as expectation
+from conformance.facts import serialization
+from conformance.facts.cluster_resources import IdleConnection
+from conformance.facts.expected import Expectation
+from conformance.facts.model import Facts, NodeStatus
+from conformance.facts.serialization import from_plain
+from conformance.manifests import base
 from conformance.options import Settings
-from conformance.outlook import Outlook
-from conformance.run import HASTE_SECONDS, Life, plan
-from conformance.verdict import CouldNotAskError, Unasked
+from conformance.outcome import InconclusiveError, Unavailable
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Session:
     """One process's part in the run; `shared` is a directory that all its processes see."""
 
     settings: Settings
-    run: stage.Run
+    run: base.Run
     shared: Path | None = None
     begun: float = 0.0
     cluster: Cluster | None = None
-    life: Life | None = None
-    resting: idle.Watch | None = None
-    made: Made = ALL_OF_IT
+    lifecycle: RunLifecycle | None = None
+    resting: idle_connection.IdleConnectionMonitor | None = None
+    creation: CreationResult = COMPLETE
     notices: list[str] = field(default_factory=list)
     closed: bool = False
     _facts: Facts | None = field(default=None, repr=False)
@@ -64,24 +70,26 @@ class Session:
         """Controller only: make everything the tests look at."""
         assert self.cluster is not None
         self.begun = time.time()
-        self.life = Life(self.cluster, self.run)
+        self.lifecycle = RunLifecycle(cluster=self.cluster, run=self.run)
         if self.shared:
-            self.resting = idle.Watch(self.cluster, self.shared, self.settings.idle)
+            self.resting = idle_connection.IdleConnectionMonitor(
+                self.cluster, self.shared, self.settings.idle
+            )
             self.resting.begin()
-        self.life.begin()
-        self.made = self.life.made
-        if self.made.broken:
-            broken = f"{self.made.broken}; {roster.unreadiness(self.cluster)}"
-            self.made = Made(broken=broken)
+        self.lifecycle.begin()
+        self.creation = self.lifecycle.creation
+        if self.creation.broken:
+            broken = f"{self.creation.broken}; {core_resources.unreadiness(self.cluster)}"
+            self.creation = CreationResult(broken=broken)
             self.notices.append(broken)
-        for name, refusal in self.made.refused.items():
+        for name, refusal in self.creation.rejected.items():
             self.notices.append(f"refused: {name}: {refusal.message}")
 
     def facts(self) -> Facts:
         """The facts, collected by whichever process asks first.
 
         Raises:
-            CouldNotAskError: if collecting failed, now or in another process.
+            InconclusiveError: if collecting failed, now or in another process.
         """
         if self._facts is None:
             self._facts = self._replayed() if self.settings.replay else self._collected()
@@ -93,50 +101,54 @@ class Session:
         try:
             if self.settings.replay:
                 return self._replayed()
-            return facts.load(kept) if kept and kept.exists() else None
-        except facts.FactsError:
+            return serialization.load(kept) if kept and kept.exists() else None
+        except serialization.FactsError:
             return None
 
-    def live(self) -> Live:
+    def live(self) -> RunHandle:
         """The cluster, for active tests; a recording has none, so they are skipped."""
         if self.settings.replay:
             pytest.skip("needs a living cluster, and this is a recording")
-        if self.made.broken:
-            raise CouldNotAskError(self.made.broken)
-        outlook = Outlook(self._cluster(), self.run)
+        if self.creation.broken:
+            raise InconclusiveError(self.creation.broken)
+        monitor = PodMonitor(self._cluster(), self.run)
         patience = self.settings.patience
-        return Live(self._cluster(), self.run, self.begun, patience, outlook, self.made)
+        return RunHandle(
+            cluster=self._cluster(),
+            run=self.run,
+            begun=self.begun,
+            patience=patience,
+            pod_monitor=monitor,
+            creation=self.creation,
+        )
 
-    def rested(self) -> IdleConnection | Unasked:
+    def rested(self) -> IdleConnection | Unavailable:
         """What became of the connection that rests; waits until it was asked.
 
         Raises:
-            CouldNotAskError: if nobody asks it.
+            InconclusiveError: if nobody asks it.
         """
         if self.settings.replay:
             return self.facts().idle
         assert self.shared is not None
         left = self.begun + self.settings.idle - time.time()
-        return idle.result(self.shared, max(left, 0.0) + 2 * idle.ANSWER_SECONDS)
+        return idle_connection.result(
+            self.shared, max(left, 0.0) + 2 * idle_connection.ANSWER_SECONDS
+        )
 
     def save(self) -> bool:
         """Controller only: keep what is known at the end, if that was asked for; False if not."""
         kept = self.shared / "facts.json" if self.shared else None
         if not self.settings.save or not self.shared or not kept or not kept.exists():
             return False
-        known = replace(facts.load(kept), idle=idle.read(self.shared))
-        facts.write(self.settings.save, facts.dump(known))
+        known = replace(serialization.load(kept), idle=idle_connection.read(self.shared))
+        serialization.write(self.settings.save, serialization.dump(known))
         return True
 
-    def told(self) -> dict[str, Any]:
+    def worker_payload(self) -> dict[str, Any]:
         """What a worker has to know, as plain JSON."""
-        made = {"run": asdict(self.run), "made": asdict(self.made)}
-        return {**made, "shared": str(self.shared), "begun": self.begun}
-
-    def asking_seconds(self) -> dict[str, float]:
-        """How long collecting took, if this run collected."""
-        kept = self.shared / "facts.json" if self.shared else None
-        return facts.load(kept).seconds if kept and kept.exists() else {}
+        parts = {"run": asdict(self.run), "creation": asdict(self.creation)}
+        return {**parts, "shared": str(self.shared), "begun": self.begun}
 
     def close(self) -> None:
         """Controller only: forget what the processes shared."""
@@ -149,31 +161,31 @@ class Session:
     def _cluster(self) -> Cluster:
         if self.cluster is None:
             self.cluster = Cluster(self.settings.kubeconfig)
-        if self.made.broken:
+        if self.creation.broken:
             self.cluster.answer_seconds = HASTE_SECONDS
         return self.cluster
 
     def _replayed(self) -> Facts:
         assert self.settings.replay is not None
-        return facts.load(self.settings.replay)
+        return serialization.load(self.settings.replay)
 
     def _collected(self) -> Facts:
         assert self.shared is not None
         kept, failed = self.shared / "facts.json", self.shared / "problem"
         with FileLock(self.shared / "lock"):
             if failed.exists():
-                raise CouldNotAskError(failed.read_text())
+                raise InconclusiveError(failed.read_text())
             if not kept.exists():
                 try:
-                    kept.write_text(facts.dump(self._collect()))
-                except CouldNotAskError as problem:
+                    kept.write_text(serialization.dump(self._collect()))
+                except InconclusiveError as problem:
                     failed.write_text(f"no facts: {problem}")
                     raise
-        return facts.load(kept)
+        return serialization.load(kept)
 
     def _collect(self) -> Facts:
         patience = max(self.begun + self.settings.patience - time.time(), 1.0)
-        found = collect(self._cluster(), self.run, self.expected, patience, self.made)
+        found = collect(self._cluster(), self.run, self.expected, patience, self.creation)
         return replace(found, expected=self.settings.expected)
 
 
@@ -185,7 +197,9 @@ def open_controller(settings: Settings) -> Session:
     """
     try:
         if settings.replay:
-            return Session(settings, recorded(facts.load(settings.replay), settings.image))
+            return Session(
+                settings=settings, run=recorded(serialization.load(settings.replay), settings.image)
+            )
         begun = time.monotonic()
         cluster, _ = reach(settings.kubeconfig)
         left = REACH_SECONDS - (time.monotonic() - begun)
@@ -193,25 +207,42 @@ def open_controller(settings: Settings) -> Session:
         found = preflight.look(cluster, expectation.understand(settings.expected, ""))
         cluster.answer_seconds = ANSWER_SECONDS
         run = plan(found, settings.image, settings.quick)
-    except (CouldNotAskError, facts.FactsError) as problem:
+    except (InconclusiveError, serialization.FactsError) as problem:
         raise pytest.UsageError(str(problem)) from None
     shared = Path(tempfile.mkdtemp(prefix="conformance-"))
     notices = [f"the API does not tell its nodes: {found.broken}"] if found.broken else []
-    return Session(settings, run, shared, cluster=cluster, notices=notices + found.obstacles())
+    return Session(
+        settings=settings,
+        run=run,
+        shared=shared,
+        cluster=cluster,
+        notices=notices + found.obstacles(),
+    )
 
 
-def recorded(found: Facts, image: str) -> stage.Run:
+def recorded(found: Facts, image: str) -> base.Run:
     """The run that a recording is of, as far as tests are spread by it."""
     nodes = list(found.nodes.values())
-    servers = [] if isinstance(found.api_servers, Unasked) else found.api_servers
-    return stage.Run("replay", image, nodes, servers or roster.with_control([], nodes))
+    servers = [] if isinstance(found.api_servers, Unavailable) else found.api_servers
+    return base.Run(
+        id="replay",
+        image=image,
+        nodes=nodes,
+        api_servers=servers or core_resources.with_control([], nodes),
+    )
 
 
 def open_worker(settings: Settings, told: dict[str, Any]) -> Session:
     """Join the run that the controller began."""
-    run = from_plain(stage.Run, told["run"])
-    made = from_plain(Made, told["made"])
-    return Session(settings, run, Path(told["shared"]), told["begun"], made=made)
+    run = from_plain(base.Run, told["run"])
+    creation = from_plain(CreationResult, told["creation"])
+    return Session(
+        settings=settings,
+        run=run,
+        shared=Path(told["shared"]),
+        begun=told["begun"],
+        creation=creation,
+    )
 
 
 def of(config: pytest.Config) -> Session:

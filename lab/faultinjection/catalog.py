@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from conformance.detects import FAULTS
-from conformance.options import LAYERS
+from conformance.faults import FAULTS
+from conformance.layers import LAYERS
 
 KINDS = {
     "real": "the fault itself is put into the cluster",
@@ -21,7 +21,7 @@ KINDS = {
     "replayed": "recorded facts are altered; no cluster is broken",
 }
 NEEDS = ("any", "quorum", "docker")
-SUITE = Path(inspect.getfile(importlib.import_module("conformance"))).parent
+SUITE = Path(inspect.getfile(importlib.import_module("conformance.tests"))).parent
 FOLDER = Path(__file__).parent / "faults"
 
 
@@ -152,7 +152,7 @@ def _named(mark: ast.expr) -> list[str]:
     """The faults of `@detects("…", "…")`; other marks name none."""
     if not isinstance(mark, ast.Call) or ast.unparse(mark.func) not in (
         "detects",
-        "detects.detects",
+        "faults.detects",
     ):
         return []
     return [str(ast.literal_eval(word)) for word in mark.args]

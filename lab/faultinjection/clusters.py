@@ -3,7 +3,7 @@
 
 import os
 
-from conformance import expectation
+from conformance.facts import expected
 from lab.faultinjection.catalog import Fault
 from lab.faultinjection.context import Context
 from lab.faultinjection.journal import Journal
@@ -74,6 +74,6 @@ def read(name: str) -> Cluster:
     """
     file = controller.STATE / name / "expect.json"
     try:
-        return Cluster(name, expectation.read(file))
-    except expectation.ExpectationError as problem:
+        return Cluster(name, expected.read(file))
+    except expected.ExpectationError as problem:
         raise NoClusterError(f"no cluster {name!r}: {problem}") from None

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from conformance.detects import FAULTS
+from conformance.faults import FAULTS
 from lab.faultinjection import catalog, clusters, recordings, report, runner
 from lab.faultinjection.campaign import Campaign
 from lab.faultinjection.catalog import KINDS

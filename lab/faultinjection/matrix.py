@@ -4,8 +4,8 @@
 import html
 from collections.abc import Iterable
 
-from conformance.detects import FAULTS
-from conformance.options import LAYERS
+from conformance.faults import FAULTS
+from conformance.layers import LAYERS
 from lab.faultinjection.catalog import KINDS, Check, Fault
 from lab.faultinjection.recordings import Trial
 

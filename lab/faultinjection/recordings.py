@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance import facts
-from conformance.detects import FAULTS
+from conformance.facts import serialization
+from conformance.faults import FAULTS
 
 FOLDER = Path(__file__).parents[2] / "tests" / "conformance" / "recorded"
 SOUND = FOLDER / "sound"
@@ -36,7 +36,7 @@ class Trial:
 
 def sound(cluster: str) -> dict[str, Any]:
     """The facts of a sound cluster, as plain JSON."""
-    return dict(facts.read(SOUND / f"{cluster}.json.gz"))
+    return dict(serialization.read(SOUND / f"{cluster}.json.gz"))
 
 
 def records(folder: Path) -> dict[str, dict[str, Any]]:
@@ -89,5 +89,5 @@ def publishable(folder: Path) -> Iterable[Path]:
 
 
 def _pack(source: Path, target: Path) -> Path:
-    facts.write(target, source.read_text())
+    serialization.write(target, source.read_text())
     return target

@@ -4,8 +4,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.results import ERROR, FAILED, PASSED, Recording, Result, ResultsError
-from conformance.results import read as read_recording
+from conformance.results.records import ERROR, FAILED, PASSED, Recording, Result, ResultsError
+from conformance.results.records import read as read_recording
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ def ended(test: Result) -> float:
 
 def address(test: Result) -> str:
     """By what pytest finds the test's check again."""
-    return f"conformance/{test.test.partition('[')[0].rpartition('conformance/')[2]}"
+    return f"conformance/tests/{test.test.partition('[')[0]}"
 
 
 def read(path: Path) -> list[Result]:

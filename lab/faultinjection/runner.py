@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from conformance.results import FAILED, PASSED
+from conformance.results.records import FAILED, PASSED
 from lab.faultinjection import catalog, recordings, suite, verdict
 from lab.faultinjection.catalog import Fault
 from lab.faultinjection.context import WHOLE_CLUSTER, Context, Victims

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from conformance.results import Result
+from conformance.results.records import Result
 from lab.faultinjection.catalog import Fault
 from lab.faultinjection.context import Victims
 from lab.faultinjection.results import Results, said

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.conformance import healthy
-from tests.conformance.conftest import Verdicts
+from tests.conformance.conftest import SuiteRun
 
 Json = dict[str, Any]
-Replay = Callable[..., Verdicts]
+Replay = Callable[..., SuiteRun]
 Alter = Callable[[Json], None]
 
 

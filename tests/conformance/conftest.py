@@ -17,8 +17,8 @@ SUITE = Path(conformance.__file__).parent
 Json = dict[str, Any]
 
 
-@dataclass(eq=False)
-class Verdicts:
+@dataclass(eq=False, kw_only=True)
+class SuiteRun:
     """What a run of the suite came to: reports by outcome, the exit status, all that it printed."""
 
     passed: list[str] = field(default_factory=list)
@@ -41,9 +41,9 @@ class Verdicts:
             self.passed.append(name)
 
 
-def run_suite(*arguments: str | Path) -> Verdicts:
+def run_suite(*arguments: str | Path) -> SuiteRun:
     """Run `pytest conformance/ ARGUMENTS` in this process."""
-    verdicts, printed = Verdicts(), io.StringIO()
+    verdicts, printed = SuiteRun(), io.StringIO()
     # Without what only costs time here: each run is a whole session.
     idle = ("cacheprovider", "logging", "unraisableexception")
     own = [*(f"-pno:{plugin}" for plugin in idle), "--rootdir", str(SUITE.parent), "-s"]
@@ -68,10 +68,10 @@ def kubeconfig(path: Path, server: str) -> Path:
 
 
 @pytest.fixture
-def replay(tmp_path: Path) -> Callable[..., Verdicts]:
+def replay(tmp_path: Path) -> Callable[..., SuiteRun]:
     """Judge facts, given as plain JSON; further arguments go to pytest."""
 
-    def judge(facts: Json, *arguments: str | Path) -> Verdicts:
+    def judge(facts: Json, *arguments: str | Path) -> SuiteRun:
         file = tmp_path / "facts.json"
         file.write_text(json.dumps(facts))
         return run_suite("--replay", file, *arguments)

@@ -24,7 +24,7 @@ COLLECTIONS = {
 UNREADY = (500, "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class FakeApi:
     """Objects by path; kinds it refuses; namespaces it never lets go; calls and their credentials.
 

@@ -11,7 +11,7 @@ from typing import Any
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Node:
     """What makes a node different from others."""
 
@@ -34,7 +34,8 @@ Nodes = dict[str, Node]
 def _node(index: int, role: str, address: str, **rest: str) -> Node:
     mac = f"aa:00:00:00:00:{index:02d}"
     rest = {"group": "control"} | rest if role == "control" else rest
-    return Node(role, f"192.0.2.{address}", f"10.244.{index}", mac, **rest)
+    subnet = f"10.244.{index}"
+    return Node(role=role, address=f"192.0.2.{address}", subnet=subnet, mac=mac, **rest)
 
 
 NODES: Nodes = {

@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from conformance import facts_format
+from conformance.facts import schema
 from lab.faultinjection import report
 
 REFERENCE = Path(__file__).parents[2] / "doc" / "reference"
@@ -21,12 +21,12 @@ def compare(path: Path, text: str) -> None:
 
 def test_facts_page() -> None:
     """The format's page has every dataclass with all its fields."""
-    compare(REFERENCE / "facts.rst", facts_format.page())
+    compare(REFERENCE / "facts.rst", schema.page())
 
 
 def test_facts_schema() -> None:
     """So has the schema beside it."""
-    text = json.dumps(facts_format.schema(), indent=1) + "\n"
+    text = json.dumps(schema.schema(), indent=1) + "\n"
     compare(REFERENCE / "facts.schema.json", text)
 
 

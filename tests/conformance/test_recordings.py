@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance import facts as facts_files
-from conformance.results import Result
+from conformance.facts import serialization
+from conformance.results.records import Result
 from lab.faultinjection import catalog, recordings, results, verdict
 from lab.faultinjection.context import Victims
 from lab.faultinjection.results import Results
@@ -75,6 +75,6 @@ def test_fault_is_seen_in_altered_facts(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", [*SOUND, *FAULTY], ids=stem)
 def test_recording_holds_no_secret(path: Path) -> None:
     """Kept facts may be shown to anybody: no key, certificate or token is in them."""
-    text = json.dumps(facts_files.read(path))
+    text = json.dumps(serialization.read(path))
     found = SECRET.search(text)
     assert not found, found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.stage import RUN_LABEL
+from conformance.manifests.base import RUN_LABEL
 from lab.faultinjection import clusters, suite
 from lab.faultinjection.results import Results
 from lab.harness import controller, health, power

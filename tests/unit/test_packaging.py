@@ -34,11 +34,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_holds_the_house(wheel: Path) -> None:
-    """Blocks, agent and schemas are in the wheel, as many as in the checkout."""
+    """Blocks, agent, schemas and the suite are in the wheel, as many as in the checkout."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     listed = subprocess.run(
-        ["git", "ls-files", "hot", "heatgen/schemas"],
+        ["git", "ls-files", "hot", "heatgen/schemas", "conformance"],
         cwd=ROOT, capture_output=True, check=True, text=True,
     )  # fmt: skip
     expected = {name for name in listed.stdout.split() if (ROOT / name).exists()}

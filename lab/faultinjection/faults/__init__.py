@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of `conformance.detects.FAULTS`, one small module each, named as they are.
+"""The faults of `conformance.faults.FAULTS`, one small module each, named as they are.
 
 What a module has to say:
 

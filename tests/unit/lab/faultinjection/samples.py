@@ -4,7 +4,7 @@
 from types import ModuleType
 from typing import Any
 
-from conformance.results import Result
+from conformance.results.records import Result
 from lab.faultinjection.catalog import Fault
 from lab.faultinjection.context import Victims
 
@@ -21,5 +21,11 @@ def fault(**said: Any) -> Fault:
 def result(check: str, outcome: str = "failed", said: str = "demo-worker-0: gone") -> Result:
     """How one test of a check ended."""
     return Result(
-        f"test_network.py::{check}[x]", check, "network", outcome, 0.1, said, f"{said}\n  seen  …"
+        test=f"test_flannel.py::{check}[x]",
+        check=check,
+        layer="network",
+        outcome=outcome,
+        seconds=0.1,
+        headline=said,
+        detail=f"{said}\n  seen  …",
     )

@@ -3,8 +3,8 @@
 
 import pytest
 
-from conformance import options
-from conformance.detects import FAULTS
+from conformance import layers
+from conformance.faults import FAULTS
 from lab.faultinjection import catalog
 
 
@@ -40,4 +40,4 @@ def test_checks_have_layers() -> None:
     """Every check of the suite is found, with the layer it belongs to."""
     found = catalog.checks()
     assert len(found) > 60
-    assert {check.layer for check in found.values()} == set(options.LAYERS)
+    assert {check.layer for check in found.values()} == set(layers.LAYERS)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from conformance import facts
+from conformance.facts import serialization
 from lab.faultinjection import matrix, recordings
 from lab.faultinjection.catalog import Check, Fault
 from lab.faultinjection.recordings import Trial
 
 CHECKS = {
-    name: Check(name, "test_network.py", "network", detects)
+    name: Check(name, "test_flannel.py", "network", detects)
     for name, detects in {
         "test_a": ("dns-down", "dns-slow"),
         "test_b": (),
@@ -107,7 +107,7 @@ def test_what_is_published(checkout: Path, tmp_path: Path) -> None:
     recordings.publish(folder)
     there = {str(path.relative_to(checkout)) for path in checkout.rglob("*.gz")}
     assert there == {"sound/demo.json.gz", "faults/dns-slow.json.gz", "faults/dns-down.json.gz"}
-    assert facts.read(checkout / "faults" / "dns-down.json.gz") == {"of": "dns-down"}
+    assert serialization.read(checkout / "faults" / "dns-down.json.gz") == {"of": "dns-down"}
     kept = recordings.trials()
     assert {name: trial.exact for name, trial in kept.items()} == {
         "stale-fdb": False, "dns-down": True, "dns-slow": True,

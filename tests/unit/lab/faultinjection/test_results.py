@@ -9,5 +9,5 @@ from tests.unit.lab.faultinjection.samples import result
 
 def test_where_a_check_is_found_again(tmp_path: Path) -> None:
     """After healing, pytest is told the checks that were red, whatever it was run on."""
-    assert results.address(result("test_a")) == "conformance/test_network.py::test_a"
+    assert results.address(result("test_a")) == "conformance/tests/test_flannel.py::test_a"
     assert results.read(tmp_path / "none.jsonl") == []

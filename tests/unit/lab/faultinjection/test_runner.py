@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.results import Result, Writer
+from conformance.results.records import Result, Writer
 from lab.faultinjection import catalog, recordings, runner, suite
 from lab.faultinjection.catalog import Fault
 from lab.faultinjection.context import Context, Victims
@@ -68,7 +68,7 @@ def test_a_trial_that_is_good(stage: Stage) -> None:
     stage.ran(result("test_a", "passed"))
     record = runner.run(stage.fault, stage.context, stage.folder)
     assert record.good
-    again = "vxlan-blocked.healed conformance/test_network.py::test_a"
+    again = "vxlan-blocked.healed conformance/tests/test_flannel.py::test_a"
     assert stage.did == ["inject", "vxlan-blocked", "heal", again]
     assert stage.context.journal.fault == ""
     assert "exact, green again; 1 declared red, 0 others" in record.line()
@@ -82,7 +82,7 @@ def test_a_stranger_that_does_not_stay_red(stage: Stage) -> None:
     stage.ran(result("test_b", "passed"), result("test_c"))
     stage.ran(result("test_a", "passed"), result("test_b", "passed"), result("test_c", "passed"))
     record = runner.run(stage.fault, stage.context, stage.folder)
-    file = "conformance/test_network.py"
+    file = "conformance/tests/test_flannel.py"
     again = f"vxlan-blocked.again {file}::test_b {file}::test_c"
     assert stage.did[:4] == ["inject", "vxlan-blocked", again, "heal"]
     assert {name: red.role for name, red in record.red.items()} == {
@@ -98,7 +98,7 @@ def test_what_does_not_become_green_is_told(stage: Stage) -> None:
     record = runner.run(stage.fault, stage.context, stage.folder)
     assert record.exact
     assert not record.good
-    assert "after healing: test_network.py::test_a[x]: demo-worker-0: for ever" in record.problems
+    assert "after healing: test_flannel.py::test_a[x]: demo-worker-0: for ever" in record.problems
     assert stage.context.journal.fault == "vxlan-blocked"
 
 
@@ -141,7 +141,7 @@ def test_a_run_is_judged_again(stage: Stage) -> None:
     again = runner.judge_again(fault(COMPANIONS={"test_b": "why"}), folder)
     assert again.exact
     assert not again.green
-    assert again.problems == ["after healing: test_network.py::test_a[x]: demo-worker-0: gone"]
+    assert again.problems == ["after healing: test_flannel.py::test_a[x]: demo-worker-0: gone"]
 
 
 def test_a_fault_may_be_kept(stage: Stage) -> None:

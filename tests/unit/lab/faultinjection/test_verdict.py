@@ -3,7 +3,7 @@
 
 import pytest
 
-from conformance.results import Result
+from conformance.results.records import Result
 from lab.faultinjection import verdict
 from lab.faultinjection.catalog import Fault
 from lab.faultinjection.context import WHOLE_CLUSTER, Victims

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads what `probe/machine.sh` prints. Pure: text in, plain values out."""
+
+import json
+
+from conformance.collect.parse_security import by_label, moment
+from conformance.facts.machine import Deployment, Disk, Room, Validity
+
+
+def parse_clock(text: str) -> float:
+    """Seconds since the epoch."""
+    return float(text.strip())
+
+
+def parse_disks(text: str) -> dict[str, Disk]:
+    """Lines of PATH BLOCK-SIZE BLOCKS FREE INODES FREE-INODES."""
+    disks = {}
+    for line in text.splitlines():
+        path, *numbers = line.rsplit(" ", 5)
+        block, blocks, free, inodes, free_inodes = map(int, numbers)
+        disks[path] = Disk(Room(block * blocks, block * free), Room(inodes, free_inodes))
+    return disks
+
+
+def parse_validities(text: str) -> dict[str, Validity]:
+    """Lines of PATH KEY REST; what is no certificate told nothing."""
+    return {
+        path: Validity(lines["subject"], moment(lines["notBefore"]), moment(lines["notAfter"]))
+        for path, lines in by_label(text).items()
+    }
+
+
+def parse_deployments(text: str) -> list[Deployment]:
+    """`rpm-ostree status --json`."""
+    return [
+        Deployment(
+            str(each.get("version") or each.get("checksum", "")[:12]),
+            bool(each.get("booted")),
+            str(each.get("unlocked", "none")),
+        )
+        for each in json.loads(text)["deployments"]
+    ]

@@ -1,0 +1,584 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Prints what one node knows, as framed sections of plain text; conformance/collect/parse_node.py reads them.
+#
+#   collect.sh node RUN KEY=VALUE...   in the host probe: the host's network and processes, its root at /host
+#   collect.sh pod  RUN KEY=VALUE...   in the pod network's probe, which the first form enters: lines of
+#                                      answers only
+#
+# Keys, each may come again:
+#   peer=NODE,ADDRESS,POD         a node, its address, the address of its pod-network probe
+#   service=ADDRESS:PORT          a ClusterIP to ask          node_port=PORT   a NodePort to ask on every peer
+#   lookup=NAME                   a service to resolve, as NAME.NAMESPACE.svc
+#   unit=NAME                     a systemd unit to look at
+#   prefix=PATH                   where flannel keeps its network in etcd
+#   etcd=ENDPOINT                 where this node's etcd member answers, if it has one
+#   usual_etcd=ENDPOINT           where it would, if neither somebody nor its own flags say it
+#   quick=1                       leave out what takes long
+#   identity=CA,CERTIFICATE,KEY   files to speak to etcd with; the first that exists on the node is taken
+#   api=URL                       an API server to ask      own_api=URL      the one on this node, if any
+#   authority=CA                  the cluster's authority; the first that exists on the node is taken
+#   tls=LABEL,ADDRESS:PORT        a port of this node that should speak TLS: api, kubelet, etcd or peer
+#   program=NAME                  a program of the cluster   flag=NAME       a flag of theirs to tell
+#   tree=PATH                     files whose modes and owners to tell
+#   certificate=PATH              a certificate of this node to tell
+#   component=NAME                a program whose memory and open files to tell
+#   secret=NAMESPACE/NAME,VALUE   a Secret to look at in etcd, and the value that is in it
+#   neighbour=ADDRESS             another pod on this node
+#   direct=NODE,ADDRESS:PORT      a service whose only pod is on that node
+#   itself=ADDRESS:PORT           a service that leads the probe's pod to itself
+#   nobody=ADDRESS:PORT           a service without pods   sticky=ADDRESS:PORT   one that keeps its clients
+#   outside=PORT                  a NodePort that is answered by the pod of the very node that is asked
+#   server=ADDRESS                a name server to ask     ttl=yes          tell what is left of leases
+#
+# POSIX sh and busybox only; the node's own tools are reached by chroot, and may be absent. Every
+# command has a time limit. Each section is
+#   @@RUN begin NAME / output of the command / @@RUN end NAME STATUS LAST-LINE-OF-STDERR
+# with status 127 where the node has no such tool.
+set -u
+export LC_ALL=C
+
+mode=$1
+run=$2
+shift 2
+
+readonly FOLDERS='/opt/heatgen/bin /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /opt/bin'
+
+peers='' services='' node_ports='' lookups='' units='' identities='' etcd='' prefix=/coreos.com/network
+apis='' own_api='' usual_etcd='' quick='' authorities='' ports='' programs='' trees='' certificates='' secret=''
+components=''
+neighbour='' direct='' itself='' nobody='' sticky='' outside='' servers='' ttl=''
+# The flags that this script itself goes by.
+flags='etcd-cafile etcd-certfile etcd-keyfile etcd-endpoints etcd-prefix audit-log-path kubeconfig'
+flags="$flags cert-file key-file trusted-ca-file peer-cert-file peer-key-file peer-trusted-ca-file"
+flags="$flags advertise-client-urls initial-advertise-peer-urls"
+for argument in "$@"; do
+    value=${argument#*=}
+    case $argument in
+        peer=*) peers="$peers $value" ;;
+        service=*) services="$services $value" ;;
+        node_port=*) node_ports="$node_ports $value" ;;
+        lookup=*) lookups="$lookups $value" ;;
+        unit=*) units="$units $value" ;;
+        identity=*) identities="$identities $value" ;;
+        etcd=*) etcd=$value ;;
+        usual_etcd=*) usual_etcd=$value ;;
+        quick=*) quick=$value ;;
+        prefix=*) prefix=$value ;;
+        api=*) apis="$apis $value" ;;
+        own_api=*) own_api=$value ;;
+        authority=*) authorities="$authorities $value" ;;
+        tls=*) ports="$ports $value" ;;
+        program=*) programs="$programs $value" ;;
+        component=*) components="$components $value" ;;
+        flag=*) flags="$flags $value" ;;
+        tree=*) trees="$trees $value" ;;
+        certificate=*) certificates="$certificates $value" ;;
+        secret=*) secret=$value ;;
+        neighbour=*) neighbour=$value ;;
+        direct=*) direct="$direct $value" ;;
+        itself=*) itself=$value ;;
+        nobody=*) nobody=$value ;;
+        sticky=*) sticky=$value ;;
+        outside=*) outside=$value ;;
+        server=*) servers="$servers $value" ;;
+        ttl=*) ttl=$value ;;
+    esac
+done
+
+exec 3>&1
+asides=0
+
+# section NAME COMMAND...: frame the command's output, its exit status and why it failed.
+section() {
+    name=$1
+    shift
+    printf '@@%s begin %s\n' "$run" "$name" >&3
+    status=0
+    problem=$("$@" 2>&1 >&3) || status=$?
+    printf '\n@@%s end %s %s %s\n' "$run" "$name" "$status" "$(printf '%s' "$problem" | tail -n 1)" >&3
+}
+
+# aside COMMAND...: a command that makes sections, in the background; they come when they are gathered.
+aside() {
+    asides=$((asides + 1))
+    apart "$scratch/$asides" "$@" &
+}
+
+# apart FILE COMMAND...: its sections in a file, and a folder beside it for what it does aside itself.
+apart() {
+    exec 3>"$1"
+    scratch=$1.more
+    asides=0
+    mkdir "$scratch"
+    shift
+    "$@"
+}
+
+# gather: wait for all that goes on aside, and print its sections.
+gather() {
+    wait
+    while [ "$asides" -gt 0 ]; do
+        cat "$scratch/$asides" >&3
+        rm -r "${scratch:?}/$asides" "$scratch/$asides.more"
+        asides=$((asides - 1))
+    done
+}
+
+# host_path TOOL: where the node has it. A full path it must be: given a bare name, busybox would run
+# its own applet of that name. A link may lead to a place that only exists inside the chroot.
+host_path() {
+    for folder in $FOLDERS; do
+        if [ -e "/host$folder/$1" ] || [ -L "/host$folder/$1" ]; then
+            echo "$folder/$1"
+            return 0
+        fi
+    done
+    return 1
+}
+
+has() {
+    host_path "$1" >/dev/null
+}
+
+# within SECONDS TOOL ARGUMENT...: run one of the node's own tools, at most so long.
+within() {
+    limit=$1
+    tool=$(host_path "$2")
+    shift 2
+    timeout "$limit" chroot /host "$tool" "$@"
+}
+
+# host TOOL ARGUMENT...: the same, at most 5 seconds.
+host() {
+    within 5 "$@"
+}
+
+# inside TOOL ARGUMENT...: as host, but among the node's own mounts, where /proc is the node's, too.
+inside() {
+    tool=$(host_path "$1")
+    shift
+    timeout 6 nsenter -t 1 -m "$tool" "$@"
+}
+
+# on_host NAME TOOL ARGUMENT...: a section made by one of the node's tools, if it has it.
+on_host() {
+    name=$1
+    shift
+    if has "$1"; then section "$name" host "$@"; else absent "$name" "the node has no $1"; fi
+}
+
+absent() {
+    printf '@@%s begin %s\n\n@@%s end %s 127 %s\n' "$run" "$1" "$run" "$1" "$2" >&3
+}
+
+milliseconds() {
+    read -r up _ </proc/uptime
+    printf '%s0' "${up%.*}${up#*.}"
+}
+
+# process NAME: its id. The kernel keeps fifteen characters of a name.
+process() {
+    grep -lsx "$(printf '%.15s' "$1")" /proc/[0-9]*/comm | head -n 1 | sed 's#/proc/\([0-9]*\)/comm#\1#'
+}
+
+# tell_program NAME: its user and those of its flags that are asked for, as
+#   program NAME USER / flag NAME FLAG VALUE
+# A flag is given as -FLAG VALUE, -FLAG=VALUE, -FLAG, or as NAME_FLAG in the environment.
+tell_program() {
+    pid=$(process "$1")
+    [ -n "$pid" ] || return 0
+    id=$(sed -n 's/^Uid:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$pid/status")
+    user=$(awk -F: -v id="$id" '$3 == id { print $1; exit }' /host/etc/passwd)
+    printf 'program %s %s\n' "$1" "${user:-$id}"
+    variable=$(printf '%s_' "$1" | tr 'a-z-' 'A-Z_')
+    {
+        tr '\0' '\n' <"/proc/$pid/cmdline" | awk '
+            name != "" { value = /^-/ ? "true" : $0; print name, value; name = ""; if (value == $0) next }
+            /^-/ {
+                sub(/^--?/, "")
+                i = index($0, "=")
+                if (i) print substr($0, 1, i - 1), substr($0, i + 1)
+                else name = $0
+            }
+            END { if (name != "") print name, "true" }'
+        tr '\0' '\n' <"/proc/$pid/environ" | awk -v prefix="$variable" '
+            index($0, prefix) == 1 {
+                i = index($0, "=")
+                name = tolower(substr($0, length(prefix) + 1, i - length(prefix) - 1))
+                gsub("_", "-", name)
+                print name, substr($0, i + 1)
+            }'
+    } | awk -v program="$1" -v asked=" $flags " 'index(asked, " " $1 " ") { print "flag", program, $0 }'
+}
+
+tell_programs() {
+    for program in $programs; do tell_program "$program"; done
+}
+
+# flag_of PROGRAM FLAG: the value it was given; nothing if it was given none.
+flag_of() {
+    printf '%s\n' "$told_programs" | sed -n "s/^flag $1 $2 //p" | head -n 1
+}
+
+# ---- asking the network: one line an answer, everything at once ----
+
+# echoes OUTPUT: SENT RECEIVED, as ping tells them. Busybox's may tell it twice, if the time for the next
+# request comes while it ends.
+echoes() {
+    printf '%s\n' "$1" |
+        sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\)\( packets\)* received.*/\1 \2/p' | tail -n 1
+}
+
+# ping_one KIND NODE ADDRESS: KIND NODE SENT RECEIVED MILLISECONDS LEAST
+# Each request follows the reply before it, or a short while without; with -w ping ends with the fifth
+# reply, however many requests that took.
+ping_one() {
+    told=$(ping -q -c 5 -A -W 2 -w 5 "$3" 2>&1)
+    counts=$(echoes "$told")
+    # A busy machine loses one of many; a bad way loses some of many more.
+    if [ "${counts#* }" -gt 0 ] 2>/dev/null && [ "${counts#* }" -lt 5 ]; then
+        told=$(ping -q -c 25 -A -W 2 -w 8 "$3" 2>&1)
+        counts=$(echoes "$told")
+    fi
+    times=$(printf '%s\n' "$told" | sed -n 's#.*min/avg/max[^=]*= \([0-9.]*\)/\([0-9.]*\)/.*#\2 \1#p' | tail -n 1)
+    printf '%s %s %s %s\n' "$1" "$2" "${counts:-0 0}" "${times:-- -}"
+}
+
+# http_one KIND LABEL ADDRESS:PORT [PATH]: KIND LABEL TRIES MILLISECONDS ok HOSTNAME | … failed REASON
+# A service made a moment ago may take a few seconds to reach every node, so a failure is tried again;
+# how many tries it took is told. wget asks once a connection: no old connection hides a new rule.
+http_one() {
+    tries=0
+    begun=$(milliseconds)
+    while :; do
+        tries=$((tries + 1))
+        start=$(milliseconds)
+        if said=$(timeout 3 wget -q -O - "http://$3/${4:-hostname}" 2>&1); then
+            printf '%s %s %s %s ok %s\n' "$1" "$2" "$tries" $(($(milliseconds) - start)) "$said"
+            return
+        fi
+        [ $(($(milliseconds) - begun)) -lt 6000 ] || break
+        sleep 1
+    done
+    reason=$(printf '%s' "$said" | grep -v Terminated | tail -n 1)
+    spent=$(($(milliseconds) - begun))
+    printf '%s %s %s %s failed %s\n' "$1" "$2" "$tries" "$spent" "${reason:-no answer in 3 s}"
+}
+
+# lookup_one NAME: lookup NAME MILLISECONDS ok ADDRESS... | … failed REASON
+lookup_one() {
+    domain=$(sed -n 's/^search.* svc\.\([^ ]*\).*/\1/p' /etc/resolv.conf)
+    start=$(milliseconds)
+    told=$(timeout 6 nslookup -type=a "$1.${domain:-cluster.local}" 2>&1)
+    spent=$(($(milliseconds) - start))
+    found=$(printf '%s\n' "$told" | sed -n '/^Name:/,$ s/^Address[^:]*:[ \t]*//p' | tr '\n' ' ')
+    if [ -n "$found" ]; then
+        printf 'lookup %s %s ok %s\n' "$1" "$spent" "$found"
+    else
+        reason=$(printf '%s' "$told" | grep . | tail -n 1)
+        printf 'lookup %s %s failed %s\n' "$1" "$spent" "${reason:-no answer in 6 s}"
+    fi
+}
+
+# ping_peers KIND
+ping_peers() {
+    for peer in $peers; do ping_one "$1" "${peer%%,*}" "${peer##*,}" & done
+}
+
+# ask_services KIND
+ask_services() {
+    for service in $services; do http_one "$1" "$service" "$service" & done
+}
+
+ask_node_ports() {
+    for port in $node_ports; do
+        for peer in $peers; do
+            address=${peer#*,}
+            http_one node_port "${peer%%,*}" "${address%%,*}:$port" &
+        done
+    done
+}
+
+# The pod's side: its own network and its own /etc/resolv.conf.
+ask_from_pod() {
+    ping_peers pod_ping
+    ask_services pod_http
+    for lookup in $lookups; do lookup_one "$lookup" & done
+    paths_from_pod
+    sed -n 's/^nameserver */nameserver /p' /etc/resolv.conf
+    wait
+}
+
+ask_from_host() {
+    ping_peers host_ping
+    ask_services host_http
+    ask_node_ports
+    paths_from_host
+    wait
+}
+
+# The probe's pod is found by its environment: the variable is this run's own.
+probe_pod() {
+    grep -ls "CONFORMANCE_PROBE=$run" /proc/[0-9]*/environ | head -n 1 | sed 's#/proc/\([0-9]*\)/.*#\1#'
+}
+
+enter_pod() {
+    if [ -z "$pod" ]; then
+        echo "pod_problem no process of the pod-network probe is on this node"
+    elif ! problem=$(nsenter -t "$pod" -m -n sh /probe/collect.sh pod "$run" "$@" 2>&1 >&4); then
+        printf 'pod_problem %s\n' "$problem"
+    fi
+}
+
+ask_network() {
+    ask_from_host &
+    enter_pod "$@" 4>&1 &
+    wait
+}
+
+# ---- the node's side ----
+
+sysctls() {
+    for name in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables; do
+        if [ -r /proc/sys/$name ]; then
+            printf '%s %s\n' "$name" "$(cat /proc/sys/$name)"
+        fi
+    done
+}
+
+file() {
+    if [ -e "$1" ]; then cat "$1"; else echo "no such file: ${1#/host}" >&2 && return 2; fi
+}
+
+collect_network() {
+    section subnet_env file /host/run/flannel/subnet.env
+    on_host links ip -json -details address show
+    on_host routes ip -json route show
+    on_host fdb bridge -json fdb show dev flannel.1
+    on_host neighbours ip -json neighbour show dev flannel.1
+    section sysctls sysctls
+}
+
+# door LABEL CURL-ARGUMENT...: LABEL HTTP-CODE (000: no answer) CURL-STATUS
+door() {
+    label=$1
+    shift
+    status=0
+    code=$(host curl --silent --output /dev/null --write-out '%{http_code}' --max-time 4 "$@") || status=$?
+    printf '%s %s %s\n' "$label" "${code:-000}" "$status"
+}
+
+# Is a client's certificate really asked for? The first is the proof that the others could be answered.
+doors() {
+    rest=${etcd#*://}
+    door certificate --cacert "$ca" --cert "$certificate" --key "$key" "https://$rest/version"
+    door no-certificate --insecure "https://$rest/version"
+    door plain "http://$rest/version"
+}
+
+# place_etcd: where the member of this node answers, and its peers' port, as it says by its flags.
+place_etcd() {
+    told=$(flag_of etcd advertise-client-urls)
+    etcd=${etcd:-${told%%,*}}
+    etcd=${etcd:-$usual_etcd}
+    peers_url=$(flag_of etcd initial-advertise-peer-urls)
+    moved=''
+    for port in $ports; do
+        case $port in
+            etcd,*) port=etcd,${etcd#*://} ;;
+            peer,*) [ -z "$peers_url" ] || port=peer,${peers_url#*://} ;;
+        esac
+        moved="$moved $port"
+    done
+    ports=$moved
+}
+
+# identity: set ca, certificate and key to the first identity whose key is on this node, else to that
+# of the API server.
+identity() {
+    for identity in $identities; do
+        ca=${identity%%,*}
+        key=${identity##*,}
+        certificate=${identity#*,}
+        certificate=${certificate%,*}
+        if [ -r "/host$key" ] && [ -r "/host$certificate" ]; then return 0; fi
+    done
+    client_of kube-apiserver && [ -r "/host$key" ]
+}
+
+# client_of PROGRAM: set ca, certificate and key to those with which it speaks to etcd.
+client_of() {
+    ca=$(flag_of "$1" etcd-cafile)
+    certificate=$(flag_of "$1" etcd-certfile)
+    key=$(flag_of "$1" etcd-keyfile)
+    [ -n "$key" ]
+}
+
+# An election takes a second or two, and a busy node may need as long to shake hands.
+client() {
+    within 9 etcdctl --endpoints="$etcd" --cacert="$ca" --cert="$certificate" --key="$key" \
+        --dial-timeout=4s --command-timeout=6s "$@"
+}
+
+etcdctl() {
+    client --write-out=json "$@"
+}
+
+# runs_etcd: is there a member to ask?
+runs_etcd() {
+    [ -n "$etcd" ] && [ -n "$(process etcd)" ]
+}
+
+# Side by side, for a member whose disk is slow takes seconds for each answer; but not all at once, for
+# every question is a program of its own, and small nodes have one core.
+collect_etcd() {
+    runs_etcd || return 0
+    section etcd_endpoint echo "$etcd"
+    if ! identity; then
+        absent etcd_tools "no etcd client key is told by kube-apiserver's flags or among:$identities"
+    elif ! has etcdctl; then
+        absent etcd_tools "the node has no etcdctl"
+    else
+        aside section etcd_health etcdctl endpoint health
+        aside section etcd_status etcdctl endpoint status
+        aside section etcd_members etcdctl member list
+        aside section etcd_alarms etcdctl alarm list
+        gather
+        collect_store
+    fi
+    if ! identity || ! has curl; then
+        absent etcd_doors "the node has no curl, or no etcd client key"
+    else
+        aside section etcd_doors doors
+    fi
+    if has etcdctl; then
+        aside section etcd_rights rights
+        aside section etcd_at_rest at_rest
+    fi
+    collect_leases
+    gather
+}
+
+# may LABEL PREFIX: may this client read anything under the prefix? LABEL PREFIX allowed | denied | REASON
+# What it reads is thrown away, and would be names only.
+may() {
+    if said=$(etcdctl get "$2" --prefix --keys-only --limit 1 2>&1 >/dev/null); then
+        verdict=allowed
+    else
+        case $said in
+            *'permission denied'*) verdict=denied ;;
+            *) verdict="failed: $(printf '%s' "$said" | tail -n 1)" ;;
+        esac
+    fi
+    printf '%s %s %s\n' "$1" "$2" "$verdict"
+}
+
+# What each client of etcd may read, tried with its own certificate. The stranger is a certificate
+# that etcd's authority signed, and whose name is no user of etcd: the member's own.
+rights() {
+    registry=$(flag_of kube-apiserver etcd-prefix)
+    registry=${registry:-/registry}
+    for client in kube-apiserver flanneld; do
+        if client_of "$client"; then
+            may "$client" "$registry/" &
+            may "$client" "$prefix/" &
+        fi
+    done
+    if identity; then
+        may health "$registry/" &
+        may health "$prefix/" &
+    fi
+    certificate=$(flag_of etcd cert-file)
+    key=$(flag_of etcd key-file)
+    ca=$(flag_of etcd trusted-ca-file)
+    if [ -n "$key" ]; then
+        may stranger "$registry/" &
+        may stranger "$prefix/" &
+    fi
+    wait
+}
+
+# How the run's own Secret lies in etcd: lines of KEY VALUE. The raw value is looked at, never printed.
+at_rest() {
+    client_of kube-apiserver || {
+        echo "kube-apiserver's etcd client is not told by its flags" >&2
+        return 127
+    }
+    registry=$(flag_of kube-apiserver etcd-prefix)
+    at=${registry:-/registry}/secrets/${secret%%,*}
+    raw=$scratch/raw # a file, for it may hold zeros
+    client get "$at" --print-value-only >"$raw" || return 1
+    printf 'size %s\n' "$(wc -c <"$raw")"
+    printf 'prefix %s\n' "$(head -c 80 "$raw" | sed -n '1s/^\(k8s:enc:[a-z]*:v[0-9]*:[^:]*\):.*/\1/p')"
+    if grep -q "${secret##*,}" "$raw"; then echo 'plain yes'; else echo 'plain no'; fi
+}
+
+# Flannel's leases are read as flannel itself would read them, else with the identity for etcd.
+as_flannel() {
+    if [ -n "$(flag_of flanneld etcd-keyfile)" ]; then
+        client_of flanneld
+        etcd=$(flag_of flanneld etcd-endpoints)
+    fi
+}
+
+leases() {
+    as_flannel
+    etcdctl get --prefix "$prefix/subnets/"
+}
+
+collect_leases() {
+    if has etcdctl && identity; then
+        aside section leases leases
+        [ -z "$ttl" ] || aside section lease_seconds lease_seconds
+    fi
+}
+
+# shellcheck disable=SC2086 # the units are words
+unit_states() {
+    timeout 5 nsenter -t 1 -m "$(host_path systemctl)" show \
+        --property=Id,LoadState,ActiveState,SubState,UnitFileState $units
+}
+
+collect_node() {
+    scratch=$(mktemp -d /tmp/asides.XXXXXX)
+    trap 'rm -rf "$scratch"' EXIT
+    section clock_begin clock
+    told_programs=$(tell_programs)
+    section programs printf '%s\n' "$told_programs"
+    section etcd_process process etcd
+    section flanneld_process process flanneld
+    [ -z "$(process etcd)" ] || place_etcd
+    aside collect_etcd
+    collect_network
+    if has systemctl; then section units unit_states; else absent units "the node has no systemctl"; fi
+    pod=$(probe_pod)
+    section network ask_network "$@"
+    collect_paths
+    gather
+    aside collect_api
+    [ -n "$quick" ] || collect_hardening
+    collect_runtime
+    section components tell_components
+    collect_machine
+    gather
+    if runs_etcd && identity && has etcdctl; then look_again; fi
+    section clock_end clock
+}
+
+# shellcheck source=conformance/collect/probe/network.sh
+. /probe/network.sh
+# shellcheck source=conformance/collect/probe/security.sh
+[ "$mode" = pod ] || . /probe/security.sh
+# shellcheck source=conformance/collect/probe/components.sh
+[ "$mode" = pod ] || . /probe/components.sh
+# shellcheck source=conformance/collect/probe/machine.sh
+[ "$mode" = pod ] || . /probe/machine.sh
+# shellcheck source=conformance/collect/probe/etcd.sh
+[ "$mode" = pod ] || . /probe/etcd.sh
+
+case $mode in
+    node) collect_node "$@" ;;
+    pod) ask_from_pod ;;
+esac

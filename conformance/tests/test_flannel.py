@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layer 4, the network: pods reach each other, and every node knows flannel's plan."""
+
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
+
+import pytest
+
+from conformance.facts.expected import Expectation
+from conformance.facts.model import Facts, Lease
+from conformance.faults import detects
+from conformance.outcome import require, value_or_skip
+from conformance.support.flannel import env_of, lease_of, lease_of_subnet, lease_seconds, leases
+
+pytestmark = pytest.mark.network
+
+LEASE_SECONDS = 86400  # flannel asks for a day
+
+
+# ---- flannel's plan: one lease a node, known to all ----
+
+
+@detects("lease-missing", "wrong-interface")
+def test_node_has_one_lease(facts: Facts, node: str) -> None:
+    """Flannel holds exactly one lease for the node's internal address."""
+    address = facts.nodes[node].address
+    held = [lease for lease in leases(facts) if lease.public_ip == address]
+    require(
+        len(held) == 1,
+        at=f"{node}: flannel's leases in etcd",
+        expected=f"one with PublicIP {address}",
+        seen=", ".join(f"{lease.subnet} of {lease.public_ip}" for lease in leases(facts)) or "none",
+        likely="flanneld does not run, took another interface (-iface), or its lease expired",
+        look=f"on {node}: journalctl -u flanneld -n 50",
+    )
+
+
+@detects("wrong-interface")
+def test_lease_names_the_nodes_network(facts: Facts, expected: Expectation, node: str) -> None:
+    """Other nodes are told to send to an address in the nodes' own network."""
+    lease = lease_of_subnet(facts, node)
+    network = expected.networks.get("nodes")
+    known_addresses = {status.address for status in facts.nodes.values()}
+    within = (
+        ip_address(lease.public_ip) in ip_network(network)
+        if network
+        else lease.public_ip in known_addresses
+    )
+    require(
+        within,
+        at=f"{node}: PublicIP of its lease {lease.subnet}",
+        expected=f"{facts.nodes[node].address}, in {network or 'the list of internal addresses'}",
+        seen=lease.public_ip,
+        likely="flanneld was started with another interface (-iface), or chose the first it found",
+        look=f"on {node}: systemctl cat flanneld; cat /etc/flannel/flanneld.env; ip route",
+    )
+
+
+def test_lease_is_renewed(facts: Facts, node: str) -> None:
+    """The node's lease ends in the future, and not later than flannel ever asks for."""
+    lease = lease_of_subnet(facts, node)
+    left = lease_seconds(facts, lease.subnet)
+    require(
+        0 < left <= LEASE_SECONDS,
+        at=f"{node}: the time that is left of flannel's lease {lease.subnet}",
+        expected=f"more than 0 s, at most {LEASE_SECONDS} s",
+        seen=f"{left} s",
+        likely="flanneld does not renew its lease, or somebody made one without an end",
+        look=f"on {node}: journalctl -u flanneld -n 50; etcdctl lease list",
+    )
+
+
+@detects("duplicate-pod-subnet")
+def test_lease_overlaps_no_other(facts: Facts, expected: Expectation, node: str) -> None:
+    """The node's subnet is inside the pods' network and shares no address with another node's."""
+    mine = lease_of(facts, node)
+    pods = expected.networks.get("pods") or env_of(facts, node).network
+    inside = ip_network(mine.subnet).subnet_of(ip_network(pods))  # type: ignore[arg-type]
+    clashes = [
+        f"{other.subnet} of {holder(facts, other)}"
+        for other in leases(facts)
+        if other.public_ip != mine.public_ip
+        and ip_network(other.subnet).overlaps(ip_network(mine.subnet))
+    ]
+    require(
+        inside and not clashes,
+        at=f"{node}: flannel's lease {mine.subnet}",
+        expected=f"a subnet of {pods} that no other node has",
+        seen=", ".join(clashes) or f"{mine.subnet} lies outside",
+        likely="two flannel networks share etcd, or the network's configuration was changed later",
+        look=f"etcdctl get --prefix /coreos.com/network/; on {node}: cat /run/flannel/subnet.env",
+    )
+
+
+def holder(facts: Facts, lease: Lease) -> str:
+    """The node whose address the lease names, else the address."""
+    named = (name for name, node in facts.nodes.items() if node.address == lease.public_ip)
+    return next(named, lease.public_ip)
+
+
+@detects("subnet-env-missing")
+def test_subnet_env_is_the_lease(facts: Facts, node: str) -> None:
+    """The subnet that flannel leased is the one it told the node in /run/flannel/subnet.env."""
+    lease, env = lease_of(facts, node), env_of(facts, node)
+    require(
+        ip_interface(env.subnet).network == ip_network(lease.subnet),
+        at=f"{node}: /run/flannel/subnet.env",
+        expected=f"{lease.subnet}, the node's lease in etcd",
+        seen=env.subnet,
+        likely="flanneld took a new lease and the node still works with the old one",
+        look=f"on {node}: systemctl restart flanneld; then restart the pods of the node",
+    )
+
+
+def test_bridge_has_the_subnet(facts: Facts, node: str) -> None:
+    """The pods' bridge cni0 is the gateway of the node's own subnet, or of its first part."""
+    env, links = env_of(facts, node), value_or_skip(facts.view(node).links)
+    if "cni0" not in links:
+        pytest.skip(
+            f"{node}: there is no bridge cni0; the addresses of pods are judged for themselves"
+        )
+    bridge, leased = links["cni0"], ip_interface(env.subnet)
+    own = [ip_interface(address) for address in bridge.addresses]
+    require(
+        len(own) == 1 and own[0].ip == leased.ip and inside(own[0], leased),
+        at=f"{node}: addresses of cni0",
+        expected=env.subnet,
+        seen=", ".join(bridge.addresses) or "none",
+        likely="cni0 was made for an earlier lease",
+        look=f"on {node}: ip address show cni0; ip link delete cni0 (it is made anew)",
+    )
+
+
+def test_docker_shares_the_lease(facts: Facts, docker_node: str) -> None:
+    """Docker's own bridge has addresses of the node's lease that no pod gets, and flannel's MTU."""
+    env, links = env_of(facts, docker_node), value_or_skip(facts.view(docker_node).links)
+    seen = links.get("docker0")
+    own = [ip_interface(address) for address in seen.addresses] if seen else []
+    pods = [ip_interface(address) for address in links["cni0"].addresses] if "cni0" in links else []
+    require(
+        seen is not None
+        and seen.mtu == env.mtu
+        and len(own) == 1
+        and inside(own[0], ip_interface(env.subnet))
+        and not any(own[0].network.overlaps(other.network) for other in pods),
+        at=f"{docker_node}: docker0",
+        expected=f"a part of {env.subnet} beside cni0's, MTU {env.mtu}",
+        seen=f"{', '.join(seen.addresses) or 'no address'}, MTU {seen.mtu}, while cni0 has "
+        f"{', '.join(map(str, pods)) or 'none'}"
+        if seen
+        else "no such device",
+        likely="Docker was started before flannel had its lease, and not again since",
+        look=f"on {docker_node}: cat /run/flannel/docker.env; systemctl restart docker",
+    )
+
+
+def inside(part: IPv4Interface | IPv6Interface, whole: IPv4Interface | IPv6Interface) -> bool:
+    """Is the one's network a part of the other's?"""
+    return part.network.subnet_of(whole.network)  # type: ignore[arg-type]
+
+
+def test_pods_have_addresses_of_the_subnet(facts: Facts, node: str) -> None:
+    """Every running pod of the node has an address of the node's own subnet."""
+    subnet = ip_interface(env_of(facts, node).subnet).network
+    strangers = [
+        f"{pod.namespace}/{pod.name} {pod.address}"
+        for pod in facts.pods
+        if pod.node == node and ip_address(pod.address) not in subnet
+    ]
+    require(
+        not strangers,
+        at=f"{node}: addresses of its pods",
+        expected=f"all in {subnet}",
+        seen=", ".join(strangers),
+        likely="pods that were started under an earlier lease, or another CNI configuration",
+        look=f"on {node}: ls /etc/cni/net.d; delete these pods to have them made anew",
+    )
+
+
+def test_lease_names_the_vxlan_device(facts: Facts, node: str) -> None:
+    """The MAC that the lease gives to others is that of the node's flannel.1."""
+    lease, links = lease_of(facts, node), value_or_skip(facts.view(node).links)
+    if lease.backend != "vxlan":
+        pytest.skip(f"flannel's backend is {lease.backend}, not vxlan")
+    seen = links["flannel.1"].mac if "flannel.1" in links else "no device flannel.1"
+    require(
+        seen == lease.mac,
+        at=f"{node}: MAC of flannel.1",
+        expected=f"{lease.mac}, as in the lease",
+        seen=seen,
+        likely="flannel.1 was made anew and flanneld has not renewed its lease",
+        look=f"on {node}: systemctl restart flanneld; ip -d link show flannel.1",
+    )
+
+
+@detects("stale-fdb")
+def test_node_knows_the_way(facts: Facts, source: str, target: str) -> None:
+    """The source's kernel knows how to send to the target's pods: FDB, ARP entry and route."""
+    lease, view = lease_of(facts, target), facts.view(source)
+    if lease.backend != "vxlan":
+        pytest.skip(f"flannel's backend is {lease.backend}, not vxlan")
+    vtep = str(ip_network(lease.subnet).network_address)
+    missing = {
+        f"fdb: {lease.mac} dst {lease.public_ip}": (lease.mac, lease.public_ip)
+        not in {(entry.mac, entry.address) for entry in value_or_skip(view.forwards)},
+        f"arp: {vtep} lladdr {lease.mac}": (vtep, lease.mac)
+        not in {(entry.address, entry.mac) for entry in value_or_skip(view.neighbours)},
+        f"route: {lease.subnet} via {vtep} dev flannel.1": (lease.subnet, vtep, "flannel.1")
+        not in {(route.to, route.via, route.device) for route in value_or_skip(view.routes)},
+    }
+    require(
+        not any(missing.values()),
+        at=f"{source}: how flannel.1 reaches {target}",
+        expected="; ".join(missing),
+        seen="lacks " + "; ".join(entry for entry, lacks in missing.items() if lacks),
+        likely=f"flanneld on {source} missed {target}'s lease, or holds an old one of it",
+        look=f"on {source}: bridge fdb show dev flannel.1; ip neighbour show dev flannel.1; "
+        "journalctl -u flanneld -n 50",
+    )

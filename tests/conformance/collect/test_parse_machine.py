@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading what the probes print of the machine; the lines are those of real programs."""
+
+import json
+
+from conformance.collect.parse_node import node_view
+from conformance.facts.machine import Clock, Deployment, Disk, Machine, Room, Validity
+from conformance.outcome import Unavailable
+from tests.conformance.collect.sections import WEB, framed
+
+
+def machine(*printed: str) -> Machine:
+    """What a node told of its machine, asked between 100 and 106."""
+    told = node_view("node", "run", "".join(printed), "https://a:1", WEB, (100.0, 106.0)).machine
+    assert isinstance(told, Machine)
+    return told
+
+
+def test_clock_is_asked_twice() -> None:
+    """The node's own moments between those of who asked; both are needed."""
+    begun = framed("clock_begin", "100.5\n")
+    clock = machine(begun, framed("clock_end", "105.75")).clock
+    assert clock == Clock(100.5, 105.75, 100.0, 106.0)
+    assert clock.ahead == (-0.25, 0.5)
+    assert isinstance(machine(begun).clock, Unavailable)
+
+
+def test_disks_have_bytes_and_files() -> None:
+    """Blocks are counted in the file system's own size; a path may have blanks in it."""
+    text = "/ 4096 100 50 16 15\n/var/lib/my data 512 10 5 0 0"
+    assert machine(framed("disks", text)).disks == {
+        "/": Disk(Room(409600, 204800), Room(16, 15)),
+        "/var/lib/my data": Disk(Room(5120, 2560), Room(0, 0)),
+    }
+    assert Room(0, 0).share == 1.0
+
+
+def test_failed_units_are_names_and_none_is_an_answer() -> None:
+    """Silence is not: systemd that does not answer told nothing."""
+    assert machine(framed("failed_units", "a.service\nb.mount")).failed_units == [
+        "a.service",
+        "b.mount",
+    ]
+    assert machine(framed("failed_units", "")).failed_units == []
+    broken = machine(framed("failed_units", "", 1, "Failed to connect to bus")).failed_units
+    assert isinstance(broken, Unavailable)
+
+
+def test_certificates_live_by_path() -> None:
+    """Subject and dates, as openssl says them."""
+    text = (
+        "/etc/etcd/pki/ca.crt subject CN=etcd\n"
+        "/etc/etcd/pki/ca.crt notBefore Nov 23 20:42:37 2026 GMT\n"
+        "/etc/etcd/pki/ca.crt notAfter Dec  3 20:42:37 2026 GMT"
+    )
+    assert machine(framed("lives", text)).lives == {
+        "/etc/etcd/pki/ca.crt": Validity(
+            "CN=etcd", "2026-11-23T20:42:37+00:00", "2026-12-03T20:42:37+00:00"
+        )
+    }
+
+
+def test_deployments_of_the_system() -> None:
+    """As rpm-ostree keeps them; a system without it has no such thing, for good."""
+    told = {"deployments": [{"version": "43.1", "booted": True}, {"checksum": "0badcafe0badcafe"}]}
+    assert machine(framed("deployments", json.dumps(told))).deployments == [
+        Deployment("43.1", True, "none"),
+        Deployment("0badcafe0bad", False, "none"),
+    ]
+    absent = machine(framed("deployments", "", 127, "the node has no rpm-ostree")).deployments
+    assert absent == Unavailable("node: deployments: the node has no rpm-ostree", permanent=True)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The results file: what is written is read, other files are refused."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.results import records
+from conformance.results.records import Result, ResultsError, Writer
+
+OUTCOMES = {records.PASSED, records.FAILED, records.ERROR, records.SKIPPED}
+
+words = st.text(max_size=30)
+
+some_results = st.builds(
+    Result,
+    test=words,
+    check=words,
+    layer=words,
+    outcome=st.sampled_from(sorted(OUTCOMES)),
+    seconds=st.floats(0, 1e6),
+    headline=words,
+    detail=words,
+    nodes=st.lists(words, max_size=3),
+    properties=st.dictionaries(words, words, max_size=2),
+)
+
+
+@given(made=st.lists(some_results, max_size=4), cut=st.integers(1, 200))
+def test_what_is_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, made: list[Result], cut: int
+) -> None:
+    """All lines come back; of a file cut anywhere behind its header, all whole lines do."""
+    file = tmp_path_factory.mktemp("results") / "results.jsonl"
+    with Writer(file) as writer:
+        writer.write({"format": 1})
+        for result in made:
+            writer.write(result)
+        writer.write({"ended": "now", "exit": 0})
+    kept = records.read(file)
+    assert (kept.results, kept.footer["exit"]) == (made, 0)
+    text = file.read_text()
+    header = text.index("\n") + 1
+    left = records.parse(text[: max(len(text) - cut, header)])
+    assert left.results == made[: len(left.results)]
+    assert left.footer == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "no json\n", "[]\n", '{"format": 2}\n', '{"format": 1}\n{"test": 1}\n']
+)
+def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
+    """What is no results file is told as such, with its name."""
+    file = tmp_path / "other"
+    file.write_text(text)
+    with pytest.raises(ResultsError, match="other"):
+        records.read(file)

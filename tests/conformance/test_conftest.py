@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the suite behaves as a tool: verdicts, options, exit statuses, an unreachable cluster."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.facts import model as facts_module
+from conformance.facts import serialization
+from tests.conformance import healthy
+from tests.conformance.conftest import SUITE, SuiteRun, kubeconfig, run_suite
+
+Json = dict[str, Any]
+Replay = Callable[..., SuiteRun]
+
+CONTROL, ONE, TWO = healthy.NODES
+
+
+# ---- the third verdict ----
+
+
+def test_could_not_ask_is_an_error_and_no_failure(replay: Replay) -> None:
+    """Where asking went wrong the test is an error with the reason, never green, never failed."""
+    facts = healthy.facts()
+    facts["views"][ONE]["subnet_env"] = {"unasked": "exec: no route", "permanent": False}
+    verdicts = replay(facts)
+    assert not verdicts.failed
+    assert {name.partition("[")[0] for name in verdicts.errors} == {
+        "test_subnet_env_is_the_lease",
+        "test_bridge_has_the_subnet",
+        "test_pods_have_addresses_of_the_subnet",
+    }
+    assert all(text == "exec: no route" for text in verdicts.errors.values())
+    assert verdicts.exit_status == 1
+
+
+def test_what_a_cluster_cannot_tell_is_a_skip_with_its_reason(replay: Replay) -> None:
+    """A node without the tool is skipped, and the summary says which node and which tool."""
+    facts = healthy.facts()
+    facts["views"][ONE]["units"] = {"unasked": f"{ONE}: no systemctl", "permanent": True}
+    verdicts = replay(facts)
+    assert verdicts.exit_status == 0
+    assert f"{ONE}: no systemctl" in verdicts.skipped[f"test_units_are_active[{ONE}]"]
+    assert f"{ONE}: no systemctl" in verdicts.printed
+
+
+def test_strict_turns_skips_into_failures(replay: Replay) -> None:
+    """With --strict a skip fails, and still tells its reason."""
+    verdicts = replay(healthy.facts(), "--strict")
+    assert verdicts.exit_status == 1
+    assert not verdicts.skipped
+    assert "recording" in {**verdicts.failed, **verdicts.errors}["test_pod_without_wishes_runs"]
+
+
+def test_nothing_judged_is_no_success(replay: Replay) -> None:
+    """If every chosen test is skipped, the run does not end with status 0."""
+    verdicts = replay(healthy.facts(), "-k", "test_scheduling")
+    assert not verdicts.passed
+    assert verdicts.skipped
+    assert verdicts.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "nothing was judged" in verdicts.printed
+
+
+def test_no_test_chosen_is_no_success(replay: Replay) -> None:
+    """If no test is chosen at all, the run does not end with status 0 either."""
+    verdicts = replay(healthy.facts(), "-k", "no_such_test")
+    assert verdicts.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_failure_says_where_what_why_and_what_next(
+    replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure is a few lines of its own, without a traceback, and one line in the summary."""
+    monkeypatch.setenv("COLUMNS", "200")  # pytest cuts the summary's lines to the terminal
+    facts = healthy.facts()
+    facts["views"][ONE]["sysctls"]["net/ipv4/ip_forward"] = "0"
+    verdicts = replay(facts)
+    (message,) = verdicts.failed.values()
+    lines = message.splitlines()
+    assert lines[0] == f"{ONE}: /proc/sys/net/ipv4/ip_forward"
+    assert [line.split()[0] for line in lines[1:]] == ["expected", "seen", "likely", "next"]
+    assert "Traceback" not in verdicts.printed
+    assert "def test_" not in verdicts.printed
+    assert f"{ONE}: /proc/sys/net/ipv4/ip_forward: expected 1, seen 0" in verdicts.printed
+
+
+def test_one_node_is_enough(replay: Replay) -> None:
+    """On a single node the checks between nodes are skipped, the rest is judged."""
+    facts = healthy.facts()
+    for part in ("nodes", "views"):
+        facts[part] = {CONTROL: facts[part][CONTROL]}
+    facts["expected"]["nodes"] = {CONTROL: facts["expected"]["nodes"][CONTROL]}
+    view = facts["views"][CONTROL]
+    for pings in ("pod_pings", "host_pings", "node_ports"):
+        view[pings] = {CONTROL: view[pings][CONTROL]}
+    facts["pods"] = [pod for pod in facts["pods"] if pod["node"] == CONTROL]
+    view["leases"] = view["leases"][:1]
+    verdicts = replay(facts)
+    assert verdicts.exit_status == 0, verdicts.printed
+    assert "only one node" in verdicts.skipped["test_pod_reaches_pod[none]"]
+
+
+def test_cluster_without_flannel_or_etcd_in_reach_is_skipped(replay: Replay) -> None:
+    """Another CNI and a hidden etcd are no failures: these checks skip, each with its reason."""
+    facts = healthy.facts() | {"expected": None}
+    for view in facts["views"].values():
+        view |= {"subnet_env": None, "flanneld": False, "leases": None, "etcd": None}
+    verdicts = replay(facts)
+    assert verdicts.exit_status == 0, verdicts.printed
+    assert "no node runs flannel" in verdicts.skipped[f"test_node_has_one_lease[{ONE}]"]
+    assert "no process etcd" in verdicts.skipped[f"test_no_alarm_is_raised[{CONTROL}]"]
+    assert f"test_pod_reaches_pod[{ONE}->{TWO}]" in verdicts.passed
+
+
+def test_workers_and_one_process_give_the_same_verdicts(tmp_path: Path) -> None:
+    """`-n 2` and `-n 0` agree on every test."""
+    facts = healthy.facts()
+    facts["views"][ONE]["pod_pings"][TWO]["received"] = 0
+    file = tmp_path / "facts.json"
+    file.write_text(json.dumps(facts))
+    outcomes = []
+    for workers in ("0", "2"):
+        ran = suite("--replay", file, "-n", workers, "-rA", "-q")
+        assert ran.returncode == 1, ran.stdout + ran.stderr
+        words = ("PASSED", "FAILED", "ERROR")
+        lines = [line for line in ran.stdout.splitlines() if line.startswith(words)]
+        outcomes.append(sorted(line.split(" - ")[0] for line in lines))
+    assert outcomes[0] == outcomes[1]
+    assert len(outcomes[0]) > 90
+
+
+# ---- the cluster cannot be reached ----
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def closed_port() -> int:
+    """A port on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_refused_connection_is_one_clear_error(tmp_path: Path) -> None:
+    """A closed port: one error, the reason, the next command, a status of its own; no test runs."""
+    port = closed_port()
+    verdicts = run_suite("--kubeconfig", kubeconfig(tmp_path, f"http://127.0.0.1:{port}"))
+    assert verdicts.exit_status == pytest.ExitCode.USAGE_ERROR
+    assert not verdicts.errors
+    assert not verdicts.failed
+    (line,) = [line for line in verdicts.printed.splitlines() if "ERROR" in line]
+    assert "cannot be reached" in line
+    assert f"127.0.0.1:{port}" in line
+    assert "refused" in line
+    assert "get --raw /version" in verdicts.printed
+    assert "Traceback" not in verdicts.printed
+
+
+def test_silent_server_is_given_up(tmp_path: Path, silent_port: int) -> None:
+    """A server that accepts and then says nothing is one clear error, not a hang."""
+    file = kubeconfig(tmp_path, f"http://127.0.0.1:{silent_port}")
+    ran = suite("--kubeconfig", file, "-n", "2")
+    assert ran.returncode == pytest.ExitCode.USAGE_ERROR
+    # The suite's own deadline; a time of ours would depend on how busy the machine is.
+    assert "no answer within 9 s" in ran.stdout + ran.stderr
+
+
+# ---- options ----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--kubeconfig", "nowhere/config"), ("no kubeconfig", "nowhere/config", "--kubeconfig")),
+        (("--replay", "nowhere.json"), ("--replay nowhere.json", "no such file")),
+        (("--replay", "{bad}"), ("bad.json", "facts file of format 1")),
+        (("--replay", "{good}", "--expect", "{bad}"), ("bad.json", "openstack stack output show")),
+        (("--replay", "{good}", "--patience", "0"), ("--patience 0", "more than 0")),
+        (("--replay", "{good}", "--save-facts", "nowhere/f"), ("--save-facts", "no directory")),
+    ],
+)
+def test_bad_option_is_one_clear_error(
+    tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    """A file or value that cannot be used is named, with the way out; pytest's status 4."""
+    (tmp_path / "good.json").write_text(json.dumps(healthy.facts()))
+    (tmp_path / "bad.json").write_text('{"no": "facts"}')
+    files = {"good": tmp_path / "good.json", "bad": tmp_path / "bad.json"}
+    verdicts = run_suite(*(argument.format(**files) for argument in arguments))
+    assert verdicts.exit_status == pytest.ExitCode.USAGE_ERROR
+    for word in words:
+        assert word in verdicts.printed
+    assert "Traceback" not in verdicts.printed
+
+
+def test_kubeconfig_variable_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the option, the first file of KUBECONFIG that exists is taken."""
+    file = kubeconfig(tmp_path, f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(["/nowhere", str(file)]))
+    verdicts = run_suite()
+    assert "cannot be reached" in verdicts.printed
+    assert str(file) in verdicts.printed
+
+
+def test_help_needs_no_cluster() -> None:
+    """`--help` tells the options without asking any cluster."""
+    ran = suite("--help")
+    assert ran.returncode == 0
+    assert "--kubeconfig=FILE" in ran.stdout
+    assert "--save-facts=FILE" in ran.stdout
+
+
+def suite(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run `python -m conformance` as users do."""
+    command = [sys.executable, "-m", "conformance", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=SUITE.parent, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+# ---- facts files ----
+
+
+def test_facts_survive_being_kept(tmp_path: Path) -> None:
+    """Loading what was kept gives the same facts, unasked ones included."""
+    plain = healthy.facts()
+    plain["views"][ONE]["leases"] = {"unasked": "why", "permanent": True}
+    file = tmp_path / "facts.json"
+    file.write_text(json.dumps(plain))
+    loaded = serialization.load(file)
+    kept = json.loads(serialization.dump(loaded))
+    assert holds(kept, plain)
+    assert serialization.from_plain(facts_module.Facts, kept) == loaded
+
+
+def holds(whole: Any, part: Any) -> bool:
+    """Is all of the one in the other, which may have fields that were asked for later?"""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(key in whole and holds(whole[key], value) for key, value in part.items())
+    return bool(whole == part)
+
+
+@pytest.mark.parametrize("name", ["facts.json", "facts.json.gz"])
+def test_packed_facts_are_the_same(tmp_path: Path, name: str) -> None:
+    """A name that ends in .gz packs them, always to the same bytes."""
+    facts = serialization.from_plain(facts_module.Facts, healthy.facts())
+    kept = tmp_path / name
+    serialization.write(kept, serialization.dump(facts))
+    before = kept.read_bytes()
+    serialization.write(kept, serialization.dump(serialization.load(kept)))
+    assert serialization.load(kept) == facts
+    assert kept.read_bytes() == before
+    assert (len(before) < 9000) == name.endswith(".gz")
+
+
+def test_packed_facts_that_are_none(tmp_path: Path) -> None:
+    """A file that is called .gz and is none is told as such."""
+    file = tmp_path / "facts.json.gz"
+    file.write_text("{}")
+    with pytest.raises(serialization.FactsError, match=r"facts\.json\.gz"):
+        serialization.load(file)
