@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from keystoneauth1 import session, token_endpoint
 
-from heatgen.cloud import Cloud
+from heatgen.cloud.connection import Cloud
 
 STACK = "demo"
 IDENTITY = "5008683b-116a-4923-8069-95c889ec23f4"

@@ -3,8 +3,10 @@
 
 import pytest
 
-from heatgen import blockcheck, catalog, library
-from heatgen.problems import ProblemsFound, report
+from heatgen.authoring.lint import check
+from heatgen.blocks import catalog
+from heatgen.project import block_loader
+from heatgen.yamlio.problems import ProblemsFound, report
 
 from . import tiny
 
@@ -19,12 +21,12 @@ TRUST = "trust/block.yaml"
 def lint(files: dict[str, bytes], executables: frozenset[str] | None = None) -> str:
     """The report of a house."""
     try:
-        blocks = catalog.build(files, library.schema("block"))
+        blocks = catalog.build(files, block_loader.schema("block"))
     except ProblemsFound as found:
         return report(found.problems, found.sources)
     if executables is None:
         executables = tiny.executables(files)
-    problems, sources = blockcheck.check(blocks, executables, library.schema("cluster"))
+    problems, sources = check(blocks, executables, block_loader.schema("cluster"))
     return report(problems, sources)
 
 

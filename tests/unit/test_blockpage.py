@@ -4,16 +4,17 @@
 import os
 from pathlib import Path
 
-from heatgen import blockpage, library
+from heatgen.authoring import block_reference
+from heatgen.project import block_loader
 
 PAGE = Path(__file__).resolve().parents[2] / "doc" / "reference" / "blocks.rst"
 REGENERATE = "HEATGEN_REGENERATE=1 tox run -e unit -- tests/unit/test_blockpage.py"
-CATALOG = library.catalog()
+CATALOG = block_loader.catalog()
 
 
 def test_page_is_up_to_date() -> None:
     """The page that is committed is the one that is made."""
-    text = blockpage.page(CATALOG)
+    text = block_reference.page(CATALOG)
     if os.environ.get("HEATGEN_REGENERATE"):
         PAGE.write_text(text, "utf-8")
     assert PAGE.read_text("utf-8") == text, f"It is made by: {REGENERATE}"
@@ -21,7 +22,7 @@ def test_page_is_up_to_date() -> None:
 
 def test_all_is_there() -> None:
     """Every option, step, port and artefact of every block has its row."""
-    text = blockpage.page(CATALOG)
+    text = block_reference.page(CATALOG)
     for block in CATALOG.all_blocks():
         cells = [f"``{block.layer}.{option}``" for option in block.options]
         cells += [f"``{step.name}``" for step in block.steps]
@@ -34,4 +35,4 @@ def test_all_is_there() -> None:
 
 def test_text_stays_text() -> None:
     """What a description holds is not taken for markup."""
-    assert blockpage._text("a_b *c* `d` |e|\n f") == r"a\_b \*c\* \`d\` \|e\| f"
+    assert block_reference._text("a_b *c* `d` |e|\n f") == r"a\_b \*c\* \`d\` \|e\| f"

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from heatgen import blockcheck, catalog, document, library, scaffold, spec, systems
-from heatgen.commands.main import main
-from heatgen.names import LAYERS
-from heatgen.problems import ProblemsFound, report
+from heatgen.authoring import lint, scaffold
+from heatgen.blocks import catalog, unsupported
+from heatgen.cli.main import main
+from heatgen.layers import LAYERS
+from heatgen.project import block_loader
+from heatgen.spec.reader import read_spec
+from heatgen.yamlio import document
+from heatgen.yamlio.problems import ProblemsFound, report
 
 from . import tiny
 
@@ -25,20 +29,20 @@ FIELD = {
 }
 """All that people ask for, by layer."""
 CASE = Path(__file__).resolve().parents[1] / "golden" / "cases" / "minimal"
-REAL = library.installed()
+REAL = block_loader.installed()
 
 
 @pytest.fixture(autouse=True)
 def no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks of the machine's user are not asked for."""
-    monkeypatch.delenv(library.PATH_VARIABLE, raising=False)
+    monkeypatch.delenv(block_loader.PATH_VARIABLE, raising=False)
 
 
 @pytest.fixture
 def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a block of somebody else, which HEATGEN_PATH names."""
     write_block(tmp_path / "others", "runtime", "box")
-    monkeypatch.setenv(library.PATH_VARIABLE, str(tmp_path / "others"))
+    monkeypatch.setenv(block_loader.PATH_VARIABLE, str(tmp_path / "others"))
     return tmp_path / "others"
 
 
@@ -56,7 +60,7 @@ def refused(text: str, blocks: catalog.Catalog = REAL) -> str:
     """The report of a cluster.yaml."""
     read = document.parse("cluster.yaml", (tiny.CLUSTER + text).encode())
     with pytest.raises(ProblemsFound) as found:
-        spec.read(read, blocks, library.schema("cluster"))
+        read_spec(read, blocks, block_loader.schema("cluster"))
     return report(found.value.problems, found.value.sources)
 
 
@@ -77,14 +81,14 @@ WORDS = [(item, word) for item in REAL.systems.known for word in (item.name, *it
 
 
 @pytest.mark.parametrize(("item", "word"), WORDS, ids=[word for _, word in WORDS])
-def test_naming_a_system_explains_itself(item: systems.System, word: str) -> None:
+def test_naming_a_system_explains_itself(item: unsupported.System, word: str) -> None:
     """cluster.yaml says in one line why there is none and what to use; that then is good."""
     first = refused(f"{item.layer}: {{use: {word}}}\n").splitlines()[0]
     assert f"{item.layer}.use: {item.title} " in first
     assert item.why in first
     assert first.endswith(f"use {item.use}")
     text = f"{tiny.CLUSTER}{item.layer}: {{use: {item.use}}}\n"
-    spec.read(document.parse("c", text.encode()), REAL, library.schema("cluster"))
+    read_spec(document.parse("c", text.encode()), REAL, block_loader.schema("cluster"))
 
 
 def test_as_people_write_it() -> None:
@@ -110,12 +114,14 @@ def test_successor_without_a_block_is_not_promised() -> None:
 def test_successor_with_a_block(tmp_path: Path) -> None:
     """Once there is one it is offered, and it is no longer listed as planned."""
     write_block(tmp_path, "os", "fedora-coreos")
-    blocks = library.catalog([tmp_path])
+    blocks = block_loader.catalog([tmp_path])
     said = refused("os: {use: atomic-host}\n", blocks)
     assert "it ended with Fedora 29 in November 2019; use fedora-coreos" in said
     assert "fedora-coreos" not in [item.name for item in blocks.other_systems()]
     text = document.parse("c", f"{tiny.CLUSTER}os: {{use: fedora-coreos}}\n".encode())
-    assert spec.read(text, blocks, library.schema("cluster")).layers["os"].use == "fedora-coreos"
+    assert (
+        read_spec(text, blocks, block_loader.schema("cluster")).layers["os"].use == "fedora-coreos"
+    )
 
 
 @pytest.mark.parametrize("text", ["network: {use: etcd}\n", "network: {use: consul}\n"])
@@ -164,7 +170,7 @@ def lint_systems(text: str) -> str:
         blocks = tiny.house(files)
     except ProblemsFound as found:
         return report(found.problems, found.sources)
-    problems, sources = blockcheck.check(blocks, tiny.executables(files), library.schema("cluster"))
+    problems, sources = lint.check(blocks, tiny.executables(files), block_loader.schema("cluster"))
     return report(problems, sources)
 
 
@@ -281,7 +287,7 @@ def test_others_are_rendered(others: Path, tmp_path: Path, monkeypatch: pytest.M
     # The second time from elsewhere, by a relative path behind an empty word.
     others.rename(tmp_path / "elsewhere")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(library.PATH_VARIABLE, ":elsewhere")
+    monkeypatch.setenv(block_loader.PATH_VARIABLE, ":elsewhere")
     assert rendered(tmp_path / "second") == first
     assert "runtime_start_config" in first
     assert "/etc/box.note" in first
@@ -307,7 +313,7 @@ def test_names_that_clash(
     write_block(others, "os", "debian")
     write_block(others.parent / "more", "runtime", "box")
     paths = f"{others}:{others.parent / 'more'}"
-    monkeypatch.setenv(library.PATH_VARIABLE, paths)
+    monkeypatch.setenv(block_loader.PATH_VARIABLE, paths)
     assert main(["block", "list"]) == 2
     said = capsys.readouterr()
     assert said.out == ""
@@ -318,9 +324,9 @@ def test_names_that_clash(
 
 def test_a_folder_named_twice(others: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same folder by two names, and our own, are no clash."""
-    words = [str(others), str(others / ".." / "others"), str(library.HOT / "blocks")]
-    monkeypatch.setenv(library.PATH_VARIABLE, ":".join(words))
-    assert library.catalog().names("runtime") == ["box", "containerd", "docker"]
+    words = [str(others), str(others / ".." / "others"), str(block_loader.HOT / "blocks")]
+    monkeypatch.setenv(block_loader.PATH_VARIABLE, ":".join(words))
+    assert block_loader.catalog().names("runtime") == ["box", "containerd", "docker"]
 
 
 def broken(folder: Path, fault: str) -> None:
@@ -379,7 +385,7 @@ def test_lint_by_a_short_path(
     others: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Inside a block's own folder the path may be a dot."""
-    monkeypatch.delenv(library.PATH_VARIABLE)
+    monkeypatch.delenv(block_loader.PATH_VARIABLE)
     monkeypatch.chdir(others / "runtime" / "box")
     assert main(["block", "lint", "."]) == 0
     monkeypatch.chdir(others / "runtime")

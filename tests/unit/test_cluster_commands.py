@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 import yaml
 
-from heatgen import cloud, collect, stack
-from heatgen.commands import base, watching
-from heatgen.commands.main import main
+from heatgen.cli import base, progress_display
+from heatgen.cli.main import main
+from heatgen.cloud import connection, logs, stack
 
 from .fake_heat import STACK, Heat, serving
 
@@ -34,9 +34,9 @@ def heat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heat]:
     """The cloud that every command asks: one with a Heat and nothing else."""
     monkeypatch.setattr(stack, "PAUSE", 0)
     with serving() as (served, found):
-        monkeypatch.setattr(cloud.Cloud, "has", lambda *_: False)
+        monkeypatch.setattr(connection.Cloud, "has", lambda *_: False)
         found.connection.compute = SimpleNamespace(servers=list)
-        monkeypatch.setattr(cloud, "connect", lambda *_: found)
+        monkeypatch.setattr(connection, "connect", lambda *_: found)
         yield served
 
 
@@ -271,7 +271,7 @@ def test_journals(tmp_path: Path) -> None:
     script.write_text('#!/bin/sh\n[ "$1" = x@192.0.2.1 ] || { echo no route >&2; exit 255; }\n'
                       'shift; echo "$@"\n')  # fmt: skip
     script.chmod(0o755)
-    entries = collect.from_nodes(servers, [str(script), "x@%h"], tmp_path)
+    entries = logs.from_nodes(servers, [str(script), "x@%h"], tmp_path)
     assert {(entry.node, bool(entry.file)) for entry in entries} == {("a", True), ("b", False)}
     assert "-u etcd" in (tmp_path / "a" / "kvstore.journal").read_text()
     assert {entry.problem for entry in entries if entry.node == "b"} == {"journal: no route"}
@@ -349,7 +349,7 @@ def test_graph(cluster: Path, capsys: Capture) -> None:
 def test_help_is_quick() -> None:
     """The list of commands needs none of the libraries that take long to import."""
     program = (
-        "import sys; from heatgen.commands.main import main\n"
+        "import sys; from heatgen.cli.main import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "print(*sys.modules, file=sys.stderr)"
@@ -391,17 +391,17 @@ def test_plugin_is_what_the_client_wants() -> None:
 
 def test_client_brings_the_cloud(heat: Heat) -> None:
     """Run by the client, a command takes its session and offers no --os-cloud of its own."""
-    connection = cloud.connect().connection
-    client = SimpleNamespace(client_manager=SimpleNamespace(sdk_connection=connection))
-    command = import_module("heatgen.commands.validate").Validate
+    sdk = connection.connect().connection
+    client = SimpleNamespace(client_manager=SimpleNamespace(sdk_connection=sdk))
+    command = import_module("heatgen.cli.validate").Validate
     assert not command.auth_required
-    asking: Any = import_module("heatgen.commands.status").Status(client, None)
+    asking: Any = import_module("heatgen.cli.status").Status(client, None)
     assert asking.auth_required
     arguments = asking.get_parser("openstack kube status").parse_args([STACK])
     assert not hasattr(arguments, "os_cloud")
-    assert asking.cloud(arguments).connection is connection
+    assert asking.cloud(arguments).connection is sdk
 
 
 def test_lines_are_shown_off_a_terminal() -> None:
     """Pytest's stderr is no terminal: lines, not a board."""
-    assert isinstance(watching.watch(SimpleNamespace()), watching.Lines)  # type: ignore[arg-type]
+    assert isinstance(progress_display.watch(SimpleNamespace()), progress_display.Lines)  # type: ignore[arg-type]

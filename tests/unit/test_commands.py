@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from heatgen import cloud, keys, kubeconfig, stack
-from heatgen.cloud import Cloud
-from heatgen.commands import watching
-from heatgen.commands.main import main
+from heatgen.cli import progress_display
+from heatgen.cli.main import main
+from heatgen.cloud import connection, stack
+from heatgen.cloud.connection import Cloud
+from heatgen.project import admin_key
+from heatgen.stack import kubeconfig
 
 CASE = Path(__file__).resolve().parents[1] / "golden" / "cases" / "minimal"
 
@@ -148,7 +150,7 @@ def test_kubeconfig_that_does_not_fit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outputs and a key that do not belong together are told, and no file is written."""
-    monkeypatch.setattr(cloud, "connect", lambda *_: Cloud(None))
+    monkeypatch.setattr(connection, "connect", lambda *_: Cloud(None))
     monkeypatch.setattr(stack, "outputs", lambda *_: {"api_endpoint": "https://x"})
     (tmp_path / "k").write_text("key")
     target = tmp_path / "kubeconfig"
@@ -165,9 +167,9 @@ class Stack:
         self.agreed = {"certificates_generation": "1", "authority_generations": "1"}
         self.updates: list[dict[str, str]] = []
         self.deaf = False
-        monkeypatch.setattr(cloud, "connect", lambda *_: Cloud(None))
+        monkeypatch.setattr(connection, "connect", lambda *_: Cloud(None))
         monkeypatch.setattr(stack, "outputs", lambda *_: dict(self.agreed))
-        monkeypatch.setattr(watching, "update", self.update)
+        monkeypatch.setattr(progress_display, "update", self.update)
 
     def update(self, name: str, changes: dict[str, str], *_: object) -> None:
         """Take an update."""
@@ -228,7 +230,7 @@ def test_rotation_that_takes_too_long(
     def late(*_: object) -> None:
         raise TimeoutError("stack 'demo' is UPDATE_IN_PROGRESS after 60 s")
 
-    monkeypatch.setattr(watching, "update", late)
+    monkeypatch.setattr(progress_display, "update", late)
     assert main(["rotate", "certificates", "demo", "--timeout", "1"]) == 3
     assert "timed out: stack 'demo'" in capsys.readouterr().err
     assert cluster.updates == []
@@ -239,18 +241,18 @@ def test_renewed_kubeconfig(
 ) -> None:
     """A new key is certified; only then it takes the old one's place."""
     key, target = tmp_path / "cluster.admin.key", tmp_path / "kubeconfig"
-    keys.admin_request(key, tmp_path / "cluster.admin.csr", "minimal")
+    admin_key.admin_request(key, tmp_path / "cluster.admin.csr", "minimal")
     before = key.read_bytes()
     sent: list[str] = []
     kept: list[bytes] = []
-    monkeypatch.setattr(cloud, "connect", lambda *_: Cloud(None))
+    monkeypatch.setattr(connection, "connect", lambda *_: Cloud(None))
     monkeypatch.setattr(stack, "outputs", lambda *_: {"conformance": {"cluster": "minimal"}})
 
     def update(name: str, changes: dict[str, str], *_: object) -> None:
         sent.append(changes["admin_request"])
         kept.append(key.read_bytes())
 
-    monkeypatch.setattr(watching, "update", update)
+    monkeypatch.setattr(progress_display, "update", update)
     arguments = ["kubeconfig", "demo", "--renew", "--key", str(key), "-o", str(target)]
     assert main(arguments) == 2
     assert "is it complete?" in capsys.readouterr().err
@@ -270,7 +272,7 @@ def test_faults_of_our_own(
     def broken(*_: object) -> None:
         raise RuntimeError("oops")
 
-    monkeypatch.setattr("heatgen.project.load", broken)
+    monkeypatch.setattr("heatgen.project.project.load", broken)
     assert main(["render", str(cluster)]) == 1
     said = capsys.readouterr().err
     assert "RuntimeError: oops" in said

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from heatgen import configs
+from heatgen.plan import config_files
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from heatgen import configs
 )
 def test_pointer(data: Any, pointer: str, result: Any) -> None:
     """RFC 6901, with mappings made on the way."""
-    assert configs.with_value(data, pointer, 1) == result
+    assert config_files.with_value(data, pointer, 1) == result
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_pointer(data: Any, pointer: str, result: Any) -> None:
 def test_pointer_that_leads_nowhere(data: Any, pointer: str) -> None:
     """A list is not made longer, a scalar not replaced, by accident."""
     with pytest.raises(ValueError, match="there is no"):
-        configs.with_value(data, pointer, 1)
+        config_files.with_value(data, pointer, 1)
 
 
 @pytest.mark.parametrize(
@@ -48,15 +48,15 @@ def test_pointer_that_leads_nowhere(data: Any, pointer: str) -> None:
 )
 def test_merge_patch(data: Any, patch: Any, result: Any) -> None:
     """The examples of RFC 7396, appendix A."""
-    assert configs.merged(data, patch) == result
+    assert config_files.merged(data, patch) == result
 
 
 def test_formats() -> None:
     """What is written is read back by the format's own reader."""
     data = {"a": {"b c": [1, 2]}, "d": True}
-    assert json.loads(configs.text(data, "json")) == data
-    assert tomllib.loads(configs.text(data, "toml")) == data
-    assert configs.base("x.toml", "a = 1") == {"a": 1}
-    assert configs.base("x.yaml", "a: 1") == {"a": 1}
+    assert json.loads(config_files.text(data, "json")) == data
+    assert tomllib.loads(config_files.text(data, "toml")) == data
+    assert config_files.base("x.toml", "a = 1") == {"a": 1}
+    assert config_files.base("x.yaml", "a: 1") == {"a": 1}
     with pytest.raises(ValueError, match="not a mapping"):
-        configs.base("x.yaml", "- a")
+        config_files.base("x.yaml", "- a")

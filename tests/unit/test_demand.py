@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from heatgen import demand
-from heatgen.demand import Demand, Facts, Finding
+from heatgen.plan import cloud_requirements
+from heatgen.plan.cloud_requirements import Demand, Facts, Finding
 
 from . import tiny
 
@@ -24,17 +24,17 @@ FLAVOR = {"vcpus": 2, "ram": 2048, "disk": 10}
 
 def needed(text: str = tiny.CLUSTER) -> Demand:
     """What a tiny cluster needs."""
-    return demand.demand(tiny.planned(text))
+    return cloud_requirements.demand(tiny.planned(text))
 
 
 def verdicts(wish: Demand, facts: Facts) -> dict[str, str]:
     """Verdicts by what is needed."""
-    return {item.what: item.verdict for item in demand.judge(wish, facts)}
+    return {item.what: item.verdict for item in cloud_requirements.judge(wish, facts)}
 
 
 def found(wish: Demand, facts: Facts, what: str) -> Finding:
     """One finding."""
-    return next(item for item in demand.judge(wish, facts) if item.what == what)
+    return next(item for item in cloud_requirements.judge(wish, facts) if item.what == what)
 
 
 def test_amounts() -> None:
@@ -91,20 +91,24 @@ def test_images_and_flavors(
     """They are there, ready, and large enough for each other."""
     facts = Facts(images={"debian": image}, flavors={"small": flavor})
     assert verdicts(needed(), facts)[what] == verdict
-    assert demand.failed(demand.judge(needed(), facts)) == (verdict == "missing")
+    assert cloud_requirements.failed(cloud_requirements.judge(needed(), facts)) == (
+        verdict == "missing"
+    )
 
 
 def test_a_subnet_that_is_there() -> None:
     """Its range is that of cloud.nodes, and nobody has the planned addresses."""
     wish = needed(PLACES)
     facts = Facts(names={("subnet", "office-1"): {"cidr": "192.0.2.0/24"}}, taken=("192.0.2.50",))
-    assert not demand.failed(demand.judge(wish, facts))
+    assert not cloud_requirements.failed(cloud_requirements.judge(wish, facts))
     taken = replace(facts, taken=("192.0.2.11",))
     assert found(wish, taken, "free addresses").there == "taken: 192.0.2.11"
-    assert demand.failed(demand.judge(wish, taken))
+    assert cloud_requirements.failed(cloud_requirements.judge(wish, taken))
     other = Facts(names={("subnet", "office-1"): {"cidr": "10.0.0.0/24"}})
     assert found(wish, other, "subnet's range").verdict == "missing"
-    assert demand.failed(demand.judge(wish, Facts(names={("subnet", "office-1"): None})))
+    assert cloud_requirements.failed(
+        cloud_requirements.judge(wish, Facts(names={("subnet", "office-1"): None}))
+    )
 
 
 def test_names_that_are_not_there() -> None:
@@ -125,4 +129,4 @@ def test_what_is_not_told_does_not_fail() -> None:
     """A cloud that keeps something to itself is no reason not to create."""
     facts = Facts(untold={"quotas of servers": "Forbidden"})
     assert verdicts(needed(), facts)["quotas of servers"] == "not told"
-    assert not demand.failed(demand.judge(needed(), facts))
+    assert not cloud_requirements.failed(cloud_requirements.judge(needed(), facts))

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from heatgen import document, library, spec
-from heatgen.commands.main import Heatgen
+from heatgen.cli.main import Heatgen
+from heatgen.project import block_loader
+from heatgen.spec.reader import read_spec
+from heatgen.yamlio import document
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.rst", ROOT / "CONTRIBUTING.rst", *sorted(ROOT.glob("doc/*.rst"))]
@@ -28,7 +30,7 @@ def test_the_readmes_cluster_is_good() -> None:
     """The cluster.yaml of the README is one that heatgen takes as it stands."""
     text = code_block((ROOT / "README.rst").read_text(), "yaml")
     read = document.parse("cluster.yaml", text.encode())
-    shown = spec.read(read, library.catalog(), library.schema("cluster"))
+    shown = read_spec(read, block_loader.catalog(), block_loader.schema("cluster"))
     assert (shown.name, shown.worker_count) == ("demo", 2)
 
 

@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heatgen import document
-from heatgen.problems import ProblemsFound, report
+from heatgen.yamlio import document
+from heatgen.yamlio.problems import ProblemsFound, report
 
 
 def refused(raw: bytes) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Security groups: what is open, and what is not."""
 
-from heatgen.firewall import Rule
+from heatgen.plan.security_groups import Rule
 
 from . import tiny
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from heatgen import document, library
-from heatgen.commands.main import main
-from heatgen.importing import Imported, Wishes, convert
-from heatgen.problems import ProblemsFound
-from heatgen.topology import COMPUTE, FLOATING_IP, PLACEMENT, SCALING, Node, Policy, Topology
+from heatgen.cli.main import main
+from heatgen.project import block_loader
+from heatgen.tosca.convert import Imported, Wishes, convert
+from heatgen.tosca.topology import COMPUTE, FLOATING_IP, PLACEMENT, SCALING, Node, Policy, Topology
+from heatgen.yamlio import document
+from heatgen.yamlio.problems import ProblemsFound
 
-CATALOG, SCHEMA = library.catalog(), library.schema("cluster")
+CATALOG, SCHEMA = block_loader.catalog(), block_loader.schema("cluster")
 POLICY = ("topology_template", "policies", 0, "rule")
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from heatgen import inputs, spec
+from heatgen.blocks.references import Unresolved
+from heatgen.plan import inputs
+from heatgen.spec.block_selection import group_blocks
 
 from . import tiny
 
@@ -21,7 +23,7 @@ def place(layer: str = "runtime", text: str = MIRROR, group: str = "worker") -> 
     """A block's place on the servers of a group."""
     blocks = tiny.house()
     wanted = tiny.wish(text, blocks)
-    used = spec.group_blocks(wanted, blocks)
+    used = group_blocks(wanted, blocks)
     return inputs.Place(inputs.House(wanted, used, tiny.pinned()), used[group][layer], group)
 
 
@@ -136,7 +138,7 @@ def test_policy() -> None:
 )
 def test_references_that_lead_nowhere(source: str, reason: str) -> None:
     """Each is told for what it is."""
-    with pytest.raises(inputs.Unresolved, match=reason):
+    with pytest.raises(Unresolved, match=reason):
         resolved(source)
 
 
@@ -190,7 +192,7 @@ def test_conditions() -> None:
     assert inputs.holds({"control_plane.count": (3, 5)}, here)
     assert inputs.holds({"control_plane.count": ("3",), "group.name": ("worker",)}, here)
     assert not inputs.holds({"control_plane.count": (3,), "group.name": ("big-box",)}, here)
-    with pytest.raises(inputs.Unresolved, match="known to Heat only"):
+    with pytest.raises(Unresolved, match="known to Heat only"):
         inputs.holds({"servers.names": ("x",)}, here)
 
 

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from heatgen import keys, kubeconfig
-from heatgen.problems import ProblemsFound
+from heatgen.project import admin_key
+from heatgen.stack import kubeconfig
+from heatgen.yamlio.problems import ProblemsFound
 
 
 def files(folder: Path) -> tuple[Path, Path]:
@@ -28,18 +29,18 @@ def test_made_once(tmp_path: Path) -> None:
     key, request = files(tmp_path)
     umask = os.umask(0)
     try:
-        first = keys.admin_request(key, request, "demo")
+        first = admin_key.admin_request(key, request, "demo")
     finally:
         os.umask(umask)
     made = key.read_bytes()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert keys.admin_request(key, request, "demo") == first
+    assert admin_key.admin_request(key, request, "demo") == first
     assert key.read_bytes() == made
 
 
 def test_request(tmp_path: Path) -> None:
     """The request asks for a name in the administrators' group, on P-256, signed by its key."""
-    request = x509.load_pem_x509_csr(keys.admin_request(*files(tmp_path), "demo").encode())
+    request = x509.load_pem_x509_csr(admin_key.admin_request(*files(tmp_path), "demo").encode())
     assert request.is_signature_valid
     group = request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     name = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
@@ -53,31 +54,31 @@ def test_request(tmp_path: Path) -> None:
 def test_lost_request_is_made_anew(tmp_path: Path) -> None:
     """The request is made again from the key that is there."""
     key, request = files(tmp_path)
-    keys.admin_request(key, request, "demo")
+    admin_key.admin_request(key, request, "demo")
     made = key.read_bytes()
     request.unlink()
-    keys.admin_request(key, request, "demo")
+    admin_key.admin_request(key, request, "demo")
     assert key.read_bytes() == made
 
 
 def test_request_alone_is_enough(tmp_path: Path) -> None:
     """Where only the request is, as in CI, no key is made."""
     key, request = files(tmp_path)
-    text = keys.admin_request(key, request, "demo")
+    text = admin_key.admin_request(key, request, "demo")
     key.unlink()
-    assert keys.admin_request(key, request, "demo") == text
+    assert admin_key.admin_request(key, request, "demo") == text
     assert not key.exists()
 
 
 def test_other_key(tmp_path: Path) -> None:
     """A request of another key is refused before a cluster is made that nobody can enter."""
     key, request = files(tmp_path)
-    keys.admin_request(key, request, "demo")
+    admin_key.admin_request(key, request, "demo")
     key.unlink()
     other = tmp_path / "other.csr"
-    keys.admin_request(key, other, "demo")
+    admin_key.admin_request(key, other, "demo")
     with pytest.raises(ProblemsFound, match="is not the request of the key"):
-        keys.admin_request(key, request, "demo")
+        admin_key.admin_request(key, request, "demo")
 
 
 @pytest.mark.parametrize("broken", ["key", "request"])
@@ -87,7 +88,7 @@ def test_broken_files_are_kept(tmp_path: Path, broken: str) -> None:
     path = key if broken == "key" else request
     path.write_text("something else")
     with pytest.raises(ProblemsFound, match="is not"):
-        keys.admin_request(key, request, "demo")
+        admin_key.admin_request(key, request, "demo")
     assert path.read_text() == "something else"
 
 
@@ -181,15 +182,15 @@ def test_two_authorities(parts: Parts) -> None:
 def test_renewal(tmp_path: Path) -> None:
     """The new key lies beside the old one until it is finished; an interrupted one goes on."""
     old = tmp_path / "cluster.admin.key"
-    keys.admin_request(old, tmp_path / "cluster.admin.csr", "demo")
+    admin_key.admin_request(old, tmp_path / "cluster.admin.csr", "demo")
     before = old.read_bytes()
-    request = keys.Renewal(old).request("demo")
-    assert keys.Renewal(old).request("demo") == request
+    request = admin_key.Renewal(old).request("demo")
+    assert admin_key.Renewal(old).request("demo") == request
     assert old.read_bytes() == before
-    keys.Renewal(old).finish()
+    admin_key.Renewal(old).finish()
     assert old.read_bytes() != before
     assert stat.S_IMODE(old.stat().st_mode) == 0o600
-    assert keys.admin_request(old, tmp_path / "cluster.admin.csr", "demo") == request
+    assert admin_key.admin_request(old, tmp_path / "cluster.admin.csr", "demo") == request
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "cluster.admin.csr", "cluster.admin.key",
     ]  # fmt: skip

@@ -4,8 +4,8 @@
 from types import SimpleNamespace
 from typing import Any
 
-from heatgen import leftovers
-from heatgen.leftovers import Inside, Leftover
+from heatgen.cloud import orphans
+from heatgen.cloud.orphans import Inside, Leftover
 
 INSIDE = Inside(
     cluster="demo",
@@ -38,7 +38,7 @@ def test_load_balancers() -> None:
         kube_service_demo2_default_web={"vip_network_id": "elsewhere"},
         other={"vip_network_id": "elsewhere"},
     )
-    assert ids(leftovers.balancers(items, INSIDE)) == {
+    assert ids(orphans.balancers(items, INSIDE)) == {
         "kube-service-kubernetes-default-web": True, "kube-service-demo-default-web": False,
     }  # fmt: skip
 
@@ -54,7 +54,7 @@ def test_floating_ips() -> None:
         others=fields | {"description": said + "other"},
         free=fields,
     )
-    found = leftovers.floating_ips(items, {"port": object()}, INSIDE)
+    found = orphans.floating_ips(items, {"port": object()}, INSIDE)
     assert ids(found) == {"on-port": True, "ours": False}
 
 
@@ -68,7 +68,7 @@ def test_ports() -> None:
         amphora={"device_owner": "Octavia", "device_id": "lb-1"},
         forgotten={"device_owner": "", "device_id": ""},
     )
-    found = ids(leftovers.ports_of_others(items, INSIDE))
+    found = ids(orphans.ports_of_others(items, INSIDE))
     assert found == {"amphora": True, "forgotten": True}
 
 
@@ -78,14 +78,14 @@ def test_volumes() -> None:
     items = things(
         etcd_volume={"metadata": {}, "attachments": here},
         root_disk={"metadata": {}, "attachments": here},
-        attached={"metadata": {leftovers.CSI_CLUSTER: "kubernetes"}, "attachments": here},
+        attached={"metadata": {orphans.CSI_CLUSTER: "kubernetes"}, "attachments": here},
         ours={
-            "metadata": {leftovers.CSI_CLUSTER: "demo", leftovers.CSI_CLAIM: "data"},
+            "metadata": {orphans.CSI_CLUSTER: "demo", orphans.CSI_CLAIM: "data"},
             "attachments": [],
         },
-        others={"metadata": {leftovers.CSI_CLUSTER: "kubernetes"}, "attachments": []},
+        others={"metadata": {orphans.CSI_CLUSTER: "kubernetes"}, "attachments": []},
     )
-    found = list(leftovers.volumes(items, INSIDE))
+    found = list(orphans.volumes(items, INSIDE))
     assert ids(found) == {"attached": False, "ours": False}
     assert found[1].why == "volume of claim data"
 
@@ -98,4 +98,4 @@ def test_security_groups() -> None:
         others={"description": f"Security Group for default/web {end} other"},
         group={"description": f"{end} demo"},
     )
-    assert ids(leftovers.security_groups(items, INSIDE)) == {"ours": False}
+    assert ids(orphans.security_groups(items, INSIDE)) == {"ours": False}

@@ -15,8 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from heatgen import fetch, lock, pins
-from heatgen.problems import Problem, ProblemsFound, report
+from heatgen.blocks import pins
+from heatgen.project import http, lock
+from heatgen.yamlio.problems import Problem, ProblemsFound, report
 
 from . import tiny
 from .website import DIGEST, Site, alone, serving
@@ -138,7 +139,7 @@ def test_page_in_place_of_sums(site: Site) -> None:
 
 def test_endless_sums(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too large for a checksum file is not read to its end."""
-    monkeypatch.setattr(fetch, "MAX_BODY", 10)
+    monkeypatch.setattr(http, "MAX_BODY", 10)
     assert all("has more than 10 bytes" in problem.message for problem in problems(site))
 
 
@@ -177,7 +178,7 @@ def test_failures_that_stay(site: Site) -> None:
 
 def test_silence(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes a question and says nothing is left after the time-out."""
-    monkeypatch.setattr(fetch, "TIMEOUT", (1, 0.05))
+    monkeypatch.setattr(http, "TIMEOUT", (1, 0.05))
     site.meeting = threading.Barrier(99)
     for problem in problems(site):
         assert problem.message.endswith("timed out (tried 3 times)")
@@ -186,7 +187,7 @@ def test_silence(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_endless_drip(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that keeps the line alive byte by byte is left long before the end."""
-    monkeypatch.setattr(fetch, "LONGEST", 0.05)
+    monkeypatch.setattr(http, "LONGEST", 0.05)
     site.files[SUMS_PATH] = b"0" * 3000
     site.dripping[SUMS_PATH] = 0
     (problem,) = problems(site)

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from heatgen import document, library, project, spec
-from heatgen.commands.main import main
+from heatgen.cli.main import main
+from heatgen.project import block_loader, project
+from heatgen.spec.reader import read_spec
+from heatgen.yamlio import document
 
 from .website import DIGEST, Site, alone, path_of, serving
 
@@ -30,10 +32,10 @@ KUBELET = "https://dl.k8s.io/release/v1.37.2/bin/linux/amd64/kubelet"
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A mirror with all that a cluster of defaults wants."""
     alone(monkeypatch)
-    blocks = library.catalog()
+    blocks = block_loader.catalog()
     text = document.parse("cluster.yaml", CLUSTER.encode())
     with serving(Site()) as served:
-        served.serve_all(spec.read(text, blocks, library.schema("cluster")), blocks)
+        served.serve_all(read_spec(text, blocks, block_loader.schema("cluster")), blocks)
         yield served
 
 

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from heatgen import limits, overview, render, yamltext
-from heatgen.commands import plan as command
+from heatgen.cli import plan as command
+from heatgen.render import heat_limits
+from heatgen.render.summary import summarize
+from heatgen.render.template import render
+from heatgen.yamlio import writer
 
 from . import tiny
 
@@ -21,7 +24,7 @@ TEXT = tiny.GROUPS.replace(
 def shown() -> dict[str, Any]:
     """The overview of three control-plane nodes with volumes and two groups of workers."""
     planned = tiny.planned(TEXT)
-    return overview.overview(planned, render.render(planned).as_dict())
+    return summarize(planned, render(planned).as_dict())
 
 
 def test_servers(shown: dict[str, Any]) -> None:
@@ -60,13 +63,13 @@ def test_rules_and_what_is_fetched(shown: dict[str, Any]) -> None:
 def test_the_largest_count_is_the_largest() -> None:
     """With that many workers nothing is exceeded; with one more the named limit is."""
     planned = tiny.planned()
-    [found] = limits.largest(planned, render.render(planned).as_dict())
+    [found] = heat_limits.largest(planned, render(planned).as_dict())
     assert found.stopped_by == "resources of the stack"
 
     def exceeded(count: int) -> list[str]:
         text = f"{tiny.CLUSTER}workers: {{count: {count}}}\n"
         grown = tiny.planned(text)
-        used = limits.usage(grown, render.render(grown).as_dict())
+        used = heat_limits.usage(grown, render(grown).as_dict())
         return [item.what for item in used if item.exceeded]
 
     assert exceeded(found.count) == []
@@ -77,14 +80,14 @@ def test_addresses_stop_a_group() -> None:
     """In a small network it is the addresses that end first."""
     text = tiny.CLUSTER.replace("flavor: small", "flavor: small, nodes: 192.0.2.0/27")
     planned = tiny.planned(text)
-    [found] = limits.largest(planned, render.render(planned).as_dict())
+    [found] = heat_limits.largest(planned, render(planned).as_dict())
     assert (found.count, found.stopped_by) == (9, "addresses")
 
 
 def test_forms(shown: dict[str, Any]) -> None:
     """JSON and YAML hold the same; the table has every server, and its columns stand in line."""
     assert json.loads(json.dumps(shown)) == shown
-    assert yamltext.dump(shown)
+    assert writer.dump(shown)
     text = command.table(shown)
     lines = [line for line in text.splitlines() if line.startswith("  STACK-")]
     assert len(lines) == len(shown["servers"])

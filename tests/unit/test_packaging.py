@@ -34,11 +34,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_holds_the_house(wheel: Path) -> None:
-    """Blocks, agent and schemas are in the wheel, as many as in the checkout."""
+    """Blocks, agent, schemas and the marker of types are in the wheel, as many as in the checkout."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     listed = subprocess.run(
-        ["git", "ls-files", "hot", "heatgen/schemas"],
+        ["git", "ls-files", "hot", "heatgen/schemas", "heatgen/py.typed"],
         cwd=ROOT, capture_output=True, check=True, text=True,
     )  # fmt: skip
     expected = {name for name in listed.stdout.split() if (ROOT / name).exists()}
@@ -56,12 +56,12 @@ def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
                 target.chmod(0o755)
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from heatgen import library\n"
-        f"assert str(library.HOT).startswith({str(tmp_path)!r}), library.HOT\n"
-        "from heatgen import blockcheck\n"
-        "blocks = library.catalog()\n"
-        "found = blockcheck.check(blocks, library.executables(blocks.all_blocks()),\n"
-        "                         library.schema('cluster'))\n"
+        "from heatgen.project import block_loader\n"
+        f"assert str(block_loader.HOT).startswith({str(tmp_path)!r}), block_loader.HOT\n"
+        "from heatgen.authoring import lint\n"
+        "blocks = block_loader.catalog()\n"
+        "found = lint.check(blocks, block_loader.executables(blocks.all_blocks()),\n"
+        "                   block_loader.schema('cluster'))\n"
         "assert not found[0], found[0]\n"
     )
     subprocess.run([sys.executable, "-P", "-c", program], cwd=tmp_path, check=True)

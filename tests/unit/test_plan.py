@@ -3,15 +3,16 @@
 
 import pytest
 
-from heatgen import plan
-from heatgen.inputs import NodeNames, ServerAddresses, StepOutput
-from heatgen.pins import Pins
-from heatgen.problems import ProblemsFound
+from heatgen.blocks.pins import Pins
+from heatgen.plan.build import LIBRARY_LINE, build_plan
+from heatgen.plan.inputs import NodeNames, ServerAddresses, StepOutput
+from heatgen.plan.model import Plan
+from heatgen.yamlio.problems import ProblemsFound
 
 from . import tiny
 
 
-def requires(of: plan.Plan) -> dict[str, set[str]]:
+def requires(of: Plan) -> dict[str, set[str]]:
     """Each deployment's name and what it waits for."""
     return {item.name: set(item.requires) for item in of.deployments}
 
@@ -106,7 +107,7 @@ def test_missing_pins() -> None:
     """All sums that the lock lacks are told, with the command that finds them."""
     blocks = tiny.house()
     with pytest.raises(ProblemsFound) as found:
-        plan.build(tiny.wish(), blocks, Pins(), tiny.REQUEST)
+        build_plan(tiny.wish(), blocks, Pins(), tiny.REQUEST)
     assert {(problem.message, problem.hint) for problem in found.value.problems} == {
         (f"there is no checksum of {tiny.TOOL}", "run 'heatgen lock'"),
         (f"there is no digest of {tiny.PAUSE}", "run 'heatgen lock'"),
@@ -119,7 +120,7 @@ def test_scripts_are_complete() -> None:
     scripts = {item.name: planned.library.join(item.script) for item in planned.configs}
     with_library = {name for name, text in scripts.items() if "# the library" in text}
     assert with_library == {"os_preflight_config"}
-    source = f"\n{plan.LIBRARY_LINE}"
+    source = f"\n{LIBRARY_LINE}"
     install = "\ncat >library <<'END'\n# the library\nfail() { exit 1; }\nEND\n"
     assert scripts["os_preflight_config"].count(f"{install[:-1]}{source}") == 1
     script = scripts["kvstore_start_config"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reports that people read."""
 
-from heatgen.problems import Position, Problem, did_you_mean, report
+from heatgen.yamlio.problems import Position, Problem, did_you_mean, report
 
 
 def test_report_quotes_and_points() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from heatgen import render
+from heatgen.render.template import render
 
 from . import tiny
 
@@ -19,7 +19,7 @@ FULL = tiny.CLUSTER + (
 @pytest.fixture(scope="module")
 def small() -> dict[str, Any]:
     """The template of the tiny cluster, as Heat gets it."""
-    return render.render(tiny.planned()).as_dict()
+    return render(tiny.planned()).as_dict()
 
 
 def of_kind(template: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def of_kind(template: dict[str, Any], kind: str) -> dict[str, Any]:
 
 def test_names_are_for_ever() -> None:
     """These names stand in running stacks: a changed one replaces what it names."""
-    names = set(render.render(tiny.planned(control=3)).resources)
+    names = set(render(tiny.planned(control=3)).resources)
     assert {
         "network", "subnet", "router", "router_interface", "agent", "workers", "api_floating_ip",
         "security_group_control", "security_group_worker",
@@ -65,7 +65,7 @@ def test_parameters_need_no_answer(small: dict[str, Any]) -> None:
 
 def test_options_of_the_cloud() -> None:
     """Flavors, counts, key pair and floating IP follow the spec."""
-    template = render.render(tiny.planned(FULL)).as_dict()
+    template = render(tiny.planned(FULL)).as_dict()
     parameters = {name: item["default"] for name, item in template["parameters"].items()}
     assert parameters["control_flavor"] == "large"
     assert parameters["worker_flavor"] == "small"
@@ -105,7 +105,7 @@ access: {floating_ip: false}
 @pytest.fixture(scope="module")
 def placed() -> dict[str, Any]:
     """A cluster in a subnet that is there, in zones, on volumes."""
-    return render.render(tiny.planned(PLACES)).as_dict()
+    return render(tiny.planned(PLACES)).as_dict()
 
 
 def test_a_network_that_is_there_is_used(placed: dict[str, Any]) -> None:
@@ -136,7 +136,7 @@ def test_a_router_that_is_there_gets_our_network() -> None:
     """The network is ours, the way out is not."""
     text = PLACES.replace("  network: office\n  subnet: office-1\n", "  router: edge\n")
     text = text.replace("  first_address: 192.0.2.200\n", "")
-    resources = render.render(tiny.planned(text)).as_dict()["resources"]
+    resources = render(tiny.planned(text)).as_dict()["resources"]
     assert "router" not in resources
     assert resources["router_interface"]["properties"]["router"] == {"get_param": "router"}
     assert resources["network"]["properties"] == {"tags": ["demo"]}
@@ -320,7 +320,7 @@ def test_groups_do_not_wait_for_each_other(small: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def large() -> dict[str, Any]:
     """Three control-plane nodes and two groups of workers."""
-    return render.render(tiny.planned(tiny.GROUPS)).as_dict()
+    return render(tiny.planned(tiny.GROUPS)).as_dict()
 
 
 def test_group_names_are_for_ever(large: dict[str, Any]) -> None:
@@ -381,7 +381,7 @@ def test_octavia() -> None:
     text = tiny.CLUSTER + (
         "control_plane: {count: 3, load_balancer: octavia}\naccess: {api: [198.51.100.0/24]}\n"
     )
-    template = render.render(tiny.planned(text)).as_dict()
+    template = render(tiny.planned(text)).as_dict()
     found = {name: item.get("properties", {}) for name, item in template["resources"].items()}
     assert found["api_load_balancer"]["vip_address"] == "10.0.0.9"
     assert found["api_listener"]["allowed_cidrs"] == ["10.0.0.0/24", "198.51.100.0/24"]
@@ -398,7 +398,7 @@ def test_octavia() -> None:
 def test_no_balancer() -> None:
     """Without one the first node is the endpoint, however many there are."""
     text = tiny.CLUSTER + "control_plane: {count: 5, load_balancer: none}\n"
-    template = render.render(tiny.planned(text)).as_dict()
+    template = render(tiny.planned(text)).as_dict()
     assert floating_port(template) == {"get_resource": "control_0_port"}
     assert not any(name.startswith(("api_port", "api_load")) for name in template["resources"])
 
@@ -421,5 +421,5 @@ def test_size_does_not_grow_with_workers(small: dict[str, Any]) -> None:
     """A thousand workers are as large a template as two."""
     text = tiny.CLUSTER + "workers: {count: 1000}\n"
     text = text.replace("flavor: small}", "flavor: small, nodes: 10.0.0.0/21}")
-    many = render.render(tiny.planned(text)).as_dict()
+    many = render(tiny.planned(text)).as_dict()
     assert abs(len(str(many)) - len(str(small))) < 50

@@ -3,7 +3,7 @@
 
 import pytest
 
-from heatgen import rotation
+from heatgen.plan import rotation
 
 
 def test_certificates() -> None:

@@ -6,10 +6,12 @@ import re
 import pytest
 import yaml
 
-from heatgen import document, library, schema, spec
+from heatgen.project import block_loader
+from heatgen.spec.reader import full_schema, read_spec
+from heatgen.yamlio import document, schema
 from tests import shown
 
-CATALOG, SCHEMA = library.catalog(), library.schema("cluster")
+CATALOG, SCHEMA = block_loader.catalog(), block_loader.schema("cluster")
 
 
 @pytest.mark.parametrize("name", shown.DOCUMENTS)
@@ -48,8 +50,8 @@ def test_commands_are_found(tmp_path_factory: pytest.TempPathFactory) -> None:
 def test_the_tutorials_cluster_is_good() -> None:
     """The tutorial's files are ones that heatgen takes, and stay within what its text says."""
     small, large = (shown.block("doc/tutorial.rst", "yaml", number) for number in (0, 1))
-    first = spec.read(document.parse("c", small.encode()), CATALOG, SCHEMA)
-    second = spec.read(document.parse("c", large.encode()), CATALOG, SCHEMA)
+    first = read_spec(document.parse("c", small.encode()), CATALOG, SCHEMA)
+    second = read_spec(document.parse("c", large.encode()), CATALOG, SCHEMA)
     assert len(small.splitlines()) == 5
     assert (first.control_plane.count, second.control_plane.count) == (1, 3)
 
@@ -70,7 +72,7 @@ def _follow(path: str, value: object) -> None:
     """Walk the schema along a path, to the blocks' options and overrides if need be."""
     data: dict[str, object] = {}
     for block in CATALOG.all_blocks():
-        whole = spec.full_schema({block.layer: {"use": block.name}, **data}, CATALOG, SCHEMA)
+        whole = full_schema({block.layer: {"use": block.name}, **data}, CATALOG, SCHEMA)
         if _found(whole, path.split("."), value):
             return
     raise AssertionError(f"there is no key {path!r} that takes {value!r}")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from heatgen import stack
-from heatgen.cloud import Cloud, CloudFailed, Missing
-from heatgen.progress import Event
-from heatgen.stack import Stack
+from heatgen.cloud import stack
+from heatgen.cloud.connection import Cloud, CloudFailed, Missing
+from heatgen.cloud.stack import Stack
+from heatgen.stack.progress import Event
 
 from .fake_heat import IDENTITY, STACK, Heat, cloud_at, serving
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from heatgen import library, resolve, updates
-from heatgen.updates import Side
+from heatgen.hot import resolve
+from heatgen.project import block_loader
+from heatgen.stack import update_preview
+from heatgen.stack.update_preview import Side
 
-RULES = library.schema("heat")
+RULES = block_loader.schema("heat")
 
 
 def deployment(config: str, server: str, **inputs: Any) -> dict[str, Any]:
@@ -96,10 +98,10 @@ def changes(after: dict[str, Any], **given: Any) -> list[tuple[str, str, tuple[s
     return [(item.action, item.resource, item.nodes) for item in full(after, **given)]
 
 
-def full(after: dict[str, Any], **given: Any) -> list[updates.Change]:
+def full(after: dict[str, Any], **given: Any) -> list[update_preview.Change]:
     """The changes of the template to another one, with other parameters."""
     stack = {"OS::stack_name": "demo"}
-    return updates.compare(
+    return update_preview.compare(
         Side(TEMPLATE, resolve.parameters(TEMPLATE, stack)),
         Side(after, resolve.parameters(after, stack | given)),
         RULES,
@@ -226,7 +228,7 @@ def test_unknown_type_is_not_counted_on() -> None:
     before = edited("resources", "thing", to={"type": "OS::X::Y", "properties": {"a": 1}})
     after = edited("resources", "thing", to={"type": "OS::X::Y", "properties": {"a": 2}})
     values = resolve.parameters(before, {"OS::stack_name": "demo"})
-    [change] = updates.compare(Side(before, values), Side(after, values), RULES)
+    [change] = update_preview.compare(Side(before, values), Side(after, values), RULES)
     assert change.action == "REPLACE"
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from heatgen import library, userdata
+from heatgen.project import block_loader
+from heatgen.render.user_data import AGENT_PATH, CA_MARK, UNIT_PATH, boothook
 
 AGENT = "#!/bin/sh\necho \"$HOME\" `id` 'x' \\n\n"
 UNIT = "[Service]\nExecStart=/x\n"
@@ -21,16 +22,16 @@ def test_it_installs_and_starts(tmp_path: Path) -> None:
     systemctl = tmp_path / "bin" / "systemctl"
     systemctl.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\n')
     systemctl.chmod(0o755)
-    text = userdata.boothook(AGENT, UNIT).replace("/opt/", f"{tmp_path}/opt/")
+    text = boothook(AGENT, UNIT).replace("/opt/", f"{tmp_path}/opt/")
     hook = tmp_path / "hook"
     hook.write_text(text.replace("/etc/", f"{tmp_path}/etc/"))
     environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     for _ in range(2):
         subprocess.run(["sh", str(hook)], env=environment, check=True)
-    agent = tmp_path / userdata.AGENT_PATH.removeprefix("/")
+    agent = tmp_path / AGENT_PATH.removeprefix("/")
     assert agent.read_text() == AGENT
     assert stat.S_IMODE(agent.stat().st_mode) == 0o755
-    assert (tmp_path / userdata.UNIT_PATH.removeprefix("/")).read_text() == UNIT
+    assert (tmp_path / UNIT_PATH.removeprefix("/")).read_text() == UNIT
     calls = (tmp_path / "calls").read_text().splitlines()
     assert calls[:3] == [
         "daemon-reload", "enable --quiet heatgen-agent.service",
@@ -40,8 +41,8 @@ def test_it_installs_and_starts(tmp_path: Path) -> None:
 
 def test_cloud_init_recognises_it() -> None:
     """The first line names the kind of part, the second the interpreter."""
-    tree = library.tree()
-    text = userdata.boothook(tree["agent/heatgen-agent"].decode(), UNIT)
+    tree = block_loader.tree()
+    text = boothook(tree["agent/heatgen-agent"].decode(), UNIT)
     assert text.splitlines()[:2] == ["#cloud-boothook", "#!/bin/sh"]
 
 
@@ -49,7 +50,7 @@ def test_cloud_init_recognises_it() -> None:
 def test_texts_that_would_break_out(agent: str) -> None:
     """A text that would end its here-document early is refused."""
     with pytest.raises(ValueError, match="here-document"):
-        userdata.boothook(agent, UNIT)
+        boothook(agent, UNIT)
 
 
 def test_authorities_of_the_site_come_before_the_agent(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_authorities_of_the_site_come_before_the_agent(tmp_path: Path) -> None:
         program = tmp_path / "bin" / name
         program.write_text(f'#!/bin/sh\necho "{name} $1" >>{tmp_path}/calls\n')
         program.chmod(0o755)
-    text = userdata.boothook(AGENT, UNIT, ["one\n", "two\n"])
+    text = boothook(AGENT, UNIT, ["one\n", "two\n"])
     for root in ("/opt/", "/etc/", "/usr/"):
         text = text.replace(f" {root}", f" {tmp_path}{root}").replace(
             f">{root}", f">{tmp_path}{root}"
@@ -75,6 +76,6 @@ def test_authorities_of_the_site_come_before_the_agent(tmp_path: Path) -> None:
     calls = (tmp_path / "calls").read_text().splitlines()
     assert calls.index("update-ca-certificates ") < calls.index("systemctl start")
     (store / "heatgen-2.crt").unlink()
-    (tmp_path / userdata.CA_MARK.removeprefix("/")).write_text("")
+    (tmp_path / CA_MARK.removeprefix("/")).write_text("")
     subprocess.run(["sh", str(hook)], env=environment, check=True)
     assert not (store / "heatgen-2.crt").exists()

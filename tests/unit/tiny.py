@@ -4,12 +4,16 @@
 The blocks have the names that are the defaults of ``cluster.yaml``.
 """
 
-from heatgen import catalog, document, library, plan, spec
-from heatgen.catalog import Catalog
-from heatgen.pins import Pins
-from heatgen.plan import Plan
-from heatgen.scripts import HEAD
-from heatgen.spec import Spec
+from heatgen.authoring.script_scan import HEAD
+from heatgen.blocks import catalog
+from heatgen.blocks.catalog import Catalog
+from heatgen.blocks.pins import Pins
+from heatgen.plan.build import build_plan
+from heatgen.plan.model import Plan
+from heatgen.project import block_loader
+from heatgen.spec.model import Spec
+from heatgen.spec.reader import read_spec
+from heatgen.yamlio import document
 
 REQUEST = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"
 CLUSTER = "name: tiny\ncloud: {external_network: public, image: debian, flavor: small}\n"
@@ -250,13 +254,13 @@ def executables(files: dict[str, bytes]) -> frozenset[str]:
 
 def house(files: dict[str, bytes] | None = None) -> Catalog:
     """The catalog of the tiny house, or of other files."""
-    return catalog.build(files or tree(), library.schema("block"))
+    return catalog.build(files or tree(), block_loader.schema("block"))
 
 
 def wish(text: str = CLUSTER, blocks: Catalog | None = None) -> Spec:
     """The spec of a ``cluster.yaml``."""
     parsed = document.parse("cluster.yaml", text.encode())
-    return spec.read(parsed, blocks or house(), library.schema("cluster"))
+    return read_spec(parsed, blocks or house(), block_loader.schema("cluster"))
 
 
 def pinned() -> Pins:
@@ -269,4 +273,4 @@ def planned(text: str = CLUSTER, control: int = 0, files: dict[str, bytes] | Non
     blocks = house(files)
     if control:
         text += f"control_plane: {{count: {control}}}\n"
-    return plan.build(wish(text, blocks), blocks, pinned(), REQUEST)
+    return build_plan(wish(text, blocks), blocks, pinned(), REQUEST)

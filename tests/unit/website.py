@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from heatgen import fetch, lock
-from heatgen.catalog import Catalog
-from heatgen.spec import Spec
+from heatgen.blocks.catalog import Catalog
+from heatgen.project import http, lock
+from heatgen.spec.model import Spec
 
 MANIFEST = b'{"schemaVersion": 2}'
 DIGEST = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
@@ -22,7 +22,7 @@ DIGEST = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
 
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No proxy of the machine's user is asked, and nobody waits before asking again."""
-    monkeypatch.setattr(fetch, "PAUSES", (0, 0))
+    monkeypatch.setattr(http, "PAUSES", (0, 0))
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

@@ -1,0 +1,437 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the inputs of scripts come from: the words that ``from:`` in a ``block.yaml`` may say.
+
+Most are known while planning and become plain values. What only Heat knows later (outputs of other
+steps, names and addresses of servers) becomes a reference, which :mod:`heatgen.render.deployments`
+writes as a function of HOT.
+
+==============================  ==================================================================
+``options.X``                   the block's own option
+``LAYER.X``                     another layer's option, such as ``network.pods``
+``orchestration.dns``           address of the cluster's DNS
+``orchestration.service_address``  address of the service ``kubernetes``
+``cluster.name``                ``name`` in ``cluster.yaml``
+``control_plane.addresses``     planned addresses, comma separated; ``control_plane.count``
+``control_plane.load_balancer``  ``vip``, ``octavia`` or ``none``
+``group.name``                  the group: ``control``, or a group of workers
+``group.labels``, ``.taints``   "k=v,k=v" and "k=v:Effect,...": of its Kubernetes nodes
+``nodes.cidr``                  network of the nodes
+``api.host``, ``.port``, ``.url``  where the cluster's own components reach the API
+``api.external``                address by which users reach it
+``artefact.X``                  "URL SHA256"
+``artefacts``                   lines "URL SHA256": all that the group's servers need
+``image.X``                     reference with digest
+``config.X``                    text of a configuration
+``file:NAME``                   text of a file of the block
+``override.X``                  the user's override as JSON
+``volume.X``                    id of the server's own volume; ``volumes.X`` whether there is one
+``artifacts.mirror``, ``.registry``  URLs, empty for upstream
+``access.admin_request``        the administrator's certificate request (PEM)
+``access.admin_days``           life of the administrator's certificate
+``rotation.certificates``       a number; when it is raised, all certificates are made anew
+``rotation.authorities``        generations of the authorities that are trusted; the first signs
+``site.proxy``                  lines "NAME=VALUE": http_proxy and so on; empty for none
+``site.ca_certificates``        certificates (PEM) of authorities that nodes trust
+``site.ntp_servers``            names, comma separated
+``certificates``                policy lines (:mod:`heatgen.plan.certificates`)
+``expected.nodes``              names of all servers, comma separated
+``servers.names``               map GROUP to map "0", "1", ... to names; ``servers.addresses``
+``step.LAYER.STEP.OUTPUT@all``  map GROUP to map "0", "1", ... to the outputs of a step
+``step.LAYER.STEP.OUTPUT@control``  map "0", "1", ... to the outputs on the control plane
+``step.LAYER.STEP.OUTPUT``      output of a step that runs on the first control-plane node alone
+==============================  ==================================================================
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from heatgen.blocks.catalog import Block, Condition, Step
+from heatgen.blocks.pins import Pins
+from heatgen.blocks.references import Unresolved, artefact_url, artefact_urls, image_references
+from heatgen.layers import CONTROL, LAYERS, role_of
+from heatgen.plan import certificates, config_files, site
+from heatgen.spec import addresses
+from heatgen.spec.block_selection import used_blocks
+from heatgen.spec.model import NO_BALANCER, Spec
+from heatgen.spec.workers import WorkerGroup
+
+API_PORT = 6443
+EVERY = "all"
+CONTROL_TAINTS = ("node-role.kubernetes.io/control-plane=:NoSchedule",)
+
+
+class Unpinned(Unresolved):
+    """A reference whose bytes the lock does not know."""
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """Output of a step's deployments: of all, of the control plane's, or ('') of its only one."""
+
+    layer: str
+    step: str
+    output: str
+    scope: str
+
+
+@dataclass(frozen=True)
+class ServerNames:
+    """Map of group to map of index to a server's name."""
+
+
+@dataclass(frozen=True)
+class ServerAddresses:
+    """Map of group to map of index to a server's fixed address."""
+
+
+@dataclass(frozen=True)
+class NodeNames:
+    """Names of all servers, comma separated."""
+
+
+@dataclass(frozen=True)
+class ApiExternal:
+    """Address by which users reach the API: a floating IP that Neutron chooses."""
+
+
+@dataclass(frozen=True)
+class VolumeId:
+    """Id of the volume that a block wants on the control-plane server that asks."""
+
+    layer: str
+    name: str
+
+
+@dataclass(frozen=True)
+class StackParameter:
+    """A parameter of the stack, by its name."""
+
+    name: str
+
+
+ADMIN_REQUEST = StackParameter("admin_request")
+CERTIFICATES_GENERATION = StackParameter("certificates_generation")
+AUTHORITY_GENERATIONS = StackParameter("authority_generations")
+Reference = (
+    StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | VolumeId | StackParameter
+)
+Value = Any
+"""A plain value (text, number, list, mapping) or a :data:`Reference`."""
+
+
+@dataclass(frozen=True)
+class House:
+    """All that inputs can be resolved from."""
+
+    spec: Spec
+    groups: Mapping[str, Mapping[str, Block]]
+    """By group, the control plane first: blocks by layer, from the ground up, the mortar last."""
+    pins: Pins
+
+    @property
+    def blocks(self) -> list[Block]:
+        """Every block that a group uses, in the order of the layers."""
+        return used_blocks(self.groups)
+
+    def users(self, block: Block) -> list[str]:
+        """The groups that use a block."""
+        return [
+            group for group, blocks in self.groups.items() if blocks[block.layer].name == block.name
+        ]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Who asks: a block, for servers of a group."""
+
+    house: House
+    block: Block
+    group: str
+
+    @property
+    def role(self) -> str:
+        """The role of the group's servers."""
+        return role_of(self.group)
+
+    @property
+    def workers(self) -> WorkerGroup | None:
+        """The group, if it is one of workers."""
+        return next((item for item in self.house.spec.workers if item.name == self.group), None)
+
+
+def resolve(source: str, place: Place) -> Value:
+    """The value of a reference.
+
+    Raises:
+        Unresolved: it leads nowhere.
+        Unpinned: the lock lacks what it names.
+    """
+    if source in _SINGLES:
+        return _SINGLES[source](place)
+    if source.startswith("file:"):
+        return _file(source.removeprefix("file:"), place)
+    family, _, name = source.partition(".")
+    if family in _FAMILIES and name:
+        return _FAMILIES[family](name, place)
+    if family in LAYERS and name:
+        return _layer_option(family, name, place)
+    raise Unresolved(f"{source!r} is not a source of inputs")
+
+
+def holds(condition: Condition, place: Place) -> bool:
+    """Whether each source of a condition has one of the values, compared as text.
+
+    Raises:
+        Unresolved: a source leads nowhere, or Heat alone knows it.
+    """
+    for source, values in condition.items():
+        found = resolve(source, place)
+        if isinstance(found, Reference):
+            raise Unresolved(f"{source!r} is known to Heat only: a condition cannot ask it")
+        if as_text(found) not in {as_text(value) for value in values}:
+            return False
+    return True
+
+
+def is_map(value: Value) -> bool:
+    """Whether the value arrives as a map: an input of type Json."""
+    if isinstance(value, StepOutput):
+        return value.scope != ""
+    return isinstance(value, ServerNames | ServerAddresses)
+
+
+def as_text(value: Value) -> str:
+    """A plain value as scripts get it: lists comma separated, mappings as JSON."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ",".join(as_text(item) for item in value)
+    if isinstance(value, dict):
+        return json.dumps(value, sort_keys=True)
+    return "" if value is None else str(value)
+
+
+def control_addresses(spec: Spec) -> list[str]:
+    """Planned addresses of the control-plane nodes."""
+    planned = addresses.control_addresses(spec.cloud.first_address, spec.control_plane.count)
+    return [str(address) for address in planned]
+
+
+def api_host(spec: Spec) -> str:
+    """Planned address by which the cluster's own components reach the API."""
+    if spec.control_plane.load_balancer == NO_BALANCER:
+        return control_addresses(spec)[0]
+    return str(spec.cloud.first_address)
+
+
+def options_of(spec: Spec, block: Block) -> Mapping[str, Any]:
+    """Values of a block's options; the mortar has none."""
+    return spec.options_of(block.layer, block.name)
+
+
+def group_artefacts(house: House, group: str) -> list[str]:
+    """Lines "URL SHA256" of all artefacts that steps on a group use, in the order of the layers."""
+    lines: dict[str, None] = {}
+    for block in house.groups[group].values():
+        place = Place(house, block, group)
+        for step in block.steps:
+            if place.role not in step.roles or not holds(step.when, place):
+                continue
+            for name, roles in step.inputs.items():
+                source = block.inputs[name].source if name in block.inputs else ""
+                if place.role in roles and source.startswith("artefact."):
+                    lines[resolve(source, place)] = None
+    return list(lines)
+
+
+def _own_option(name: str, place: Place) -> Value:
+    return _option(options_of(place.house.spec, place.block), name, place.block.layer)
+
+
+def _layer_option(layer: str, name: str, place: Place) -> Value:
+    block = place.house.groups[place.group][layer]
+    return _option(options_of(place.house.spec, block), name, layer)
+
+
+def _option(options: Mapping[str, Any], name: str, layer: str) -> Value:
+    if name not in options:
+        raise Unresolved(f"the block of layer {layer} has no option {name!r}")
+    return options[name]
+
+
+def _services(place: Place) -> IPv4Network:
+    return IPv4Network(_layer_option("orchestration", "services", place))
+
+
+def _artefact(name: str, place: Place) -> str:
+    spec, pins = place.house.spec, place.house.pins
+    urls = artefact_urls(place.block, options_of(spec, place.block))
+    if name not in urls:
+        raise Unresolved(f"the block has no artefact {name!r}")
+    url = urls[name]
+    if url not in pins.artefacts:
+        raise Unpinned(f"there is no checksum of {url}")
+    return f"{artefact_url(url, spec.artifacts.mirror)} {pins.artefacts[url]}"
+
+
+def _image(name: str, place: Place) -> str:
+    references = image_references(place.block, options_of(place.house.spec, place.block))
+    if name not in references:
+        raise Unresolved(f"the block has no image {name!r}")
+    reference = references[name]
+    if reference not in place.house.pins.images:
+        raise Unpinned(f"there is no digest of {reference}")
+    return f"{reference}@{place.house.pins.images[reference]}"
+
+
+def _file(name: str, place: Place) -> str:
+    if name not in place.block.files:
+        raise Unresolved(f"the block has no file {name!r}")
+    return place.block.files[name]
+
+
+def _config(name: str, place: Place) -> str:
+    config = place.block.configs.get(name)
+    if config is None:
+        raise Unresolved(f"the block has no configuration {name!r}")
+    data = config_files.base(config.file, _file(config.file, place))
+    try:
+        for pointer, source in config.settings.items():
+            data = config_files.with_value(data, pointer, _setting(source, place))
+    except Unpinned:
+        raise
+    except ValueError as error:
+        raise Unresolved(f"configuration {name!r}: {error}") from None
+    for other in place.house.groups[place.group].values():
+        data = config_files.merged(data, other.patches.get(config.override, {}))
+    patch = place.house.spec.overrides.get(config.override, {})
+    return config_files.text(config_files.merged(data, patch), config.format)
+
+
+def _setting(source: str | list[str], place: Place) -> Value:
+    if isinstance(source, list):
+        return [_setting(item, place) for item in source]
+    value = resolve(source, place)
+    if isinstance(value, Reference):
+        raise Unresolved(f"{source!r} is known to Heat only: a configuration cannot hold it")
+    return value
+
+
+def _override(name: str, place: Place) -> str:
+    return json.dumps(place.house.spec.overrides.get(name, {}), sort_keys=True)
+
+
+def _step_output(name: str, place: Place) -> StepOutput:
+    path, _, scope = name.partition("@")
+    parts = path.split(".")
+    if len(parts) != 3 or scope not in ("", CONTROL, EVERY):
+        raise Unresolved(f"'step.{name}' must be step.LAYER.STEP.OUTPUT, with @all or @control")
+    layer, step_name, output = parts
+    for step in _find_steps(layer, step_name, place):
+        if output not in step.outputs:
+            raise Unresolved(f"step {layer}/{step_name} has no output {output!r}")
+        if scope == CONTROL and CONTROL not in step.roles:
+            raise Unresolved(f"step {layer}/{step_name} does not run on the control plane")
+        if not scope and not step.first_only:
+            raise Unresolved(f"step {layer}/{step_name} runs on several servers: add @all")
+    return StepOutput(layer, step_name, output, scope)
+
+
+def _find_steps(layer: str, name: str, place: Place) -> list[Step]:
+    """The steps of a name: one for each block of the layer that has it."""
+    blocks = [block for block in place.house.blocks if block.layer == layer]
+    steps = [step for block in blocks for step in block.steps if step.name == name]
+    if not steps:
+        raise Unresolved(f"there is no step {layer}/{name}")
+    return steps
+
+
+def volume_size(spec: Spec, block: Block, name: str) -> int:
+    """GiB of a volume that a block wants; 0 for none.
+
+    Raises:
+        Unresolved: the block has no such volume, or the volume no such option.
+    """
+    if name not in block.volumes:
+        raise Unresolved(f"the block has no volume {name!r}")
+    return int(_option(options_of(spec, block), block.volumes[name].size, block.layer))
+
+
+def _volume_id(name: str, place: Place) -> Value:
+    there = volume_size(place.house.spec, place.block, name) > 0
+    return VolumeId(place.block.layer, name) if there else ""
+
+
+def _volume_wanted(name: str, place: Place) -> bool:
+    return volume_size(place.house.spec, place.block, name) > 0
+
+
+def _api_external(place: Place) -> Value:
+    spec = place.house.spec
+    return ApiExternal() if spec.access.floating_ip else api_host(spec)
+
+
+def _labels(place: Place) -> str:
+    labels = place.workers.labels if place.workers else {}
+    return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
+def _taints(place: Place) -> str:
+    return ",".join(place.workers.taints if place.workers else CONTROL_TAINTS)
+
+
+def _policy(place: Place) -> str:
+    house = place.house
+    reached_by = [str(addresses.service_address(_services(place))), api_host(house.spec)]
+    wanted = [
+        certificate
+        for block in house.blocks
+        for certificate in block.certificates
+        if holds(certificate.when, Place(house, block, house.users(block)[0]))
+    ]
+    return certificates.policy(wanted, reached_by, site.DOMAIN)
+
+
+_SINGLES: dict[str, Callable[[Place], Value]] = {
+    "access.admin_days": lambda place: place.house.spec.access.admin_days,
+    "access.admin_request": lambda _: ADMIN_REQUEST,
+    "api.external": _api_external,
+    "api.host": lambda place: api_host(place.house.spec),
+    "api.port": lambda _: API_PORT,
+    "api.url": lambda place: f"https://{api_host(place.house.spec)}:{API_PORT}",
+    "artefacts": lambda place: "\n".join(group_artefacts(place.house, place.group)),
+    "artifacts.mirror": lambda place: place.house.spec.artifacts.mirror,
+    "artifacts.registry": lambda place: place.house.spec.artifacts.registry,
+    "certificates": _policy,
+    "cluster.name": lambda place: place.house.spec.name,
+    "control_plane.addresses": lambda place: control_addresses(place.house.spec),
+    "control_plane.count": lambda place: place.house.spec.control_plane.count,
+    "control_plane.load_balancer": lambda place: place.house.spec.control_plane.load_balancer,
+    "expected.nodes": lambda _: NodeNames(),
+    "group.labels": _labels,
+    "group.name": lambda place: place.group,
+    "group.taints": _taints,
+    "nodes.cidr": lambda place: str(place.house.spec.cloud.nodes),
+    "orchestration.dns": lambda place: str(addresses.dns_address(_services(place))),
+    "orchestration.service_address": lambda place: str(addresses.service_address(_services(place))),
+    "rotation.authorities": lambda _: AUTHORITY_GENERATIONS,
+    "rotation.certificates": lambda _: CERTIFICATES_GENERATION,
+    "site.ca_certificates": lambda place: place.house.spec.site.ca_certificates.rstrip(),
+    "site.ntp_servers": lambda place: place.house.spec.site.ntp_servers,
+    "site.proxy": lambda place: site.proxy(place.house.spec),
+    "servers.addresses": lambda _: ServerAddresses(),
+    "servers.names": lambda _: ServerNames(),
+}
+_FAMILIES: dict[str, Callable[[str, Place], Value]] = {
+    "artefact": _artefact,
+    "config": _config,
+    "image": _image,
+    "options": _own_option,
+    "override": _override,
+    "step": _step_output,
+    "volume": _volume_id,
+    "volumes": _volume_wanted,
+}
