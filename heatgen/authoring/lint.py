@@ -15,7 +15,7 @@ from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import Unresolved, artefact_urls, image_references
 from heatgen.blocks.unsupported import SUCCESSOR
 from heatgen.layers import RUNTIME, TRUST
-from heatgen.plan import config_files, inputs
+from heatgen.plan import config_files
 from heatgen.plan.build import build_plan
 from heatgen.spec.block_selection import group_blocks, used_blocks
 from heatgen.spec.model import Spec
@@ -330,12 +330,12 @@ def _plan(
 ) -> list[Problem]:
     """What hinders the plan of a ``cluster.yaml`` that is to use a block."""
     try:
-        wish = read_spec(document.parse(name, text.encode()), catalog, cluster_schema)
-        used = used_blocks(group_blocks(wish, catalog))
+        spec = read_spec(document.parse(name, text.encode()), catalog, cluster_schema)
+        used = used_blocks(group_blocks(spec, catalog))
         if block not in used:
             hint = f"write {block.layer}: {{use: {block.name}}}"
             return [Problem(name, None, "does not use its block", hint)]
-        build_plan(wish, catalog, _any_pins(used, wish), "")
+        build_plan(spec, catalog, _any_pins(used, spec), "")
     except ProblemsFound as found:
         return list(found.problems)
     except Unresolved as error:
@@ -343,12 +343,12 @@ def _plan(
     return []
 
 
-def _any_pins(blocks: Iterable[Block], wish: Spec) -> Pins:
+def _any_pins(blocks: Iterable[Block], spec: Spec) -> Pins:
     """Pins for all that blocks want, of no meaning."""
     artefacts: dict[str, str] = {}
     images: dict[str, str] = {}
     for block in blocks:
-        options = inputs.options_of(wish, block)
+        options = spec.options_of(block)
         artefacts |= dict.fromkeys(artefact_urls(block, options).values(), "0" * 64)
         references = image_references(block, options).values()
         images |= dict.fromkeys(references, "sha256:" + "0" * 64)

@@ -13,7 +13,7 @@ from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import Unresolved, option_text
 from heatgen.layers import CONTROL, ORCHESTRATION
 from heatgen.plan import inputs, schedule, security_groups
-from heatgen.plan.inputs import House, Place, Value
+from heatgen.plan.inputs import BlockContext, PlanContext, Value
 from heatgen.plan.model import ControlServer, Deployment, Plan, StepConfig, Volume
 from heatgen.plan.schedule import StepInstance
 from heatgen.spec import addresses
@@ -41,18 +41,21 @@ def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> 
         ProblemsFound: with every input that cannot be resolved and every requirement that no step
             meets.
     """
-    house = House(spec, group_blocks(spec, catalog), pins)
-    steps, off = schedule.instances(house)
+    context = PlanContext(spec, group_blocks(spec, catalog), pins)
+    steps, off = schedule.instances(context)
     needs = schedule.requirements(steps, off)
-    planned = addresses.control_addresses(spec.cloud.first_address, spec.control_plane.count)
-    values = _resolved_inputs(house, steps)
+    values = _resolved_inputs(context, steps)
     return Plan(
         spec=spec,
-        control=tuple(ControlServer(index, address) for index, address in enumerate(planned)),
+        control=tuple(
+            ControlServer(index, address) for index, address in enumerate(context.control_addresses)
+        ),
+        api_host=context.api_host,
+        api_external=context.api_external,
         worker_room=worker_room(spec, catalog),
         pool=addresses.pool(spec.cloud.nodes),
-        volumes=tuple(_volumes(house)),
-        rules=security_groups.rules(house),
+        volumes=tuple(_volumes(context)),
+        rules=security_groups.rules(context),
         configs=tuple(
             _configs(steps, values, schedule.first_configs(steps, needs), catalog.library_install)
         ),
@@ -64,20 +67,20 @@ def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> 
         agent=catalog.agent,
         agent_unit=catalog.agent_unit,
         admin_request=admin_request,
-        dns=_dns(house),
-        artefacts=dict(line.split(" ") for line in _artefacts(house)),
-        images=tuple(sorted(_images(house))),
-        facts={block.name: _facts(house, block) for block in house.blocks if block.facts},
+        dns=_dns(context),
+        artefacts=dict(line.split(" ") for line in _artefacts(context)),
+        images=tuple(sorted(_images(context))),
+        facts={block.name: _facts(context, block) for block in context.blocks if block.facts},
     )
 
 
-def _volumes(house: House) -> Iterator[Volume]:
+def _volumes(context: PlanContext) -> Iterator[Volume]:
     """The volumes that blocks of the control plane want, node by node."""
-    spec, zones = house.spec, house.spec.control_plane.machine.volume_zones
-    for block in house.groups[CONTROL].values():
+    spec, zones = context.spec, context.spec.control_plane.machine.volume_zones
+    for block in context.groups[CONTROL].values():
         for name, volume in block.volumes.items():
             size = inputs.volume_size(spec, block, name)
-            kind = str(inputs.options_of(spec, block)[volume.type])
+            kind = str(spec.options_of(block)[volume.type])
             for index in range(spec.control_plane.count if size else 0):
                 zone = zones[index % len(zones)] if zones else ""
                 yield Volume(block.layer, name, index, size, kind, zone)
@@ -88,7 +91,7 @@ def around_library(script: str, install: str) -> tuple[str, str]:
 
     Args:
         script: the step's own.
-        install: ``hot/lib/install.sh``, in which the library takes the place of the word LIBRARY.
+        install: ``hot/lib/install.sh``, in which the library replaces the word LIBRARY.
     """
     head, body = script.split(LIBRARY_LINE)
     before, after = install.split("\nLIBRARY\n")
@@ -97,12 +100,14 @@ def around_library(script: str, install: str) -> tuple[str, str]:
     return f"{head}{before}\n", f"\n{after}{LIBRARY_LINE}{body}"
 
 
-def _resolved_inputs(house: House, steps: list[StepInstance]) -> dict[str, dict[str, Value]]:
+def _resolved_inputs(
+    context: PlanContext, steps: list[StepInstance]
+) -> dict[str, dict[str, Value]]:
     """For each instance its inputs by name."""
     problems: list[Problem] = []
     values: dict[str, dict[str, Value]] = {}
     for instance in steps:
-        place = Place(house, instance.block, instance.group)
+        block_context = BlockContext(context, instance.block, instance.group)
         values[instance.name] = {
             "HEATGEN_LIB": LIBRARY_FOLDER,
             "HEATGEN_STEP": f"{instance.block.layer}/{instance.step.name}",
@@ -119,10 +124,10 @@ def _resolved_inputs(house: House, steps: list[StepInstance]) -> dict[str, dict[
                 continue
             try:
                 values[instance.name][name] = inputs.resolve(
-                    instance.block.inputs[name].source, place
+                    instance.block.inputs[name].source, block_context
                 )
             except inputs.Unpinned as error:
-                problems.append(Problem(house.pins.name, None, str(error), "run 'heatgen lock'"))
+                problems.append(Problem(context.pins.name, None, str(error), "run 'heatgen lock'"))
             except Unresolved as error:
                 path = ("inputs", name, "from")
                 problems.append(instance.block.document.problem(path, str(error)))
@@ -171,53 +176,55 @@ def _deployment(
     )
 
 
-def _dns(house: House) -> str:
-    place = Place(house, house.groups[CONTROL][ORCHESTRATION], CONTROL)
-    return str(inputs.resolve("orchestration.dns", place))
+def _dns(context: PlanContext) -> str:
+    block_context = BlockContext(context, context.groups[CONTROL][ORCHESTRATION], CONTROL)
+    return str(inputs.resolve("orchestration.dns", block_context))
 
 
-def _artefacts(house: House) -> list[str]:
+def _artefacts(context: PlanContext) -> list[str]:
     """Lines "URL SHA256" of what servers fetch, in the order of the layers."""
-    lines = [line for group in house.groups for line in inputs.group_artefacts(house, group)]
+    lines = [line for group in context.groups for line in inputs.group_artefacts(context, group)]
     return list(dict.fromkeys(lines))
 
 
-def _images(house: House) -> set[str]:
+def _images(context: PlanContext) -> set[str]:
     """References of images, with digests; one that no step needs may be without."""
     found = set()
-    for block in house.blocks:
-        place = Place(house, block, house.users(block)[0])
+    for block in context.blocks:
+        block_context = BlockContext(context, block, context.users(block)[0])
         for name in block.images:
             with contextlib.suppress(inputs.Unpinned):
-                found.add(str(inputs.resolve(f"image.{name}", place)))
+                found.add(str(inputs.resolve(f"image.{name}", block_context)))
     return found
 
 
-def _facts(house: House, block: Block) -> dict[str, Any]:
+def _facts(context: PlanContext, block: Block) -> dict[str, Any]:
     """A block's facts with their values.
 
     Raises:
         ProblemsFound: a fact names what is not there.
     """
     try:
-        return _fact_values(house, block)
+        return _fact_values(context, block)
     except Unresolved as error:
         problem = block.document.problem(("facts",), str(error))
         raise ProblemsFound([problem], {block.document.name: block.document.text}) from None
 
 
-def _fact_values(house: House, block: Block) -> dict[str, Any]:
-    place = Place(house, block, house.users(block)[0])
-    options = inputs.options_of(house.spec, block)
+def _fact_values(context: PlanContext, block: Block) -> dict[str, Any]:
+    block_context = BlockContext(context, block, context.users(block)[0])
+    options = context.spec.options_of(block)
     facts: dict[str, Any] = {}
     for name, fact in block.facts.items():
         if isinstance(fact, str):
             facts[name] = option_text(fact, options)
         elif isinstance(fact, dict) and "from" in fact:
-            facts[name] = inputs.resolve(fact["from"], place)
+            facts[name] = inputs.resolve(fact["from"], block_context)
         elif isinstance(fact, dict):
-            planned = inputs.control_addresses(house.spec)
-            facts[name] = [option_text(fact["value"], {"address": address}) for address in planned]
+            facts[name] = [
+                option_text(fact["value"], {"address": address})
+                for address in context.control_addresses
+            ]
         else:
             facts[name] = fact
     return facts

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heatgen.layers import ROLES
-from heatgen.plan.inputs import api_host
 from heatgen.plan.model import Plan
 from heatgen.spec.addresses import NEUTRON_PORTS
 from heatgen.spec.machine import NO_GROUP, Machine
@@ -89,8 +88,7 @@ def demand(plan: Plan) -> Demand:
         flavors[machine.flavor] = flavors.get(machine.flavor, 0) + count
         if machine.boot_volume is None:
             disks.setdefault(machine.flavor, set()).add(machine.image or cloud.image)
-    planned = [str(server.address) for server in plan.control]
-    own_address = [api_host(spec)] if spec.control_plane.load_balancer != NO_BALANCER else []
+    own_address = [plan.api_host] if spec.control_plane.load_balancer != NO_BALANCER else []
     types = {machine.boot_volume.type for _, machine in machines if machine.boot_volume}
     return Demand(
         name=spec.name,
@@ -103,7 +101,7 @@ def demand(plan: Plan) -> Demand:
         subnet=cloud.subnet,
         router=cloud.router,
         nodes=str(cloud.nodes),
-        addresses=(*own_address, *planned) if cloud.subnet else (),
+        addresses=(*own_address, *plan.control_addresses) if cloud.subnet else (),
         zones=tuple(sorted({zone for _, machine in machines for zone in machine.zones})),
         volume_zones=tuple(sorted({volume.zone for volume in plan.volumes} - {""})),
         volume_types=tuple(sorted((types | {volume.type for volume in plan.volumes}) - {""})),

@@ -45,7 +45,8 @@ writes as a function of HOT.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from heatgen.blocks.catalog import Block, Condition, Step
@@ -123,8 +124,8 @@ Value = Any
 
 
 @dataclass(frozen=True)
-class House:
-    """All that inputs can be resolved from."""
+class PlanContext:
+    """Everything that inputs of any block are resolved from."""
 
     spec: Spec
     groups: Mapping[str, Mapping[str, Block]]
@@ -136,6 +137,25 @@ class House:
         """Every block that a group uses, in the order of the layers."""
         return used_blocks(self.groups)
 
+    @cached_property
+    def control_addresses(self) -> tuple[IPv4Address, ...]:
+        """Return the planned addresses of the control-plane nodes."""
+        return addresses.control_addresses(
+            self.spec.cloud.first_address, self.spec.control_plane.count
+        )
+
+    @cached_property
+    def api_host(self) -> str:
+        """Return the planned address by which the cluster's own components reach the API."""
+        if self.spec.control_plane.load_balancer == NO_BALANCER:
+            return str(self.control_addresses[0])
+        return str(self.spec.cloud.first_address)
+
+    @property
+    def api_external(self) -> "ApiExternal | str":
+        """Return the address by which users reach the API."""
+        return ApiExternal() if self.spec.access.floating_ip else self.api_host
+
     def users(self, block: Block) -> list[str]:
         """The groups that use a block."""
         return [
@@ -144,10 +164,10 @@ class House:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Who asks: a block, for servers of a group."""
+class BlockContext:
+    """The block whose inputs are resolved, and the group of servers that they are for."""
 
-    house: House
+    cluster: PlanContext
     block: Block
     group: str
 
@@ -159,10 +179,10 @@ class Place:
     @property
     def workers(self) -> WorkerGroup | None:
         """The group, if it is one of workers."""
-        return next((item for item in self.house.spec.workers if item.name == self.group), None)
+        return next((item for item in self.cluster.spec.workers if item.name == self.group), None)
 
 
-def resolve(source: str, place: Place) -> Value:
+def resolve(source: str, context: BlockContext) -> Value:
     """The value of a reference.
 
     Raises:
@@ -170,25 +190,25 @@ def resolve(source: str, place: Place) -> Value:
         Unpinned: the lock lacks what it names.
     """
     if source in _SINGLES:
-        return _SINGLES[source](place)
+        return _SINGLES[source](context)
     if source.startswith("file:"):
-        return _file(source.removeprefix("file:"), place)
+        return _file(source.removeprefix("file:"), context)
     family, _, name = source.partition(".")
     if family in _FAMILIES and name:
-        return _FAMILIES[family](name, place)
+        return _FAMILIES[family](name, context)
     if family in LAYERS and name:
-        return _layer_option(family, name, place)
+        return _layer_option(family, name, context)
     raise Unresolved(f"{source!r} is not a source of inputs")
 
 
-def holds(condition: Condition, place: Place) -> bool:
+def holds(condition: Condition, context: BlockContext) -> bool:
     """Whether each source of a condition has one of the values, compared as text.
 
     Raises:
         Unresolved: a source leads nowhere, or Heat alone knows it.
     """
     for source, values in condition.items():
-        found = resolve(source, place)
+        found = resolve(source, context)
         if isinstance(found, Reference):
             raise Unresolved(f"{source!r} is known to Heat only: a condition cannot ask it")
         if as_text(found) not in {as_text(value) for value in values}:
@@ -214,46 +234,28 @@ def as_text(value: Value) -> str:
     return "" if value is None else str(value)
 
 
-def control_addresses(spec: Spec) -> list[str]:
-    """Planned addresses of the control-plane nodes."""
-    planned = addresses.control_addresses(spec.cloud.first_address, spec.control_plane.count)
-    return [str(address) for address in planned]
-
-
-def api_host(spec: Spec) -> str:
-    """Planned address by which the cluster's own components reach the API."""
-    if spec.control_plane.load_balancer == NO_BALANCER:
-        return control_addresses(spec)[0]
-    return str(spec.cloud.first_address)
-
-
-def options_of(spec: Spec, block: Block) -> Mapping[str, Any]:
-    """Values of a block's options; the mortar has none."""
-    return spec.options_of(block.layer, block.name)
-
-
-def group_artefacts(house: House, group: str) -> list[str]:
+def group_artefacts(cluster: PlanContext, group: str) -> list[str]:
     """Lines "URL SHA256" of all artefacts that steps on a group use, in the order of the layers."""
     lines: dict[str, None] = {}
-    for block in house.groups[group].values():
-        place = Place(house, block, group)
+    for block in cluster.groups[group].values():
+        context = BlockContext(cluster, block, group)
         for step in block.steps:
-            if place.role not in step.roles or not holds(step.when, place):
+            if context.role not in step.roles or not holds(step.when, context):
                 continue
             for name, roles in step.inputs.items():
                 source = block.inputs[name].source if name in block.inputs else ""
-                if place.role in roles and source.startswith("artefact."):
-                    lines[resolve(source, place)] = None
+                if context.role in roles and source.startswith("artefact."):
+                    lines[resolve(source, context)] = None
     return list(lines)
 
 
-def _own_option(name: str, place: Place) -> Value:
-    return _option(options_of(place.house.spec, place.block), name, place.block.layer)
+def _own_option(name: str, context: BlockContext) -> Value:
+    return _option(context.cluster.spec.options_of(context.block), name, context.block.layer)
 
 
-def _layer_option(layer: str, name: str, place: Place) -> Value:
-    block = place.house.groups[place.group][layer]
-    return _option(options_of(place.house.spec, block), name, layer)
+def _layer_option(layer: str, name: str, context: BlockContext) -> Value:
+    block = context.cluster.groups[context.group][layer]
+    return _option(context.cluster.spec.options_of(block), name, layer)
 
 
 def _option(options: Mapping[str, Any], name: str, layer: str) -> Value:
@@ -262,13 +264,13 @@ def _option(options: Mapping[str, Any], name: str, layer: str) -> Value:
     return options[name]
 
 
-def _services(place: Place) -> IPv4Network:
-    return IPv4Network(_layer_option("orchestration", "services", place))
+def _services(context: BlockContext) -> IPv4Network:
+    return IPv4Network(_layer_option("orchestration", "services", context))
 
 
-def _artefact(name: str, place: Place) -> str:
-    spec, pins = place.house.spec, place.house.pins
-    urls = artefact_urls(place.block, options_of(spec, place.block))
+def _artefact(name: str, context: BlockContext) -> str:
+    spec, pins = context.cluster.spec, context.cluster.pins
+    urls = artefact_urls(context.block, spec.options_of(context.block))
     if name not in urls:
         raise Unresolved(f"the block has no artefact {name!r}")
     url = urls[name]
@@ -277,60 +279,60 @@ def _artefact(name: str, place: Place) -> str:
     return f"{artefact_url(url, spec.artifacts.mirror)} {pins.artefacts[url]}"
 
 
-def _image(name: str, place: Place) -> str:
-    references = image_references(place.block, options_of(place.house.spec, place.block))
+def _image(name: str, context: BlockContext) -> str:
+    references = image_references(context.block, context.cluster.spec.options_of(context.block))
     if name not in references:
         raise Unresolved(f"the block has no image {name!r}")
     reference = references[name]
-    if reference not in place.house.pins.images:
+    if reference not in context.cluster.pins.images:
         raise Unpinned(f"there is no digest of {reference}")
-    return f"{reference}@{place.house.pins.images[reference]}"
+    return f"{reference}@{context.cluster.pins.images[reference]}"
 
 
-def _file(name: str, place: Place) -> str:
-    if name not in place.block.files:
+def _file(name: str, context: BlockContext) -> str:
+    if name not in context.block.files:
         raise Unresolved(f"the block has no file {name!r}")
-    return place.block.files[name]
+    return context.block.files[name]
 
 
-def _config(name: str, place: Place) -> str:
-    config = place.block.configs.get(name)
+def _config(name: str, context: BlockContext) -> str:
+    config = context.block.configs.get(name)
     if config is None:
         raise Unresolved(f"the block has no configuration {name!r}")
-    data = config_files.base(config.file, _file(config.file, place))
+    data = config_files.base(config.file, _file(config.file, context))
     try:
         for pointer, source in config.settings.items():
-            data = config_files.with_value(data, pointer, _setting(source, place))
+            data = config_files.with_value(data, pointer, _setting(source, context))
     except Unpinned:
         raise
     except ValueError as error:
         raise Unresolved(f"configuration {name!r}: {error}") from None
-    for other in place.house.groups[place.group].values():
+    for other in context.cluster.groups[context.group].values():
         data = config_files.merged(data, other.patches.get(config.override, {}))
-    patch = place.house.spec.overrides.get(config.override, {})
+    patch = context.cluster.spec.overrides.get(config.override, {})
     return config_files.text(config_files.merged(data, patch), config.format)
 
 
-def _setting(source: str | list[str], place: Place) -> Value:
+def _setting(source: str | list[str], context: BlockContext) -> Value:
     if isinstance(source, list):
-        return [_setting(item, place) for item in source]
-    value = resolve(source, place)
+        return [_setting(item, context) for item in source]
+    value = resolve(source, context)
     if isinstance(value, Reference):
         raise Unresolved(f"{source!r} is known to Heat only: a configuration cannot hold it")
     return value
 
 
-def _override(name: str, place: Place) -> str:
-    return json.dumps(place.house.spec.overrides.get(name, {}), sort_keys=True)
+def _override(name: str, context: BlockContext) -> str:
+    return json.dumps(context.cluster.spec.overrides.get(name, {}), sort_keys=True)
 
 
-def _step_output(name: str, place: Place) -> StepOutput:
+def _step_output(name: str, context: BlockContext) -> StepOutput:
     path, _, scope = name.partition("@")
     parts = path.split(".")
     if len(parts) != 3 or scope not in ("", CONTROL, EVERY):
         raise Unresolved(f"'step.{name}' must be step.LAYER.STEP.OUTPUT, with @all or @control")
     layer, step_name, output = parts
-    for step in _find_steps(layer, step_name, place):
+    for step in _find_steps(layer, step_name, context):
         if output not in step.outputs:
             raise Unresolved(f"step {layer}/{step_name} has no output {output!r}")
         if scope == CONTROL and CONTROL not in step.roles:
@@ -340,9 +342,9 @@ def _step_output(name: str, place: Place) -> StepOutput:
     return StepOutput(layer, step_name, output, scope)
 
 
-def _find_steps(layer: str, name: str, place: Place) -> list[Step]:
+def _find_steps(layer: str, name: str, context: BlockContext) -> list[Step]:
     """The steps of a name: one for each block of the layer that has it."""
-    blocks = [block for block in place.house.blocks if block.layer == layer]
+    blocks = [block for block in context.cluster.blocks if block.layer == layer]
     steps = [step for block in blocks for step in block.steps if step.name == name]
     if not steps:
         raise Unresolved(f"there is no step {layer}/{name}")
@@ -357,75 +359,74 @@ def volume_size(spec: Spec, block: Block, name: str) -> int:
     """
     if name not in block.volumes:
         raise Unresolved(f"the block has no volume {name!r}")
-    return int(_option(options_of(spec, block), block.volumes[name].size, block.layer))
+    return int(_option(spec.options_of(block), block.volumes[name].size, block.layer))
 
 
-def _volume_id(name: str, place: Place) -> Value:
-    there = volume_size(place.house.spec, place.block, name) > 0
-    return VolumeId(place.block.layer, name) if there else ""
+def _volume_id(name: str, context: BlockContext) -> Value:
+    there = volume_size(context.cluster.spec, context.block, name) > 0
+    return VolumeId(context.block.layer, name) if there else ""
 
 
-def _volume_wanted(name: str, place: Place) -> bool:
-    return volume_size(place.house.spec, place.block, name) > 0
+def _volume_wanted(name: str, context: BlockContext) -> bool:
+    return volume_size(context.cluster.spec, context.block, name) > 0
 
 
-def _api_external(place: Place) -> Value:
-    spec = place.house.spec
-    return ApiExternal() if spec.access.floating_ip else api_host(spec)
-
-
-def _labels(place: Place) -> str:
-    labels = place.workers.labels if place.workers else {}
+def _labels(context: BlockContext) -> str:
+    labels = context.workers.labels if context.workers else {}
     return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
-def _taints(place: Place) -> str:
-    return ",".join(place.workers.taints if place.workers else CONTROL_TAINTS)
+def _taints(context: BlockContext) -> str:
+    return ",".join(context.workers.taints if context.workers else CONTROL_TAINTS)
 
 
-def _policy(place: Place) -> str:
-    house = place.house
-    reached_by = [str(addresses.service_address(_services(place))), api_host(house.spec)]
+def _policy(context: BlockContext) -> str:
+    cluster = context.cluster
+    reached_by = [str(addresses.service_address(_services(context))), cluster.api_host]
     wanted = [
         certificate
-        for block in house.blocks
+        for block in cluster.blocks
         for certificate in block.certificates
-        if holds(certificate.when, Place(house, block, house.users(block)[0]))
+        if holds(certificate.when, BlockContext(cluster, block, cluster.users(block)[0]))
     ]
     return certificates.policy(wanted, reached_by, site.DOMAIN)
 
 
-_SINGLES: dict[str, Callable[[Place], Value]] = {
-    "access.admin_days": lambda place: place.house.spec.access.admin_days,
+_SINGLES: dict[str, Callable[[BlockContext], Value]] = {
+    "access.admin_days": lambda context: context.cluster.spec.access.admin_days,
     "access.admin_request": lambda _: ADMIN_REQUEST,
-    "api.external": _api_external,
-    "api.host": lambda place: api_host(place.house.spec),
+    "api.external": lambda context: context.cluster.api_external,
+    "api.host": lambda context: context.cluster.api_host,
     "api.port": lambda _: API_PORT,
-    "api.url": lambda place: f"https://{api_host(place.house.spec)}:{API_PORT}",
-    "artefacts": lambda place: "\n".join(group_artefacts(place.house, place.group)),
-    "artifacts.mirror": lambda place: place.house.spec.artifacts.mirror,
-    "artifacts.registry": lambda place: place.house.spec.artifacts.registry,
+    "api.url": lambda context: f"https://{context.cluster.api_host}:{API_PORT}",
+    "artefacts": lambda context: "\n".join(group_artefacts(context.cluster, context.group)),
+    "artifacts.mirror": lambda context: context.cluster.spec.artifacts.mirror,
+    "artifacts.registry": lambda context: context.cluster.spec.artifacts.registry,
     "certificates": _policy,
-    "cluster.name": lambda place: place.house.spec.name,
-    "control_plane.addresses": lambda place: control_addresses(place.house.spec),
-    "control_plane.count": lambda place: place.house.spec.control_plane.count,
-    "control_plane.load_balancer": lambda place: place.house.spec.control_plane.load_balancer,
+    "cluster.name": lambda context: context.cluster.spec.name,
+    "control_plane.addresses": lambda context: [
+        str(item) for item in context.cluster.control_addresses
+    ],
+    "control_plane.count": lambda context: context.cluster.spec.control_plane.count,
+    "control_plane.load_balancer": lambda context: context.cluster.spec.control_plane.load_balancer,
     "expected.nodes": lambda _: NodeNames(),
     "group.labels": _labels,
-    "group.name": lambda place: place.group,
+    "group.name": lambda context: context.group,
     "group.taints": _taints,
-    "nodes.cidr": lambda place: str(place.house.spec.cloud.nodes),
-    "orchestration.dns": lambda place: str(addresses.dns_address(_services(place))),
-    "orchestration.service_address": lambda place: str(addresses.service_address(_services(place))),
+    "nodes.cidr": lambda context: str(context.cluster.spec.cloud.nodes),
+    "orchestration.dns": lambda context: str(addresses.dns_address(_services(context))),
+    "orchestration.service_address": lambda context: str(
+        addresses.service_address(_services(context))
+    ),
     "rotation.authorities": lambda _: AUTHORITY_GENERATIONS,
     "rotation.certificates": lambda _: CERTIFICATES_GENERATION,
-    "site.ca_certificates": lambda place: place.house.spec.site.ca_certificates.rstrip(),
-    "site.ntp_servers": lambda place: place.house.spec.site.ntp_servers,
-    "site.proxy": lambda place: site.proxy(place.house.spec),
+    "site.ca_certificates": lambda context: context.cluster.spec.site.ca_certificates.rstrip(),
+    "site.ntp_servers": lambda context: context.cluster.spec.site.ntp_servers,
+    "site.proxy": lambda context: site.proxy(context.cluster.spec),
     "servers.addresses": lambda _: ServerAddresses(),
     "servers.names": lambda _: ServerNames(),
 }
-_FAMILIES: dict[str, Callable[[str, Place], Value]] = {
+_FAMILIES: dict[str, Callable[[str, BlockContext], Value]] = {
     "artefact": _artefact,
     "config": _config,
     "image": _image,

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from heatgen.plan import security_groups
-from heatgen.plan.inputs import Value
+from heatgen.plan.inputs import ApiExternal, Value
 from heatgen.spec.model import Spec
 
 
@@ -68,6 +68,10 @@ class Plan:
 
     spec: Spec
     control: tuple[ControlServer, ...]
+    api_host: str
+    """Address by which the cluster's own components reach the API."""
+    api_external: ApiExternal | str
+    """Address by which users reach the API."""
     worker_room: int
     """How many workers find addresses for themselves and for their pods."""
     pool: tuple[IPv4Address, IPv4Address]
@@ -91,3 +95,8 @@ class Plan:
     """References with digests."""
     facts: Mapping[str, Mapping[str, Any]]
     """By block: what the suite must know."""
+
+    @property
+    def control_addresses(self) -> list[str]:
+        """Return the addresses of the control-plane nodes, in order."""
+        return [str(server.address) for server in self.control]

@@ -10,13 +10,13 @@ from heatgen.blocks.references import Unresolved
 from heatgen.hot import names
 from heatgen.layers import CONTROL, WORKER, role_of
 from heatgen.plan import inputs
-from heatgen.plan.inputs import House, Place
+from heatgen.plan.inputs import BlockContext, PlanContext
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 
 @dataclass(frozen=True)
 class StepInstance:
-    """A step on its place, before its inputs are resolved."""
+    """A step on a control-plane node or a group of workers, before its inputs are resolved."""
 
     block: Block
     step: Step
@@ -35,15 +35,15 @@ class StepInstance:
         return role_of(self.group)
 
 
-def instances(house: House) -> tuple[list[StepInstance], list[StepInstance]]:
-    """Every step on every place it runs at; apart from them, those that are switched off."""
+def instances(context: PlanContext) -> tuple[list[StepInstance], list[StepInstance]]:
+    """Return every step on all its servers; apart from them, those that are switched off."""
     on: list[StepInstance] = []
     off: list[StepInstance] = []
-    for block in house.blocks:
+    for block in context.blocks:
         for step in block.steps:
-            for instance in _instances(house, block, step):
+            for instance in _instances(context, block, step):
                 try:
-                    chosen = inputs.holds(step.when, Place(house, block, instance.group))
+                    chosen = inputs.holds(step.when, BlockContext(context, block, instance.group))
                 except Unresolved as error:
                     path = ("steps", block.steps.index(step), "when")
                     problem = block.document.problem(path, str(error))
@@ -52,13 +52,13 @@ def instances(house: House) -> tuple[list[StepInstance], list[StepInstance]]:
     return on, off
 
 
-def _instances(house: House, block: Block, step: Step) -> Iterator[StepInstance]:
-    """A step on every place of its roles."""
-    main = house.groups[CONTROL][block.layer].name == block.name
+def _instances(context: PlanContext, block: Block, step: Step) -> Iterator[StepInstance]:
+    """Yield a step on the servers of its roles."""
+    main = context.groups[CONTROL][block.layer].name == block.name
     config = names.step_config(block.layer, step.name, "" if main else block.name)
-    users = house.users(block)
+    users = context.users(block)
     if CONTROL in step.roles and CONTROL in users:
-        count = 1 if step.first_only else house.spec.control_plane.count
+        count = 1 if step.first_only else context.spec.control_plane.count
         for index in range(count):
             yield StepInstance(block, step, CONTROL, index, config)
     if WORKER in step.roles:

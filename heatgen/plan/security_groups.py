@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from heatgen.blocks.catalog import Block, Port
 from heatgen.blocks.references import option_text
 from heatgen.layers import ROLES
-from heatgen.plan.inputs import House, Place, holds, options_of
+from heatgen.plan.inputs import BlockContext, PlanContext, holds
 from heatgen.spec.model import OCTAVIA, Spec
 
 
@@ -32,18 +32,18 @@ class Rule:
     why: str
 
 
-def rules(house: House) -> tuple[Rule, ...]:
+def rules(context: PlanContext) -> tuple[Rule, ...]:
     """All rules, in a fixed order: ICMP among the nodes, then what the blocks ask for."""
     wanted = [
         Rule(role, "icmp", 0, 0, origin, "", "reachability and path MTU")
         for role in ROLES
         for origin in ROLES
     ]
-    for block in house.blocks:
-        place = Place(house, block, house.users(block)[0])
+    for block in context.blocks:
+        block_context = BlockContext(context, block, context.users(block)[0])
         for port in block.ports:
-            if holds(port.when, place):
-                wanted += _port_rules(house.spec, block, port)
+            if holds(port.when, block_context):
+                wanted += _port_rules(context.spec, block, port)
     # Neutron refuses a rule that is there already, whatever it is for.
     traffic = {dataclasses.replace(rule, why=""): rule for rule in reversed(wanted)}
     return tuple(sorted(traffic.values()))
@@ -51,7 +51,7 @@ def rules(house: House) -> tuple[Rule, ...]:
 
 def _port_rules(spec: Spec, block: Block, port: Port) -> Iterator[Rule]:
     """The rules of one declared port."""
-    first, _, last = option_text(port.port, options_of(spec, block)).partition("-")
+    first, _, last = option_text(port.port, spec.options_of(block)).partition("-")
     why = f"{block.layer}: {port.why}"
     numbers = (int(first or 0), int(last or first or 0))
     for role in port.to:

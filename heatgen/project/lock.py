@@ -17,7 +17,6 @@ import requests
 from heatgen.blocks.catalog import Catalog
 from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import artefact_url, artefact_urls, image_references, option_text
-from heatgen.plan import inputs
 from heatgen.project import http
 from heatgen.project.http import Unavailable
 from heatgen.spec.block_selection import group_blocks, used_blocks
@@ -77,7 +76,7 @@ def wanted(spec: Spec, catalog: Catalog) -> tuple[Wanted, ...]:
     """What all blocks that a spec uses want, those of all groups among them; sorted by name."""
     found: dict[str, Wanted] = {}
     for block in used_blocks(group_blocks(spec, catalog)):
-        options = inputs.options_of(spec, block)
+        options = spec.options_of(block)
         for name, reference in image_references(block, options).items():
             owner = f"image {name!r} of {block.layer}/{block.name}"
             found.setdefault(reference, Wanted(reference, True, "", owner))

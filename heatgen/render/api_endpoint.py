@@ -11,38 +11,40 @@ from typing import Any
 from heatgen.hot import names
 from heatgen.hot.template import Expression, Resource, get_attr, get_param, get_resource
 from heatgen.layers import CONTROL
-from heatgen.plan.inputs import API_PORT, api_host, control_addresses
+from heatgen.plan.inputs import API_PORT
+from heatgen.plan.model import Plan
 from heatgen.render import network
 from heatgen.spec.model import OCTAVIA, VIP, Spec
 
 
-def resources(spec: Spec) -> dict[str, Resource]:
+def resources(plan: Plan) -> dict[str, Resource]:
     """The endpoint's resources by name."""
+    spec = plan.spec
     found: dict[str, Resource] = {}
     # What a floating IP hangs on.
     port = get_resource(names.control_port(0))
     if spec.control_plane.load_balancer == VIP:
-        found["api_port"] = _vip(spec)
+        found["api_port"] = _vip(plan)
         port = get_resource("api_port")
     elif spec.control_plane.load_balancer == OCTAVIA:
-        found |= dict(_octavia(spec))
+        found |= dict(_octavia(plan))
         port = get_attr("api_load_balancer", "vip_port_id")
     if spec.access.floating_ip:
         found["api_floating_ip"] = _floating_ip(spec, port)
     return found
 
 
-def port_properties(spec: Spec) -> dict[str, Any]:
+def port_properties(plan: Plan) -> dict[str, Any]:
     """What the ports of control-plane nodes need for the endpoint."""
-    if spec.control_plane.load_balancer != VIP:
+    if plan.spec.control_plane.load_balancer != VIP:
         return {}
-    return {"allowed_address_pairs": [{"ip_address": api_host(spec)}]}
+    return {"allowed_address_pairs": [{"ip_address": plan.api_host}]}
 
 
-def _vip(spec: Spec) -> Resource:
+def _vip(plan: Plan) -> Resource:
     """A port that no server has: it keeps the address for the node that holds it."""
     groups = {"security_groups": [get_resource(names.security_group(CONTROL))]}
-    return network.port(spec.cloud, api_host(spec), groups)
+    return network.port(plan.spec.cloud, plan.api_host, groups)
 
 
 def _floating_ip(spec: Spec, port: Expression) -> Resource:
@@ -50,16 +52,16 @@ def _floating_ip(spec: Spec, port: Expression) -> Resource:
     return Resource("OS::Neutron::FloatingIP", properties, depends_on=network.way_out(spec.cloud))
 
 
-def _octavia(spec: Spec) -> Iterator[tuple[str, Resource]]:
+def _octavia(plan: Plan) -> Iterator[tuple[str, Resource]]:
     """A load balancer that passes TCP on: TLS ends at the apiservers; they want certificates."""
-    subnet = network.subnet(spec.cloud)
-    balancer = {"vip_address": api_host(spec), "vip_subnet": subnet}
+    subnet = network.subnet(plan.spec.cloud)
+    balancer = {"vip_address": plan.api_host, "vip_subnet": subnet}
     yield "api_load_balancer", Resource("OS::Octavia::LoadBalancer", balancer)
     listener = {
         "loadbalancer": get_resource("api_load_balancer"),
         "protocol": "TCP",
         "protocol_port": API_PORT,
-        "allowed_cidrs": [str(spec.cloud.nodes), *spec.access.api],
+        "allowed_cidrs": [str(plan.spec.cloud.nodes), *plan.spec.access.api],
     }
     yield "api_listener", Resource("OS::Octavia::Listener", listener)
     pool = {
@@ -80,7 +82,7 @@ def _octavia(spec: Spec) -> Iterator[tuple[str, Resource]]:
         "max_retries": 2,
     }
     yield "api_monitor", Resource("OS::Octavia::HealthMonitor", monitor)
-    for index, address in enumerate(control_addresses(spec)):
+    for index, address in enumerate(plan.control_addresses):
         member = {
             "pool": get_resource("api_pool"),
             "address": address,

@@ -24,7 +24,6 @@ from heatgen.plan.inputs import (
     Value,
     VolumeId,
     as_text,
-    control_addresses,
 )
 from heatgen.plan.model import Deployment, Plan, StepConfig
 from heatgen.render.outputs import control_names
@@ -132,7 +131,7 @@ def _expression(plan: Plan, value: Value, index: int | None) -> Expression:
     if isinstance(value, ServerNames):
         return _server_map(plan, "name", control_names(plan))
     if isinstance(value, ServerAddresses):
-        return _server_map(plan, "first_address", list(control_addresses(plan.spec)))
+        return _server_map(plan, "first_address", list(plan.control_addresses))
     if isinstance(value, StepOutput):
         return _step_output(plan, value)
     return as_text(value)

@@ -5,7 +5,7 @@ from heatgen.hot import names
 from heatgen.hot.template import Expression, Output, get_attr, list_join
 from heatgen.layers import CONTROL, LAYERS, RUNTIME, TRUST, role_of
 from heatgen.plan import rotation
-from heatgen.plan.inputs import API_PORT, api_host, control_addresses
+from heatgen.plan.inputs import API_PORT, ApiExternal
 from heatgen.plan.model import Plan
 
 
@@ -38,8 +38,9 @@ def control_names(plan: Plan) -> list[Expression]:
 
 def _endpoint(plan: Plan) -> Expression:
     """URL by which users reach the API."""
-    floating = get_attr("api_floating_ip", "floating_ip_address")
-    host = floating if plan.spec.access.floating_ip else api_host(plan.spec)
+    host: Expression = plan.api_external
+    if isinstance(host, ApiExternal):
+        host = get_attr("api_floating_ip", "floating_ip_address")
     return list_join("", ["https://", host, f":{API_PORT}"])
 
 
@@ -50,7 +51,7 @@ def _nodes(plan: Plan) -> Expression:
         CONTROL,
         spec.layers[RUNTIME].use,
         control_names(plan),
-        list(control_addresses(spec)),
+        plan.control_addresses,
     )
     workers = [
         _node_map(
@@ -89,7 +90,7 @@ def _conformance(plan: Plan) -> Expression:
     }
     uses = [*spec.layers.values(), *(group.runtime for group in spec.workers)]
     versions = {use.use: use.options["version"] for use in uses if "version" in use.options}
-    servers = [f"https://{address}:{API_PORT}" for address in control_addresses(spec)]
+    servers = [f"https://{address}:{API_PORT}" for address in plan.control_addresses]
     taints = {group.name: list(group.taints) for group in spec.workers if group.taints}
     return {
         "version": 1,

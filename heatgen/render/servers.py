@@ -104,7 +104,7 @@ def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Re
     port = names.control_port(server.index)
     properties = {
         "security_groups": [get_resource(names.security_group(CONTROL))],
-        **api_endpoint.port_properties(plan.spec),
+        **api_endpoint.port_properties(plan),
     }
     yield port, network.port(cloud, str(server.address), properties)
     own: dict[str, Any] = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from heatgen.layers import CONTROL, LAYERS
-from heatgen.plan.inputs import api_host
+from heatgen.plan.inputs import ApiExternal
 from heatgen.plan.model import Deployment, Plan
 from heatgen.plan.security_groups import Rule
 from heatgen.render import heat_limits
@@ -67,8 +67,10 @@ def _networks(plan: Plan) -> Row:
         else f"{plan.pool[0]} to {plan.pool[1]}",
         "pods": options["network"].get("pods", ""),
         "services": options["orchestration"].get("services", ""),
-        "API within": api_host(spec),
-        "API from outside": "a floating IP" if spec.access.floating_ip else api_host(spec),
+        "API within": plan.api_host,
+        "API from outside": "a floating IP"
+        if isinstance(plan.api_external, ApiExternal)
+        else plan.api_external,
         "DNS": plan.dns,
     }
     return {name: value for name, value in found.items() if value}

@@ -29,7 +29,7 @@ def render(plan: Plan) -> Template:
     resources[AGENT] = servers.agent(plan)
     resources[STEP_LIBRARY] = deployments.library(plan)
     resources |= dict(servers.resources(plan))
-    resources |= api_endpoint.resources(spec)
+    resources |= api_endpoint.resources(plan)
     resources |= dict(deployments.resources(plan))
     layers = ", ".join(f"{layer} {spec.layers[layer].use}" for layer in LAYERS)
     return Template(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from heatgen.blocks.catalog import Block
 from heatgen.layers import RUNTIME
 from heatgen.spec.machine import Machine
 from heatgen.spec.workers import Layer, WorkerGroup
@@ -98,9 +99,12 @@ class Spec:
         """Workers of all groups."""
         return sum(group.count for group in self.workers)
 
-    def options_of(self, layer: str, block: str) -> Mapping[str, Any]:
-        """Values of a block's options: the same on all groups that use it; the mortar has none."""
-        uses = [self.layers[layer]] if layer in self.layers else []
-        if layer == RUNTIME:
+    def options_of(self, block: Block) -> Mapping[str, Any]:
+        """Return the values of a block's options: the same on all groups that use it.
+
+        The trust block has none.
+        """
+        uses = [self.layers[block.layer]] if block.layer in self.layers else []
+        if block.layer == RUNTIME:
             uses += [group.runtime for group in self.workers]
-        return next((use.options for use in uses if use.use == block), {})
+        return next((use.options for use in uses if use.use == block.name), {})

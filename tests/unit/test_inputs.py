@@ -19,17 +19,21 @@ MIRROR = tiny.CLUSTER + (
 )
 
 
-def place(layer: str = "runtime", text: str = MIRROR, group: str = "worker") -> inputs.Place:
-    """A block's place on the servers of a group."""
+def context(
+    layer: str = "runtime", text: str = MIRROR, group: str = "worker"
+) -> inputs.BlockContext:
+    """A block on the servers of a group."""
     blocks = tiny.house()
     wanted = tiny.wish(text, blocks)
     used = group_blocks(wanted, blocks)
-    return inputs.Place(inputs.House(wanted, used, tiny.pinned()), used[group][layer], group)
+    return inputs.BlockContext(
+        inputs.PlanContext(wanted, used, tiny.pinned()), used[group][layer], group
+    )
 
 
 def resolved(source: str, layer: str = "runtime", text: str = MIRROR, group: str = "worker") -> Any:
     """The value of a reference, asked for by a block."""
-    return inputs.resolve(source, place(layer, text, group))
+    return inputs.resolve(source, context(layer, text, group))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +191,7 @@ def test_api_host(balancer: str, host: str) -> None:
 
 def test_conditions() -> None:
     """All sources must have one of their values; numbers and truths are compared as text."""
-    here = place(text=tiny.GROUPS)
+    here = context(text=tiny.GROUPS)
     assert inputs.holds({}, here)
     assert inputs.holds({"control_plane.count": (3, 5)}, here)
     assert inputs.holds({"control_plane.count": ("3",), "group.name": ("worker",)}, here)
