@@ -7,7 +7,7 @@ RUNTIME = LAYERS[1]
 """The layer whose block may differ from group to group."""
 ORCHESTRATION = LAYERS[-1]
 TRUST = "trust"
-"""The mortar between the layers: keys, requests, certificates."""
+"""The block between the layers: keys, certificate requests, certificates."""
 CONTROL = "control"
 WORKER = "worker"
 ROLES = (CONTROL, WORKER)

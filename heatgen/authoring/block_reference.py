@@ -22,7 +22,7 @@ _KINDS = {"string": "text", "integer": "number", "boolean": "true or false", "ob
 
 
 def page(catalog: Catalog) -> str:
-    """All blocks, from the ground up, the mortar last."""
+    """All blocks, from the ground up, the trust block last."""
     lines = [_HEAD]
     for block in sorted(catalog.all_blocks(), key=_height):
         lines += _section(block)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import jsonschema
 
 from heatgen.authoring import script_scan
-from heatgen.blocks.catalog import BLOCK_FILE, OWN, Block, Catalog, Step
+from heatgen.blocks.catalog import BLOCK_FILE, BUILTIN, Block, Catalog, Step
 from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import Unresolved, artefact_urls, image_references
 from heatgen.blocks.unsupported import SUCCESSOR
@@ -56,8 +56,8 @@ def check(
     problems += _unknown_patches(catalog, blocks)
     if chosen is None:
         problems += check_systems(catalog)
-        if catalog.systems.document is not None:
-            sources[catalog.systems.document.name] = catalog.systems.document.text
+        if catalog.unsupported.document is not None:
+            sources[catalog.unsupported.document.name] = catalog.unsupported.document.text
     if not problems:
         for block in blocks:
             if block.layer != TRUST:
@@ -69,13 +69,15 @@ def check(
 
 def check_systems(catalog: Catalog) -> Iterator[Problem]:
     """What is called no block is none, and what is offered instead is there."""
-    text = catalog.systems.document
+    text = catalog.unsupported.document
     if text is None:
         return
     words: set[tuple[str, str]] = set()
-    for system in catalog.systems.known:
+    for system in catalog.unsupported.known:
         layer, path = system.layer, (system.layer, system.name)
-        own = [name for name in catalog.names(layer) if catalog.blocks[layer, name].origin == OWN]
+        own = [
+            name for name in catalog.names(layer) if catalog.blocks[layer, name].origin == BUILTIN
+        ]
         for word in (system.name, *system.also):
             if word in own:
                 yield text.problem(path, f"there is a block {layer}/{word}", "remove it here")
@@ -88,7 +90,7 @@ def check_systems(catalog: Catalog) -> Iterator[Problem]:
         if (system.state == SUCCESSOR) != bool(system.successor):
             message = "'state: successor' and 'successor' belong together"
             yield text.problem((*path, "state"), message)
-        known = {*own, *(item.name for item in catalog.systems.known if item.layer == layer)}
+        known = {*own, *(item.name for item in catalog.unsupported.known if item.layer == layer)}
         if system.successor and system.successor not in known - {system.name}:
             message = f"the successor {system.successor!r} is neither a block nor told of here"
             yield text.problem((*path, "successor"), message)
@@ -165,10 +167,10 @@ def _check_outputs(block: Block) -> Iterator[Problem]:
             if not script_scan.writes_output(text, name):
                 path = ("steps", number, "outputs", name)
                 yield block.document.problem(path, f"{step.script} does not write output {name!r}")
-        for place in script_scan.written_outputs(text):
-            if place.text not in {*step.outputs, "problem"}:
-                message = f"output {place.text!r} is not declared by step {step.name!r}"
-                yield _in_script(block, step, place, message)
+        for occurrence in script_scan.written_outputs(text):
+            if occurrence.text not in {*step.outputs, "problem"}:
+                message = f"output {occurrence.text!r} is not declared by step {step.name!r}"
+                yield _in_script(block, step, occurrence, message)
 
 
 def _check_files(block: Block) -> Iterator[Problem]:
@@ -232,23 +234,25 @@ def _check_scripts(block: Block, executables: frozenset[str]) -> Iterator[Proble
 
 def _check_script(block: Block, step: Step, text: str) -> Iterator[Problem]:
     """Inputs that a script uses are its step's, and the other way round; nothing is templated."""
-    for place in script_scan.undeclared(text, frozenset(step.inputs)):
-        message = f"uses {place.text}, which is not an input of step {step.name!r}"
-        yield _in_script(block, step, place, message, "inputs are upper case, all else lower case")
+    for occurrence in script_scan.undeclared(text, frozenset(step.inputs)):
+        message = f"uses {occurrence.text}, which is not an input of step {step.name!r}"
+        yield _in_script(
+            block, step, occurrence, message, "inputs are upper case, all else lower case"
+        )
     for name in step.inputs:
         if not script_scan.uses_input(text, name):
             path = ("steps", block.steps.index(step), "inputs")
             yield block.document.problem(path, f"{step.script} does not use the input {name}")
-    for place in script_scan.tokens(text):
-        message = f"{place.text!r} looks like a template: scripts get inputs, not templates"
-        yield _in_script(block, step, place, message)
+    for occurrence in script_scan.tokens(text):
+        message = f"{occurrence.text!r} looks like a template: scripts get inputs, not templates"
+        yield _in_script(block, step, occurrence, message)
 
 
 def _in_script(
-    block: Block, step: Step, place: script_scan.Place, message: str, hint: str = ""
+    block: Block, step: Step, occurrence: script_scan.Occurrence, message: str, hint: str = ""
 ) -> Problem:
     folder = block.document.name.removesuffix(BLOCK_FILE)
-    position = Position(place.line, place.column, len(place.text))
+    position = Position(occurrence.line, occurrence.column, len(occurrence.text))
     return Problem(f"{folder}{step.script}", position, message, hint)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from heatgen.authoring.lint import EXAMPLE, sources_used
 from heatgen.authoring.script_scan import HEAD
-from heatgen.blocks.catalog import BLOCK_FILE, OWN, Block, Catalog
+from heatgen.blocks.catalog import BLOCK_FILE, BUILTIN, Block, Catalog
 from heatgen.spec.model import PODS, SERVICES
 from heatgen.yamlio import writer
 
@@ -73,7 +73,7 @@ class Promise:
 
 def promise(catalog: Catalog, layer: str) -> Promise:
     """What all of heatgen's own blocks of a layer have in common and others make use of."""
-    own = [block for block in catalog.all_blocks() if block.origin == OWN]
+    own = [block for block in catalog.all_blocks() if block.origin == BUILTIN]
     peers = [block for block in own if block.layer == layer]
     others = [block for block in own if block.layer != layer]
     first = peers[0]

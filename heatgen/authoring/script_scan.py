@@ -42,7 +42,7 @@ _TOKEN = re.compile(r"\{\{|\{%|%index%|<%|__[A-Z][A-Z0-9_]*__")
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class Occurrence:
     """Something in a script: its line and column from 1, and its text."""
 
     line: int
@@ -60,26 +60,26 @@ def has_sentence(script: str) -> bool:
     return script.rstrip().rpartition("\n")[2].startswith('echo "')
 
 
-def tokens(script: str) -> Iterator[Place]:
+def tokens(script: str) -> Iterator[Occurrence]:
     """What looks like a placeholder of a templating language: there is none here."""
-    return _places(_TOKEN, script)
+    return _occurrences(_TOKEN, script)
 
 
-def undeclared(script: str, declared: frozenset[str]) -> Iterator[Place]:
+def undeclared(script: str, declared: frozenset[str]) -> Iterator[Occurrence]:
     """Names in capitals that a script uses but neither declares nor sets."""
     code = without_comments(script)
     own = {name for match in _ASSIGNED.finditer(code) for name in match.groups() if name}
     known = declared | own | PROVIDED | _SHELL
     seen = set()
-    for place in _places(_VARIABLE, code):
-        if place.text not in known and place.text not in seen:
-            seen.add(place.text)
-            yield place
+    for occurrence in _occurrences(_VARIABLE, code):
+        if occurrence.text not in known and occurrence.text not in seen:
+            seen.add(occurrence.text)
+            yield occurrence
     for match in _INPUT_FILE.finditer(code):
         name, open_end = match.groups()
         if not open_end and name not in declared and name not in seen:
             seen.add(name)
-            yield _place(code, match.start(1), name)
+            yield _occurrence(code, match.start(1), name)
 
 
 def uses_input(script: str, name: str) -> bool:
@@ -96,12 +96,12 @@ def writes_output(script: str, name: str) -> bool:
     return any(name.startswith(start) if open_end else name == start for start, open_end in found)
 
 
-def written_outputs(script: str) -> Iterator[Place]:
+def written_outputs(script: str) -> Iterator[Occurrence]:
     """The outputs whose whole names a script writes."""
     code = without_comments(script)
     for match in _OUTPUT.finditer(code):
         if not match.group(2):
-            yield _place(code, match.start(1), match.group(1))
+            yield _occurrence(code, match.start(1), match.group(1))
 
 
 def without_comments(script: str) -> str:
@@ -110,12 +110,12 @@ def without_comments(script: str) -> str:
     return "\n".join(lines)
 
 
-def _places(pattern: re.Pattern[str], text: str) -> Iterator[Place]:
+def _occurrences(pattern: re.Pattern[str], text: str) -> Iterator[Occurrence]:
     for match in pattern.finditer(text):
         group = pattern.groups and 1
-        yield _place(text, match.start(group), match.group(group))
+        yield _occurrence(text, match.start(group), match.group(group))
 
 
-def _place(text: str, offset: int, found: str) -> Place:
+def _occurrence(text: str, offset: int, found: str) -> Occurrence:
     start = text.rfind("\n", 0, offset) + 1
-    return Place(text.count("\n", 0, offset) + 1, offset - start + 1, found)
+    return Occurrence(text.count("\n", 0, offset) + 1, offset - start + 1, found)

@@ -24,8 +24,8 @@ Condition = Mapping[str, tuple[str | int | bool, ...]]
 """Sources of inputs to values: all must have one of theirs. Nothing: always."""
 
 BLOCK_FILE = "block.yaml"
-SYSTEMS_FILE = "systems.yaml"
-OWN = "heatgen"
+UNSUPPORTED_FILE = "unsupported.yaml"
+BUILTIN = "heatgen"
 """The origin of blocks that are installed with heatgen."""
 STEP_LIBRARY = "lib/step.sh"
 LIBRARY_INSTALL = "lib/install.sh"
@@ -56,7 +56,7 @@ class Config:
     format: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Certificate:
     """A certificate that nodes of some roles ask for, if its conditions hold."""
 
@@ -81,7 +81,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Volume:
+class VolumeOptions:
     """A volume of its own for each control-plane server: the options that say size and type."""
 
     size: str
@@ -97,7 +97,7 @@ class Input:
     description: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """One software deployment of a block; ``first_only``: on the first control-plane node alone."""
 
@@ -115,7 +115,7 @@ class Step:
     when: Condition
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Port:
     """Traffic a block needs: to servers of roles, from roles or named sources (api, ssh, pods)."""
 
@@ -128,7 +128,7 @@ class Port:
     when: Condition
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Block:
     """A building block of one layer."""
 
@@ -144,7 +144,7 @@ class Block:
     patches: Mapping[str, Mapping[str, Any]]
     """Parts of other configurations by the name of their override."""
     certificates: tuple[Certificate, ...]
-    volumes: Mapping[str, Volume]
+    volumes: Mapping[str, VolumeOptions]
     needs: tuple[Need, ...]
     inputs: Mapping[str, Input]
     steps: tuple[Step, ...]
@@ -154,7 +154,7 @@ class Block:
     files: Mapping[str, str]
     """Texts of the folder's files by name."""
     origin: str
-    """:data:`OWN`, or the folder of blocks that it comes from."""
+    """:data:`BUILTIN`, or the folder of blocks that it comes from."""
     document: Document
     """``block.yaml`` with places, for problems."""
 
@@ -164,9 +164,9 @@ class Block:
         return {config.override for config in self.configs.values() if config.override}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Catalog:
-    """All blocks by (layer, name), the mortar, and the texts that every cluster carries."""
+    """All blocks by (layer, name), the trust block, and the texts that every cluster carries."""
 
     blocks: Mapping[tuple[str, str], Block]
     trust: Block
@@ -174,7 +174,7 @@ class Catalog:
     library_install: str
     agent: str
     agent_unit: str
-    systems: Systems
+    unsupported: Systems
     """What is no block; a block of the same name stands before it."""
 
     def names(self, layer: str) -> list[str]:
@@ -182,21 +182,23 @@ class Catalog:
         return sorted(name for block_layer, name in self.blocks if block_layer == layer)
 
     def all_blocks(self) -> list[Block]:
-        """Every block, the mortar last."""
+        """Every block, the trust block last."""
         return [*(self.blocks[key] for key in sorted(self.blocks)), self.trust]
 
-    def other_systems(self) -> list[System]:
+    def unsupported_systems(self) -> list[System]:
         """What is no block, in the order of the layers."""
-        return [item for item in self.systems.known if (item.layer, item.name) not in self.blocks]
+        return [
+            item for item in self.unsupported.known if (item.layer, item.name) not in self.blocks
+        ]
 
     def missing(self, layer: str, word: str) -> tuple[str, str]:
         """Why there is no block of a name in a layer, and what to do."""
-        system = self.systems.find(layer, word)
+        system = self.unsupported.find(layer, word)
         if system is not None:
             hint = f"see 'heatgen block list --layer {layer}'"
             return system.explained(self.names(layer)), hint
         for other in LAYERS:
-            if (other, word) in self.blocks or self.systems.find(other, word):
+            if (other, word) in self.blocks or self.unsupported.find(other, word):
                 return f"there is no block {word!r}", f"it belongs to the layer {other}"
         return f"there is no block {word!r}", did_you_mean(word, self.names(layer))
 
@@ -233,9 +235,9 @@ def build(
         if path not in tree:
             problems.append(Problem(f"hot/{path}", None, "is missing", "reinstall heatgen"))
     known = unsupported.NONE
-    if SYSTEMS_FILE in tree:
+    if UNSUPPORTED_FILE in tree:
         try:
-            known = unsupported.read(f"hot/{SYSTEMS_FILE}", tree[SYSTEMS_FILE])
+            known = unsupported.read(f"hot/{UNSUPPORTED_FILE}", tree[UNSUPPORTED_FILE])
         except ProblemsFound as found:
             problems += found.problems
             sources |= found.sources
@@ -248,7 +250,7 @@ def build(
         library_install=tree[LIBRARY_INSTALL].decode(),
         agent=tree[AGENT].decode(),
         agent_unit=tree[AGENT_UNIT].decode(),
-        systems=known,
+        unsupported=known,
     )
 
 
@@ -259,7 +261,7 @@ def valid_name(name: str) -> bool:
 
 def _collections(tree: Tree, others: Mapping[str, Tree]) -> Iterator[tuple[str, str, Tree]]:
     """Where blocks come from: the origin, what stands before paths in messages, and the files."""
-    yield OWN, "hot", tree
+    yield BUILTIN, "hot", tree
     for folder, files in others.items():
         yield folder, folder, files
 
@@ -274,7 +276,7 @@ def _read_block(
     """
     description = document.parse(f"{place}/{folder}/{BLOCK_FILE}", tree[f"{folder}/{BLOCK_FILE}"])
     problems = schema.check(description, block_schema)
-    own_trust = origin == OWN and folder == TRUST
+    own_trust = origin == BUILTIN and folder == TRUST
     layer, name = (TRUST, TRUST) if own_trust else folder.split("/")[-2:]
     if not own_trust and layer not in LAYERS:
         hint = did_you_mean(layer, LAYERS)
@@ -339,7 +341,9 @@ def _block(
         },
         patches=data["patches"],
         certificates=tuple(_certificate(*item) for item in data["certificates"].items()),
-        volumes={key: Volume(item["size"], item["type"]) for key, item in data["volumes"].items()},
+        volumes={
+            key: VolumeOptions(item["size"], item["type"]) for key, item in data["volumes"].items()
+        },
         needs=tuple(_need(item) for item in data["needs"]),
         inputs={
             key: Input(key, item["from"], item["description"])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What people ask for by name and no block is there for: why, and what to take instead.
 
-The data is ``hot/systems.yaml``; :mod:`heatgen.authoring.lint` holds it against the blocks.
+The data is ``hot/unsupported.yaml``; :mod:`heatgen.authoring.lint` holds it against the blocks.
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ _SCHEMA: schema.Schema = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class System:
     """Something of the field that is no block."""
 

@@ -23,40 +23,40 @@ if TYPE_CHECKING:
 DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
 
 
-def tell(text: str) -> None:
+def print_message(text: str) -> None:
     """Say something that is not the result: progress, notes, problems."""
     print(text, file=sys.stderr, flush=True)
 
 
-def tell_notices(wish: "Spec") -> None:
+def print_notices(spec: "Spec") -> None:
     """Say what is allowed in a cluster's file but rarely meant."""
     # Imported here: the start of every command stays quick.
     from heatgen.spec import validation
 
-    for notice in validation.notices(wish):
-        tell(f"note: {notice}")
+    for notice in validation.notices(spec):
+        print_message(f"note: {notice}")
 
 
-def guarded(run: Callable[[], int], *, debug: bool) -> int:
+def run_command(run: Callable[[], int], *, debug: bool) -> int:
     """The exit code of a run; every failure becomes a report, never a traceback."""
     try:
         return run()
     except ProblemsFound as found:
-        tell(report(found.problems, found.sources))
+        print_message(report(found.problems, found.sources))
         return FAILED if isinstance(found, Failed) else INVALID
     except CloudFailed as error:
-        tell(f"error: {error}\n  hint: {error.hint}")
+        print_message(f"error: {error}\n  hint: {error.hint}")
         return FAILED
     except TimeoutError as error:
-        tell(f"error: timed out: {error}")
+        print_message(f"error: timed out: {error}")
         return TIMED_OUT
     except BrokenPipeError:
         return FAILED
     except Exception as error:
         if debug:
             raise
-        tell(f"error: {type(error).__name__}: {error}")
-        tell("  hint: this is a fault of heatgen; run it with --debug and report it")
+        print_message(f"error: {type(error).__name__}: {error}")
+        print_message("  hint: this is a fault of heatgen; run it with --debug and report it")
         return FAILED
 
 
@@ -71,7 +71,9 @@ class Command(command.Command):
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run; every failure becomes a report and an exit code."""
         debug = bool(getattr(getattr(self.app, "options", None), "debug", False))
-        return guarded(lambda: int(super(Command, self).run(parsed_args) or self.code), debug=debug)
+        return run_command(
+            lambda: int(super(Command, self).run(parsed_args) or self.code), debug=debug
+        )
 
 
 class CloudCommand(Command):

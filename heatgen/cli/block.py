@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heatgen.cli.base import Command, Lister, ShowOne, tell
+from heatgen.cli.base import Command, Lister, ShowOne, print_message
 from heatgen.layers import LAYERS, TRUST
 from heatgen.yamlio.problems import Problem, ProblemsFound, did_you_mean
 
@@ -66,7 +66,7 @@ class BlockShow(ShowOne):
         if (layer, name) in every:
             shown = block_output.of_block(every[layer, name])
         else:
-            system = catalog.systems.find(layer, name)
+            system = catalog.unsupported.find(layer, name)
             if system is None:
                 message, hint = catalog.missing(layer, name)
                 raise ProblemsFound([Problem(parsed_args.block, None, message, hint)])
@@ -104,7 +104,7 @@ class BlockLint(Command):
         if problems:
             raise ProblemsFound(problems, sources)
         count = "1 block is" if len(blocks) == 1 else f"{len(blocks)} blocks are"
-        tell(f"{count} good")
+        print_message(f"{count} good")
 
 
 class BlockNew(Command):
@@ -135,7 +135,7 @@ class BlockNew(Command):
         catalog = block_loader.installed()
         problem = ""
         if layer not in LAYERS:
-            problem = "blocks are made for layers, there is one mortar"
+            problem = "new blocks can only be added to layers, not to trust"
         elif not valid_name(name):
             problem = f"a name has at most {MAX_NAME} lower-case letters, digits and hyphens"
         elif (layer, name) in catalog.blocks:
@@ -149,7 +149,7 @@ class BlockNew(Command):
             project.write_file(folder / file, text, 0o755 if file.endswith(".sh") else 0o644)
             print(folder / file)
         words = {"path": parsed_args.path.resolve(), "variable": block_loader.PATH_VARIABLE}
-        tell(_NEXT.format(folder=folder, layer=layer, name=name, **words))
+        print_message(_NEXT.format(folder=folder, layer=layer, name=name, **words))
 
 
 def _under(paths: Iterable[Path], catalog: "Catalog") -> "list[Block]":

@@ -6,7 +6,7 @@ from typing import Any
 
 from cliff.columns import FormattableColumn
 
-from heatgen.blocks.catalog import OWN, Block, Catalog, Condition
+from heatgen.blocks.catalog import BUILTIN, Block, Catalog, Condition
 from heatgen.blocks.unsupported import STATES, System
 
 WORKS, ADDED = "works", "added"
@@ -17,7 +17,7 @@ def rows(catalog: Catalog, layer: str) -> list[tuple[str, ...]]:
     """Rows of a layer: its blocks, then what is none, by state."""
     names = catalog.names(layer)
     blocks = [catalog.blocks[layer, name] for name in names]
-    systems = [item for item in catalog.other_systems() if item.layer == layer]
+    systems = [item for item in catalog.unsupported_systems() if item.layer == layer]
     systems.sort(key=lambda item: (STATES.index(item.state), item.name))
     return [
         *((layer, block.name, _state(block), block.summary, block.origin) for block in blocks),
@@ -29,7 +29,7 @@ def rows(catalog: Catalog, layer: str) -> list[tuple[str, ...]]:
 
 
 def _state(block: Block) -> str:
-    return WORKS if block.origin == OWN else ADDED
+    return WORKS if block.origin == BUILTIN else ADDED
 
 
 class _Many(FormattableColumn[Any]):

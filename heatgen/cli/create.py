@@ -3,8 +3,8 @@
 
 import argparse
 
-from heatgen.cli.base import CloudCommand, add_cluster, add_timeout, tell, tell_notices
-from heatgen.cli.progress_display import attend
+from heatgen.cli.base import CloudCommand, add_cluster, add_timeout, print_message, print_notices
+from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import stack
 from heatgen.cloud.connection import Cloud, CloudFailed, Missing
 
@@ -37,16 +37,16 @@ class Create(CloudCommand):
         name = parsed_args.stack or cluster.spec.name
         cloud = self.cloud(parsed_args)
         _refuse_second(name, parsed_args.cluster, cloud)
-        rendered = project.make_template(cluster, tell)
-        tell_notices(cluster.spec)
+        rendered = project.make_template(cluster, print_message)
+        print_notices(cluster.spec)
         if parsed_args.dry_run:
             stack.preview(name, rendered.template, cloud)
-            tell(f"stack {name}: the cloud would take it; nothing is created there")
+            print_message(f"stack {name}: the cloud would take it; nothing is created there")
             return
         made = stack.create(name, rendered.template, parsed_args.timeout, cloud, parsed_args.tags)
         limit = parsed_args.timeout * 60 + stack.GRACE
-        attend(made, stack.progress(made, cloud), limit, cloud)
-        tell(f"stack {name}: the cluster stands\n  heatgen kubeconfig {name} -o kubeconfig"
+        wait_and_show(made, stack.progress(made, cloud), limit, cloud)
+        print_message(f"stack {name}: the cluster stands\n  heatgen kubeconfig {name} -o kubeconfig"
              f" --key {cluster.key_file}")  # fmt: skip
 
 

@@ -4,8 +4,8 @@
 import argparse
 import sys
 
-from heatgen.cli.base import FAILED, CloudCommand, add_stack, add_timeout, tell
-from heatgen.cli.progress_display import attend
+from heatgen.cli.base import FAILED, CloudCommand, add_stack, add_timeout, print_message
+from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import orphans, stack
 from heatgen.cloud.connection import Cloud
 from heatgen.yamlio.problems import Problem, ProblemsFound
@@ -35,28 +35,30 @@ class Delete(CloudCommand):
         """Look, ask, delete, watch."""
         cloud = self.cloud(parsed_args)
         of = stack.get(parsed_args.stack, cloud, with_outputs=False)
-        _tell_leftovers(of, parsed_args.cluster_name or of.name, cloud)
+        _print_orphans(of, parsed_args.cluster_name or of.name, cloud)
         if not parsed_args.yes and not _agreed(of.name):
-            tell("nothing is deleted")
+            print_message("nothing is deleted")
             self.code = FAILED
             return
         progress = stack.progress(of, cloud)
         before = stack.delete(of, cloud)
-        attend(of, progress, parsed_args.timeout * 60, cloud, before)
-        tell(f"stack {of.name}: deleted")
+        wait_and_show(of, progress, parsed_args.timeout * 60, cloud, before)
+        print_message(f"stack {of.name}: deleted")
 
 
-def _tell_leftovers(of: stack.Stack, cluster: str, cloud: Cloud) -> None:
+def _print_orphans(of: stack.Stack, cluster: str, cloud: Cloud) -> None:
     found = orphans.find(of, cluster, cloud)
-    for item in found.leftovers:
+    for item in found.orphans:
         blocks = "; the stack cannot be deleted before it" if item.blocks else ""
-        tell(f"outside the stack: {item.kind} {item.name} ({item.why}){blocks}")
+        print_message(f"outside the stack: {item.kind} {item.name} ({item.why}){blocks}")
     for text in found.unasked:
-        tell(f"could not ask for what is outside the stack: {text}")
-    if found.leftovers:
-        tell("  hint: delete Services of type LoadBalancer and PersistentVolumeClaims first")
+        print_message(f"could not ask for what is outside the stack: {text}")
+    if found.orphans:
+        print_message(
+            "  hint: delete Services of type LoadBalancer and PersistentVolumeClaims first"
+        )
     elif not found.unasked:
-        tell("outside the stack: nothing that Kubernetes made")
+        print_message("outside the stack: nothing that Kubernetes made")
 
 
 def _agreed(name: str) -> bool:

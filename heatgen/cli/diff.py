@@ -16,12 +16,12 @@ and with the codes of all commands (1, 2, 3, 130) if it could not tell. ``diff(1
 import argparse
 from collections.abc import Iterable
 
-from heatgen.cli.base import CloudLister, add_cluster, add_stack, tell
+from heatgen.cli.base import CloudLister, add_cluster, add_stack, print_message
 from heatgen.cloud import stack
 from heatgen.hot import resolve
 from heatgen.hot.deployments import DEPLOYMENTS, tasks
 from heatgen.stack import update_preview
-from heatgen.stack.update_preview import Change, Side
+from heatgen.stack.update_preview import Change, StackState
 
 CHANGES, LOSSES = 4, 5
 Row = tuple[str, str, str, str]
@@ -51,19 +51,19 @@ class Diff(CloudLister):
         cluster = project.load(parsed_args.cluster)
         cloud = self.cloud(parsed_args)
         running = stack.get(parsed_args.stack, cloud, with_outputs=False)
-        before = stack.side(running, cloud)
+        before = stack.state(running, cloud)
         given = stack.given_parameters(running, cloud)
         # Where the administrator's request is elsewhere, the stack's stays; none is made here.
         request = "" if cluster.request_file.exists() or cluster.key_file.exists() else str(
             running.parameters.get(ADMIN_REQUEST.name, "-")
         )  # fmt: skip
-        template = project.make_template(cluster, tell, request=request).template
+        template = project.make_template(cluster, print_message, request=request).template
         pseudo = {key: value for key, value in running.parameters.items() if key[:4] == "OS::"}
-        after = Side(template, resolve.parameters(template, {**given, **pseudo}))
-        _tell_parameters(before, after, given)
+        after = StackState(template, resolve.parameters(template, {**given, **pseudo}))
+        _print_parameters(before, after, given)
         found = update_preview.compare(before, after, block_loader.schema("heat"))
         self.code = _code(found)
-        _tell_verdict(found, running.name)
+        _print_verdict(found, running.name)
         return ("Change", "What", "Where", "Why"), _rows(found, after)
 
 
@@ -72,32 +72,32 @@ def _code(found: Iterable[Change]) -> int:
     return LOSSES if any(change.loses for change in found) else CHANGES if found else 0
 
 
-def _tell_parameters(before: Side, after: Side, given: dict[str, object]) -> None:
+def _print_parameters(before: StackState, after: StackState, given: dict[str, object]) -> None:
     """Parameters whose new defaults do not count, for the stack was given others."""
     declared = after.template["parameters"]
     for name in given:
         if name in declared and declared[name].get("default") != after.values[name]:
-            tell(
+            print_message(
                 f"note: {name} stays {after.values[name]}: the stack was given it; the file says "
                 f"{declared[name].get('default')}"
             )
     for name in given:
         if name not in declared and name in before.values:
-            tell(f"note: the stack was given {name}, which the new template has not got")
+            print_message(f"note: the stack was given {name}, which the new template has not got")
 
 
-def _tell_verdict(found: list[Change], name: str) -> None:
+def _print_verdict(found: list[Change], name: str) -> None:
     lost = [change for change in found if change.loses]
     if not found:
-        tell(f"stack {name}: nothing would change")
+        print_message(f"stack {name}: nothing would change")
     for change in lost:
         where = ", ".join(change.nodes) or change.resource
-        tell(f"{change.action}S {where} ({change.kind}): {', '.join(change.why)}")
+        print_message(f"{change.action}S {where} ({change.kind}): {', '.join(change.why)}")
     if lost:
-        tell("AN UPDATE WOULD DESTROY THE ABOVE AND WHAT IS ON IT")
+        print_message("AN UPDATE WOULD DESTROY THE ABOVE AND WHAT IS ON IT")
 
 
-def _rows(found: list[Change], after: Side) -> list[Row]:
+def _rows(found: list[Change], after: StackState) -> list[Row]:
     """The changes, those of a step on several nodes together."""
     known = tasks(resolve.resources(after.template, after.values))
     rows: dict[tuple[str, str, str], list[str]] = {}

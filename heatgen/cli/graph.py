@@ -4,7 +4,7 @@
 import argparse
 import sys
 
-from heatgen.cli.base import Command, add_cluster, tell
+from heatgen.cli.base import Command, add_cluster, print_message
 
 FORMATS = ("svg", "dot")
 
@@ -30,7 +30,7 @@ class Graph(Command):
 
         cluster = project.load(parsed_args.cluster)
         # The picture needs no administrator: none is made for it.
-        template = project.make_template(cluster, tell, request="-").template
+        template = project.make_template(cluster, print_message, request="-").template
         values = resolve.parameters(template, {"OS::stack_name": cluster.spec.name})
-        drawn = graph.house(deployments.tasks(resolve.resources(template, values)))
+        drawn = graph.build_graph(deployments.tasks(resolve.resources(template, values)))
         sys.stdout.write(graph.svg(drawn) if parsed_args.format == "svg" else graph.dot(drawn))

@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from heatgen.cli.base import Command, tell
+from heatgen.cli.base import Command, print_message
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 
@@ -58,7 +58,7 @@ class Import(Command):
         """Read, convert, write."""
         # heat-translator alone takes half a second to load.
         from heatgen.project import block_loader, project
-        from heatgen.tosca.convert import Wishes, convert
+        from heatgen.tosca.convert import ImportOptions, convert
         from heatgen.tosca.reader import flavors, read_topology
 
         target = parsed_args.output
@@ -70,21 +70,21 @@ class Import(Command):
             table = flavors(str(parsed_args.flavors), project.read_file(parsed_args.flavors))
         raw = project.read_file(parsed_args.topology)
         topology = read_topology(parsed_args.topology, raw, dict(parsed_args.parameter), table)
-        wishes = Wishes(
+        options = ImportOptions(
             name=parsed_args.name,
             external_network=parsed_args.external_network,
             image=parsed_args.image,
             flavor=parsed_args.flavor,
             control=tuple(dict.fromkeys(parsed_args.control)),
         )
-        made = convert(topology, wishes, block_loader.catalog(), block_loader.schema("cluster"))
+        made = convert(topology, options, block_loader.catalog(), block_loader.schema("cluster"))
         for note in made.notes:
-            tell(f"note: {note}")
+            print_message(f"note: {note}")
         if target is None:
             sys.stdout.write(made.text)
             return
         project.write_file(target, made.text)
-        tell(f"{target}: next, read it and run 'heatgen lock {target}'")
+        print_message(f"{target}: next, read it and run 'heatgen lock {target}'")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from heatgen.cli.base import Command, tell
+from heatgen.cli.base import Command, print_message
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 QUESTIONS = {
@@ -60,7 +60,7 @@ class Init(Command):
         parsed = document.parse(str(path), text.encode())
         read_spec(parsed, block_loader.catalog(), block_loader.schema("cluster"))
         project.write_file(path, text)
-        tell(f"{path}: written\n  heatgen create {path}")
+        print_message(f"{path}: written\n  heatgen create {path}")
 
 
 def _answer(name: str, given: str | None, asking: bool) -> str:

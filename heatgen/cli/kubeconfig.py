@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from heatgen.cli import progress_display
-from heatgen.cli.base import CloudCommand, add_stack, add_timeout, tell
+from heatgen.cli.base import CloudCommand, add_stack, add_timeout, print_message
 from heatgen.cloud import stack
 from heatgen.cloud.connection import Cloud
 from heatgen.yamlio.problems import Problem, ProblemsFound
@@ -48,7 +48,7 @@ class Kubeconfig(CloudCommand):
             return
         # It holds the key.
         project.write_file(parsed_args.output, text, mode=0o600)
-        tell(f"{parsed_args.output}: kubeconfig of {parsed_args.stack}")
+        print_message(f"{parsed_args.output}: kubeconfig of {parsed_args.stack}")
 
     def _joined(
         self,
@@ -80,5 +80,5 @@ class Kubeconfig(CloudCommand):
         progress_display.update(name, changes, parsed_args.timeout, cloud)
         text = self._joined(parsed_args, renewal.key_file, cloud)
         renewal.finish()
-        tell(f"{parsed_args.key}: new key")
+        print_message(f"{parsed_args.key}: new key")
         return text

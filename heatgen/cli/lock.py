@@ -4,7 +4,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from heatgen.cli.base import Command, add_cluster, tell
+from heatgen.cli.base import Command, add_cluster, print_message
 
 if TYPE_CHECKING:
     from heatgen.blocks.pins import Pins
@@ -37,10 +37,13 @@ class Lock(Command):
 
         cluster = project.load(parsed_args.cluster)
         if parsed_args.check:
-            found, verdict = project.check_lock(cluster, tell), "good, "
+            found, verdict = project.check_lock(cluster, print_message), "good, "
         else:
-            found, verdict = project.make_lock(cluster, tell, update=parsed_args.update), ""
-        tell(f"{cluster.lock_file}: {verdict}{_counts(found)}")
+            found, verdict = (
+                project.make_lock(cluster, print_message, update=parsed_args.update),
+                "",
+            )
+        print_message(f"{cluster.lock_file}: {verdict}{_counts(found)}")
 
 
 def _counts(pins: "Pins") -> str:

@@ -5,7 +5,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from heatgen.cli.base import CloudLister, add_stack, tell
+from heatgen.cli.base import CloudLister, add_stack, print_message
 from heatgen.cloud import logs, stack
 from heatgen.cloud.connection import CloudFailed
 
@@ -52,12 +52,16 @@ class Logs(CloudLister):
         elif parsed_args.ssh or of.parameters.get("key_name"):
             entries += logs.from_nodes(servers, _ssh(parsed_args.ssh), folder)
         else:
-            tell("note: no journals: the cluster has no access.ssh_key, and --ssh says no way")
+            print_message(
+                "note: no journals: the cluster has no access.ssh_key, and --ssh says no way"
+            )
         files = [entry for entry in entries if entry.file]
-        _tell_problems(entries)
+        _print_problems(entries)
         if not files:
             raise CloudFailed("nothing was collected", f"see 'heatgen status {of.name}'")
-        tell(f"{folder}: {len(files)} files of {len({entry.node for entry in files})} nodes")
+        print_message(
+            f"{folder}: {len(files)} files of {len({entry.node for entry in files})} nodes"
+        )
         return ("Node", "Layer", "File"), sorted((e.node, e.layer, e.file) for e in files)
 
 
@@ -69,7 +73,7 @@ def _ssh(given: str | None) -> list[str]:
     return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "debian@%h"]
 
 
-def _tell_problems(entries: list[logs.Entry]) -> None:
+def _print_problems(entries: list[logs.Entry]) -> None:
     """What could not be had: once for each node and reason."""
     for node, problem in dict.fromkeys((e.node, e.problem) for e in entries if e.problem):
-        tell(f"could not reach {node}: {problem}")
+        print_message(f"could not reach {node}: {problem}")

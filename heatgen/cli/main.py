@@ -21,7 +21,7 @@ from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from heatgen import VERSION
-from heatgen.cli.base import INTERRUPTED, INVALID, guarded, tell
+from heatgen.cli.base import INTERRUPTED, INVALID, print_message, run_command
 
 
 class Heatgen(App):
@@ -37,13 +37,13 @@ class Heatgen(App):
 
     def run_subcommand(self, argv: list[str]) -> int:
         """Run one command; what it does not catch itself is caught here."""
-        return guarded(lambda: self._run(argv), debug=self.options.debug)
+        return run_command(lambda: self._run(argv), debug=self.options.debug)
 
     def _run(self, argv: list[str]) -> int:
         try:
             factory, name, rest = self.command_manager.find_command(argv)
         except ValueError as error:
-            tell(f"error: {error}; see 'heatgen help'")
+            print_message(f"error: {error}; see 'heatgen help'")
             return INVALID
         command: Command = factory(self, argparse.Namespace(), cmd_name=name)
         return int(command.run(command.get_parser(f"heatgen {name}").parse_args(rest)) or 0)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from heatgen.cli.base import DONE, FAILED, CloudCommand, add_cluster, tell, tell_notices
+from heatgen.cli.base import DONE, FAILED, CloudCommand, add_cluster, print_message, print_notices
 
 if TYPE_CHECKING:
     from heatgen.cloud.connection import Cloud
@@ -57,15 +57,15 @@ class Plan(CloudCommand):
         if parsed_args.preflight:
             found["preflight"] = _preflight(planned, self.cloud(parsed_args))
         sys.stdout.write(_WRITERS[parsed_args.form](found))
-        tell_notices(cluster.spec)
+        print_notices(cluster.spec)
         lacking = [
             row
             for row in found.get("preflight", ())
             if row["verdict"] == cloud_requirements.MISSING
         ]
         for row in lacking:
-            tell(f"error: {row['what']}: {row['needed']} needed, {row['there']}")
-            tell(f"  hint: {row['advice']}")
+            print_message(f"error: {row['what']}: {row['needed']} needed, {row['there']}")
+            print_message(f"  hint: {row['advice']}")
         return FAILED if lacking else DONE
 
 
@@ -77,9 +77,9 @@ def _preflight(planned: "Planned", cloud: "Cloud") -> list[dict[str, Any]]:
     from heatgen.cloud.connection import asked
     from heatgen.plan import cloud_requirements
 
-    needed = cloud_requirements.demand(planned)
-    facts = asked(preflight.ask, cloud.connection, needed)
-    return [asdict(item) for item in cloud_requirements.judge(needed, facts)]
+    needed = cloud_requirements.requirements(planned)
+    state = asked(preflight.ask, cloud.connection, needed)
+    return [asdict(item) for item in cloud_requirements.check(needed, state)]
 
 
 def table(found: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is shown while a stack is made, changed or deleted.
 
-On a terminal the floors of the house, each with how much is done and what goes on, redrawn in
+On a terminal the layers of the cluster, each with how much is done and what goes on, redrawn in
 place; elsewhere (pipes, CI) one line for each event.
 """
 
@@ -11,11 +11,11 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
-from heatgen.cli.base import tell
+from heatgen.cli.base import print_message
 from heatgen.cloud import stack
 from heatgen.cloud.connection import Cloud, CloudFailed
 from heatgen.cloud.stack import Stack
-from heatgen.hot.deployments import GROUND
+from heatgen.hot.deployments import INFRASTRUCTURE
 from heatgen.stack.progress import FAILED, IN_PROGRESS, Event, Progress, shown
 
 _COME_BACK = """
@@ -37,7 +37,7 @@ class Lines:
         item = self._progress.take(event) if event else None
         if event is None or item is None:
             return
-        if item.floor == GROUND and event.status == IN_PROGRESS:
+        if item.layer == INFRASTRUCTURE and event.status == IN_PROGRESS:
             return
         seconds = time.monotonic() - self._start
         reason = f": {event.reason}" if event.status == FAILED else ""
@@ -46,7 +46,7 @@ class Lines:
 
 
 class Board:
-    """The floors, redrawn in place; what fails stays above them."""
+    """The layers, redrawn in place; what fails stays above them."""
 
     def __init__(self, progress: Progress, out: TextIO) -> None:
         self._progress, self._out, self._start = progress, out, time.monotonic()
@@ -64,8 +64,8 @@ class Board:
         width = shutil.get_terminal_size().columns - 1
         lines = [*above, f"{time.monotonic() - self._start:5.0f} s"]
         lines += [
-            f"  {floor:<14}{done:>4}/{total:<4}  {shown(busy)}"
-            for floor, done, total, busy in self._progress.floors()
+            f"  {layer:<14}{done:>4}/{total:<4}  {shown(busy)}"
+            for layer, done, total, busy in self._progress.layers()
         ]
         # Up to where the last drawing began, and clear from there.
         up = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
@@ -87,11 +87,13 @@ def update(name: str, changes: Mapping[str, str], minutes: int, cloud: Cloud) ->
         TimeoutError: it is not done in time; it goes on in the cloud.
     """
     of, before = stack.update(name, changes, cloud)
-    attend(of, stack.progress(of, cloud), minutes * 60, cloud, before)
-    tell(f"stack {of.name}: updated")
+    wait_and_show(of, stack.progress(of, cloud), minutes * 60, cloud, before)
+    print_message(f"stack {of.name}: updated")
 
 
-def attend(of: Stack, progress: Progress, limit: float, cloud: Cloud, after: str = "") -> None:
+def wait_and_show(
+    of: Stack, progress: Progress, limit: float, cloud: Cloud, after: str = ""
+) -> None:
     """Wait for what goes on in a stack, shown; see :func:`heatgen.cloud.stack.follow`.
 
     What failed or takes too long is told with layer and node before the error is raised.
@@ -99,12 +101,12 @@ def attend(of: Stack, progress: Progress, limit: float, cloud: Cloud, after: str
     try:
         stack.follow(of, watch(progress), limit, cloud, after)
     except KeyboardInterrupt:
-        tell(_COME_BACK.format(stack=of.name))
+        print_message(_COME_BACK.format(stack=of.name))
         raise
     except (CloudFailed, TimeoutError):
         busy = progress.busy()
         if busy:
-            tell(f"not done: {shown(busy)}")
+            print_message(f"not done: {shown(busy)}")
         for text in stack.failures(of, progress, cloud):
-            tell(text)
+            print_message(text)
         raise

@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from heatgen.cli.base import Command, add_cluster, tell, tell_notices
+from heatgen.cli.base import Command, add_cluster, print_message, print_notices
 
 
 class Render(Command):
@@ -26,14 +26,14 @@ class Render(Command):
         from heatgen.project import project
 
         cluster = project.load(parsed_args.cluster)
-        rendered = project.make_template(cluster, tell)
-        tell_notices(cluster.spec)
+        rendered = project.make_template(cluster, print_message)
+        print_notices(cluster.spec)
         if parsed_args.output is None:
             sys.stdout.write(rendered.text)
             return
         project.write_file(parsed_args.output, rendered.text)
         size = rendered.usage[0]
-        tell(
+        print_message(
             f"{parsed_args.output}: {len(rendered.text.encode())} bytes, "
             f"{size.used * 100 // size.limit} % of what Heat takes"
         )

@@ -4,7 +4,7 @@
 import argparse
 
 from heatgen.cli import progress_display
-from heatgen.cli.base import CloudCommand, add_stack, add_timeout, tell
+from heatgen.cli.base import CloudCommand, add_stack, add_timeout, print_message
 from heatgen.cloud import stack
 from heatgen.cloud.connection import Cloud, CloudFailed
 
@@ -54,13 +54,13 @@ class RotateAuthorities(_Rotate):
         for asked in steps:
             _ask_for(asked, parsed_args, cloud)
         message = _BOTH if rotation.both_trusted(steps[-1]) else _ALONE
-        tell(message.format(stack=parsed_args.stack))
+        print_message(message.format(stack=parsed_args.stack))
 
 
 def _ask_for(asked: dict[str, str], parsed_args: argparse.Namespace, cloud: Cloud) -> None:
     """Update the stack's parameters, wait, and see that the cluster agrees."""
     for name, value in asked.items():
-        tell(f"{name}: {value}")
+        print_message(f"{name}: {value}")
     progress_display.update(parsed_args.stack, asked, parsed_args.timeout, cloud)
     agreed = _agreed(parsed_args.stack, cloud)
     for name, value in asked.items():

@@ -3,8 +3,8 @@
 
 import argparse
 
-from heatgen.cli.base import FAILED, CloudLister, add_stack, add_timeout, tell
-from heatgen.cli.progress_display import attend
+from heatgen.cli.base import FAILED, CloudLister, add_stack, add_timeout, print_message
+from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import stack
 from heatgen.stack.progress import FAILED as STACK_FAILED
 from heatgen.stack.progress import IN_PROGRESS, shown
@@ -34,24 +34,24 @@ class Status(CloudLister):
         of = stack.get(parsed_args.stack, cloud, with_outputs=False)
         progress = stack.progress(of, cloud)
         if parsed_args.wait and of.status == IN_PROGRESS:
-            attend(of, progress, parsed_args.timeout * 60, cloud, stack.begun(of, cloud))
+            wait_and_show(of, progress, parsed_args.timeout * 60, cloud, stack.begun(of, cloud))
             of = stack.get(parsed_args.stack, cloud, with_outputs=False)
         stack.look(of, progress, cloud)
-        tell(f"stack {of.name}: {of.action}_{of.status}")
+        print_message(f"stack {of.name}: {of.action}_{of.status}")
         if of.status == STACK_FAILED:
-            tell(f"{of.reason}")
+            print_message(f"{of.reason}")
             for text in stack.failures(of, progress, cloud):
-                tell(text)
-            tell(f"  hint: 'heatgen logs {of.name}' collects all that the nodes said")
+                print_message(text)
+            print_message(f"  hint: 'heatgen logs {of.name}' collects all that the nodes said")
             self.code = FAILED
         rows: list[tuple[object, ...]] = []
-        for floor, done, total, busy in progress.floors():
-            failed = progress.failed(floor)
+        for layer, done, total, busy in progress.layers():
+            failed = progress.failed(layer)
             state = (
                 "failed" if failed
                 else "complete" if done == total
                 else "in progress" if busy or done
                 else "waiting"
             )  # fmt: skip
-            rows.append((floor, done, total, state, shown(failed or busy)))
+            rows.append((layer, done, total, state, shown(failed or busy)))
         return ("Layer", "Done", "Of", "State", "What"), rows

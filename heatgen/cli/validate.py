@@ -3,7 +3,7 @@
 
 import argparse
 
-from heatgen.cli.base import Command, add_cluster, tell, tell_notices
+from heatgen.cli.base import Command, add_cluster, print_message, print_notices
 
 
 class Validate(Command):
@@ -21,5 +21,5 @@ class Validate(Command):
         from heatgen.project import project
 
         cluster = project.load(parsed_args.cluster)
-        tell_notices(cluster.spec)
-        tell(f"{parsed_args.cluster}: cluster {cluster.spec.name} is good")
+        print_notices(cluster.spec)
+        print_message(f"{parsed_args.cluster}: cluster {cluster.spec.name} is good")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from heatgen.cloud import stack
 from heatgen.cloud.connection import Cloud, CloudFailed, asked
-from heatgen.cloud.stack import Ran, Server, Stack
+from heatgen.cloud.stack import Server, Stack, StepResult
 from heatgen.stack.progress import Progress
 
 SERVICES = {
@@ -48,10 +48,10 @@ class Entry:
 
 def from_heat(of: Stack, known: Progress, cloud: Cloud, folder: Path) -> Iterator[Entry]:
     """What Heat kept of the steps."""
-    for step in stack.ran(of, known, cloud):
+    for step in stack.step_results(of, known, cloud):
         item = step.item
-        file = _write(folder, item.node, f"{item.floor}-{item.title}.txt", _text(step))
-        yield Entry(item.node, item.floor, file, "")
+        file = _write(folder, item.node, f"{item.layer}-{item.title}.txt", _text(step))
+        yield Entry(item.node, item.layer, file, "")
 
 
 def from_nova(servers: Iterable[Server], cloud: Cloud, folder: Path) -> Iterator[Entry]:
@@ -102,7 +102,7 @@ def _journal(server: Server, layer: str, ssh: Sequence[str], folder: Path) -> En
     return Entry(node, layer, _write(folder, node, f"{layer}.journal", text), "")
 
 
-def _text(step: Ran) -> str:
+def _text(step: StepResult) -> str:
     ended = f"exit status {step.code}" if step.code else "it has not ended"
     return (
         f"{step.item}: {step.status}, {ended}\n{step.reason}\n"

@@ -33,8 +33,8 @@ SERVICE = "Kubernetes external service"
 _NEUTRONS_OWN = "network:"
 
 
-@dataclass(frozen=True)
-class Leftover:
+@dataclass(frozen=True, kw_only=True)
+class Orphan:
     """Something outside the stack."""
 
     kind: str
@@ -60,7 +60,7 @@ class Inside:
 class Found:
     """What was found, and what could not be asked."""
 
-    leftovers: tuple[Leftover, ...]
+    orphans: tuple[Orphan, ...]
     unasked: tuple[str, ...]
 
 
@@ -74,9 +74,9 @@ def find(stack: Stack, cluster: str, cloud: Cloud) -> Found:
     """
     inside = _inside(stack, cluster, cloud)
     connection = cloud.connection
-    found: list[Leftover] = []
+    found: list[Orphan] = []
     unasked: list[str] = []
-    questions: dict[str, Callable[[], list[Leftover]]] = {
+    questions: dict[str, Callable[[], list[Orphan]]] = {
         "load-balancer": lambda: list(balancers(connection.load_balancer.load_balancers(), inside)),
         "network": lambda: list(_network(connection.network, inside)),
         "block-storage": lambda: list(volumes(connection.block_storage.volumes(), inside)),
@@ -92,7 +92,7 @@ def find(stack: Stack, cluster: str, cloud: Cloud) -> Found:
     return Found(tuple(found), tuple(unasked))
 
 
-def balancers(items: Iterable[Any], inside: Inside) -> Iterator[Leftover]:
+def balancers(items: Iterable[Any], inside: Inside) -> Iterator[Orphan]:
     """Load balancers of services."""
     for item in items:
         if item.id in inside.resources:
@@ -101,10 +101,12 @@ def balancers(items: Iterable[Any], inside: Inside) -> Iterator[Leftover]:
         named = str(item.name).startswith(f"kube_service_{inside.cluster}_")
         if here or named:
             why = "in the cluster's network" if here else f"made for cluster {inside.cluster}"
-            yield Leftover("load balancer", item.id, item.name, why, here)
+            yield Orphan(
+                kind="load balancer", identity=item.id, name=item.name, why=why, blocks=here
+            )
 
 
-def floating_ips(items: Iterable[Any], ports: dict[str, Any], inside: Inside) -> Iterator[Leftover]:
+def floating_ips(items: Iterable[Any], ports: dict[str, Any], inside: Inside) -> Iterator[Orphan]:
     """Floating IPs of services."""
     for item in items:
         if item.id in inside.resources:
@@ -114,29 +116,39 @@ def floating_ips(items: Iterable[Any], ports: dict[str, Any], inside: Inside) ->
         named = SERVICE in said and said.endswith(f"from cluster {inside.cluster}")
         if here or named:
             why = said or "leads to a port in the cluster's network"
-            yield Leftover("floating IP", item.id, item.floating_ip_address, why, here)
+            yield Orphan(
+                kind="floating IP",
+                identity=item.id,
+                name=item.floating_ip_address,
+                why=why,
+                blocks=here,
+            )
 
 
-def ports_of_others(ports: Iterable[Any], inside: Inside) -> Iterator[Leftover]:
+def ports_of_others(ports: Iterable[Any], inside: Inside) -> Iterator[Orphan]:
     """Ports in the cluster's networks that neither the stack nor Neutron itself keeps."""
     for item in ports:
         owner = str(item.device_owner or "")
         ours = item.id in inside.resources or item.device_id in inside.servers
         if not ours and not owner.startswith(_NEUTRONS_OWN):
             why = f"in the cluster's network, of {owner or 'nobody'}"
-            yield Leftover("port", item.id, item.name or item.id, why, True)
+            yield Orphan(
+                kind="port", identity=item.id, name=item.name or item.id, why=why, blocks=True
+            )
 
 
-def security_groups(items: Iterable[Any], inside: Inside) -> Iterator[Leftover]:
+def security_groups(items: Iterable[Any], inside: Inside) -> Iterator[Orphan]:
     """Security groups of services."""
     end = f"Service LoadBalancer in cluster {inside.cluster}"
     for item in items:
         said = str(item.description or "")
         if item.id not in inside.resources and said.endswith(end):
-            yield Leftover("security group", item.id, item.name, said, False)
+            yield Orphan(
+                kind="security group", identity=item.id, name=item.name, why=said, blocks=False
+            )
 
 
-def volumes(items: Iterable[Any], inside: Inside) -> Iterator[Leftover]:
+def volumes(items: Iterable[Any], inside: Inside) -> Iterator[Orphan]:
     """Volumes of claims."""
     for item in items:
         if item.id in inside.resources:
@@ -148,10 +160,12 @@ def volumes(items: Iterable[Any], inside: Inside) -> Iterator[Leftover]:
         if named or (attached and CSI_CLUSTER in metadata):
             claim = metadata.get(CSI_CLAIM)
             why = f"volume of claim {claim}" if claim else "made by cinder-csi"
-            yield Leftover("volume", item.id, item.name or item.id, why, False)
+            yield Orphan(
+                kind="volume", identity=item.id, name=item.name or item.id, why=why, blocks=False
+            )
 
 
-def _network(network: Any, inside: Inside) -> Iterator[Leftover]:
+def _network(network: Any, inside: Inside) -> Iterator[Orphan]:
     """What Neutron knows."""
     ports = {
         port.id: port for identity in inside.networks for port in network.ports(network_id=identity)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from heatgen.plan.cloud_requirements import Demand, Facts
+from heatgen.plan.cloud_requirements import CloudRequirements, CloudState
 
 _COMPUTE = {
     "servers": ("instances_used", "instances"),
@@ -24,10 +24,10 @@ _VOLUMES = {
 }
 
 
-def ask(connection: Any, needed: Demand) -> Facts:
+def ask(connection: Any, needed: CloudRequirements) -> CloudState:
     """What a cloud says of all that is needed.
 
-    What it does not tell this user is among the facts; only what is not answered at all is raised.
+    What it does not report to this user is ``unknown``; only the lack of any answer is raised.
 
     Args:
         connection: of openstacksdk.
@@ -40,14 +40,14 @@ def ask(connection: Any, needed: Demand) -> Facts:
     connection.authorize()
     asking = _Asking(connection)
     find = connection.compute.find_flavor
-    return Facts(
+    return CloudState(
         images=asking.each("images", needed.images, connection.image.find_image,
                            ("status", "min_disk", "min_ram")),
         flavors=asking.each("flavors", needed.flavors, find, ("vcpus", "ram", "disk")),
         names=dict(asking.names(needed)),
         quotas=dict(asking.quotas(needed)),
         taken=tuple(asking.taken(needed)),
-        untold=asking.untold,
+        unknown=asking.unknown,
     )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ class _Asking:
 
     def __init__(self, connection: Any) -> None:
         self.cloud = connection
-        self.untold: dict[str, str] = {}
+        self.unknown: dict[str, str] = {}
 
     def told(self, what: str, question: Callable[[], Any]) -> Any:
         """The answer, or None if the cloud does not tell."""
@@ -66,7 +66,7 @@ class _Asking:
         try:
             return question()
         except (SDKException, CatalogException) as error:
-            self.untold[what] = [*str(error).strip().splitlines(), type(error).__name__][0][:100]
+            self.unknown[what] = [*str(error).strip().splitlines(), type(error).__name__][0][:100]
             return None
 
     def each(
@@ -75,13 +75,15 @@ class _Asking:
         """Some properties of each thing, None for what is not there."""
         found: dict[str, Mapping[str, Any] | None] = {}
         for name in names:
-            before = len(self.untold)
+            before = len(self.unknown)
             item = self.told(f"{what}: {name}", partial(find, name, ignore_missing=True))
-            if len(self.untold) == before:
+            if len(self.unknown) == before:
                 found[name] = {key: getattr(item, key) for key in keys} if item else None
         return found
 
-    def names(self, needed: Demand) -> Iterator[tuple[tuple[str, str], Mapping[str, Any] | None]]:
+    def names(
+        self, needed: CloudRequirements
+    ) -> Iterator[tuple[tuple[str, str], Mapping[str, Any] | None]]:
         """Everything that is called by its name."""
         cloud, network = self.cloud, self.cloud.network
         wanted: list[tuple[str, str, Callable[..., Any], tuple[str, ...]]] = [
@@ -106,7 +108,7 @@ class _Asking:
         """Whether the cloud has a service, by the catalog."""
         return bool(self.cloud.endpoint_for(service))
 
-    def _volumes(self, needed: Demand) -> Iterator[tuple[tuple[str, str], Any]]:
+    def _volumes(self, needed: CloudRequirements) -> Iterator[tuple[tuple[str, str], Any]]:
         if not self._has("block-storage"):
             yield ("service", "block storage"), None
             return
@@ -129,7 +131,7 @@ class _Asking:
             for name in names:
                 yield (kind, name), ({} if name in open_ones else None)
 
-    def quotas(self, needed: Demand) -> Iterator[tuple[str, tuple[int, int]]]:
+    def quotas(self, needed: CloudRequirements) -> Iterator[tuple[str, tuple[int, int]]]:
         """Used and allowed of all that is counted."""
         limits = self.told("quotas of servers", self.cloud.compute.get_limits)
         for what, (used, limit) in _COMPUTE.items():
@@ -161,7 +163,7 @@ class _Asking:
         if there is not None:
             yield what, (there.used_ips, there.total_ips)
 
-    def taken(self, needed: Demand) -> Iterator[str]:
+    def taken(self, needed: CloudRequirements) -> Iterator[str]:
         """Addresses of the subnet that is there which ports have, as far as this user sees them."""
         if not needed.subnet:
             return

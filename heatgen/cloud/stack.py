@@ -10,7 +10,7 @@ from heatgen.cloud.connection import Cloud, CloudFailed, Missing, asked
 from heatgen.hot import resolve
 from heatgen.hot.deployments import DEPLOYMENT, SERVER
 from heatgen.stack.progress import COMPLETE, FAILED, IN_PROGRESS, Event, Item, Progress
-from heatgen.stack.update_preview import Side
+from heatgen.stack.update_preview import StackState
 
 PAUSE = 2.0
 """Seconds between two looks at what goes on."""
@@ -22,11 +22,11 @@ DEPTH = 2
 """How far down stacks in stacks are asked: a group's members are one below."""
 LAST_LINES = 10
 """Of a step that failed."""
-Watch = Callable[[Event | None], None]
+EventHandler = Callable[[Event | None], None]
 """Is told of each event, and with None that there are no more for now."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stack:
     """A stack as Heat tells it."""
 
@@ -54,8 +54,8 @@ class Server:
     """The first fixed one; '' if it has none yet."""
 
 
-@dataclass(frozen=True)
-class Ran:
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
     """What Heat kept of a step on a server."""
 
     item: Item
@@ -121,15 +121,15 @@ def complete(stack: Stack) -> Stack:
     return stack
 
 
-def side(stack: Stack, cloud: Cloud) -> Side:
+def state(stack: Stack, cloud: Cloud) -> StackState:
     """A stack's template with the values of its parameters."""
     template = asked(cloud.heat().stacks.template, stack.path)
-    return Side(template, resolve.parameters(template, stack.parameters))
+    return StackState(template, resolve.parameters(template, stack.parameters))
 
 
 def progress(stack: Stack, cloud: Cloud) -> Progress:
     """What there is to do in a stack; nothing of it is taken for done."""
-    now = side(stack, cloud)
+    now = state(stack, cloud)
     return Progress(stack.name, resolve.resources(now.template, now.values))
 
 
@@ -235,7 +235,7 @@ def last_event(stack: Stack, cloud: Cloud) -> str:
     return str(found[0].id) if found else ""
 
 
-def follow(stack: Stack, watch: Watch, limit: float, cloud: Cloud, after: str = "") -> None:
+def follow(stack: Stack, watch: EventHandler, limit: float, cloud: Cloud, after: str = "") -> None:
     """Wait until what goes on in a stack is done, and tell of each event.
 
     Args:
@@ -289,7 +289,7 @@ def begun(stack: Stack, cloud: Cloud) -> str:
     return found
 
 
-def ran(stack: Stack, known: Progress, cloud: Cloud) -> Iterator[Ran]:
+def step_results(stack: Stack, known: Progress, cloud: Cloud) -> Iterator[StepResult]:
     """What Heat kept of each step on each server, those that have begun.
 
     Args:
@@ -310,7 +310,7 @@ def ran(stack: Stack, known: Progress, cloud: Cloud) -> Iterator[Ran]:
             continue
         said = kept.output_values or {}
         code = said.get("deploy_status_code")
-        yield Ran(
+        yield StepResult(
             item=item,
             status=str(kept.status),
             reason=str(kept.status_reason or resource.resource_status_reason or ""),
@@ -323,7 +323,7 @@ def ran(stack: Stack, known: Progress, cloud: Cloud) -> Iterator[Ran]:
 def failures(stack: Stack, known: Progress, cloud: Cloud) -> list[str]:
     """What failed in a stack, as text: layer and node, reason, last lines."""
     found = []
-    for step in ran(stack, known, cloud):
+    for step in step_results(stack, known, cloud):
         if step.status == FAILED:
             lines = (step.stderr.strip() or step.stdout.strip()).splitlines()[-LAST_LINES:]
             found.append("\n".join([f"{step.item}: {step.reason}", *(f"  | {x}" for x in lines)]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The house as a template tells it: its tasks, each a step of a layer on servers, and their order.
+"""The deployments of a template: tasks, each a step of a layer on servers, and their order.
 
 What a stack runs may be of another cluster.yaml or another heatgen than what lies here, so it is
 read from the template that the stack has.
@@ -21,16 +21,16 @@ CONFIG = "OS::Heat::SoftwareConfig"
 TEXTS = (CONFIG, resolve.VALUE)
 """Types that are only text."""
 
-GROUND = "cloud"
+INFRASTRUCTURE = "cloud"
 """Not a layer: the servers and all that they stand on."""
-FLOORS = (GROUND, LAYERS[0], TRUST, *LAYERS[1:])
+DISPLAY_ORDER = (INFRASTRUCTURE, LAYERS[0], TRUST, *LAYERS[1:])
 """In the order in which they are shown; work on several goes on side by side."""
 
 Resources = Mapping[str, Mapping[str, Any]]
 """Of a template, resolved (:func:`heatgen.hot.resolve.resources`)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A deployment: a step of a layer, on a control-plane node or on a group of workers."""
 
@@ -62,7 +62,13 @@ def tasks(resources: Resources) -> dict[str, Task]:
                 for other in item.get("depends_on") or ()
                 if resources.get(other, {}).get("type") in DEPLOYMENTS
             )
-            found[name] = Task(name, layer, step, nodes_of(name, item, resources), requires)
+            found[name] = Task(
+                resource=name,
+                layer=layer,
+                step=step,
+                nodes=nodes_of(name, item, resources),
+                requires=requires,
+            )
     return found
 
 

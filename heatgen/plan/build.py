@@ -83,7 +83,9 @@ def _volumes(context: PlanContext) -> Iterator[Volume]:
             kind = str(spec.options_of(block)[volume.type])
             for index in range(spec.control_plane.count if size else 0):
                 zone = zones[index % len(zones)] if zones else ""
-                yield Volume(block.layer, name, index, size, kind, zone)
+                yield Volume(
+                    layer=block.layer, name=name, index=index, size=size, type=kind, zone=zone
+                )
 
 
 def around_library(script: str, install: str) -> tuple[str, str]:

@@ -14,15 +14,15 @@ from heatgen.spec.addresses import NEUTRON_PORTS
 from heatgen.spec.machine import NO_GROUP, Machine
 from heatgen.spec.model import NO_BALANCER, OCTAVIA, VIP
 
-FINE, MISSING, UNTOLD = "fine", "missing", "not told"
+FINE, MISSING, UNKNOWN = "fine", "missing", "not told"
 """Verdicts: it is there, it is not, the cloud did not say."""
 
 DEFAULT_RULES = 2
 """Rules that Neutron gives every security group by itself: out by IPv4, out by IPv6."""
 
 
-@dataclass(frozen=True)
-class Demand:
+@dataclass(frozen=True, kw_only=True)
+class CloudRequirements:
     """What must be there, by its names, and how much of what is counted."""
 
     name: str
@@ -48,8 +48,8 @@ class Demand:
     """Of what has quotas, servers' processors and memory apart."""
 
 
-@dataclass(frozen=True)
-class Facts:
+@dataclass(frozen=True, kw_only=True)
+class CloudState:
     """What the cloud says; None for what is not there, and nothing for what it does not tell."""
 
     images: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
@@ -62,12 +62,12 @@ class Facts:
     """Used and allowed; -1 for no limit."""
     taken: tuple[str, ...] = ()
     """Addresses of the subnet that ports have."""
-    untold: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
     """What the cloud did not answer, and why."""
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
     """One thing that is needed, and whether it is there."""
 
     what: str
@@ -77,7 +77,7 @@ class Finding:
     advice: str = ""
 
 
-def demand(plan: Plan) -> Demand:
+def requirements(plan: Plan) -> CloudRequirements:
     """What a plan needs."""
     spec, cloud = plan.spec, plan.spec.cloud
     machines = [(spec.control_plane.count, spec.control_plane.machine)]
@@ -90,7 +90,7 @@ def demand(plan: Plan) -> Demand:
             disks.setdefault(machine.flavor, set()).add(machine.image or cloud.image)
     own_address = [plan.api_host] if spec.control_plane.load_balancer != NO_BALANCER else []
     types = {machine.boot_volume.type for _, machine in machines if machine.boot_volume}
-    return Demand(
+    return CloudRequirements(
         name=spec.name,
         images=tuple(sorted({machine.image or cloud.image for _, machine in machines})),
         flavors=flavors,
@@ -138,60 +138,87 @@ def _amounts(plan: Plan, machines: list[tuple[int, Machine]]) -> dict[str, int]:
     }
 
 
-def judge(needed: Demand, facts: Facts) -> list[Finding]:
+def check(needed: CloudRequirements, state: CloudState) -> list[CheckResult]:
     """Everything that is needed, each with its verdict."""
     found = [
-        *_images(needed, facts),
-        *_flavors(needed, facts),
-        *_named(needed, facts),
-        *_subnet(needed, facts),
-        *_quotas(needed, facts),
-        _stack(needed, facts),
+        *_images(needed, state),
+        *_flavors(needed, state),
+        *_named(needed, state),
+        *_subnet(needed, state),
+        *_quotas(needed, state),
+        _stack(needed, state),
     ]
-    found += [Finding(what, "", why, UNTOLD) for what, why in facts.untold.items()]
+    found += [
+        CheckResult(what=what, needed="", there=why, verdict=UNKNOWN)
+        for what, why in state.unknown.items()
+    ]
     return found
 
 
-def failed(found: list[Finding]) -> bool:
+def failed(found: list[CheckResult]) -> bool:
     """Whether a creation would fail."""
     return any(item.verdict == MISSING for item in found)
 
 
-def _images(needed: Demand, facts: Facts) -> Iterator[Finding]:
+def _images(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
     for name in needed.images:
-        if name not in facts.images:
+        if name not in state.images:
             continue
-        image = facts.images[name]
+        image = state.images[name]
         if image is None:
-            yield Finding("image", name, "none", MISSING, "see 'openstack image list'")
+            yield CheckResult(
+                what="image",
+                needed=name,
+                there="none",
+                verdict=MISSING,
+                advice="see 'openstack image list'",
+            )
         elif image["status"] != "active":
-            yield Finding("image", name, image["status"], MISSING, "it cannot be booted from")
+            yield CheckResult(
+                what="image",
+                needed=name,
+                there=image["status"],
+                verdict=MISSING,
+                advice="it cannot be booted from",
+            )
         else:
-            yield Finding("image", name, "active", FINE)
+            yield CheckResult(what="image", needed=name, there="active", verdict=FINE)
 
 
-def _flavors(needed: Demand, facts: Facts) -> Iterator[Finding]:
+def _flavors(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
     """Flavors are there, and large enough for the images."""
     for name in needed.flavors:
-        if name not in facts.flavors:
+        if name not in state.flavors:
             continue
-        flavor = facts.flavors[name]
+        flavor = state.flavors[name]
         if flavor is None:
-            yield Finding("flavor", name, "none", MISSING, "see 'openstack flavor list'")
+            yield CheckResult(
+                what="flavor",
+                needed=name,
+                there="none",
+                verdict=MISSING,
+                advice="see 'openstack flavor list'",
+            )
             continue
         size = f"{flavor['vcpus']} processors, {flavor['ram']} MB, {flavor['disk']} GB"
-        yield Finding("flavor", name, size, FINE)
+        yield CheckResult(what="flavor", needed=name, there=size, verdict=FINE)
         for image in needed.disks.get(name, ()):
-            limits = facts.images.get(image) or {}
+            limits = state.images.get(image) or {}
             # A disk of 0 is as large as the image.
             small = 0 < flavor["disk"] < limits.get("min_disk", 0)
             if small or flavor["ram"] < limits.get("min_ram", 0):
                 wanted = f"{limits['min_ram']} MB, {limits['min_disk']} GB"
                 advice = "choose a larger flavor, or a boot_volume"
-                yield Finding(f"flavor for image {image}", wanted, size, MISSING, advice)
+                yield CheckResult(
+                    what=f"flavor for image {image}",
+                    needed=wanted,
+                    there=size,
+                    verdict=MISSING,
+                    advice=advice,
+                )
 
 
-def _named(needed: Demand, facts: Facts) -> Iterator[Finding]:
+def _named(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
     """Everything else that is called by its name."""
     wanted = [
         ("key pair", needed.key_pair, "openstack keypair list"),
@@ -206,48 +233,62 @@ def _named(needed: Demand, facts: Facts) -> Iterator[Finding]:
         *(("volume type", name, "openstack volume type list") for name in needed.volume_types),
     ]
     for kind, name, command in wanted:
-        if name and (kind, name) in facts.names:
-            there = facts.names[kind, name] is not None
+        if name and (kind, name) in state.names:
+            there = state.names[kind, name] is not None
             verdict = FINE if there else MISSING
-            yield Finding(
-                kind,
-                name,
-                "there" if there else "none",
-                verdict,
-                "" if there else f"see '{command}'",
+            yield CheckResult(
+                what=kind,
+                needed=name,
+                there="there" if there else "none",
+                verdict=verdict,
+                advice="" if there else f"see '{command}'",
             )
     for service, needs in (("load balancers", needed.load_balancer),
                            ("block storage", "volumes" in needed.amounts)):  # fmt: skip
-        if needs and ("service", service) in facts.names:
-            there = facts.names["service", service] is not None
+        if needs and ("service", service) in state.names:
+            there = state.names["service", service] is not None
             advice = "" if there else "this cloud has no such service: choose another way"
-            yield Finding("service", service, "there" if there else "none",
-                          FINE if there else MISSING, advice)  # fmt: skip
+            yield CheckResult(what="service", needed=service, there="there" if there else "none",
+                          verdict=FINE if there else MISSING, advice=advice)  # fmt: skip
 
 
-def _subnet(needed: Demand, facts: Facts) -> Iterator[Finding]:
+def _subnet(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
     """A subnet that is there has the range that cloud.nodes says, and room for what is planned."""
-    if not needed.subnet or ("subnet", needed.subnet) not in facts.names:
+    if not needed.subnet or ("subnet", needed.subnet) not in state.names:
         return
-    subnet = facts.names["subnet", needed.subnet]
+    subnet = state.names["subnet", needed.subnet]
     if subnet is None:
-        yield Finding("subnet", needed.subnet, "none", MISSING, "see 'openstack subnet list'")
+        yield CheckResult(
+            what="subnet",
+            needed=needed.subnet,
+            there="none",
+            verdict=MISSING,
+            advice="see 'openstack subnet list'",
+        )
         return
     fits = subnet["cidr"] == needed.nodes
     advice = "" if fits else "write the subnet's range as cloud.nodes"
-    yield Finding("subnet's range", needed.nodes, subnet["cidr"], FINE if fits else MISSING, advice)
-    taken = [address for address in needed.addresses if address in facts.taken]
-    yield Finding(
-        "free addresses", f"{needed.addresses[0]} to {needed.addresses[-1]}",
-        f"taken: {', '.join(taken)}" if taken else "free",
-        MISSING if taken else FINE, "choose another cloud.first_address" if taken else "",
-    )  # fmt: skip
+    yield CheckResult(
+        what="subnet's range",
+        needed=needed.nodes,
+        there=subnet["cidr"],
+        verdict=FINE if fits else MISSING,
+        advice=advice,
+    )
+    taken = [address for address in needed.addresses if address in state.taken]
+    yield CheckResult(
+        what="free addresses",
+        needed=f"{needed.addresses[0]} to {needed.addresses[-1]}",
+        there=f"taken: {', '.join(taken)}" if taken else "free",
+        verdict=MISSING if taken else FINE,
+        advice="choose another cloud.first_address" if taken else "",
+    )
 
 
-def _quotas(needed: Demand, facts: Facts) -> Iterator[Finding]:
+def _quotas(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
     """What is counted."""
     amounts = dict(needed.amounts)
-    known = {name: flavor for name, flavor in facts.flavors.items() if flavor}
+    known = {name: flavor for name, flavor in state.flavors.items() if flavor}
     amounts["processors"] = sum(
         count * known[name]["vcpus"] for name, count in needed.flavors.items() if name in known
     )
@@ -255,17 +296,29 @@ def _quotas(needed: Demand, facts: Facts) -> Iterator[Finding]:
         count * known[name]["ram"] for name, count in needed.flavors.items() if name in known
     )
     for what, amount in amounts.items():
-        if what not in facts.quotas or not amount:
+        if what not in state.quotas or not amount:
             continue
-        used, limit = facts.quotas[what]
+        used, limit = state.quotas[what]
         free = "no limit" if limit < 0 else f"{limit - used} of {limit}"
         short = 0 <= limit < used + amount
         advice = "delete something, or ask the operator for a larger quota" if short else ""
-        yield Finding(what, str(amount), free, MISSING if short else FINE, advice)
+        yield CheckResult(
+            what=what,
+            needed=str(amount),
+            there=free,
+            verdict=MISSING if short else FINE,
+            advice=advice,
+        )
 
 
-def _stack(needed: Demand, facts: Facts) -> Finding:
+def _stack(needed: CloudRequirements, state: CloudState) -> CheckResult:
     """The name of the cluster is usually that of the stack."""
-    taken = facts.names.get(("stack", needed.name)) is not None
+    taken = state.names.get(("stack", needed.name)) is not None
     advice = "give the new stack another name, or update this one" if taken else ""
-    return Finding("stack's name", needed.name, "there is one" if taken else "free", FINE, advice)
+    return CheckResult(
+        what="stack's name",
+        needed=needed.name,
+        there="there is one" if taken else "free",
+        verdict=FINE,
+        advice=advice,
+    )

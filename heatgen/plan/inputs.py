@@ -129,7 +129,7 @@ class PlanContext:
 
     spec: Spec
     groups: Mapping[str, Mapping[str, Block]]
-    """By group, the control plane first: blocks by layer, from the ground up, the mortar last."""
+    """By group, the control plane first: blocks by layer, bottom up, the trust block last."""
     pins: Pins
 
     @property

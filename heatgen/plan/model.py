@@ -19,7 +19,7 @@ class ControlServer:
     address: IPv4Address
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Volume:
     """A volume of its own for a control-plane node."""
 
@@ -47,7 +47,7 @@ class StepConfig:
     """Name to description."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Deployment:
     """A step on one control-plane node (``index``) or on a group of workers (None)."""
 
@@ -62,7 +62,7 @@ class Deployment:
     inputs: Mapping[str, Value]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """A cluster, decided."""
 

@@ -14,7 +14,7 @@ from heatgen.plan.inputs import BlockContext, PlanContext
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StepInstance:
     """A step on a control-plane node or a group of workers, before its inputs are resolved."""
 
@@ -60,11 +60,11 @@ def _instances(context: PlanContext, block: Block, step: Step) -> Iterator[StepI
     if CONTROL in step.roles and CONTROL in users:
         count = 1 if step.first_only else context.spec.control_plane.count
         for index in range(count):
-            yield StepInstance(block, step, CONTROL, index, config)
+            yield StepInstance(block=block, step=step, group=CONTROL, index=index, config=config)
     if WORKER in step.roles:
         for group in users:
             if group != CONTROL:
-                yield StepInstance(block, step, group, None, config)
+                yield StepInstance(block=block, step=step, group=group, index=None, config=config)
 
 
 def requirements(steps: list[StepInstance], off: list[StepInstance]) -> dict[str, tuple[str, ...]]:

@@ -17,25 +17,25 @@ from heatgen.plan.inputs import BlockContext, PlanContext, holds
 from heatgen.spec.model import OCTAVIA, Spec
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, kw_only=True)
 class Rule:
     """Traffic that servers of a role accept; from a role's group or from a network."""
 
     role: str
     protocol: str
-    first: int
+    first: int = 0
     """First and last port; 0 for protocols without ports."""
-    last: int
-    from_role: str
+    last: int = 0
+    from_role: str = ""
     """'' when ``from_network`` is set, and the other way round."""
-    from_network: str
+    from_network: str = ""
     why: str
 
 
 def rules(context: PlanContext) -> tuple[Rule, ...]:
     """All rules, in a fixed order: ICMP among the nodes, then what the blocks ask for."""
     wanted = [
-        Rule(role, "icmp", 0, 0, origin, "", "reachability and path MTU")
+        Rule(role=role, protocol="icmp", from_role=origin, why="reachability and path MTU")
         for role in ROLES
         for origin in ROLES
     ]
@@ -52,15 +52,20 @@ def rules(context: PlanContext) -> tuple[Rule, ...]:
 def _port_rules(spec: Spec, block: Block, port: Port) -> Iterator[Rule]:
     """The rules of one declared port."""
     first, _, last = option_text(port.port, spec.options_of(block)).partition("-")
-    why = f"{block.layer}: {port.why}"
-    numbers = (int(first or 0), int(last or first or 0))
     for role in port.to:
+        rule = Rule(
+            role=role,
+            protocol=port.protocol,
+            first=int(first or 0),
+            last=int(last or first or 0),
+            why=f"{block.layer}: {port.why}",
+        )
         for origin in port.origins:
             if origin in ROLES:
-                yield Rule(role, port.protocol, *numbers, origin, "", why)
+                yield dataclasses.replace(rule, from_role=origin)
             else:
                 for network in _networks(spec, origin):
-                    yield Rule(role, port.protocol, *numbers, "", network, why)
+                    yield dataclasses.replace(rule, from_network=network)
 
 
 def _networks(spec: Spec, origin: str) -> tuple[str, ...]:

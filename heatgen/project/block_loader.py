@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from heatgen.blocks.catalog import BLOCK_FILE, OWN, Block, Catalog, Tree, build
+from heatgen.blocks.catalog import BLOCK_FILE, BUILTIN, Block, Catalog, Tree, build
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 HOT = Path(__file__).resolve().parents[2] / "hot"
@@ -82,7 +82,7 @@ def tree(root: Path = HOT) -> Tree:
 def folder_of(block: Block) -> Path:
     """Where a block lies."""
     folder = block.document.name.removesuffix(f"/{BLOCK_FILE}")
-    return HOT / folder.removeprefix("hot/") if block.origin == OWN else Path(folder)
+    return HOT / folder.removeprefix("hot/") if block.origin == BUILTIN else Path(folder)
 
 
 def executables(blocks: Iterable[Block]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from heatgen.spec.model import Spec
 
 
 def group_blocks(spec: Spec, catalog: Catalog) -> dict[str, dict[str, Block]]:
-    """For each group, the control plane first, its blocks by layer, the mortar last."""
+    """For each group, the control plane first, its blocks by layer, the trust block last."""
     main = {layer: catalog.blocks[layer, spec.layers[layer].use] for layer in LAYERS}
     main[catalog.trust.layer] = catalog.trust
     workers = {

@@ -17,7 +17,7 @@ class BootVolume:
     type: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Machine:
     """What the servers of a group are made of and where they stand."""
 

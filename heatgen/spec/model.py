@@ -9,7 +9,7 @@ from typing import Any
 from heatgen.blocks.catalog import Block
 from heatgen.layers import RUNTIME
 from heatgen.spec.machine import Machine
-from heatgen.spec.workers import Layer, WorkerGroup
+from heatgen.spec.workers import LayerChoice, WorkerGroup
 
 CONTROL_COUNTS = (1, 3, 5)
 VIP, OCTAVIA, NO_BALANCER = "vip", "octavia", "none"
@@ -18,7 +18,7 @@ PODS = ("network", "pods")
 SERVICES = ("orchestration", "services")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cloud:
     """Where the cluster is built; names as the cloud knows them."""
 
@@ -47,7 +47,7 @@ class ControlPlane:
     load_balancer: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Access:
     """Who may reach the cluster from outside; ``ssh_key`` is '' for none."""
 
@@ -67,7 +67,7 @@ class Artifacts:
     registry: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Site:
     """What the site wants of every node; '' and nothing for none."""
 
@@ -79,7 +79,7 @@ class Site:
     ntp_servers: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Spec:
     """What the cluster shall be."""
 
@@ -87,7 +87,7 @@ class Spec:
     cloud: Cloud
     control_plane: ControlPlane
     workers: tuple[WorkerGroup, ...]
-    layers: Mapping[str, Layer]
+    layers: Mapping[str, LayerChoice]
     """Of the control plane, and of workers that name no other runtime."""
     access: Access
     artifacts: Artifacts

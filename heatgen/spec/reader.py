@@ -8,7 +8,7 @@ from heatgen.blocks.catalog import Block, Catalog
 from heatgen.layers import LAYERS, RUNTIME
 from heatgen.spec import addresses, machine, validation, workers
 from heatgen.spec.model import NO_BALANCER, VIP, Access, Artifacts, Cloud, ControlPlane, Site, Spec
-from heatgen.spec.workers import Layer
+from heatgen.spec.workers import LayerChoice
 from heatgen.yamlio import schema
 from heatgen.yamlio.document import Document, dotted
 from heatgen.yamlio.problems import Problem, ProblemsFound
@@ -181,8 +181,8 @@ def _site(data: dict[str, Any]) -> Site:
     )
 
 
-def _layer(data: dict[str, Any]) -> Layer:
-    return Layer(data["use"], {key: value for key, value in data.items() if key != "use"})
+def _layer(data: dict[str, Any]) -> LayerChoice:
+    return LayerChoice(data["use"], {key: value for key, value in data.items() if key != "use"})
 
 
 def _url(text: str | None) -> str:

@@ -31,21 +31,21 @@ _RESERVED = ("kubernetes.io", "k8s.io")
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerChoice:
     """A layer's block and the values of its options."""
 
     use: str
     options: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WorkerGroup:
     """Workers of one kind."""
 
     name: str
     count: int
     machine: Machine
-    runtime: Layer
+    runtime: LayerChoice
     labels: Mapping[str, str]
     taints: tuple[str, ...]
     """``KEY=VALUE:EFFECT``; the value may be empty."""
@@ -90,7 +90,7 @@ def full_schema(
 
 
 def read(
-    data: Any, cloud: Mapping[str, Any], main: Layer, catalog: Catalog
+    data: Any, cloud: Mapping[str, Any], main: LayerChoice, catalog: Catalog
 ) -> tuple[WorkerGroup, ...]:
     """The groups of checked data.
 
@@ -114,7 +114,9 @@ def read(
     )
 
 
-def check(document: Document, groups: tuple[WorkerGroup, ...], main: Layer) -> Iterator[Problem]:
+def check(
+    document: Document, groups: tuple[WorkerGroup, ...], main: LayerChoice
+) -> Iterator[Problem]:
     """What no schema can say: names, labels and taints, and one set of options for a runtime."""
     names: set[str] = {CONTROL}
     options = {main.use: main.options}
@@ -195,16 +197,16 @@ def _with_runtime(
     return {**group_schema, "properties": properties}
 
 
-def _runtime(wish: Any, main: Layer, catalog: Catalog) -> Layer:
+def _runtime(written: Any, main: LayerChoice, catalog: Catalog) -> LayerChoice:
     """A group's runtime: the main one, or a block with its own defaults, and what is written."""
-    written = {"use": wish} if isinstance(wish, str) else dict(wish or {})
-    use = written.pop("use", None) or main.use
+    own = {"use": written} if isinstance(written, str) else dict(written or {})
+    use = own.pop("use", None) or main.use
     if use == main.use:
         usual = main.options
     else:
         options = catalog.blocks[RUNTIME, use].options
         usual = {name: option["default"] for name, option in options.items()}
-    return Layer(use, {**usual, **written})
+    return LayerChoice(use, {**usual, **own})
 
 
 def _taint(text: str) -> str:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The house drawn: steps on the floors of their layers, from left to right in their order.
+"""The graph of a cluster's steps: one row for each layer, from left to right in their order.
 
-A step that runs on several nodes is drawn once; an arrow says that some node's step waits for
-another's. SVG is drawn here, for layers give the layout: what is above, and what is after.
+A step that runs on several nodes is drawn once; an arrow shows that some node's step waits for
+another's. SVG is drawn here, because the layers determine the layout: above, and after.
 """
 
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from heatgen.hot.deployments import FLOORS, Task
+from heatgen.hot.deployments import DISPLAY_ORDER, Task
 
 WIDTH, HEIGHT, GAP_X, GAP_Y = 150, 44, 50, 14
 """Of a step's box, and between boxes, in pixels."""
@@ -18,7 +18,7 @@ LEFT, MARGIN = 130, 16
 
 
 @dataclass(frozen=True)
-class House:
+class StepGraph:
     """Steps and which waits for which; both by title (layer/step)."""
 
     nodes: Mapping[str, tuple[str, ...]]
@@ -26,7 +26,7 @@ class House:
     requires: Mapping[str, tuple[str, ...]]
 
 
-def house(tasks: Mapping[str, Task]) -> House:
+def build_graph(tasks: Mapping[str, Task]) -> StepGraph:
     """The steps of tasks, those on several nodes together."""
     nodes: dict[str, list[str]] = {}
     requires: dict[str, set[str]] = {}
@@ -35,32 +35,32 @@ def house(tasks: Mapping[str, Task]) -> House:
         before = {tasks[name].title for name in task.requires}
         requires.setdefault(task.title, set()).update(before - {task.title})
     direct = {title: tuple(sorted(_direct(title, requires))) for title in nodes}
-    return House({title: tuple(names) for title, names in nodes.items()}, direct)
+    return StepGraph({title: tuple(names) for title, names in nodes.items()}, direct)
 
 
-def dot(drawn: House) -> str:
-    """The house for graphviz."""
-    lines = ["digraph house {", "  rankdir=LR;", '  node [shape=box, fontname="sans-serif"];']
-    for floor in FLOORS:
-        titles = [title for title in drawn.nodes if _floor(title) == floor]
+def dot(graph: StepGraph) -> str:
+    """Return the graph in DOT, for graphviz."""
+    lines = ["digraph steps {", "  rankdir=LR;", '  node [shape=box, fontname="sans-serif"];']
+    for layer in DISPLAY_ORDER:
+        titles = [title for title in graph.nodes if _layer(title) == layer]
         if titles:
-            lines += [f'  subgraph "cluster_{floor}" {{', f'    label="{floor}";']
+            lines += [f'  subgraph "cluster_{layer}" {{', f'    label="{layer}";']
             lines += [
-                f'    "{title}" [label="{_step(title)}\\n{_count(drawn.nodes[title])}"];'
+                f'    "{title}" [label="{_step(title)}\\n{_count(graph.nodes[title])}"];'
                 for title in titles
             ]
             lines.append("  }")
     lines += [
         f'  "{before}" -> "{title}";'
-        for title, others in drawn.requires.items()
+        for title, others in graph.requires.items()
         for before in others
     ]
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def svg(drawn: House) -> str:
-    """The house as a picture."""
-    places, rows = _layout(drawn)
+def svg(graph: StepGraph) -> str:
+    """Return the graph as SVG."""
+    places, rows = _layout(graph)
     right = max(x for x, _ in places.values()) + WIDTH + 2 * MARGIN
     bottom = max(top + height for _, top, height in rows) + MARGIN
     parts = [
@@ -70,30 +70,30 @@ def svg(drawn: House) -> str:
         'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#567"/></marker></defs>',
         f'<rect width="{right}" height="{bottom}" fill="#fff"/>',
     ]
-    for floor, top, height in rows:
+    for layer, top, height in rows:
         parts.append(
             f'<rect x="{MARGIN}" y="{top}" width="{right - 2 * MARGIN}" height="{height}" rx="6" '
             f'fill="#eef2f6"/><text x="{MARGIN + 10}" y="{top + height // 2 + 5}" '
-            f'font-weight="bold">{html.escape(floor)}</text>'
+            f'font-weight="bold">{html.escape(layer)}</text>'
         )
-    for title, others in drawn.requires.items():
+    for title, others in graph.requires.items():
         parts += [_arrow(places[before], places[title]) for before in others]
-    parts += [_box(title, drawn.nodes[title], *places[title]) for title in drawn.nodes]
+    parts += [_box(title, graph.nodes[title], *places[title]) for title in graph.nodes]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def _layout(
-    drawn: House,
+    graph: StepGraph,
 ) -> tuple[dict[str, tuple[int, int]], list[tuple[str, int, int]]]:
-    """Place of each box, and name, top and height of each floor, the ground at the bottom."""
+    """Return the position of each box, and name, top and height of each layer, top down."""
     depth: dict[str, int] = {}
-    for title in drawn.nodes:
-        _depth(title, drawn.requires, depth)
+    for title in graph.nodes:
+        _depth(title, graph.requires, depth)
     places: dict[str, tuple[int, int]] = {}
     rows = []
     top = MARGIN
-    for floor in reversed(FLOORS):
-        titles = [title for title in drawn.nodes if _floor(title) == floor]
+    for layer in reversed(DISPLAY_ORDER):
+        titles = [title for title in graph.nodes if _layer(title) == layer]
         if not titles:
             continue
         stacked: dict[int, int] = {}
@@ -103,7 +103,7 @@ def _layout(
             places[title] = (x, top + GAP_Y + level * (HEIGHT + GAP_Y))
             stacked[depth[title]] += 1
         height = GAP_Y + max(stacked.values()) * (HEIGHT + GAP_Y)
-        rows.append((floor, top, height))
+        rows.append((layer, top, height))
         top += height + GAP_Y
     return places, rows
 
@@ -156,7 +156,7 @@ def _arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
     )
 
 
-def _floor(title: str) -> str:
+def _layer(title: str) -> str:
     return title.partition("/")[0]
 
 

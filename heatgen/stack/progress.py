@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Heat's events say of a cluster that is made, changed or deleted: floor by floor."""
+"""The progress of a stack that is created, updated or deleted, by layer, from Heat's events."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from heatgen.hot.deployments import (
     DEPLOYMENT_GROUP,
-    FLOORS,
-    GROUND,
+    DISPLAY_ORDER,
     GROUP,
+    INFRASTRUCTURE,
     SERVER,
     TEXTS,
     Resources,
@@ -21,7 +21,7 @@ SHOWN = 3
 """How many of the things that go on are named on a line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Event:
     """An event of Heat."""
 
@@ -38,9 +38,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that is done: a step on a node, or a resource of the ground."""
+    """One thing that is done: a step on a node, or a resource of the infrastructure."""
 
-    floor: str
+    layer: str
     title: str
     """Step, or resource."""
     node: str
@@ -48,7 +48,11 @@ class Item:
 
     def __str__(self) -> str:
         on = f" on {self.node}" if self.node else ""
-        return f"{self.title}{on}" if self.floor == GROUND else f"{self.floor}/{self.title}{on}"
+        return (
+            f"{self.title}{on}"
+            if self.layer == INFRASTRUCTURE
+            else f"{self.layer}/{self.title}{on}"
+        )
 
 
 class Progress:
@@ -61,17 +65,17 @@ class Progress:
 
     def __init__(self, stack: str, resources: Resources) -> None:
         self._stack = stack
-        self._places = dict(_places(resources))
-        self.states = dict.fromkeys(self._places.values(), "")
+        self._items = dict(_items(resources))
+        self.states = dict.fromkeys(self._items.values(), "")
         """Of everything that is to be done; '' for what has not begun."""
 
     def item(self, stack: str, resource: str) -> Item | None:
         """What a resource of a stack is; None for texts, groups as such, and the stack itself."""
         if stack == self._stack:
-            return self._places.get((resource, ""))
+            return self._items.get((resource, ""))
         # Heat calls the stack of a group <stack>-<resource>-<random>.
         group = stack.removeprefix(f"{self._stack}-").rpartition("-")[0]
-        return self._places.get((group, resource))
+        return self._items.get((group, resource))
 
     def take(self, event: Event) -> Item | None:
         """Take note of an event; what it is about, if that is news."""
@@ -85,20 +89,20 @@ class Progress:
         """What has begun and not ended."""
         return [item for item, state in self.states.items() if state == IN_PROGRESS]
 
-    def failed(self, floor: str) -> list[Item]:
-        """What failed on a floor."""
+    def failed(self, layer: str) -> list[Item]:
+        """What failed in a layer."""
         return [
-            item for item, state in self.states.items() if item.floor == floor and state == FAILED
+            item for item, state in self.states.items() if item.layer == layer and state == FAILED
         ]
 
-    def floors(self) -> Iterator[tuple[str, int, int, list[Item]]]:
-        """Each floor with how many things are done, how many there are, and what goes on."""
-        for floor in FLOORS:
-            states = {item: state for item, state in self.states.items() if item.floor == floor}
+    def layers(self) -> Iterator[tuple[str, int, int, list[Item]]]:
+        """Each layer with how many things are done, how many there are, and what goes on."""
+        for layer in DISPLAY_ORDER:
+            states = {item: state for item, state in self.states.items() if item.layer == layer}
             if states:
                 done = sum(state == COMPLETE for state in states.values())
                 busy = [item for item, state in states.items() if state == IN_PROGRESS]
-                yield floor, done, len(states), busy
+                yield layer, done, len(states), busy
 
 
 def shown(items: Collection[Item]) -> str:
@@ -107,7 +111,7 @@ def shown(items: Collection[Item]) -> str:
     return ", ".join(str(item) for item in list(items)[:SHOWN]) + more
 
 
-def _places(resources: Resources) -> Iterator[tuple[tuple[str, str], Item]]:
+def _items(resources: Resources) -> Iterator[tuple[tuple[str, str], Item]]:
     """What each resource is, by its name and, in a group, that of the member."""
     known = tasks(resources)
     for name, item in resources.items():
@@ -115,9 +119,9 @@ def _places(resources: Resources) -> Iterator[tuple[tuple[str, str], Item]]:
         if name in known:
             titles = [Item(known[name].layer, known[name].step, node) for node in nodes]
         elif item["type"] in (SERVER, GROUP):
-            titles = [Item(GROUND, "server", node) for node in nodes]
+            titles = [Item(INFRASTRUCTURE, "server", node) for node in nodes]
         else:
-            titles = [Item(GROUND, name, "")] if item["type"] not in TEXTS else []
+            titles = [Item(INFRASTRUCTURE, name, "")] if item["type"] not in TEXTS else []
         grouped = item["type"] in (GROUP, DEPLOYMENT_GROUP)
         for index, title in enumerate(titles):
             yield (name, str(index) if grouped else ""), title

@@ -42,7 +42,7 @@ Rules = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Resource type to property to ``in_place`` (whether it can be updated) and ``default``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """What happens to one resource, or to some members of a group."""
 
@@ -62,14 +62,14 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Side:
+class StackState:
     """A template with the values of its parameters, see :func:`heatgen.hot.resolve.parameters`."""
 
     template: Mapping[str, Any]
     values: Mapping[str, Any]
 
 
-def compare(before: Side, after: Side, rules: Rules) -> list[Change]:
+def compare(before: StackState, after: StackState, rules: Rules) -> list[Change]:
     """All changes of an update, the worst first, else in the order of the template.
 
     Args:
@@ -83,7 +83,13 @@ def compare(before: Side, after: Side, rules: Rules) -> list[Change]:
     # A change of a text shows in the deployments and servers that get it.
     changes = [change for name in new for change in update.of(name) if change.kind not in TEXTS]
     changes += [
-        Change(REMOVE, item["type"], name, nodes_of(name, item, old), ("not in the template",))
+        Change(
+            action=REMOVE,
+            kind=item["type"],
+            resource=name,
+            nodes=nodes_of(name, item, old),
+            why=("not in the template",),
+        )
         for name, item in old.items()
         if name not in new and item["type"] not in TEXTS
     ]
@@ -128,9 +134,21 @@ class _Update:
     def _changes(self, name: str) -> Iterator[Change]:
         new, old = self._new[name], self._old.get(name)
         if old is None:
-            yield Change(ADD, new["type"], name, nodes_of(name, new, self._new), ())
+            yield Change(
+                action=ADD,
+                kind=new["type"],
+                resource=name,
+                nodes=nodes_of(name, new, self._new),
+                why=(),
+            )
         elif old["type"] != new["type"]:
-            yield Change(REPLACE, old["type"], name, nodes_of(name, old, self._old), ("type",))
+            yield Change(
+                action=REPLACE,
+                kind=old["type"],
+                resource=name,
+                nodes=nodes_of(name, old, self._old),
+                why=("type",),
+            )
         elif new["type"] == GROUP:
             yield from self._group(name, old, new)
         else:
@@ -149,7 +167,9 @@ class _Update:
             nodes = self._new_servers(name)
             difference = replace(difference, certain=())
             if nodes:
-                yield Change(RUN, kind, name, nodes, ("new servers",))
+                yield Change(
+                    action=RUN, kind=kind, resource=name, nodes=nodes, why=("new servers",)
+                )
             nodes = tuple(node for node in nodes_of(name, new, self._new) if node not in nodes)
             if not difference:
                 return
@@ -158,14 +178,16 @@ class _Update:
             # Replaced or not, it runs again, and its server knows no difference.
             sure = (*difference.certain, *difference.definition)
             why = self._told(name, sure or difference.possible)
-            yield Change(RUN if sure else MAY_RUN, kind, name, nodes, why)
+            yield Change(
+                action=RUN if sure else MAY_RUN, kind=kind, resource=name, nodes=nodes, why=why
+            )
         elif fixed:
-            yield Change(REPLACE, kind, name, nodes, fixed)
+            yield Change(action=REPLACE, kind=kind, resource=name, nodes=nodes, why=fixed)
         elif kind == SERVER:
             yield from _server(name, new, nodes, difference)
         else:
             why = (*difference.certain, *difference.possible, *difference.definition)
-            yield Change(UPDATE, kind, name, nodes, why)
+            yield Change(action=UPDATE, kind=kind, resource=name, nodes=nodes, why=why)
 
     def _group(self, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
         """The changes of a group: members that come, go, and change."""
@@ -177,10 +199,12 @@ class _Update:
             yield from self._one(name, member, kept, difference)
         gone = tuple(node for node in were if node not in are)
         if gone:
-            yield Change(REMOVE, member["type"], name, gone, ("count",))
+            yield Change(
+                action=REMOVE, kind=member["type"], resource=name, nodes=gone, why=("count",)
+            )
         come = tuple(node for node in are if node not in were)
         if come:
-            yield Change(ADD, member["type"], name, come, ("count",))
+            yield Change(action=ADD, kind=member["type"], resource=name, nodes=come, why=("count",))
 
     def _difference(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> _Difference:
         kind = new["type"]
@@ -275,10 +299,10 @@ def _server(
     for action, table in ((REPLACE, fatal), (REBUILD, rebuilt), (RESIZE, {"flavor": True})):
         found = tuple(key for key in keys if table.get(key))
         if found:
-            yield Change(action, SERVER, name, nodes, found)
+            yield Change(action=action, kind=SERVER, resource=name, nodes=nodes, why=found)
             return
     why = tuple(
         "user_data (for new servers only)" if key == "user_data" else key
         for key in (*keys, *difference.possible, *difference.definition)
     )
-    yield Change(UPDATE, SERVER, name, nodes, why)
+    yield Change(action=UPDATE, kind=SERVER, resource=name, nodes=nodes, why=why)

@@ -32,7 +32,7 @@ from heatgen.tosca.topology import (
     NODES,
     PORT,
     SCALING,
-    Ledger,
+    ImportReport,
     Node,
     Note,
     Policy,
@@ -49,8 +49,8 @@ _CONTROL_NAME = re.compile(r"control|master", re.IGNORECASE)
 _LAST_NUMBER = re.compile(r"[-_.]?[0-9]+\Z")
 
 
-@dataclass(frozen=True)
-class Wishes:
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions:
     """What a topology does not say; '' for what is usual."""
 
     name: str = ""
@@ -63,7 +63,7 @@ class Wishes:
     """Node templates of the control plane; none: by their names."""
 
 
-USUAL = Wishes(external_network="public", image="debian-12", flavor="m1.medium")
+USUAL = ImportOptions(external_network="public", image="debian-12", flavor="m1.medium")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Imported:
     notes: tuple[Note, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Kind:
     """Servers that are alike; '' where they ask for nothing."""
 
@@ -96,40 +96,40 @@ class _Kind:
 
 
 def convert(
-    topology: Topology, wishes: Wishes, catalog: Catalog, cluster_schema: schema.Schema
+    topology: Topology, options: ImportOptions, catalog: Catalog, cluster_schema: schema.Schema
 ) -> Imported:
     """The ``cluster.yaml`` of a topology.
 
     Args:
         topology: what was read.
-        wishes: what it does not say.
+        options: what it does not say.
         catalog: the blocks, for the operating systems that there are.
         cluster_schema: of ``cluster.yaml``, for the keys that there are.
 
     Raises:
-        ProblemsFound: it holds no server, or one that no flavor fits; wishes that do not fit.
+        ProblemsFound: it holds no server, or one that no flavor fits; options that do not fit.
     """
     servers = [node for node in topology.nodes.values() if COMPUTE in node.types]
-    _refuse(topology, servers, wishes)
-    ledger = Ledger(topology)
-    kinds = {node.name: _kind(ledger, node) for node in servers}
+    _refuse(topology, servers, options)
+    report = ImportReport(topology)
+    kinds = {node.name: _kind(report, node) for node in servers}
     by_name = [name for name in kinds if _CONTROL_NAME.search(name)]
-    control = list(wishes.control) or by_name
-    data: dict[str, Any] = {"name": wishes.name or _cluster_name(topology)}
-    data["cloud"] = _cloud(ledger, list(kinds.values()), wishes)
-    data |= _control_plane(ledger, [kinds[name] for name in control], data["cloud"])
-    data |= _workers(ledger, [kinds[name] for name in kinds if name not in control], data["cloud"])
-    data |= _system(ledger, servers, catalog)
-    data |= _access(ledger, servers)
-    data["cloud"] |= _nodes_network(ledger, data, catalog, cluster_schema)
+    control = list(options.control) or by_name
+    data: dict[str, Any] = {"name": options.name or _cluster_name(topology)}
+    data["cloud"] = _cloud(report, list(kinds.values()), options)
+    data |= _control_plane(report, [kinds[name] for name in control], data["cloud"])
+    data |= _workers(report, [kinds[name] for name in kinds if name not in control], data["cloud"])
+    data |= _system(report, servers, catalog)
+    data |= _access(report, servers)
+    data["cloud"] |= _nodes_network(report, data, catalog, cluster_schema)
     wrong = _problem(data, catalog, cluster_schema)
     if wrong:
         raise ProblemsFound([Problem(topology.document.name, None, f"makes no cluster: {wrong}")])
-    notes = ledger.close()
+    notes = report.close()
     return Imported(_text(topology.document.name, data, notes), notes)
 
 
-def _refuse(topology: Topology, servers: list[Node], wishes: Wishes) -> None:
+def _refuse(topology: Topology, servers: list[Node], options: ImportOptions) -> None:
     """Raise for what makes no cluster."""
     whole = topology.document
     problems = []
@@ -147,7 +147,7 @@ def _refuse(topology: Topology, servers: list[Node], wishes: Wishes) -> None:
                 whole.problem(path, f"no flavor has {', '.join(asked)}", hint, key=True)
             )
     names = [node.name for node in servers]
-    for name in wishes.control if names else ():
+    for name in options.control if names else ():
         if name not in names:
             hint = did_you_mean(name, names)
             problems.append(Problem(whole.name, None, f"there is no {COMPUTE} {name!r}", hint))
@@ -161,51 +161,58 @@ def _asked(node: Node) -> dict[str, Any]:
     return {name: value for name, value in sizes.items() if value is not None}
 
 
-def _kind(ledger: Ledger, node: Node) -> _Kind:
+def _kind(report: ImportReport, node: Node) -> _Kind:
     """What a server asks for."""
     path = (*NODES, node.name)
-    ledger.take(*path, "type")
+    report.take(*path, "type")
     if node.types[0] != COMPUTE:
         text = (
             f"changed: {shown(path)}: {node.types[0]} is read as {COMPUTE}, which it derives from"
         )
-        ledger.note(text, path)
+        report.note(text, path)
     for name in ("flavor", "image"):
         if node.properties.get(name):
-            ledger.take(*path, "properties", name)
+            report.take(*path, "properties", name)
     asked = _asked(node)
     if asked and not node.properties.get("flavor"):
         text = ", ".join(f"{name} {value}" for name, value in asked.items())
-        ledger.note(f"chosen: {shown(path)}: flavor {node.flavor} for {text}", path)
+        report.note(f"chosen: {shown(path)}: flavor {node.flavor} for {text}", path)
         for name in asked:
-            ledger.take(*path, "capabilities", "host", "properties", name)
+            report.take(*path, "capabilities", "host", "properties", name)
     zone = node.properties.get("availability_zone")
     zone = zone if isinstance(zone, str) else ""
     if zone:
-        ledger.take(*path, "properties", "availability_zone")
-    affinity = _affinity(ledger, node)
-    return _Kind((node.name,), _count(ledger, node), node.flavor, node.image, zone, affinity)
+        report.take(*path, "properties", "availability_zone")
+    affinity = _affinity(report, node)
+    return _Kind(
+        names=(node.name,),
+        count=_count(report, node),
+        flavor=node.flavor,
+        image=node.image,
+        zone=zone,
+        affinity=affinity,
+    )
 
 
-def _affinity(ledger: Ledger, node: Node) -> str:
+def _affinity(report: ImportReport, node: Node) -> str:
     """Of the first placement policy that speaks of a server."""
-    for policy in ledger.topology.policies:
+    for policy in report.topology.policies:
         if policy.affinity and node.name in policy.targets:
-            _take_policy(ledger, policy, "policy", "strict")
+            _take_policy(report, policy, "policy", "strict")
             return policy.affinity
     return ""
 
 
-def _count(ledger: Ledger, node: Node) -> int:
+def _count(report: ImportReport, node: Node) -> int:
     """How many servers a template stands for: as a policy says, as itself says, or one."""
-    for policy in ledger.topology.policies:
+    for policy in report.topology.policies:
         count, name = _instances(policy.properties)
         if SCALING in policy.types and node.name in policy.targets and name:
-            _take_policy(ledger, policy, name)
+            _take_policy(report, policy, name)
             return count
     count, name = _instances(node.capabilities.get("scalable", {}))
     if name:
-        ledger.take(*NODES, node.name, "capabilities", "scalable", "properties", name)
+        report.take(*NODES, node.name, "capabilities", "scalable", "properties", name)
     return count
 
 
@@ -218,15 +225,15 @@ def _instances(properties: Mapping[str, Any]) -> tuple[int, str]:
     return 1, ""
 
 
-def _take_policy(ledger: Ledger, policy: Policy, *names: str) -> None:
+def _take_policy(report: ImportReport, policy: Policy, *names: str) -> None:
     """Tick off what a policy said; its targets if servers are all it has."""
     for name in names:
-        ledger.take(*policy.path, "properties", name)
-    ledger.take(*policy.path, "type")
-    nodes = ledger.topology.nodes
+        report.take(*policy.path, "properties", name)
+    report.take(*policy.path, "type")
+    nodes = report.topology.nodes
     if all(name in nodes and COMPUTE in nodes[name].types for name in policy.targets):
-        ledger.take(*policy.path, "targets")
-        ledger.take(*policy.path, "properties", "targets")
+        report.take(*policy.path, "targets")
+        report.take(*policy.path, "properties", "targets")
 
 
 def _cluster_name(topology: Topology) -> str:
@@ -246,50 +253,52 @@ def _word(text: str, length: int, otherwise: str) -> str:
     return word[:length].rstrip("-") or otherwise
 
 
-def _cloud(ledger: Ledger, kinds: list[_Kind], wishes: Wishes) -> dict[str, Any]:
+def _cloud(report: ImportReport, kinds: list[_Kind], options: ImportOptions) -> dict[str, Any]:
     """What is the same for all nodes; what nobody says is assumed, and that is told."""
     images = [kind.image for kind in kinds]
     flavors = [kind.flavor for kind in kinds if kind.flavor]
     found = {
-        "external_network": wishes.external_network or _floating_network(ledger),
-        "image": wishes.image or (images[0] if all(images) else ""),
-        "flavor": wishes.flavor or (flavors[0] if flavors else ""),
+        "external_network": options.external_network or _floating_network(report),
+        "image": options.image or (images[0] if all(images) else ""),
+        "flavor": options.flavor or (flavors[0] if flavors else ""),
     }
     for key, value in found.items():
         if not value:
             found[key] = getattr(USUAL, key)
             option = key.replace("_", "-")
-            ledger.note(f"assumed: cloud.{key} is {found[key]}: --{option} says otherwise")
+            report.note(f"assumed: cloud.{key} is {found[key]}: --{option} says otherwise")
     return dict(found)
 
 
-def _floating_network(ledger: Ledger) -> str:
-    for node in ledger.topology.nodes.values():
+def _floating_network(report: ImportReport) -> str:
+    for node in report.topology.nodes.values():
         network = node.properties.get("floating_network")
         if FLOATING_IP in node.types and isinstance(network, str) and network:
             path = (*NODES, node.name)
-            ledger.take(*path, "type")
-            ledger.take(*path, "requirements")
-            ledger.take(*path, "properties", "floating_network")
+            report.take(*path, "type")
+            report.take(*path, "requirements")
+            report.take(*path, "properties", "floating_network")
             return network
     return ""
 
 
-def _control_plane(ledger: Ledger, kinds: list[_Kind], cloud: Mapping[str, Any]) -> dict[str, Any]:
+def _control_plane(
+    report: ImportReport, kinds: list[_Kind], cloud: Mapping[str, Any]
+) -> dict[str, Any]:
     """``control_plane``; nothing if no server is meant for it."""
     if not kinds:
         reason = "no server is named like a control plane"
-        ledger.note(f"assumed: one server more as control plane: {reason}: --control NAME")
+        report.note(f"assumed: one server more as control plane: {reason}: --control NAME")
         return {}
-    first, wished = kinds[0], sum(kind.count for kind in kinds)
-    count = next((odd for odd in CONTROL_COUNTS if odd >= wished), CONTROL_COUNTS[-1])
-    if count != wished:
-        text = f"changed: {wished} control-plane servers become {count}: etcd wants 1, 3 or 5"
-        ledger.note(text, (*NODES, first.names[0]))
+    first, wanted = kinds[0], sum(kind.count for kind in kinds)
+    count = next((odd for odd in CONTROL_COUNTS if odd >= wanted), CONTROL_COUNTS[-1])
+    if count != wanted:
+        text = f"changed: {wanted} control-plane servers become {count}: etcd wants 1, 3 or 5"
+        report.note(text, (*NODES, first.names[0]))
     for kind in kinds[1:]:
         if replace(kind, names=(), count=0, zone="") != replace(first, names=(), count=0, zone=""):
             text = f"changed: {kind.names[0]} is like {first.names[0]}: a control plane is alike"
-            ledger.note(text, (*NODES, kind.names[0]))
+            report.note(text, (*NODES, kind.names[0]))
     part: dict[str, Any] = {"count": count} | _apart(first, cloud)
     zones = list(dict.fromkeys(kind.zone for kind in kinds if kind.zone))
     if zones:
@@ -297,7 +306,7 @@ def _control_plane(ledger: Ledger, kinds: list[_Kind], cloud: Mapping[str, Any])
     return {"control_plane": part}
 
 
-def _workers(ledger: Ledger, kinds: list[_Kind], cloud: Mapping[str, Any]) -> dict[str, Any]:
+def _workers(report: ImportReport, kinds: list[_Kind], cloud: Mapping[str, Any]) -> dict[str, Any]:
     """``workers``: a mapping for one group, else a list."""
     merged: list[_Kind] = []
     for kind in kinds:
@@ -314,12 +323,12 @@ def _workers(ledger: Ledger, kinds: list[_Kind], cloud: Mapping[str, Any]) -> di
         taken = {CONTROL, *(str(group["name"]) for group in groups)}
         if kind.count > MAX_SERVERS:
             text = f"changed: {kind.count} workers become {MAX_SERVERS}, the most of a group"
-            ledger.note(text, (*NODES, kind.names[0]))
+            report.note(text, (*NODES, kind.names[0]))
         group: dict[str, Any] = {"name": _fresh(_word(kind.stem, 16, "worker"), taken)}
         group |= {"count": min(kind.count, MAX_SERVERS)} | _apart(kind, cloud)
         groups.append(group | ({"availability_zone": kind.zone} if kind.zone else {}))
     if not groups:
-        ledger.note("assumed: no workers: all servers are of the control plane")
+        report.note("assumed: no workers: all servers are of the control plane")
         return {"workers": {"count": 0}}
     if len(groups) == 1:
         groups[0].pop("name")
@@ -335,41 +344,41 @@ def _fresh(word: str, taken: set[str]) -> str:
 
 def _apart(kind: _Kind, cloud: Mapping[str, Any]) -> dict[str, Any]:
     """Flavor and image, if they are not the cloud's, and the server group."""
-    wished = {"flavor": kind.flavor, "image": kind.image, "server_group": kind.affinity}
-    return {key: value for key, value in wished.items() if value and value != cloud.get(key)}
+    wanted = {"flavor": kind.flavor, "image": kind.image, "server_group": kind.affinity}
+    return {key: value for key, value in wanted.items() if value and value != cloud.get(key)}
 
 
-def _system(ledger: Ledger, servers: list[Node], catalog: Catalog) -> dict[str, Any]:
+def _system(report: ImportReport, servers: list[Node], catalog: Catalog) -> dict[str, Any]:
     """``os``, if all servers ask for the same one and there is a block of its name."""
-    wished = sorted({str(node.asks("os", "distribution") or "").lower() for node in servers})
+    wanted = sorted({str(node.asks("os", "distribution") or "").lower() for node in servers})
     known = catalog.names("os")
     part = ("capabilities", "os")
-    if len(wished) == 1 and wished[0] in known:
+    if len(wanted) == 1 and wanted[0] in known:
         for node in servers:
-            ledger.take(*NODES, node.name, *part, "properties", "distribution")
-        return {"os": {"use": wished[0]}}
+            report.take(*NODES, node.name, *part, "properties", "distribution")
+        return {"os": {"use": wanted[0]}}
     reason = f"there are blocks for {', '.join(known)}, one for all nodes; the image is --image's"
     for node in servers:
-        ledger.refuse((*NODES, node.name, *part), reason)
+        report.refuse((*NODES, node.name, *part), reason)
     return {}
 
 
-def _access(ledger: Ledger, servers: list[Node]) -> dict[str, Any]:
+def _access(report: ImportReport, servers: list[Node]) -> dict[str, Any]:
     """``access``: the first key pair that a server names."""
     key = ""
     for node in servers:
         name = node.properties.get("key_name")
         if isinstance(name, str) and name and key in {"", name}:
             key = name
-            ledger.take(*NODES, node.name, "properties", "key_name")
+            report.take(*NODES, node.name, "properties", "key_name")
     return {"access": {"ssh_key": key}} if key else {}
 
 
 def _nodes_network(
-    ledger: Ledger, data: dict[str, Any], catalog: Catalog, cluster_schema: schema.Schema
+    report: ImportReport, data: dict[str, Any], catalog: Catalog, cluster_schema: schema.Schema
 ) -> dict[str, Any]:
     """``cloud.nodes``: of the networks that servers have ports on, the first that will do."""
-    nodes = ledger.topology.nodes
+    nodes = report.topology.nodes
     chosen = ""
     for port in sorted((node for node in nodes.values() if PORT in node.types), key=_order):
         needs = dict(port.requirements)
@@ -382,15 +391,15 @@ def _nodes_network(
             cloud = {**data["cloud"], "nodes": str(cidr)}
             problem = _problem({**data, "cloud": cloud}, catalog, cluster_schema)
             if problem:
-                ledger.refuse(path, problem)
+                report.refuse(path, problem)
             else:
                 chosen = network.name
-                ledger.take(*path)
-                ledger.take(*path[:-1], "ip_version")
-                ledger.take(*NODES, chosen, "type")
+                report.take(*path)
+                report.take(*path[:-1], "ip_version")
+                report.take(*NODES, chosen, "type")
         if network.name == chosen:
-            ledger.take(*NODES, port.name, "type")
-            ledger.take(*NODES, port.name, "requirements")
+            report.take(*NODES, port.name, "type")
+            report.take(*NODES, port.name, "requirements")
     return {"nodes": str(nodes[chosen].properties["cidr"])} if chosen else {}
 
 

@@ -150,7 +150,7 @@ def _parse(name: str, raw: bytes) -> Document:
     keys: dict[document.Path, Position] = {}
     values: dict[document.Path, Position] = {}
     _places(root, (), keys, values)
-    whole = Document(name, text, data, keys, values)
+    whole = Document(name=name, text=text, data=data, keys=keys, values=values)
     if not isinstance(data, dict):
         hint = "begin with 'tosca_definitions_version: tosca_simple_yaml_1_3'"
         problem = whole.problem((), "is not a TOSCA template", hint)

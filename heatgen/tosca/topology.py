@@ -64,7 +64,7 @@ _OF_PARTS: tuple[tuple[tuple[str, ...], str], ...] = (
 _NOTHING_LIKE_IT = "cluster.yaml has nothing like it"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Node:
     """A node template, its values plain: functions are resolved, defaults of types filled in."""
 
@@ -85,7 +85,7 @@ class Node:
         return self.capabilities.get(capability, {}).get(name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """A policy; ``affinity`` is the server group's that heat-translator makes of it, else ''."""
 
@@ -97,7 +97,7 @@ class Policy:
     affinity: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Topology:
     """A topology template and the document that it stands in."""
 
@@ -123,7 +123,7 @@ class Note:
         return (f"line {self.line}: " if self.line else "") + " ".join(self.text.split())
 
 
-class Ledger:
+class ImportReport:
     """What of a topology came along, and what is to be said."""
 
     def __init__(self, topology: Topology) -> None:

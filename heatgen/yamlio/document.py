@@ -34,7 +34,7 @@ _WORD = re.compile(r"[^\s'\"\x00-\x1f]+\Z")
 _STRING_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Document:
     """A YAML document: its values and where each key and value stands in the text."""
 
@@ -85,7 +85,14 @@ def parse(name: str, raw: bytes) -> Document:
         builder.problems.append(_character_problem(name, text, error))
     if builder.problems:
         raise ProblemsFound(builder.problems, {name: text})
-    return Document(name, text, builder.data, builder.keys, builder.values, builder.written)
+    return Document(
+        name=name,
+        text=text,
+        data=builder.data,
+        keys=builder.keys,
+        values=builder.values,
+        written=builder.written,
+    )
 
 
 def decode(name: str, raw: bytes) -> str:

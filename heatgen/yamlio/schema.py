@@ -55,7 +55,7 @@ def _is_ipv4(value: object) -> bool:
     return True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Failure:
     """One way in which a value breaks a schema."""
 

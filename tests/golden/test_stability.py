@@ -25,7 +25,7 @@ Template = dict[str, Any]
 def changes(before: Template, after: Template) -> list[update_preview.Change]:
     """What 'openstack stack update' would do to a stack of the first template."""
     was, will = (
-        update_preview.Side(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
+        update_preview.StackState(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
         for data in (before, after)
     )
     return update_preview.compare(was, will, block_loader.schema("heat"))

@@ -135,8 +135,8 @@ def template(name: str) -> dict[str, Any]:
     """The template of a case, as Heat gets it; it keeps every limit."""
     blocks = catalog.build(block_loader.tree(), block_loader.schema("block"))
     parsed = document.parse("cluster.yaml", text(CASES[name]).encode())
-    wish = read_spec(parsed, blocks, block_loader.schema("cluster"))
-    planned = build_plan(wish, blocks, pins.read("lock", LOCK.read_bytes()), "")
+    spec = read_spec(parsed, blocks, block_loader.schema("cluster"))
+    planned = build_plan(spec, blocks, pins.read("lock", LOCK.read_bytes()), "")
     made = render(planned).as_dict()
     assert not [item for item in heat_limits.usage(planned, made) if item.exceeded]
     return made

@@ -12,7 +12,7 @@ import pytest
 from heat.engine import resource, resources, stack
 
 from heatgen.hot import resolve
-from heatgen.stack.update_preview import REBUILD, REPLACE, RESIZE, RUN, UPDATE, Side, compare
+from heatgen.stack.update_preview import REBUILD, REPLACE, RESIZE, RUN, UPDATE, StackState, compare
 
 from .test_resolve import complete
 
@@ -154,7 +154,8 @@ def test_verdicts_are_heats(
     edit(after)
     assert replaced_by_heat(make_stack, before, after, target) == (action == REPLACE)
     was, will = (
-        Side(data, resolve.parameters(data, {"OS::stack_name": "demo"})) for data in (before, after)
+        StackState(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
+        for data in (before, after)
     )
     changes = compare(was, will, json.loads(RULES.read_text("utf-8")))
     assert [change.action for change in changes if change.resource == target] == [action]

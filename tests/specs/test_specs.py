@@ -62,8 +62,8 @@ def test_good(name: str, catalog: Catalog) -> None:
 def test_api_at_one_node_is_noticed(catalog: Catalog) -> None:
     """Several control-plane nodes of which one alone is the endpoint are allowed, and told."""
     text = (HERE / "good" / "three.yaml").read_text().replace("3}", "3, load_balancer: none}")
-    wish = read_spec(document.parse("c", text.encode()), catalog, block_loader.schema("cluster"))
-    assert any("without the first control-plane node" in note for note in validation.notices(wish))
+    spec = read_spec(document.parse("c", text.encode()), catalog, block_loader.schema("cluster"))
+    assert any("without the first control-plane node" in note for note in validation.notices(spec))
     assert not any(
         "first" in note for note in validation.notices(read(HERE / "good" / "three.yaml", catalog))
     )

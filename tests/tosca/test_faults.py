@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from heatgen.cli.main import main
 from heatgen.project import block_loader
 from heatgen.spec.reader import read_spec
-from heatgen.tosca.convert import Wishes, convert
+from heatgen.tosca.convert import ImportOptions, convert
 from heatgen.tosca.reader import read_topology
 from heatgen.yamlio import document
 from heatgen.yamlio.problems import Problem, ProblemsFound
@@ -212,7 +212,7 @@ def test_junk_anywhere(topology: Path, data: st.DataObject) -> None:
     problems: tuple[Problem, ...] = ()
     try:
         made = convert(
-            read_topology(topology, topology.read_bytes(), {}), Wishes(), CATALOG, SCHEMA
+            read_topology(topology, topology.read_bytes(), {}), ImportOptions(), CATALOG, SCHEMA
         )
     except ProblemsFound as found:
         problems = found.problems

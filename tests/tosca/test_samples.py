@@ -15,7 +15,7 @@ import yaml
 
 from heatgen.project import block_loader
 from heatgen.spec.reader import read_spec
-from heatgen.tosca.convert import Imported, Wishes, convert
+from heatgen.tosca.convert import Imported, ImportOptions, convert
 from heatgen.tosca.reader import read_topology
 from heatgen.yamlio import document
 from heatgen.yamlio.problems import ProblemsFound
@@ -87,7 +87,7 @@ FAULTY = {
 def imported(path: Path, parameters: dict[str, str]) -> Imported:
     """What an import of a file gives."""
     topology = read_topology(path, path.read_bytes(), parameters)
-    return convert(topology, Wishes(), CATALOG, SCHEMA)
+    return convert(topology, ImportOptions(), CATALOG, SCHEMA)
 
 
 @pytest.mark.parametrize("name", COMPUTE)

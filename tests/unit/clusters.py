@@ -139,12 +139,12 @@ def judge(raw: bytes) -> str:
 
 
 def _judge(raw: bytes) -> str:
-    wish = read_spec(document.parse("cluster.yaml", raw), blocks(), schema())
-    validation.notices(wish)
+    spec = read_spec(document.parse("cluster.yaml", raw), blocks(), schema())
+    validation.notices(spec)
     pinned: Mapping[str, str] = AnyPins("0" * 64)
     texts = []
     for _ in range(2):
-        planned = build_plan(wish, blocks(), pins.Pins(pinned, AnyPins("sha256:" + "0" * 64)), "")
+        planned = build_plan(spec, blocks(), pins.Pins(pinned, AnyPins("sha256:" + "0" * 64)), "")
         template = render(planned).as_dict()
         heat_limits.usage(planned, template)
         summarize(planned, template)

@@ -77,7 +77,7 @@ def test_the_whole_field_is_there(layer: str, capsys: pytest.CaptureFixture[str]
         assert works or "; use " in row["Summary"] or ", use " in row["Summary"]
 
 
-WORDS = [(item, word) for item in REAL.systems.known for word in (item.name, *item.also)]
+WORDS = [(item, word) for item in REAL.unsupported.known for word in (item.name, *item.also)]
 
 
 @pytest.mark.parametrize(("item", "word"), WORDS, ids=[word for _, word in WORDS])
@@ -117,7 +117,7 @@ def test_successor_with_a_block(tmp_path: Path) -> None:
     blocks = block_loader.catalog([tmp_path])
     said = refused("os: {use: atomic-host}\n", blocks)
     assert "it ended with Fedora 29 in November 2019; use fedora-coreos" in said
-    assert "fedora-coreos" not in [item.name for item in blocks.other_systems()]
+    assert "fedora-coreos" not in [item.name for item in blocks.unsupported_systems()]
     text = document.parse("c", f"{tiny.CLUSTER}os: {{use: fedora-coreos}}\n".encode())
     assert (
         read_spec(text, blocks, block_loader.schema("cluster")).layers["os"].use == "fedora-coreos"
@@ -165,9 +165,9 @@ def test_entries_of_systems(entry: str, message: str) -> None:
 
 def lint_systems(text: str) -> str:
     """What the linter says of another list of systems."""
-    files = {**tiny.tree(), "systems.yaml": text.encode()}
+    files = {**tiny.tree(), "unsupported.yaml": text.encode()}
     try:
-        blocks = tiny.house(files)
+        blocks = tiny.build_catalog(files)
     except ProblemsFound as found:
         return report(found.problems, found.sources)
     problems, sources = lint.check(blocks, tiny.executables(files), block_loader.schema("cluster"))
@@ -265,7 +265,7 @@ def test_new_block_in_place_of_another(tmp_path: Path, capsys: pytest.CaptureFix
         ("os/..", "lower-case letters"),
         ("os/" + "a" * 31, "at most 30"),
         ("oss/mine", "is not a layer"),
-        ("trust/mine", "blocks are made for layers"),
+        ("trust/mine", "can only be added to layers"),
     ):
         assert main(["block", "new", word, "--path", place]) == 2
         assert message in capsys.readouterr().err

@@ -146,14 +146,14 @@ def test_interrupted(
 
 
 def test_board(heat: Heat, cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal the floors are drawn in place, failures stay above them."""
+    """On a terminal the layers are drawn in place, failures stay above them."""
     created(heat, well=False)
     terminal = io.StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr(sys, "stderr", terminal)
     assert main(["create", str(cluster), "--stack", STACK]) == 1
     text = terminal.getvalue()
-    assert "\x1b[4F\x1b[J" in text  # seconds and three floors
+    assert "\x1b[4F\x1b[J" in text  # seconds and three layers
     last = text.rpartition("\x1b[J")[2].splitlines()
     assert last[1].split() == ["cloud", "1/4"]
     assert last[3].split()[:2] == ["kvstore", "0/1"]
@@ -205,7 +205,7 @@ def test_diff_makes_no_key(running: Heat, cluster: Path) -> None:
 
 
 def test_status(heat: Heat, capsys: Capture) -> None:
-    """Floor by floor; a failed stack is exit code 1 with the reason."""
+    """Layer by layer; a failed stack is exit code 1 with the reason."""
     heat.resource("network", "OS::Neutron::Net", "CREATE_COMPLETE")
     assert main(["status", STACK, "-f", "json"]) == 0
     said = capsys.readouterr()
@@ -327,13 +327,13 @@ def test_init_with_wrong_answers(words: list[str], reason: str, tmp_path: Path,
 
 
 def test_graph(cluster: Path, capsys: Capture) -> None:
-    """Every step is a box, upper floors are above, and arrows lead to the right."""
+    """Every step is a box, upper layers are above, and arrows lead to the right."""
     (cluster.parent / "cluster.admin.csr").unlink()
     assert main(["graph", str(cluster)]) == 0
     picture = ET.fromstring(capsys.readouterr().out)
     texts = [item.text for item in picture.iter("{http://www.w3.org/2000/svg}text")]
-    floors = ["orchestration", "network", "kvstore", "runtime", "trust", "os"]
-    assert [text for text in texts if text in floors] == floors
+    layers = ["orchestration", "network", "kvstore", "runtime", "trust", "os"]
+    assert [text for text in texts if text in layers] == layers
     for item in picture.iter("{http://www.w3.org/2000/svg}path"):
         if item.get("marker-end"):
             start, *_, end, _ = [float(x) for x in re.findall(r"[0-9.]+", str(item.get("d")))]

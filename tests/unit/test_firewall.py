@@ -54,6 +54,8 @@ def test_ranges_and_doubles() -> None:
     double = b"  - {port: 8472, protocol: udp, to: [worker], from: [control], why: again}\n"
     files["blocks/orchestration/kubernetes/block.yaml"] += extra + double
     rules = tiny.planned(ACCESS, files=files).rules
-    assert Rule("worker", "tcp", 30000, 32767, "", "198.51.100.0/24",
-                "orchestration: node ports") in rules  # fmt: skip
+    assert Rule(
+        role="worker", protocol="tcp", first=30000, last=32767, from_network="198.51.100.0/24",
+        why="orchestration: node ports",
+    ) in rules  # fmt: skip
     assert sum(rule.first == 8472 and rule.role == "worker" for rule in rules) == 2

@@ -11,7 +11,7 @@ import yaml
 
 from heatgen.cli.main import main
 from heatgen.project import block_loader
-from heatgen.tosca.convert import Imported, Wishes, convert
+from heatgen.tosca.convert import Imported, ImportOptions, convert
 from heatgen.tosca.topology import COMPUTE, FLOATING_IP, PLACEMENT, SCALING, Node, Policy, Topology
 from heatgen.yamlio import document
 from heatgen.yamlio.problems import ProblemsFound
@@ -23,16 +23,19 @@ POLICY = ("topology_template", "policies", 0, "rule")
 def server(name: str, **named: Any) -> Node:
     """A server that asks for nothing but what is named: its flavor, properties, capabilities."""
     return Node(
-        name, (COMPUTE,), named.get("properties", {}), named.get("capabilities", {}),
+        name=name,
+        types=(COMPUTE,),
+        properties=named.get("properties", {}),
+        capabilities=named.get("capabilities", {}),
         flavor=named.get("flavor", "m1.small"),
-    )  # fmt: skip
+    )
 
 
 def imported(
     *nodes: Node,
     policy: Policy | None = None,
     schema: dict[str, Any] = SCHEMA,
-    **wishes: Any,
+    **options: Any,
 ) -> Imported:
     """What becomes of servers."""
     written: dict[str, Any] = {
@@ -46,8 +49,13 @@ def imported(
         written["policies"] = [{"rule": rule}]
     text = yaml.safe_dump({"topology_template": written})
     whole = document.parse("house.yaml", text.encode())
-    topology = Topology(whole, {node.name: node for node in nodes}, (policy,) if policy else (), {})
-    return convert(topology, Wishes(**wishes), CATALOG, schema)
+    topology = Topology(
+        document=whole,
+        nodes={node.name: node for node in nodes},
+        policies=(policy,) if policy else (),
+        inputs={},
+    )
+    return convert(topology, ImportOptions(**options), CATALOG, schema)
 
 
 def cluster(made: Imported) -> Any:
@@ -55,14 +63,14 @@ def cluster(made: Imported) -> Any:
     return yaml.safe_load(made.text)
 
 
-@pytest.mark.parametrize(("wished", "count"), [(1, 1), (2, 3), (3, 3), (4, 5), (5, 5), (7, 5)])
-def test_control_planes_are_odd(wished: int, count: int) -> None:
+@pytest.mark.parametrize(("wanted", "count"), [(1, 1), (2, 3), (3, 3), (4, 5), (5, 5), (7, 5)])
+def test_control_planes_are_odd(wanted: int, count: int) -> None:
     """The control plane gets the next number that etcd wants, and a change is told."""
-    scalable = {"scalable": {"default_instances": wished}}
+    scalable = {"scalable": {"default_instances": wanted}}
     made = imported(server("k8s_Master", capabilities=scalable), server("node"))
     assert cluster(made)["control_plane"]["count"] == count
     assert cluster(made)["workers"] == {"count": 1}
-    assert (wished != count) == any("etcd wants" in note.text for note in made.notes)
+    assert (wanted != count) == any("etcd wants" in note.text for note in made.notes)
 
 
 def test_control_plane_by_option() -> None:
@@ -100,7 +108,13 @@ def test_groups() -> None:
 def test_zones_and_affinity() -> None:
     """They come along if cluster.yaml has keys for them; real samples are told if it has not."""
     node = server("web", properties={"availability_zone": "rack-7"})
-    apart = Policy(POLICY, (PLACEMENT,), {"policy": "x"}, ("web",), "soft-anti-affinity")
+    apart = Policy(
+        path=POLICY,
+        types=(PLACEMENT,),
+        properties={"policy": "x"},
+        targets=("web",),
+        affinity="soft-anti-affinity",
+    )
     schema = copy.deepcopy(SCHEMA)
     for key in ("availability_zone", "server_group"):
         schema["properties"]["workers"]["properties"].setdefault(key, {"type": "string"})
@@ -114,7 +128,12 @@ def test_zones_and_affinity() -> None:
 def test_scaling_policy_goes_before_the_server() -> None:
     """The number of servers is the policy's; limits of scaling are told."""
     node = server("web", capabilities={"scalable": {"default_instances": 2}})
-    grow = Policy(POLICY, (SCALING,), {"min_instances": 4, "max_instances": 9}, ("web",))
+    grow = Policy(
+        path=POLICY,
+        types=(SCALING,),
+        properties={"min_instances": 4, "max_instances": 9},
+        targets=("web",),
+    )
     made = imported(node, policy=grow)
     assert cluster(made)["workers"]["count"] == 4
     assert any("max_instances: a cluster does not scale" in note.text for note in made.notes)
@@ -130,7 +149,9 @@ def test_operating_system() -> None:
 
 def test_floating_network_is_the_clouds() -> None:
     """A floating IP's network needs no assumption."""
-    floating = Node("ip", (FLOATING_IP,), {"floating_network": "ext"}, {})
+    floating = Node(
+        name="ip", types=(FLOATING_IP,), properties={"floating_network": "ext"}, capabilities={}
+    )
     made = imported(server("a"), floating)
     assert cluster(made)["cloud"]["external_network"] == "ext"
     assert not any("external_network" in note.text for note in made.notes)
@@ -139,7 +160,7 @@ def test_floating_network_is_the_clouds() -> None:
 def test_no_servers() -> None:
     """Without Compute nodes there is nothing to make a cluster of; what is there is named."""
     with pytest.raises(ProblemsFound, match=r"holds no tosca.nodes.Compute, only tosca.*Float"):
-        imported(Node("ip", (FLOATING_IP,), {}, {}))
+        imported(Node(name="ip", types=(FLOATING_IP,), properties={}, capabilities={}))
 
 
 def test_without_the_libraries(

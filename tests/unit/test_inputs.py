@@ -23,8 +23,8 @@ def context(
     layer: str = "runtime", text: str = MIRROR, group: str = "worker"
 ) -> inputs.BlockContext:
     """A block on the servers of a group."""
-    blocks = tiny.house()
-    wanted = tiny.wish(text, blocks)
+    blocks = tiny.build_catalog()
+    wanted = tiny.spec(text, blocks)
     used = group_blocks(wanted, blocks)
     return inputs.BlockContext(
         inputs.PlanContext(wanted, used, tiny.pinned()), used[group][layer], group

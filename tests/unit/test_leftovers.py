@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from heatgen.cloud import orphans
-from heatgen.cloud.orphans import Inside, Leftover
+from heatgen.cloud.orphans import Inside, Orphan
 
 INSIDE = Inside(
     cluster="demo",
@@ -25,7 +25,7 @@ def things(**each: dict[str, Any]) -> list[Any]:
 
 def ids(found: Any) -> dict[str, bool]:
     """Id of each leftover, and whether it keeps the stack from being deleted."""
-    items: list[Leftover] = list(found)
+    items: list[Orphan] = list(found)
     return {item.identity: item.blocks for item in items}
 
 
@@ -59,7 +59,7 @@ def test_floating_ips() -> None:
 
 
 def test_ports() -> None:
-    """Ports of the stack, of its servers and of Neutron itself are no leftovers."""
+    """Ports of the stack, of its servers and of Neutron itself are no orphans."""
     items = things(
         api_port={"device_owner": "", "device_id": ""},
         nic={"device_owner": "compute:nova", "device_id": "server-1"},

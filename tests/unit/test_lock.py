@@ -38,8 +38,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def site() -> Iterator[Site]:
     """A mirror and registry with all that the tiny house wants."""
     served = Site()
-    blocks = tiny.house()
-    served.serve_all(tiny.wish(tiny.CLUSTER, blocks), blocks)
+    blocks = tiny.build_catalog()
+    served.serve_all(tiny.spec(tiny.CLUSTER, blocks), blocks)
     served.files[SUMS_PATH] = f"{'0' * 64}  other\n".encode() + served.files[SUMS_PATH]
     with serving(served):
         yield served
@@ -54,12 +54,12 @@ def asked(
     site: Site, files: dict[str, bytes] | None = None, url: str = ""
 ) -> tuple[lock.Answers, list[str]]:
     """What a tiny cluster's mirror and registry answer, and what was said."""
-    blocks = tiny.house(files)
+    blocks = tiny.build_catalog(files)
     address = url or site.url
     text = f"{tiny.CLUSTER}artifacts: {{mirror: '{address}', registry: '{address}'}}\n"
-    wish = tiny.wish(text, blocks)
+    spec = tiny.spec(text, blocks)
     said: list[str] = []
-    return lock.ask(wish, lock.wanted(wish, blocks), said.append), said
+    return lock.ask(spec, lock.wanted(spec, blocks), said.append), said
 
 
 def problems(site: Site, url: str = "") -> list[Problem]:
@@ -326,8 +326,8 @@ def test_files_that_are_no_locks(raw: bytes) -> None:
 
 def test_all_groups_are_locked() -> None:
     """What the runtime of any group fetches is pinned, too."""
-    blocks = tiny.house()
-    found = lock.wanted(tiny.wish(tiny.GROUPS, blocks), blocks)
+    blocks = tiny.build_catalog()
+    found = lock.wanted(tiny.spec(tiny.GROUPS, blocks), blocks)
     assert [item.name for item in found] == [tiny.TOOL, tiny.ENGINE, tiny.PAUSE]
     assert [item.owner for item in found] == [
         "artefact 'tool' of runtime/containerd",

@@ -210,14 +210,14 @@ def test_render_without_lock_and_sources(
 
 def test_locks_at_once(cluster: Path, site: Site) -> None:
     """Whoever locks at the same time: one whole lock, and nothing beside it."""
-    wish = project.load(cluster)
+    cluster_files = project.load(cluster)
 
     def work(number: int) -> None:
         for turn in range(5):
             # Each time other bytes, so that each time the lock is written.
             site.files["/v2/pause/manifests/3.10.1"] = f"{{{number}{turn}}}".encode()
-            project.make_lock(wish, lambda _: None, update=True)
-            project.lock_or_make(wish, lambda _: None)
+            project.make_lock(cluster_files, lambda _: None, update=True)
+            project.lock_or_make(cluster_files, lambda _: None)
 
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(work, range(3))) == [None] * 3

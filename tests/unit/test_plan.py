@@ -105,9 +105,9 @@ def test_artefacts_by_role() -> None:
 
 def test_missing_pins() -> None:
     """All sums that the lock lacks are told, with the command that finds them."""
-    blocks = tiny.house()
+    blocks = tiny.build_catalog()
     with pytest.raises(ProblemsFound) as found:
-        build_plan(tiny.wish(), blocks, Pins(), tiny.REQUEST)
+        build_plan(tiny.spec(), blocks, Pins(), tiny.REQUEST)
     assert {(problem.message, problem.hint) for problem in found.value.problems} == {
         (f"there is no checksum of {tiny.TOOL}", "run 'heatgen lock'"),
         (f"there is no digest of {tiny.PAUSE}", "run 'heatgen lock'"),

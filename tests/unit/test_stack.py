@@ -139,7 +139,15 @@ def test_deletion_ends_with_the_stack(heat: Heat, cloud: Cloud) -> None:
         lambda: setattr(heat, "there", False),
     ]
     seen = Seen()
-    of = Stack(STACK, IDENTITY, "DELETE", "IN_PROGRESS", "", {}, {})
+    of = Stack(
+        name=STACK,
+        identity=IDENTITY,
+        action="DELETE",
+        status="IN_PROGRESS",
+        reason="",
+        parameters={},
+        outputs={},
+    )
     stack.follow(of, seen, 60, cloud, before)
     assert seen.events == ["demo DELETE_IN_PROGRESS"]
     assert heat.sent[0][0] == "DELETE"
@@ -150,7 +158,18 @@ def test_answers_that_are_missing(heat: Heat, cloud: Cloud) -> None:
     heat.event(STACK, "CREATE_IN_PROGRESS")
     heat.away = 3
     heat.then = [lambda: heat.event(STACK, "CREATE_COMPLETE")]
-    of, seen = Stack(STACK, IDENTITY, "CREATE", "IN_PROGRESS", "", {}, {}), Seen()
+    of, seen = (
+        Stack(
+            name=STACK,
+            identity=IDENTITY,
+            action="CREATE",
+            status="IN_PROGRESS",
+            reason="",
+            parameters={},
+            outputs={},
+        ),
+        Seen(),
+    )
     stack.follow(of, seen, 60, cloud)
     assert seen.events == ["demo CREATE_IN_PROGRESS", "demo CREATE_COMPLETE"]
     heat.away = 1000
@@ -195,7 +214,7 @@ def test_failures_below_the_layers(heat: Heat, cloud: Cloud) -> None:
 
 
 def test_look(heat: Heat, cloud: Cloud) -> None:
-    """The state of everything by floor, members of groups by their nodes."""
+    """The state of everything by layer, members of groups by their nodes."""
     heat.resource("network", "OS::Neutron::Net", "CREATE_COMPLETE")
     heat.resource("kvstore_start_control_0", "OS::Heat::SoftwareDeployment", "INIT_COMPLETE")
     heat.resource(
@@ -204,9 +223,9 @@ def test_look(heat: Heat, cloud: Cloud) -> None:
     of = stack.get(STACK, cloud)
     progress = stack.progress(of, cloud)
     stack.look(of, progress, cloud)
-    floors = [(floor, done, total, list(map(str, busy)))
-              for floor, done, total, busy in progress.floors()]  # fmt: skip
-    assert floors == [
+    layers = [(layer, done, total, list(map(str, busy)))
+              for layer, done, total, busy in progress.layers()]  # fmt: skip
+    assert layers == [
         ("cloud", 1, 4, []),
         ("runtime", 0, 2, ["runtime/start on demo-worker-1"]),
         ("kvstore", 0, 1, []),

@@ -9,7 +9,7 @@ import pytest
 from heatgen.hot import resolve
 from heatgen.project import block_loader
 from heatgen.stack import update_preview
-from heatgen.stack.update_preview import Side
+from heatgen.stack.update_preview import StackState
 
 RULES = block_loader.schema("heat")
 
@@ -102,8 +102,8 @@ def full(after: dict[str, Any], **given: Any) -> list[update_preview.Change]:
     """The changes of the template to another one, with other parameters."""
     stack = {"OS::stack_name": "demo"}
     return update_preview.compare(
-        Side(TEMPLATE, resolve.parameters(TEMPLATE, stack)),
-        Side(after, resolve.parameters(after, stack | given)),
+        StackState(TEMPLATE, resolve.parameters(TEMPLATE, stack)),
+        StackState(after, resolve.parameters(after, stack | given)),
         RULES,
     )
 
@@ -228,7 +228,7 @@ def test_unknown_type_is_not_counted_on() -> None:
     before = edited("resources", "thing", to={"type": "OS::X::Y", "properties": {"a": 1}})
     after = edited("resources", "thing", to={"type": "OS::X::Y", "properties": {"a": 2}})
     values = resolve.parameters(before, {"OS::stack_name": "demo"})
-    [change] = update_preview.compare(Side(before, values), Side(after, values), RULES)
+    [change] = update_preview.compare(StackState(before, values), StackState(after, values), RULES)
     assert change.action == "REPLACE"
 
 

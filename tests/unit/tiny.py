@@ -252,15 +252,15 @@ def executables(files: dict[str, bytes]) -> frozenset[str]:
     return frozenset(f"hot/{path}" for path in files if path.endswith(".sh"))
 
 
-def house(files: dict[str, bytes] | None = None) -> Catalog:
+def build_catalog(files: dict[str, bytes] | None = None) -> Catalog:
     """The catalog of the tiny house, or of other files."""
     return catalog.build(files or tree(), block_loader.schema("block"))
 
 
-def wish(text: str = CLUSTER, blocks: Catalog | None = None) -> Spec:
+def spec(text: str = CLUSTER, blocks: Catalog | None = None) -> Spec:
     """The spec of a ``cluster.yaml``."""
     parsed = document.parse("cluster.yaml", text.encode())
-    return read_spec(parsed, blocks or house(), block_loader.schema("cluster"))
+    return read_spec(parsed, blocks or build_catalog(), block_loader.schema("cluster"))
 
 
 def pinned() -> Pins:
@@ -270,7 +270,7 @@ def pinned() -> Pins:
 
 def planned(text: str = CLUSTER, control: int = 0, files: dict[str, bytes] | None = None) -> Plan:
     """The plan of a tiny cluster; with so many control-plane nodes, if a number is given."""
-    blocks = house(files)
+    blocks = build_catalog(files)
     if control:
         text += f"control_plane: {{count: {control}}}\n"
-    return build_plan(wish(text, blocks), blocks, pinned(), REQUEST)
+    return build_plan(spec(text, blocks), blocks, pinned(), REQUEST)
