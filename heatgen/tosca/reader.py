@@ -359,8 +359,8 @@ def _node(template: Any, resolve: _Resolver) -> Node:
         host = template.get_capability("host")
         asked = _sizes(capabilities.get("host", {}))
         if host is not None and asked and not flavor:
-            wish = type(host)("host", asked, host.definition, host.custom_def)
-            chosen = ToscaCompute(template).translate_compute_flavor_and_image(wish, None)
+            sized = type(host)("host", asked, host.definition, host.custom_def)
+            chosen = ToscaCompute(template).translate_compute_flavor_and_image(sized, None)
             flavor = chosen["flavor"]
     return Node(
         name=template.name,
