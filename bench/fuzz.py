@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Any cluster.yaml, for as long as you like: a report or a template, never anything else.
 
-The fast tests do the same with the same few examples each time (tests/unit/test_fuzz.py). Tells how
-many were read, and how many of them came as far as a template; ends with the smallest example that
-broke something, if there is one. From the root of a checkout, where package and hypothesis are:
+The fast tests do the same with the same few examples each time (tests/unit/heatgen/test_fuzz.py).
+Reports how many were read, and how many of them gave a template; ends with the smallest example
+that broke something, if there is one. From the root of a checkout, where package and hypothesis
+are:
 
     python -m bench.fuzz --examples 5000
 """

@@ -8,10 +8,19 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from heatgen import document, hot, library, limits, overview, pins, plan, problems, render, spec
-from heatgen.catalog import Catalog
-from heatgen.names import LAYERS
-from heatgen.problems import ProblemsFound
+from heatgen.blocks import pins
+from heatgen.blocks.catalog import Catalog
+from heatgen.hot.template import to_yaml
+from heatgen.layers import LAYERS
+from heatgen.plan.build import build_plan
+from heatgen.project import block_loader
+from heatgen.render import heat_limits
+from heatgen.render.summary import summarize
+from heatgen.render.template import render
+from heatgen.spec import validation
+from heatgen.spec.reader import read_spec
+from heatgen.yamlio import document, problems
+from heatgen.yamlio.problems import ProblemsFound
 
 GOOD = """\
 name: demo
@@ -47,13 +56,13 @@ VALUES = _USUAL | st.recursive(
 @functools.cache
 def blocks() -> Catalog:
     """The real blocks."""
-    return library.catalog()
+    return block_loader.catalog()
 
 
 @functools.cache
 def schema() -> dict[str, Any]:
     """The real schema."""
-    return library.schema("cluster")
+    return block_loader.schema("cluster")
 
 
 @functools.cache
@@ -130,15 +139,15 @@ def judge(raw: bytes) -> str:
 
 
 def _judge(raw: bytes) -> str:
-    wish = spec.read(document.parse("cluster.yaml", raw), blocks(), schema())
-    spec.notices(wish)
+    spec = read_spec(document.parse("cluster.yaml", raw), blocks(), schema())
+    validation.notices(spec)
     pinned: Mapping[str, str] = AnyPins("0" * 64)
     texts = []
     for _ in range(2):
-        planned = plan.build(wish, blocks(), pins.Pins(pinned, AnyPins("sha256:" + "0" * 64)), "")
-        template = render.render(planned).as_dict()
-        limits.usage(planned, template)
-        overview.overview(planned, template)
-        texts.append(hot.text(template, "x"))
+        planned = build_plan(spec, blocks(), pins.Pins(pinned, AnyPins("sha256:" + "0" * 64)), "")
+        template = render(planned).as_dict()
+        heat_limits.usage(planned, template)
+        summarize(planned, template)
+        texts.append(to_yaml(template, "x"))
     assert texts[0] == texts[1]
     return "template"

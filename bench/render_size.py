@@ -25,7 +25,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from heatgen import document, hot, library, pins, plan, render, spec  # noqa: E402
+from heatgen.blocks import pins  # noqa: E402
+from heatgen.hot.template import to_yaml  # noqa: E402
+from heatgen.plan.build import build_plan  # noqa: E402
+from heatgen.project import block_loader  # noqa: E402
+from heatgen.render.template import render  # noqa: E402
+from heatgen.spec.reader import read_spec  # noqa: E402
+from heatgen.yamlio import document  # noqa: E402
 
 CASE = ROOT / "tests" / "golden" / "cases" / "ha"
 COUNTS = (1, 100, 1000)
@@ -55,7 +61,7 @@ def main() -> int:
 
 def maker(count: int) -> Callable[[], str]:
     """What renders a cluster with so many workers in each of its groups together."""
-    catalog, schema = library.catalog(), library.schema("cluster")
+    catalog, schema = block_loader.catalog(), block_loader.schema("cluster")
     # A pods' network with a part for each node.
     text = (CASE / "cluster.yaml").read_text("utf-8") + "network: {pods: 10.128.0.0/10}\n"
     text = text.replace("{name: worker, count: 2}", f"{{name: worker, count: {count}}}")
@@ -63,8 +69,8 @@ def maker(count: int) -> Callable[[], str]:
     lock = pins.read("lock", (CASE / "cluster.lock.yaml").read_bytes())
 
     def make() -> str:
-        wish = spec.read(document.parse("cluster.yaml", text.encode()), catalog, schema)
-        return hot.text(render.render(plan.build(wish, catalog, lock, "")).as_dict(), "")
+        wish = read_spec(document.parse("cluster.yaml", text.encode()), catalog, schema)
+        return to_yaml(render(build_plan(wish, catalog, lock, "")).as_dict(), "")
 
     return make
 

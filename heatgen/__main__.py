@@ -3,6 +3,6 @@
 
 import sys
 
-from heatgen.commands.main import main
+from heatgen.cli.main import main
 
 sys.exit(main())

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that documents show, and who runs them. ``tests/unit/test_shown.py`` holds it all.
+"""The commands that documents show, and what runs them.
+
+``tests/unit/repository/test_shown.py`` checks that nothing is missing.
 
 A command is a line after ``$`` in a console block, or a line of a literal block that begins with
 one of :data:`PROGRAMS`. Those of a document are run by the test that :data:`RUN_BY` names.
@@ -20,12 +22,12 @@ RUN_BY = {
     "doc/tutorial/first-cluster.rst": "tests/lab/test_readme.py",
     "doc/how-to/operate-cluster.rst": "tests/lab/test_readme.py",
     "doc/how-to/import-tosca.rst": "tests/tosca/test_document.py",
-    "doc/how-to/write-block.rst": "tests/unit/test_docs.py",
+    "doc/how-to/write-block.rst": "tests/unit/repository/test_docs.py",
 }
 NOT_RUN = {
     r"make [a-z-]+$|\.ci/run$": "they run all tests, this one too; their names are looked up",
     r"heatgen block lint$": "tox's environment 'blocks' begins with it",
-    r"(python3 -m venv|\.|pip install) ": "tox installs, and tests/unit/test_packaging.py",
+    r"(python3 -m venv|\.|pip install) ": "tox, and tests/unit/repository/test_packaging.py",
     r"openstack stack create ": "the demonstration does; test_readme.py compares the bytes",
     r"openstack stack update --existing --parameter": "tests/lab/test_scale.py",
     r"openstack stack resource mark unhealthy ": "tests/lab/test_replacement.py",

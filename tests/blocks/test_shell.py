@@ -4,7 +4,8 @@
 import subprocess
 from pathlib import Path
 
-from heatgen import library, scaffold
+from heatgen.authoring import scaffold
+from heatgen.project import block_loader
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,7 +51,7 @@ def test_scripts_pass_shellcheck() -> None:
 def test_new_blocks_pass_shellcheck(tmp_path: Path) -> None:
     """The step that a new block begins with is as good as those that are here."""
     new = tmp_path / scaffold.SCRIPT
-    new.write_text(scaffold.files(library.installed(), "runtime", "mine")[scaffold.SCRIPT])
+    new.write_text(scaffold.files(block_loader.installed(), "runtime", "mine")[scaffold.SCRIPT])
     done = shellcheck(str(new))
     assert done.returncode == 0, done.stdout
 

@@ -4,7 +4,7 @@
 import shutil
 from pathlib import Path
 
-from heatgen import project
+from heatgen.project import project
 
 CASES = Path(__file__).parent / "cases"
 NAMES = sorted(path.name for path in CASES.iterdir())

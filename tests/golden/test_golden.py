@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from heatgen import catalog, document, library, pins, plan, render, spec
+from heatgen.blocks import catalog, pins
+from heatgen.plan.build import build_plan
+from heatgen.project import block_loader
+from heatgen.render.template import render
+from heatgen.spec.reader import read_spec
+from heatgen.yamlio import document
 
 from .cases import CASES, NAMES
 from .cases import render as render_case
@@ -34,7 +39,7 @@ def test_template_is_the_golden_one(name: str, tmp_path: Path) -> None:
 def test_golden_template_is_yaml(name: str) -> None:
     """A YAML library reads the golden file as the mapping that was rendered."""
     data = yaml.safe_load((CASES / name / "generated.yaml").read_text("utf-8"))
-    assert data == template(name, dict(library.tree()))
+    assert data == template(name, dict(block_loader.tree()))
 
 
 def test_rendering_is_deterministic(tmp_path: Path) -> None:
@@ -60,12 +65,12 @@ def test_rendering_is_deterministic(tmp_path: Path) -> None:
 def template(name: str, tree: dict[str, bytes]) -> dict[str, Any]:
     """The template of a case with other blocks, as Heat gets it."""
     folder = CASES / name
-    blocks = catalog.build(tree, library.schema("block"))
+    blocks = catalog.build(tree, block_loader.schema("block"))
     text = document.parse("cluster.yaml", (folder / "cluster.yaml").read_bytes())
-    wish = spec.read(text, blocks, library.schema("cluster"))
+    wish = read_spec(text, blocks, block_loader.schema("cluster"))
     pinned = pins.read("lock", (folder / "cluster.lock.yaml").read_bytes())
     request = (folder / "cluster.admin.csr").read_text()
-    return render.render(plan.build(wish, blocks, pinned, request)).as_dict()
+    return render(build_plan(wish, blocks, pinned, request)).as_dict()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,7 +79,7 @@ def test_changed_texts_replace_nothing(name: str) -> None:
 
     Servers keep every property, and their user data is never applied to a server that is there.
     """
-    tree = dict(library.tree())
+    tree = dict(block_loader.tree())
     changed = {
         path: text + b"\n# changed\n" if path.endswith((".sh", "heatgen-agent")) else text
         for path, text in tree.items()

@@ -9,7 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from heatgen import document, library, reference
+from heatgen.authoring import cluster_reference
+from heatgen.project import block_loader
+from heatgen.yamlio import document
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "doc" / "reference"
@@ -20,7 +22,7 @@ REGENERATE = "HEATGEN_REGENERATE=1 tox run -e unit -- tests/golden"
 @pytest.fixture(scope="module")
 def whole() -> dict[str, Any]:
     """The schema for editors."""
-    return reference.whole_schema(library.catalog(), library.schema("cluster"))
+    return cluster_reference.whole_schema(block_loader.catalog(), block_loader.schema("cluster"))
 
 
 def compare(path: Path, text: str) -> None:
@@ -39,7 +41,7 @@ def test_schema_file(whole: dict[str, Any]) -> None:
 
 def test_reference_page() -> None:
     """The page has every key."""
-    page = reference.page(library.catalog(), library.schema("cluster"))
+    page = cluster_reference.page(block_loader.catalog(), block_loader.schema("cluster"))
     compare(REFERENCE / "cluster.rst", page)
     for option in ("boot_volume.size", "volume_size", "cri_dockerd", "kube_proxy", "ntp_servers"):
         assert f"\n   * - ``{option}``\n" in page

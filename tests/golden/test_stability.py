@@ -13,20 +13,22 @@ from typing import Any
 import pytest
 import yaml
 
-from heatgen import library, project, resolve, updates
+from heatgen.hot import resolve
+from heatgen.project import block_loader, project
+from heatgen.stack import update_preview
 
 RELEASED = Path(__file__).parent / "released"
 CASES = sorted(path.parent.relative_to(RELEASED) for path in RELEASED.glob("*/*/cluster.yaml"))
 Template = dict[str, Any]
 
 
-def changes(before: Template, after: Template) -> list[updates.Change]:
+def changes(before: Template, after: Template) -> list[update_preview.Change]:
     """What 'openstack stack update' would do to a stack of the first template."""
     was, will = (
-        updates.Side(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
+        update_preview.StackState(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
         for data in (before, after)
     )
-    return updates.compare(was, will, library.schema("heat"))
+    return update_preview.compare(was, will, block_loader.schema("heat"))
 
 
 def released(case: Path) -> Template:

@@ -5,7 +5,13 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from heatgen import catalog, document, library, limits, pins, plan, render, spec, yamltext
+from heatgen.blocks import catalog, pins
+from heatgen.plan.build import build_plan
+from heatgen.project import block_loader
+from heatgen.render import heat_limits
+from heatgen.render.template import render
+from heatgen.spec.reader import read_spec
+from heatgen.yamlio import document, writer
 
 from . import pairwise
 
@@ -122,17 +128,17 @@ def text(case: dict[str, str]) -> str:
     data = BASE
     for factor, value in case.items():
         data = merged(data, FACTORS[factor][value])
-    return yamltext.dump(data)
+    return writer.dump(data)
 
 
 def template(name: str) -> dict[str, Any]:
     """The template of a case, as Heat gets it; it keeps every limit."""
-    blocks = catalog.build(library.tree(), library.schema("block"))
+    blocks = catalog.build(block_loader.tree(), block_loader.schema("block"))
     parsed = document.parse("cluster.yaml", text(CASES[name]).encode())
-    wish = spec.read(parsed, blocks, library.schema("cluster"))
-    planned = plan.build(wish, blocks, pins.read("lock", LOCK.read_bytes()), "")
-    made = render.render(planned).as_dict()
-    assert not [item for item in limits.usage(planned, made) if item.exceeded]
+    spec = read_spec(parsed, blocks, block_loader.schema("cluster"))
+    planned = build_plan(spec, blocks, pins.read("lock", LOCK.read_bytes()), "")
+    made = render(planned).as_dict()
+    assert not [item for item in heat_limits.usage(planned, made) if item.exceeded]
     return made
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from heat.engine import resource, resources, stack
 
-from heatgen import resolve, updates
+from heatgen.hot import resolve
+from heatgen.stack.update_preview import REBUILD, REPLACE, RESIZE, RUN, UPDATE, StackState, compare
 
 from .test_resolve import complete
 
@@ -86,58 +87,58 @@ def set_default(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 
 EDITS: dict[str, tuple[str, Callable[[dict[str, Any]], None], str]] = {
-    "name of a server": ("control_0", set_property("control_0", "name", "x"), updates.UPDATE),
+    "name of a server": ("control_0", set_property("control_0", "name", "x"), UPDATE),
     "zone of a server": (
-        "control_0", set_property("control_0", "availability_zone", "z"), updates.REPLACE,
+        "control_0", set_property("control_0", "availability_zone", "z"), REPLACE,
     ),
-    "key of a server": ("control_0", set_property("control_0", "key_name", "k"), updates.REPLACE),
-    "flavor": ("control_0", set_default("control_flavor", "m1.huge"), updates.RESIZE),
+    "key of a server": ("control_0", set_property("control_0", "key_name", "k"), REPLACE),
+    "flavor": ("control_0", set_default("control_flavor", "m1.huge"), RESIZE),
     "flavor by replacing": (
         "control_0",
         all_of(
             set_property("control_0", "flavor_update_policy", "REPLACE"),
             set_default("control_flavor", "m1.huge"),
         ),
-        updates.REPLACE,
+        REPLACE,
     ),
-    "image": ("control_0", set_default("image", "debian-99"), updates.REBUILD),
+    "image": ("control_0", set_default("image", "debian-99"), REBUILD),
     "image by replacing": (
         "control_0",
         all_of(
             set_property("control_0", "image_update_policy", "REPLACE"),
             set_default("image", "debian-99"),
         ),
-        updates.REPLACE,
+        REPLACE,
     ),
-    "user data": ("control_0", set_property("control_0", "user_data", "x"), updates.UPDATE),
+    "user data": ("control_0", set_property("control_0", "user_data", "x"), UPDATE),
     "user data by replacing": (
         "control_0",
         all_of(
             set_property("control_0", "user_data_update_policy", "REPLACE"),
             set_property("control_0", "user_data", "x"),
         ),
-        updates.REPLACE,
+        REPLACE,
     ),
     "address of a port": (
-        "control_0_port", set_property("control_0_port", "fixed_ips", []), updates.UPDATE,
+        "control_0_port", set_property("control_0_port", "fixed_ips", []), UPDATE,
     ),
     "network of a port": (
-        "control_0_port", set_property("control_0_port", "network", "other"), updates.REPLACE,
+        "control_0_port", set_property("control_0_port", "network", "other"), REPLACE,
     ),
     "range of a subnet": (
-        "subnet", set_property("subnet", "cidr", "10.9.0.0/16"), updates.REPLACE,
+        "subnet", set_property("subnet", "cidr", "10.9.0.0/16"), REPLACE,
     ),
     "DNS of a subnet": (
-        "subnet", set_property("subnet", "dns_nameservers", ["192.0.2.1"]), updates.UPDATE,
+        "subnet", set_property("subnet", "dns_nameservers", ["192.0.2.1"]), UPDATE,
     ),
-    "way out of the router": ("router", set_default("external_network", "x"), updates.UPDATE),
+    "way out of the router": ("router", set_default("external_network", "x"), UPDATE),
     "a default spelled out": (
-        "control_0", set_property("control_0", "flavor_update_policy", "RESIZE"), updates.UPDATE,
+        "control_0", set_property("control_0", "flavor_update_policy", "RESIZE"), UPDATE,
     ),
     "inputs of a deployment": (
         "os_preflight_control_0",
         set_property("os_preflight_control_0", "input_values", {}),
-        updates.RUN,
+        RUN,
     ),
 }  # fmt: skip
 
@@ -151,12 +152,12 @@ def test_verdicts_are_heats(
     after = copy.deepcopy(before)
     target, edit, action = EDITS[name]
     edit(after)
-    assert replaced_by_heat(make_stack, before, after, target) == (action == updates.REPLACE)
+    assert replaced_by_heat(make_stack, before, after, target) == (action == REPLACE)
     was, will = (
-        updates.Side(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
+        StackState(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
         for data in (before, after)
     )
-    changes = updates.compare(was, will, json.loads(RULES.read_text("utf-8")))
+    changes = compare(was, will, json.loads(RULES.read_text("utf-8")))
     assert [change.action for change in changes if change.resource == target] == [action]
 
 

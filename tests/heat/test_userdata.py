@@ -56,7 +56,7 @@ def test_heat_passes_it_on(golden: dict[str, Any]) -> None:
 
 
 def test_room_for_heat(golden: dict[str, Any]) -> None:
-    """heatgen.limits counts at least what Heat adds (HEAT_USER_DATA)."""
+    """heatgen.render.heat_limits counts at least what Heat adds (HEAT_USER_DATA)."""
     text = golden["resources"]["agent"]["properties"]["config"]
     encoded = len(text) if text.isascii() else len(base64.encodebytes(text.encode()))
     assert len(built(golden)) - encoded < 12_000

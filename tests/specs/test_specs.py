@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from heatgen import document, library, spec
-from heatgen.catalog import Catalog
-from heatgen.problems import ProblemsFound, report
+from heatgen.blocks.catalog import Catalog
+from heatgen.project import block_loader
+from heatgen.spec import validation
+from heatgen.spec.model import Spec
+from heatgen.spec.reader import read_spec
+from heatgen.yamlio import document
+from heatgen.yamlio.problems import ProblemsFound, report
 
 HERE = Path(__file__).parent
 BAD = sorted(path.stem for path in HERE.glob("bad/*.yaml"))
@@ -24,13 +28,13 @@ REGENERATE = "HEATGEN_REGENERATE=1 tox run -e unit -- tests/specs"
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
     """The real blocks."""
-    return library.catalog()
+    return block_loader.catalog()
 
 
-def read(path: Path, catalog: Catalog) -> spec.Spec:
+def read(path: Path, catalog: Catalog) -> Spec:
     """The spec of a case, under a name that does not depend on where it lies."""
     text = document.parse("cluster.yaml", path.read_bytes())
-    return spec.read(text, catalog, library.schema("cluster"))
+    return read_spec(text, catalog, block_loader.schema("cluster"))
 
 
 def compare(path: Path, text: str) -> None:
@@ -58,10 +62,10 @@ def test_good(name: str, catalog: Catalog) -> None:
 def test_api_at_one_node_is_noticed(catalog: Catalog) -> None:
     """Several control-plane nodes of which one alone is the endpoint are allowed, and told."""
     text = (HERE / "good" / "three.yaml").read_text().replace("3}", "3, load_balancer: none}")
-    wish = spec.read(document.parse("c", text.encode()), catalog, library.schema("cluster"))
-    assert any("without the first control-plane node" in note for note in spec.notices(wish))
+    spec = read_spec(document.parse("c", text.encode()), catalog, block_loader.schema("cluster"))
+    assert any("without the first control-plane node" in note for note in validation.notices(spec))
     assert not any(
-        "first" in note for note in spec.notices(read(HERE / "good" / "three.yaml", catalog))
+        "first" in note for note in validation.notices(read(HERE / "good" / "three.yaml", catalog))
     )
 
 

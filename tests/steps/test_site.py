@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from heatgen import site
+from heatgen.plan import site
 
 from .conftest import HOT, Ran, Sandbox
 

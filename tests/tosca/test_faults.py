@@ -11,12 +11,15 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from heatgen import document, library, spec, tosca
-from heatgen.commands.main import main
-from heatgen.importing import Wishes, convert
-from heatgen.problems import Problem, ProblemsFound
+from heatgen.cli.main import main
+from heatgen.project import block_loader
+from heatgen.spec.reader import read_spec
+from heatgen.tosca.convert import ImportOptions, convert
+from heatgen.tosca.reader import read_topology
+from heatgen.yamlio import document
+from heatgen.yamlio.problems import Problem, ProblemsFound
 
-CATALOG, SCHEMA = library.catalog(), library.schema("cluster")
+CATALOG, SCHEMA = block_loader.catalog(), block_loader.schema("cluster")
 GOOD = """\
 tosca_definitions_version: tosca_simple_yaml_1_3
 topology_template:
@@ -208,9 +211,11 @@ def test_junk_anywhere(topology: Path, data: st.DataObject) -> None:
     topology.write_text(yaml.safe_dump(template))
     problems: tuple[Problem, ...] = ()
     try:
-        made = convert(tosca.read(topology, topology.read_bytes(), {}), Wishes(), CATALOG, SCHEMA)
+        made = convert(
+            read_topology(topology, topology.read_bytes(), {}), ImportOptions(), CATALOG, SCHEMA
+        )
     except ProblemsFound as found:
         problems = found.problems
     else:
-        spec.read(document.parse("cluster.yaml", made.text.encode()), CATALOG, SCHEMA)
+        read_spec(document.parse("cluster.yaml", made.text.encode()), CATALOG, SCHEMA)
     assert {problem.file for problem in problems} <= {str(topology)}

@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-from heatgen import document, library, spec, tosca
-from heatgen.importing import Imported, Wishes, convert
-from heatgen.problems import ProblemsFound
+from heatgen.project import block_loader
+from heatgen.spec.reader import read_spec
+from heatgen.tosca.convert import Imported, ImportOptions, convert
+from heatgen.tosca.reader import read_topology
+from heatgen.yamlio import document
+from heatgen.yamlio.problems import ProblemsFound
 
-CATALOG, SCHEMA = library.catalog(), library.schema("cluster")
+CATALOG, SCHEMA = block_loader.catalog(), block_loader.schema("cluster")
 EXPECTED = Path(__file__).with_name("expected")
 REGENERATE = "HEATGEN_REGENERATE=1 tox run -e tosca"
 # Each with values for those of its inputs that something carried over needs.
@@ -83,8 +86,8 @@ FAULTY = {
 
 def imported(path: Path, parameters: dict[str, str]) -> Imported:
     """What an import of a file gives."""
-    topology = tosca.read(path, path.read_bytes(), parameters)
-    return convert(topology, Wishes(), CATALOG, SCHEMA)
+    topology = read_topology(path, path.read_bytes(), parameters)
+    return convert(topology, ImportOptions(), CATALOG, SCHEMA)
 
 
 @pytest.mark.parametrize("name", COMPUTE)
@@ -96,7 +99,7 @@ def test_sample(name: str, samples: Path) -> None:
         path.write_text(made.text, "utf-8")
     assert made.text == path.read_text("utf-8"), f"Is it meant? Then: {REGENERATE}"
     read = document.parse("cluster.yaml", made.text.encode())
-    spec.read(read, CATALOG, SCHEMA)
+    read_spec(read, CATALOG, SCHEMA)
     comments = [line for line in made.text.splitlines() if line.startswith("# ")][1:]
     assert comments == [f"# {note}" for note in made.notes]
 

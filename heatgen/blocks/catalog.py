@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The building blocks, made from the texts of their files. A block is a folder; nothing registers.
+
+:mod:`heatgen.project.block_loader` reads the files. :mod:`heatgen.authoring.lint` checks a block as
+a whole, for example that its scripts fit its description.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from heatgen.blocks import unsupported
+from heatgen.blocks.unsupported import System, Systems
+from heatgen.layers import CONTROL, LAYERS, ROLES, TRUST
+from heatgen.yamlio import document, schema
+from heatgen.yamlio.document import Document
+from heatgen.yamlio.problems import Problem, ProblemsFound, did_you_mean
+
+Tree = Mapping[str, bytes]
+"""Files under ``hot/`` by their path there, such as ``blocks/os/debian/block.yaml``."""
+
+Condition = Mapping[str, tuple[str | int | bool, ...]]
+"""Sources of inputs to values: all must have one of theirs. Nothing: always."""
+
+BLOCK_FILE = "block.yaml"
+UNSUPPORTED_FILE = "unsupported.yaml"
+BUILTIN = "heatgen"
+"""The origin of blocks that are installed with heatgen."""
+STEP_LIBRARY = "lib/step.sh"
+LIBRARY_INSTALL = "lib/install.sh"
+MAX_NAME = 30
+"""Characters of a block's name: it is part of resources' names."""
+AGENT = "agent/heatgen-agent"
+AGENT_UNIT = "agent/heatgen-agent.service"
+
+
+_PART = re.compile(r'# shellcheck source=hot/(lib/\w+\.sh)\nsource "\$HEATGEN_LIB/\w+\.sh"\n')
+"""Lines of the step library that source a part of it."""
+_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{MAX_NAME - 1}}}\Z")
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A file that nodes fetch: its URL and where upstream publishes checksums ('' if nowhere)."""
+
+    url: str
+    checksums: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """A component's configuration: base file, planned values by JSON pointer, user's override."""
+
+    file: str
+    settings: Mapping[str, str | list[str]]
+    override: str
+    format: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """A certificate that nodes of some roles ask for, if its conditions hold."""
+
+    name: str
+    authority: str
+    roles: tuple[str, ...]
+    subject: str
+    usages: tuple[str, ...]
+    names: tuple[str, ...]
+    owner: str
+    when: Condition
+
+
+@dataclass(frozen=True)
+class Need:
+    """A version that a block needs: of an option of its own layer or of another's."""
+
+    layer: str
+    option: str
+    at_least: str
+    why: str
+
+
+@dataclass(frozen=True)
+class VolumeOptions:
+    """A volume of its own for each control-plane server: the options that say size and type."""
+
+    size: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of scripts: where its value comes from, and what it is."""
+
+    name: str
+    source: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One software deployment of a block; ``first_only``: on the first control-plane node alone."""
+
+    name: str
+    script: str
+    roles: tuple[str, ...]
+    first_only: bool
+    requires: tuple[str, ...]
+    provides: tuple[str, ...]
+    inputs: Mapping[str, tuple[str, ...]]
+    """Names of inputs to the roles that they are given on."""
+    outputs: Mapping[str, str]
+    timeout: int
+    """Seconds."""
+    when: Condition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """Traffic a block needs: to servers of roles, from roles or named sources (api, ssh, pods)."""
+
+    port: str
+    """'' for protocols without ports."""
+    protocol: str
+    to: tuple[str, ...]
+    origins: tuple[str, ...]
+    why: str
+    when: Condition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A building block of one layer."""
+
+    layer: str
+    name: str
+    summary: str
+    description: str
+    roles: tuple[str, ...]
+    options: Mapping[str, Mapping[str, Any]]
+    artefacts: Mapping[str, Artefact]
+    images: Mapping[str, str]
+    configs: Mapping[str, Config]
+    patches: Mapping[str, Mapping[str, Any]]
+    """Parts of other configurations by the name of their override."""
+    certificates: tuple[Certificate, ...]
+    volumes: Mapping[str, VolumeOptions]
+    needs: tuple[Need, ...]
+    inputs: Mapping[str, Input]
+    steps: tuple[Step, ...]
+    ports: tuple[Port, ...]
+    facts: Mapping[str, Any]
+    conformance: tuple[str, ...]
+    files: Mapping[str, str]
+    """Texts of the folder's files by name."""
+    origin: str
+    """:data:`BUILTIN`, or the folder of blocks that it comes from."""
+    document: Document
+    """``block.yaml`` with places, for problems."""
+
+    @property
+    def overrides(self) -> set[str]:
+        """Names under which users override configurations of this block."""
+        return {config.override for config in self.configs.values() if config.override}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """All blocks by (layer, name), the trust block, and the texts that every cluster carries."""
+
+    blocks: Mapping[tuple[str, str], Block]
+    trust: Block
+    step_library: str
+    library_install: str
+    agent: str
+    agent_unit: str
+    unsupported: Systems
+    """What is no block; a block of the same name stands before it."""
+
+    def names(self, layer: str) -> list[str]:
+        """Blocks of a layer, sorted."""
+        return sorted(name for block_layer, name in self.blocks if block_layer == layer)
+
+    def all_blocks(self) -> list[Block]:
+        """Every block, the trust block last."""
+        return [*(self.blocks[key] for key in sorted(self.blocks)), self.trust]
+
+    def unsupported_systems(self) -> list[System]:
+        """What is no block, in the order of the layers."""
+        return [
+            item for item in self.unsupported.known if (item.layer, item.name) not in self.blocks
+        ]
+
+    def missing(self, layer: str, word: str) -> tuple[str, str]:
+        """Why there is no block of a name in a layer, and what to do."""
+        system = self.unsupported.find(layer, word)
+        if system is not None:
+            hint = f"see 'heatgen block list --layer {layer}'"
+            return system.explained(self.names(layer)), hint
+        for other in LAYERS:
+            if (other, word) in self.blocks or self.unsupported.find(other, word):
+                return f"there is no block {word!r}", f"it belongs to the layer {other}"
+        return f"there is no block {word!r}", did_you_mean(word, self.names(layer))
+
+
+def build(
+    tree: Tree, block_schema: schema.Schema, others: Mapping[str, Tree] | None = None
+) -> Catalog:
+    """The catalog of a tree, and of other folders of blocks.
+
+    Args:
+        tree: files under ``hot/``.
+        block_schema: of a ``block.yaml``.
+        others: for each folder laid out like ``hot/blocks``, its files by their path there.
+
+    Raises:
+        ProblemsFound: when files are missing, a ``block.yaml`` is not as its schema says, or there
+            are two blocks of one name.
+    """
+    problems: list[Problem] = []
+    sources: dict[str, str] = {}
+    blocks: dict[tuple[str, str], Block] = {}
+    for origin, place, files in _collections(tree, others or {}):
+        for folder in _block_folders(files):
+            try:
+                block = _read_block(files, folder, place, origin, block_schema)
+            except ProblemsFound as found:
+                problems += found.problems
+                sources |= found.sources
+                continue
+            first = blocks.setdefault((block.layer, block.name), block)
+            if first is not block:
+                problems.append(_clash(first, block))
+    parts = _PART.findall(tree.get(STEP_LIBRARY, b"").decode())
+    own = (STEP_LIBRARY, *parts, LIBRARY_INSTALL, AGENT, AGENT_UNIT, f"{TRUST}/{BLOCK_FILE}")
+    for path in own:
+        if path not in tree:
+            problems.append(Problem(f"hot/{path}", None, "is missing", "reinstall heatgen"))
+    known = unsupported.NONE
+    if UNSUPPORTED_FILE in tree:
+        try:
+            known = unsupported.read(f"hot/{UNSUPPORTED_FILE}", tree[UNSUPPORTED_FILE])
+        except ProblemsFound as found:
+            problems += found.problems
+            sources |= found.sources
+    if problems:
+        raise ProblemsFound(problems, sources)
+    return Catalog(
+        trust=blocks.pop((TRUST, TRUST)),
+        blocks=blocks,
+        step_library=_step_library(tree),
+        library_install=tree[LIBRARY_INSTALL].decode(),
+        agent=tree[AGENT].decode(),
+        agent_unit=tree[AGENT_UNIT].decode(),
+        unsupported=known,
+    )
+
+
+def _step_library(tree: Tree) -> str:
+    """Return the step library, with its parts (without their heads) in place of their lines."""
+    return _PART.sub(
+        lambda line: tree[line[1]].decode().partition("\n\n")[2], tree[STEP_LIBRARY].decode()
+    )
+
+
+def valid_name(name: str) -> bool:
+    """Whether a block may be called so."""
+    return _NAME.match(name) is not None
+
+
+def _collections(tree: Tree, others: Mapping[str, Tree]) -> Iterator[tuple[str, str, Tree]]:
+    """Where blocks come from: the origin, what stands before paths in messages, and the files."""
+    yield BUILTIN, "hot", tree
+    for folder, files in others.items():
+        yield folder, folder, files
+
+
+def _read_block(
+    tree: Tree, folder: str, place: str, origin: str, block_schema: schema.Schema
+) -> Block:
+    """The block of a folder such as ``blocks/os/debian``.
+
+    Raises:
+        ProblemsFound: when ``block.yaml`` is not as its schema says, or the folder cannot be one.
+    """
+    description = document.parse(f"{place}/{folder}/{BLOCK_FILE}", tree[f"{folder}/{BLOCK_FILE}"])
+    problems = schema.check(description, block_schema)
+    own_trust = origin == BUILTIN and folder == TRUST
+    layer, name = (TRUST, TRUST) if own_trust else folder.split("/")[-2:]
+    if not own_trust and layer not in LAYERS:
+        hint = did_you_mean(layer, LAYERS)
+        problems.append(Problem(f"{place}/{folder}", None, f"{layer!r} is not a layer", hint))
+    elif not problems and description.data["layer"] != layer:
+        message = f"layer is {description.data['layer']!r}, but the folder is {layer!r}"
+        problems.append(description.problem(("layer",), message))
+    if not valid_name(name):
+        message = f"a block cannot be called {name!r}"
+        hint = f"use at most {MAX_NAME} lower-case letters, digits and hyphens"
+        problems.append(Problem(f"{place}/{folder}", None, message, hint))
+    prefix = f"{folder}/"
+    files: dict[str, str] = {}
+    for path in sorted(path for path in tree if path.startswith(prefix)):
+        try:
+            files[path.removeprefix(prefix)] = tree[path].decode()
+        except UnicodeDecodeError:
+            hint = "what nodes need in bytes is an artefact"
+            problems.append(Problem(f"{place}/{path}", None, "is not UTF-8 text", hint))
+    if problems:
+        raise ProblemsFound(problems, {description.name: description.text})
+    data = schema.filled(description.data, block_schema)
+    return _block(layer, name, data, files, origin, description)
+
+
+def _clash(first: Block, second: Block) -> Problem:
+    where = first.document.name.removesuffix(f"/{BLOCK_FILE}")
+    message = f"there are two blocks {second.layer}/{second.name}, the other is {where}"
+    return Problem(second.document.name, None, message, "rename the folder of this one")
+
+
+def _block_folders(tree: Tree) -> list[str]:
+    """Folders that hold a block."""
+    return sorted(path.removesuffix(f"/{BLOCK_FILE}") for path in tree
+                  if path.endswith(f"/{BLOCK_FILE}"))  # fmt: skip
+
+
+def _block(
+    layer: str,
+    name: str,
+    data: dict[str, Any],
+    files: dict[str, str],
+    origin: str,
+    description: Document,
+) -> Block:
+    roles = _roles(data["roles"])
+    return Block(
+        layer=layer,
+        name=name,
+        summary=data["summary"],
+        description=data["description"].strip(),
+        roles=roles,
+        options=data["options"],
+        artefacts={
+            key: Artefact(item["url"], item.get("checksums", ""))
+            for key, item in data["artefacts"].items()
+        },
+        images=data["images"],
+        configs={
+            key: Config(item["file"], item.get("set", {}), item.get("override", ""), item["format"])
+            for key, item in data["configs"].items()
+        },
+        patches=data["patches"],
+        certificates=tuple(_certificate(*item) for item in data["certificates"].items()),
+        volumes={
+            key: VolumeOptions(item["size"], item["type"]) for key, item in data["volumes"].items()
+        },
+        needs=tuple(_need(item) for item in data["needs"]),
+        inputs={
+            key: Input(key, item["from"], item["description"])
+            for key, item in data["inputs"].items()
+        },
+        steps=tuple(_step(item, roles) for item in data["steps"]),
+        ports=tuple(_port(item) for item in data["ports"]),
+        facts=data["facts"],
+        conformance=tuple(data["conformance"]),
+        files=files,
+        origin=origin,
+        document=description,
+    )
+
+
+def _need(data: dict[str, Any]) -> Need:
+    layer, _, option = data["option"].partition(".")
+    return Need(layer, option, data["at_least"], data["why"])
+
+
+def _certificate(name: str, data: dict[str, Any]) -> Certificate:
+    return Certificate(
+        name=name,
+        authority=data["authority"],
+        roles=_roles(data["roles"]),
+        subject=data["subject"],
+        usages=tuple(data["usages"]),
+        names=tuple(data.get("names", ())),
+        owner=data["owner"],
+        when=_condition(data),
+    )
+
+
+def _step(data: dict[str, Any], block_roles: tuple[str, ...]) -> Step:
+    first_only = data.get("only") == "first"
+    return Step(
+        name=data["name"],
+        script=data["script"],
+        roles=(CONTROL,) if first_only else _roles(data.get("roles", block_roles)),
+        first_only=first_only,
+        requires=tuple(data["requires"]),
+        provides=tuple(data["provides"]),
+        inputs=_step_inputs(data.get("inputs", ())),
+        outputs=data.get("outputs", {}),
+        timeout=data["timeout"],
+        when=_condition(data),
+    )
+
+
+def _step_inputs(items: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Names to roles of ``NAME`` (on all roles) and ``NAME@ROLE``."""
+    inputs: dict[str, tuple[str, ...]] = {}
+    for item in items:
+        name, _, role = item.partition("@")
+        inputs[name] = (*inputs.get(name, ()), role) if role else ROLES
+    return inputs
+
+
+def _port(data: dict[str, Any]) -> Port:
+    return Port(
+        port=str(data.get("port", "")),
+        protocol=data["protocol"],
+        to=_roles(data["to"]),
+        origins=tuple(data["from"]),
+        why=data["why"],
+        when=_condition(data),
+    )
+
+
+def _condition(data: dict[str, Any]) -> Condition:
+    return {source: tuple(values) for source, values in data.get("when", {}).items()}
+
+
+def _roles(names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    """Roles in the one order that everything uses."""
+    return tuple(role for role in ROLES if role in names)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``heatgen block list`` and ``show`` tell of blocks and of what is none."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cliff.columns import FormattableColumn
+
+from heatgen.blocks.catalog import BUILTIN, Block, Catalog, Condition
+from heatgen.blocks.unsupported import STATES, System
+
+WORKS, ADDED = "works", "added"
+"""A block that is tested with heatgen; one that others have added."""
+
+
+def rows(catalog: Catalog, layer: str) -> list[tuple[str, ...]]:
+    """Rows of a layer: its blocks, then what is none, by state."""
+    names = catalog.names(layer)
+    blocks = [catalog.blocks[layer, name] for name in names]
+    systems = [item for item in catalog.unsupported_systems() if item.layer == layer]
+    systems.sort(key=lambda item: (STATES.index(item.state), item.name))
+    return [
+        *((layer, block.name, _state(block), block.summary, block.origin) for block in blocks),
+        *(
+            (layer, item.name, item.state, f"{item.title}: {item.reason(names)}", "")
+            for item in systems
+        ),
+    ]
+
+
+def _state(block: Block) -> str:
+    return WORKS if block.origin == BUILTIN else ADDED
+
+
+class _Many(FormattableColumn[Any]):
+    """Several things: a line each for people, as they are for programs."""
+
+    def __init__(self, value: Any, lines: Iterable[str]) -> None:
+        super().__init__(value)
+        self._lines = tuple(lines)
+
+    def human_readable(self) -> str:
+        """One line each."""
+        return "\n".join(self._lines)
+
+
+def of_block(block: Block) -> dict[str, Any]:
+    """A block's properties, as they are shown."""
+    requires = sorted({item for step in block.steps for item in step.requires})
+    provides = sorted({item for step in block.steps for item in step.provides})
+    return {
+        "layer": block.layer,
+        "name": block.name,
+        "state": _state(block),
+        "origin": block.origin,
+        "summary": block.summary,
+        "description": block.description,
+        "roles": _words(block.roles),
+        "requires": _words(requires),
+        "provides": _words(provides),
+        "options": _Many(
+            {name: dict(option) for name, option in block.options.items()},
+            (
+                f"{name} = {option['default']}: {option['description']}"
+                for name, option in block.options.items()
+            ),
+        ),
+        "inputs": _Many(
+            {
+                item.name: {"from": item.source, "description": item.description}
+                for item in block.inputs.values()
+            },
+            (
+                f"{item.name} from {item.source}: {item.description}"
+                for item in block.inputs.values()
+            ),
+        ),
+        "steps": _steps(block),
+        "ports": _ports(block),
+        "artefacts": _Many(
+            {
+                name: {"url": item.url, "checksums": item.checksums}
+                for name, item in block.artefacts.items()
+            },
+            (f"{name}: {item.url}" for name, item in block.artefacts.items()),
+        ),
+        "images": _Many(
+            dict(block.images), (f"{name}: {text}" for name, text in block.images.items())
+        ),
+        "conformance": _words(block.conformance),
+    }
+
+
+def _steps(block: Block) -> _Many:
+    return _Many(
+        [
+            {
+                "name": step.name,
+                "script": step.script,
+                "roles": list(step.roles),
+                "first_only": step.first_only,
+                "requires": list(step.requires),
+                "provides": list(step.provides),
+                "outputs": dict(step.outputs),
+                "timeout": step.timeout,
+                "when": _plain(step.when),
+            }
+            for step in block.steps
+        ],
+        (
+            f"{step.name} on "
+            f"{'the first control' if step.first_only else ', '.join(step.roles)}: "
+            f"{', '.join(step.requires) or 'nothing'} -> {', '.join(step.provides) or 'nothing'}, "
+            f"{step.timeout} s{_if(step.when)}"
+            for step in block.steps
+        ),
+    )
+
+
+def _ports(block: Block) -> _Many:
+    return _Many(
+        [
+            {
+                "protocol": port.protocol,
+                "port": port.port,
+                "to": list(port.to),
+                "from": list(port.origins),
+                "why": port.why,
+                "when": _plain(port.when),
+            }
+            for port in block.ports
+        ],
+        (
+            f"{' '.join(filter(None, (port.protocol, port.port)))} to {', '.join(port.to)} "
+            f"from {', '.join(port.origins)}: {port.why}{_if(port.when)}"
+            for port in block.ports
+        ),
+    )
+
+
+def of_system(system: System, catalog: Catalog) -> dict[str, Any]:
+    """The properties of what is no block."""
+    return {
+        "layer": system.layer,
+        "name": system.name,
+        "state": system.state,
+        "summary": system.explained(catalog.names(system.layer)),
+        "also": _words(system.also),
+        "successor": system.successor,
+        "use": system.use,
+    }
+
+
+def _words(items: Iterable[str]) -> _Many:
+    words = list(items)
+    return _Many(words, [", ".join(words)])
+
+
+def _if(condition: Condition) -> str:
+    """A condition for people."""
+    tests = (f"{key} is {' or '.join(map(str, values))}" for key, values in condition.items())
+    return f", if {' and '.join(tests)}" if condition else ""
+
+
+def _plain(condition: Condition) -> Mapping[str, list[str | int | bool]]:
+    return {source: list(values) for source, values in condition.items()}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``heatgen graph``."""
+
+import argparse
+import sys
+
+from heatgen.cli.base import Command, add_cluster, print_message
+
+FORMATS = ("svg", "dot")
+
+
+class Graph(Command):
+    """Draw the house: the steps of each layer, and which waits for which."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """The command's arguments."""
+        parser = super().get_parser(prog_name)
+        add_cluster(parser)
+        parser.add_argument(
+            "-f", "--format", choices=FORMATS, default="svg", help="default: %(default)s"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Draw."""
+        # Imported here: the start of every command stays quick.
+        from heatgen.hot import deployments, resolve
+        from heatgen.project import project
+        from heatgen.stack import graph
+
+        cluster = project.load(parsed_args.cluster)
+        # The picture needs no administrator: none is made for it.
+        template = project.make_template(cluster, print_message, request="-").template
+        values = resolve.parameters(template, {"OS::stack_name": cluster.spec.name})
+        drawn = graph.build_graph(deployments.tasks(resolve.resources(template, values)))
+        sys.stdout.write(graph.svg(drawn) if parsed_args.format == "svg" else graph.dot(drawn))

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``heatgen plan``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from heatgen.cli.base import DONE, FAILED, CloudCommand, add_cluster, print_message, print_notices
+
+if TYPE_CHECKING:
+    from heatgen.cloud.connection import Cloud
+    from heatgen.plan.model import Plan as Planned
+
+_TITLES = {
+    "networks": "Networks and addresses",
+    "servers": "Servers",
+    "rules": "Security groups: who may reach whom",
+    "steps": "Steps, in order; those of a round run side by side",
+    "artefacts": "Artefacts that nodes fetch",
+    "images": "Images that nodes pull",
+    "limits": "Head-room under the default limits of Heat and Nova",
+    "largest": "How far each group of workers can grow",
+    "preflight": "What the cloud has of what is needed",
+}
+
+
+class Plan(CloudCommand):
+    """Show what a cluster will be: addresses, servers, rules, deployments, head-room."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """The command's arguments."""
+        parser = super().get_parser(prog_name)
+        add_cluster(parser)
+        parser.add_argument(
+            "-f", "--format", choices=("table", "json", "yaml"), default="table", dest="form",
+            help="form of the output (default: %(default)s)",
+        )  # fmt: skip
+        parser.add_argument(
+            "--preflight", action="store_true",
+            help="ask the cloud whether it has all that is needed; changes nothing there",
+        )  # fmt: skip
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Plan; 1 if the cloud lacks something."""
+        # Imported here: the start of every command stays quick.
+        from heatgen.plan import cloud_requirements
+        from heatgen.project import project
+        from heatgen.render.summary import summarize
+        from heatgen.render.template import render
+
+        cluster = project.load(parsed_args.cluster)
+        planned = project.make_plan(cluster)
+        found = summarize(planned, render(planned).as_dict())
+        if parsed_args.preflight:
+            found["preflight"] = _preflight(planned, self.cloud(parsed_args))
+        sys.stdout.write(_WRITERS[parsed_args.form](found))
+        print_notices(cluster.spec)
+        lacking = [
+            row
+            for row in found.get("preflight", ())
+            if row["verdict"] == cloud_requirements.MISSING
+        ]
+        for row in lacking:
+            print_message(f"error: {row['what']}: {row['needed']} needed, {row['there']}")
+            print_message(f"  hint: {row['advice']}")
+        return FAILED if lacking else DONE
+
+
+def _preflight(planned: "Planned", cloud: "Cloud") -> list[dict[str, Any]]:
+    """What the cloud says of all that is needed."""
+    from dataclasses import asdict
+
+    from heatgen.cloud import preflight
+    from heatgen.cloud.connection import asked
+    from heatgen.plan import cloud_requirements
+
+    needed = cloud_requirements.requirements(planned)
+    state = asked(preflight.ask, cloud.connection, needed)
+    return [asdict(item) for item in cloud_requirements.check(needed, state)]
+
+
+def table(found: dict[str, Any]) -> str:
+    """The sections as tables for people."""
+    lines = ["Cluster " + ", ".join(str(value) for value in found["cluster"].values())]
+    for key, title in _TITLES.items():
+        if key not in found:
+            continue
+        lines += ["", title, *(f"  {line}" for line in _section(found[key]))]
+    return "\n".join(lines) + "\n"
+
+
+def _section(part: Any) -> Iterator[str]:
+    """Lines of a section: a mapping, a list of texts, or rows with the same columns."""
+    if isinstance(part, dict):
+        yield from columns([[name, str(value)] for name, value in part.items()])
+    elif part and isinstance(part[0], dict):
+        kept = [name for name in part[0] if any(row[name] not in ("", []) for row in part)]
+        yield from columns([kept, *([_cell(row[name]) for name in kept] for row in part)])
+    else:
+        yield from part
+
+
+def columns(rows: list[list[str]]) -> Iterator[str]:
+    """Rows as lines whose cells stand below each other."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _yaml(found: dict[str, Any]) -> str:
+    from heatgen.yamlio import writer
+
+    return writer.dump(found)
+
+
+_WRITERS = {
+    "table": table,
+    "json": lambda found: json.dumps(found, indent=1) + "\n",
+    "yaml": _yaml,
+}

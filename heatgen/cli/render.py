@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``heatgen render``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from heatgen.cli.base import Command, add_cluster, print_message, print_notices
+
+
+class Render(Command):
+    """Write the Heat template of a cluster; lock and administrator's key are made if missing."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """The command's arguments."""
+        parser = super().get_parser(prog_name)
+        add_cluster(parser)
+        parser.add_argument(
+            "-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Render."""
+        # Imported here: the start of every command stays quick.
+        from heatgen.project import project
+
+        cluster = project.load(parsed_args.cluster)
+        rendered = project.make_template(cluster, print_message)
+        print_notices(cluster.spec)
+        if parsed_args.output is None:
+            sys.stdout.write(rendered.text)
+            return
+        project.write_file(parsed_args.output, rendered.text)
+        size = rendered.usage[0]
+        print_message(
+            f"{parsed_args.output}: {len(rendered.text.encode())} bytes, "
+            f"{size.used * 100 // size.limit} % of what Heat takes"
+        )

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``heatgen status``."""
+
+import argparse
+
+from heatgen.cli.base import FAILED, CloudLister, add_stack, add_timeout, print_message
+from heatgen.cli.progress_display import wait_and_show
+from heatgen.cloud import stack
+from heatgen.stack.progress import FAILED as STACK_FAILED
+from heatgen.stack.progress import IN_PROGRESS, shown
+
+
+class Status(CloudLister):
+    """Tell how far a cluster's stack is, layer by layer, and what failed in it.
+
+    Exit code 1 if the stack failed.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """The command's arguments."""
+        parser = super().get_parser(prog_name)
+        add_stack(parser)
+        parser.add_argument(
+            "--wait", action="store_true", help="watch what goes on in it until it is done"
+        )
+        add_timeout(parser, 60, "that")
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Ask, and tell."""
+        cloud = self.cloud(parsed_args)
+        of = stack.get(parsed_args.stack, cloud, with_outputs=False)
+        progress = stack.progress(of, cloud)
+        if parsed_args.wait and of.status == IN_PROGRESS:
+            wait_and_show(of, progress, parsed_args.timeout * 60, cloud, stack.begun(of, cloud))
+            of = stack.get(parsed_args.stack, cloud, with_outputs=False)
+        stack.look(of, progress, cloud)
+        print_message(f"stack {of.name}: {of.action}_{of.status}")
+        if of.status == STACK_FAILED:
+            print_message(f"{of.reason}")
+            for text in stack.failures(of, progress, cloud):
+                print_message(text)
+            print_message(f"  hint: 'heatgen logs {of.name}' collects all that the nodes said")
+            self.code = FAILED
+        rows: list[tuple[object, ...]] = []
+        for layer, done, total, busy in progress.layers():
+            failed = progress.failed(layer)
+            state = (
+                "failed" if failed
+                else "complete" if done == total
+                else "in progress" if busy or done
+                else "waiting"
+            )  # fmt: skip
+            rows.append((layer, done, total, state, shown(failed or busy)))
+        return ("Layer", "Done", "Of", "State", "What"), rows

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of a cluster: which servers, which steps on them in which order, with which inputs.
+
+Everything is decided here; :mod:`heatgen.render.template` only writes it down as HOT.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from heatgen.blocks.catalog import Block, Catalog
+from heatgen.blocks.pins import Pins
+from heatgen.blocks.references import Unresolved, option_text
+from heatgen.layers import CONTROL, ORCHESTRATION
+from heatgen.plan import inputs, schedule, security_groups
+from heatgen.plan.inputs import BlockContext, PlanContext, Value
+from heatgen.plan.model import ControlServer, Deployment, Plan, StepConfig, Volume
+from heatgen.plan.schedule import StepInstance
+from heatgen.spec import addresses
+from heatgen.spec.block_selection import group_blocks
+from heatgen.spec.model import Spec
+from heatgen.spec.validation import worker_room
+from heatgen.yamlio.problems import Problem, ProblemsFound
+
+LIBRARY_LINE = '# shellcheck source=hot/lib/step.sh\nsource "$HEATGEN_LIB/step.sh"\n'
+"""The lines by which a step's script reads the library; before them the first steps install it."""
+LIBRARY_FOLDER = "/opt/heatgen/lib"
+"""Where on a node the library lies."""
+
+
+def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
+    """Decide everything.
+
+    Args:
+        spec: what the cluster shall be.
+        catalog: the blocks.
+        pins: checksums and digests of all that the blocks fetch.
+        admin_request: the administrator's certificate request, PEM.
+
+    Raises:
+        ProblemsFound: with every input that cannot be resolved and every requirement that no step
+            meets.
+    """
+    context = PlanContext(spec, group_blocks(spec, catalog), pins)
+    steps, off = schedule.instances(context)
+    needs = schedule.requirements(steps, off)
+    values = _resolved_inputs(context, steps)
+    return Plan(
+        spec=spec,
+        control=tuple(
+            ControlServer(index, address) for index, address in enumerate(context.control_addresses)
+        ),
+        api_host=context.api_host,
+        api_external=context.api_external,
+        worker_room=worker_room(spec, catalog),
+        pool=addresses.pool(spec.cloud.nodes),
+        volumes=tuple(_volumes(context)),
+        rules=security_groups.rules(context),
+        configs=tuple(
+            _configs(steps, values, schedule.first_configs(steps, needs), catalog.library_install)
+        ),
+        deployments=tuple(
+            _deployment(instance, needs[instance.name], values[instance.name])
+            for instance in schedule.in_order(steps, needs)
+        ),
+        library=catalog.step_library.strip(),
+        agent=catalog.agent,
+        agent_unit=catalog.agent_unit,
+        admin_request=admin_request,
+        dns=_dns(context),
+        artefacts=dict(line.split(" ") for line in _artefacts(context)),
+        images=tuple(sorted(_images(context))),
+        facts={block.name: _facts(context, block) for block in context.blocks if block.facts},
+    )
+
+
+def _volumes(context: PlanContext) -> Iterator[Volume]:
+    """The volumes that blocks of the control plane want, node by node."""
+    spec, zones = context.spec, context.spec.control_plane.machine.volume_zones
+    for block in context.groups[CONTROL].values():
+        for name, volume in block.volumes.items():
+            size = inputs.volume_size(spec, block, name)
+            kind = str(spec.options_of(block)[volume.type])
+            for index in range(spec.control_plane.count if size else 0):
+                zone = zones[index % len(zones)] if zones else ""
+                yield Volume(
+                    layer=block.layer, name=name, index=index, size=size, type=kind, zone=zone
+                )
+
+
+def around_library(script: str, install: str) -> tuple[str, str]:
+    """What stands before and after the library in the script of a step that installs it first.
+
+    Args:
+        script: the step's own.
+        install: ``hot/lib/install.sh``, in which the library replaces the word LIBRARY.
+    """
+    head, body = script.split(LIBRARY_LINE)
+    before, after = install.split("\nLIBRARY\n")
+    # Its first lines are for people and shellcheck.
+    before = "\n".join(line for line in before.split("\n") if not line.startswith("#"))
+    return f"{head}{before}\n", f"\n{after}{LIBRARY_LINE}{body}"
+
+
+def _resolved_inputs(
+    context: PlanContext, steps: list[StepInstance]
+) -> dict[str, dict[str, Value]]:
+    """For each instance its inputs by name."""
+    problems: list[Problem] = []
+    values: dict[str, dict[str, Value]] = {}
+    for instance in steps:
+        block_context = BlockContext(context, instance.block, instance.group)
+        values[instance.name] = {
+            "HEATGEN_LIB": LIBRARY_FOLDER,
+            "HEATGEN_STEP": f"{instance.block.layer}/{instance.step.name}",
+            "HEATGEN_ROLE": instance.role,
+            "HEATGEN_GROUP": instance.group,
+            "HEATGEN_TIMEOUT": str(instance.step.timeout),
+        }
+        for name, roles in instance.step.inputs.items():
+            if instance.role not in roles:
+                continue
+            if name not in instance.block.inputs:
+                message = f"step {instance.step.name!r} names an input that is not declared: {name}"
+                problems.append(instance.block.document.problem(("steps",), message))
+                continue
+            try:
+                values[instance.name][name] = inputs.resolve(
+                    instance.block.inputs[name].source, block_context
+                )
+            except inputs.Unpinned as error:
+                problems.append(Problem(context.pins.name, None, str(error), "run 'heatgen lock'"))
+            except Unresolved as error:
+                path = ("inputs", name, "from")
+                problems.append(instance.block.document.problem(path, str(error)))
+    if problems:
+        raise ProblemsFound(problems, schedule.sources(steps))
+    return values
+
+
+def _configs(
+    steps: list[StepInstance],
+    values: Mapping[str, Mapping[str, Value]],
+    first: set[str],
+    install: str,
+) -> Iterator[StepConfig]:
+    """One configuration for each step of a block, shared by all its deployments."""
+    # Inputs may be given on one role only: the configuration declares them all.
+    kinds: dict[str, dict[str, str]] = {}
+    for instance in steps:
+        kinds.setdefault(instance.config, {}).update(
+            (key, "Json" if inputs.is_map(value) else "String")
+            for key, value in values[instance.name].items()
+        )
+    for instance in {instance.config: instance for instance in steps}.values():
+        text = instance.block.files.get(instance.step.script)
+        if text is None or text.count(LIBRARY_LINE) != 1:
+            file = instance.block.document.name.removesuffix("block.yaml") + instance.step.script
+            lines = " and ".join(LIBRARY_LINE.splitlines())
+            message = "is missing" if text is None else f"must hold the lines {lines} once"
+            raise ProblemsFound([Problem(file, None, message)])
+        script = around_library(text, install) if instance.config in first else (text,)
+        yield StepConfig(instance.config, script, kinds[instance.config], instance.step.outputs)
+
+
+def _deployment(
+    instance: StepInstance, needs: tuple[str, ...], values: Mapping[str, Value]
+) -> Deployment:
+    return Deployment(
+        name=instance.name,
+        layer=instance.block.layer,
+        step=instance.step.name,
+        group=instance.group,
+        index=instance.index,
+        config=instance.config,
+        requires=needs,
+        inputs=values,
+    )
+
+
+def _dns(context: PlanContext) -> str:
+    block_context = BlockContext(context, context.groups[CONTROL][ORCHESTRATION], CONTROL)
+    return str(inputs.resolve("orchestration.dns", block_context))
+
+
+def _artefacts(context: PlanContext) -> list[str]:
+    """Lines "URL SHA256" of what servers fetch, in the order of the layers."""
+    lines = [line for group in context.groups for line in inputs.group_artefacts(context, group)]
+    return list(dict.fromkeys(lines))
+
+
+def _images(context: PlanContext) -> set[str]:
+    """References of images, with digests; one that no step needs may be without."""
+    found = set()
+    for block in context.blocks:
+        block_context = BlockContext(context, block, context.users(block)[0])
+        for name in block.images:
+            with contextlib.suppress(inputs.Unpinned):
+                found.add(str(inputs.resolve(f"image.{name}", block_context)))
+    return found
+
+
+def _facts(context: PlanContext, block: Block) -> dict[str, Any]:
+    """A block's facts with their values.
+
+    Raises:
+        ProblemsFound: a fact names what is not there.
+    """
+    try:
+        return _fact_values(context, block)
+    except Unresolved as error:
+        problem = block.document.problem(("facts",), str(error))
+        raise ProblemsFound([problem], {block.document.name: block.document.text}) from None
+
+
+def _fact_values(context: PlanContext, block: Block) -> dict[str, Any]:
+    block_context = BlockContext(context, block, context.users(block)[0])
+    options = context.spec.options_of(block)
+    facts: dict[str, Any] = {}
+    for name, fact in block.facts.items():
+        if isinstance(fact, str):
+            facts[name] = option_text(fact, options)
+        elif isinstance(fact, dict) and "from" in fact:
+            facts[name] = inputs.resolve(fact["from"], block_context)
+        elif isinstance(fact, dict):
+            facts[name] = [
+                option_text(fact["value"], {"address": address})
+                for address in context.control_addresses
+            ]
+        else:
+            facts[name] = fact
+    return facts

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan needs of a cloud, compared with what the cloud says: before anything is created.
+
+Pure: :mod:`heatgen.cloud.preflight` asks the cloud.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from heatgen.layers import ROLES
+from heatgen.plan.model import Plan
+from heatgen.spec.addresses import NEUTRON_PORTS
+from heatgen.spec.machine import NO_GROUP, Machine
+from heatgen.spec.model import NO_BALANCER, OCTAVIA, VIP
+
+FINE, MISSING, UNKNOWN = "fine", "missing", "not told"
+"""Verdicts: it is there, it is not, the cloud did not say."""
+
+DEFAULT_RULES = 2
+"""Rules that Neutron gives every security group by itself: out by IPv4, out by IPv6."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudRequirements:
+    """What must be there, by its names, and how much of what is counted."""
+
+    name: str
+    images: tuple[str, ...]
+    flavors: Mapping[str, int]
+    """To the number of servers."""
+    disks: Mapping[str, tuple[str, ...]]
+    """Flavors to images that start from the flavor's own disk."""
+    key_pair: str
+    external_network: str
+    network: str
+    subnet: str
+    router: str
+    nodes: str
+    """The range that the subnet must have, if it is there already."""
+    addresses: tuple[str, ...]
+    """That must be free there."""
+    zones: tuple[str, ...]
+    volume_zones: tuple[str, ...]
+    volume_types: tuple[str, ...]
+    load_balancer: bool
+    amounts: Mapping[str, int]
+    """Of what has quotas, servers' processors and memory apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudState:
+    """What the cloud says; None for what is not there, and nothing for what it does not tell."""
+
+    images: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    """``status``, ``min_disk`` (GB), ``min_ram`` (MB)."""
+    flavors: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    """``vcpus``, ``ram`` (MB), ``disk`` (GB)."""
+    names: Mapping[tuple[str, str], Mapping[str, Any] | None] = field(default_factory=dict)
+    """Other things by kind and name: ``key pair``, ``network``, ``subnet``, and so on."""
+    quotas: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Used and allowed; -1 for no limit."""
+    taken: tuple[str, ...] = ()
+    """Addresses of the subnet that ports have."""
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """What the cloud did not answer, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """One thing that is needed, and whether it is there."""
+
+    what: str
+    needed: str
+    there: str
+    verdict: str
+    advice: str = ""
+
+
+def requirements(plan: Plan) -> CloudRequirements:
+    """What a plan needs."""
+    spec, cloud = plan.spec, plan.spec.cloud
+    machines = [(spec.control_plane.count, spec.control_plane.machine)]
+    machines += [(group.count, group.machine) for group in spec.workers]
+    flavors: dict[str, int] = {}
+    disks: dict[str, set[str]] = {}
+    for count, machine in machines:
+        flavors[machine.flavor] = flavors.get(machine.flavor, 0) + count
+        if machine.boot_volume is None:
+            disks.setdefault(machine.flavor, set()).add(machine.image or cloud.image)
+    own_address = [plan.api_host] if spec.control_plane.load_balancer != NO_BALANCER else []
+    types = {machine.boot_volume.type for _, machine in machines if machine.boot_volume}
+    return CloudRequirements(
+        name=spec.name,
+        images=tuple(sorted({machine.image or cloud.image for _, machine in machines})),
+        flavors=flavors,
+        disks={flavor: tuple(sorted(images)) for flavor, images in disks.items()},
+        key_pair=spec.access.ssh_key,
+        external_network=cloud.external_network,
+        network=cloud.network,
+        subnet=cloud.subnet,
+        router=cloud.router,
+        nodes=str(cloud.nodes),
+        addresses=(*own_address, *plan.control_addresses) if cloud.subnet else (),
+        zones=tuple(sorted({zone for _, machine in machines for zone in machine.zones})),
+        volume_zones=tuple(sorted({volume.zone for volume in plan.volumes} - {""})),
+        volume_types=tuple(sorted((types | {volume.type for volume in plan.volumes}) - {""})),
+        load_balancer=spec.control_plane.load_balancer == OCTAVIA,
+        amounts={name: amount for name, amount in _amounts(plan, machines).items() if amount},
+    )
+
+
+def _amounts(plan: Plan, machines: list[tuple[int, Machine]]) -> dict[str, int]:
+    """How much of each quota the cluster takes."""
+    spec = plan.spec
+    servers = sum(count for count, _ in machines)
+    new = 0 if spec.cloud.subnet else 1
+    router = 0 if spec.cloud.subnet or spec.cloud.router else 1
+    groups = sum(machine.server_group != NO_GROUP for _, machine in machines[1:])
+    own_group = spec.control_plane.machine.server_group != NO_GROUP and spec.control_plane.count > 1
+    boots = [(count, machine.boot_volume) for count, machine in machines if machine.boot_volume]
+    return {
+        "servers": servers,
+        "server groups": groups + own_group,
+        "networks": new,
+        "subnets": new,
+        "routers": router,
+        # The router's and those of the DHCP agents are the project's, too.
+        "ports": servers + (spec.control_plane.load_balancer == VIP) + new * (1 + NEUTRON_PORTS),
+        "security groups": len(ROLES),
+        "security group rules": len(plan.rules) + DEFAULT_RULES * len(ROLES),
+        "floating IPs": int(spec.access.floating_ip),
+        # A new router has one, too.
+        "addresses of the external network": int(spec.access.floating_ip) + router,
+        "volumes": len(plan.volumes) + sum(count for count, _ in boots),
+        "gigabytes of volumes": sum(volume.size for volume in plan.volumes)
+        + sum(count * volume.size for count, volume in boots),
+    }
+
+
+def check(needed: CloudRequirements, state: CloudState) -> list[CheckResult]:
+    """Everything that is needed, each with its verdict."""
+    found = [
+        *_images(needed, state),
+        *_flavors(needed, state),
+        *_named(needed, state),
+        *_subnet(needed, state),
+        *_quotas(needed, state),
+        _stack(needed, state),
+    ]
+    found += [
+        CheckResult(what=what, needed="", there=why, verdict=UNKNOWN)
+        for what, why in state.unknown.items()
+    ]
+    return found
+
+
+def failed(found: list[CheckResult]) -> bool:
+    """Whether a creation would fail."""
+    return any(item.verdict == MISSING for item in found)
+
+
+def _images(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
+    for name in needed.images:
+        if name not in state.images:
+            continue
+        image = state.images[name]
+        if image is None:
+            yield CheckResult(
+                what="image",
+                needed=name,
+                there="none",
+                verdict=MISSING,
+                advice="see 'openstack image list'",
+            )
+        elif image["status"] != "active":
+            yield CheckResult(
+                what="image",
+                needed=name,
+                there=image["status"],
+                verdict=MISSING,
+                advice="it cannot be booted from",
+            )
+        else:
+            yield CheckResult(what="image", needed=name, there="active", verdict=FINE)
+
+
+def _flavors(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
+    """Flavors are there, and large enough for the images."""
+    for name in needed.flavors:
+        if name not in state.flavors:
+            continue
+        flavor = state.flavors[name]
+        if flavor is None:
+            yield CheckResult(
+                what="flavor",
+                needed=name,
+                there="none",
+                verdict=MISSING,
+                advice="see 'openstack flavor list'",
+            )
+            continue
+        size = f"{flavor['vcpus']} processors, {flavor['ram']} MB, {flavor['disk']} GB"
+        yield CheckResult(what="flavor", needed=name, there=size, verdict=FINE)
+        for image in needed.disks.get(name, ()):
+            limits = state.images.get(image) or {}
+            # A disk of 0 is as large as the image.
+            small = 0 < flavor["disk"] < limits.get("min_disk", 0)
+            if small or flavor["ram"] < limits.get("min_ram", 0):
+                wanted = f"{limits['min_ram']} MB, {limits['min_disk']} GB"
+                advice = "choose a larger flavor, or a boot_volume"
+                yield CheckResult(
+                    what=f"flavor for image {image}",
+                    needed=wanted,
+                    there=size,
+                    verdict=MISSING,
+                    advice=advice,
+                )
+
+
+def _named(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
+    """Everything else that is called by its name."""
+    wanted = [
+        ("key pair", needed.key_pair, "openstack keypair list"),
+        ("external network", needed.external_network, "openstack network list --external"),
+        ("network", needed.network, "openstack network list"),
+        ("router", needed.router, "openstack router list"),
+        *(("zone", name, "openstack availability zone list --compute") for name in needed.zones),
+        *(
+            ("volume zone", name, "openstack availability zone list --volume")
+            for name in needed.volume_zones
+        ),
+        *(("volume type", name, "openstack volume type list") for name in needed.volume_types),
+    ]
+    for kind, name, command in wanted:
+        if name and (kind, name) in state.names:
+            there = state.names[kind, name] is not None
+            verdict = FINE if there else MISSING
+            yield CheckResult(
+                what=kind,
+                needed=name,
+                there="there" if there else "none",
+                verdict=verdict,
+                advice="" if there else f"see '{command}'",
+            )
+    for service, needs in (("load balancers", needed.load_balancer),
+                           ("block storage", "volumes" in needed.amounts)):  # fmt: skip
+        if needs and ("service", service) in state.names:
+            there = state.names["service", service] is not None
+            advice = "" if there else "this cloud has no such service: choose another way"
+            yield CheckResult(what="service", needed=service, there="there" if there else "none",
+                          verdict=FINE if there else MISSING, advice=advice)  # fmt: skip
+
+
+def _subnet(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
+    """A subnet that is there has the range that cloud.nodes says, and room for what is planned."""
+    if not needed.subnet or ("subnet", needed.subnet) not in state.names:
+        return
+    subnet = state.names["subnet", needed.subnet]
+    if subnet is None:
+        yield CheckResult(
+            what="subnet",
+            needed=needed.subnet,
+            there="none",
+            verdict=MISSING,
+            advice="see 'openstack subnet list'",
+        )
+        return
+    fits = subnet["cidr"] == needed.nodes
+    advice = "" if fits else "write the subnet's range as cloud.nodes"
+    yield CheckResult(
+        what="subnet's range",
+        needed=needed.nodes,
+        there=subnet["cidr"],
+        verdict=FINE if fits else MISSING,
+        advice=advice,
+    )
+    taken = [address for address in needed.addresses if address in state.taken]
+    yield CheckResult(
+        what="free addresses",
+        needed=f"{needed.addresses[0]} to {needed.addresses[-1]}",
+        there=f"taken: {', '.join(taken)}" if taken else "free",
+        verdict=MISSING if taken else FINE,
+        advice="choose another cloud.first_address" if taken else "",
+    )
+
+
+def _quotas(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
+    """What is counted."""
+    amounts = dict(needed.amounts)
+    known = {name: flavor for name, flavor in state.flavors.items() if flavor}
+    amounts["processors"] = sum(
+        count * known[name]["vcpus"] for name, count in needed.flavors.items() if name in known
+    )
+    amounts["MB of memory"] = sum(
+        count * known[name]["ram"] for name, count in needed.flavors.items() if name in known
+    )
+    for what, amount in amounts.items():
+        if what not in state.quotas or not amount:
+            continue
+        used, limit = state.quotas[what]
+        free = "no limit" if limit < 0 else f"{limit - used} of {limit}"
+        short = 0 <= limit < used + amount
+        advice = "delete something, or ask the operator for a larger quota" if short else ""
+        yield CheckResult(
+            what=what,
+            needed=str(amount),
+            there=free,
+            verdict=MISSING if short else FINE,
+            advice=advice,
+        )
+
+
+def _stack(needed: CloudRequirements, state: CloudState) -> CheckResult:
+    """The name of the cluster is usually that of the stack."""
+    taken = state.names.get(("stack", needed.name)) is not None
+    advice = "give the new stack another name, or update this one" if taken else ""
+    return CheckResult(
+        what="stack's name",
+        needed=needed.name,
+        there="there is one" if taken else "free",
+        verdict=FINE,
+        advice=advice,
+    )

@@ -1,0 +1,438 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the inputs of scripts come from: the words that ``from:`` in a ``block.yaml`` may say.
+
+Most are known while planning and become plain values. What only Heat knows later (outputs of other
+steps, names and addresses of servers) becomes a reference, which :mod:`heatgen.render.deployments`
+writes as a function of HOT.
+
+==============================  ==================================================================
+``options.X``                   the block's own option
+``LAYER.X``                     another layer's option, such as ``network.pods``
+``orchestration.dns``           address of the cluster's DNS
+``orchestration.service_address``  address of the service ``kubernetes``
+``cluster.name``                ``name`` in ``cluster.yaml``
+``control_plane.addresses``     planned addresses, comma separated; ``control_plane.count``
+``control_plane.load_balancer``  ``vip``, ``octavia`` or ``none``
+``group.name``                  the group: ``control``, or a group of workers
+``group.labels``, ``.taints``   "k=v,k=v" and "k=v:Effect,...": of its Kubernetes nodes
+``nodes.cidr``                  network of the nodes
+``api.host``, ``.port``, ``.url``  where the cluster's own components reach the API
+``api.external``                address by which users reach it
+``artefact.X``                  "URL SHA256"
+``artefacts``                   lines "URL SHA256": all that the group's servers need
+``image.X``                     reference with digest
+``config.X``                    text of a configuration
+``file:NAME``                   text of a file of the block
+``override.X``                  the user's override as JSON
+``volume.X``                    id of the server's own volume; ``volumes.X`` whether there is one
+``artifacts.mirror``, ``.registry``  URLs, empty for upstream
+``access.admin_request``        the administrator's certificate request (PEM)
+``access.admin_days``           life of the administrator's certificate
+``rotation.certificates``       a number; when it is raised, all certificates are made anew
+``rotation.authorities``        generations of the authorities that are trusted; the first signs
+``site.proxy``                  lines "NAME=VALUE": http_proxy and so on; empty for none
+``site.ca_certificates``        certificates (PEM) of authorities that nodes trust
+``site.ntp_servers``            names, comma separated
+``certificates``                policy lines (:mod:`heatgen.plan.certificates`)
+``expected.nodes``              names of all servers, comma separated
+``servers.names``               map GROUP to map "0", "1", ... to names; ``servers.addresses``
+``step.LAYER.STEP.OUTPUT@all``  map GROUP to map "0", "1", ... to the outputs of a step
+``step.LAYER.STEP.OUTPUT@control``  map "0", "1", ... to the outputs on the control plane
+``step.LAYER.STEP.OUTPUT``      output of a step that runs on the first control-plane node alone
+==============================  ==================================================================
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from heatgen.blocks.catalog import Block, Condition, Step
+from heatgen.blocks.pins import Pins
+from heatgen.blocks.references import Unresolved, artefact_url, artefact_urls, image_references
+from heatgen.layers import CONTROL, LAYERS, role_of
+from heatgen.plan import certificates, config_files, site
+from heatgen.spec import addresses
+from heatgen.spec.block_selection import used_blocks
+from heatgen.spec.model import NO_BALANCER, Spec
+from heatgen.spec.workers import WorkerGroup
+
+API_PORT = 6443
+EVERY = "all"
+CONTROL_TAINTS = ("node-role.kubernetes.io/control-plane=:NoSchedule",)
+
+
+class Unpinned(Unresolved):
+    """A reference whose bytes the lock does not know."""
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """Output of a step's deployments: of all, of the control plane's, or ('') of its only one."""
+
+    layer: str
+    step: str
+    output: str
+    scope: str
+
+
+@dataclass(frozen=True)
+class ServerNames:
+    """Map of group to map of index to a server's name."""
+
+
+@dataclass(frozen=True)
+class ServerAddresses:
+    """Map of group to map of index to a server's fixed address."""
+
+
+@dataclass(frozen=True)
+class NodeNames:
+    """Names of all servers, comma separated."""
+
+
+@dataclass(frozen=True)
+class ApiExternal:
+    """Address by which users reach the API: a floating IP that Neutron chooses."""
+
+
+@dataclass(frozen=True)
+class VolumeId:
+    """Id of the volume that a block wants on the control-plane server that asks."""
+
+    layer: str
+    name: str
+
+
+@dataclass(frozen=True)
+class StackParameter:
+    """A parameter of the stack, by its name."""
+
+    name: str
+
+
+ADMIN_REQUEST = StackParameter("admin_request")
+CERTIFICATES_GENERATION = StackParameter("certificates_generation")
+AUTHORITY_GENERATIONS = StackParameter("authority_generations")
+Reference = (
+    StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | VolumeId | StackParameter
+)
+Value = Any
+"""A plain value (text, number, list, mapping) or a :data:`Reference`."""
+
+
+@dataclass(frozen=True)
+class PlanContext:
+    """Everything that inputs of any block are resolved from."""
+
+    spec: Spec
+    groups: Mapping[str, Mapping[str, Block]]
+    """By group, the control plane first: blocks by layer, bottom up, the trust block last."""
+    pins: Pins
+
+    @property
+    def blocks(self) -> list[Block]:
+        """Every block that a group uses, in the order of the layers."""
+        return used_blocks(self.groups)
+
+    @cached_property
+    def control_addresses(self) -> tuple[IPv4Address, ...]:
+        """Return the planned addresses of the control-plane nodes."""
+        return addresses.control_addresses(
+            self.spec.cloud.first_address, self.spec.control_plane.count
+        )
+
+    @cached_property
+    def api_host(self) -> str:
+        """Return the planned address by which the cluster's own components reach the API."""
+        if self.spec.control_plane.load_balancer == NO_BALANCER:
+            return str(self.control_addresses[0])
+        return str(self.spec.cloud.first_address)
+
+    @property
+    def api_external(self) -> "ApiExternal | str":
+        """Return the address by which users reach the API."""
+        return ApiExternal() if self.spec.access.floating_ip else self.api_host
+
+    def users(self, block: Block) -> list[str]:
+        """The groups that use a block."""
+        return [
+            group for group, blocks in self.groups.items() if blocks[block.layer].name == block.name
+        ]
+
+
+@dataclass(frozen=True)
+class BlockContext:
+    """The block whose inputs are resolved, and the group of servers that they are for."""
+
+    cluster: PlanContext
+    block: Block
+    group: str
+
+    @property
+    def role(self) -> str:
+        """The role of the group's servers."""
+        return role_of(self.group)
+
+    @property
+    def workers(self) -> WorkerGroup | None:
+        """The group, if it is one of workers."""
+        return next((item for item in self.cluster.spec.workers if item.name == self.group), None)
+
+
+def resolve(source: str, context: BlockContext) -> Value:
+    """The value of a reference.
+
+    Raises:
+        Unresolved: it leads nowhere.
+        Unpinned: the lock lacks what it names.
+    """
+    if source in _SINGLES:
+        return _SINGLES[source](context)
+    if source.startswith("file:"):
+        return _file(source.removeprefix("file:"), context)
+    family, _, name = source.partition(".")
+    if family in _FAMILIES and name:
+        return _FAMILIES[family](name, context)
+    if family in LAYERS and name:
+        return _layer_option(family, name, context)
+    raise Unresolved(f"{source!r} is not a source of inputs")
+
+
+def holds(condition: Condition, context: BlockContext) -> bool:
+    """Whether each source of a condition has one of the values, compared as text.
+
+    Raises:
+        Unresolved: a source leads nowhere, or Heat alone knows it.
+    """
+    for source, values in condition.items():
+        found = resolve(source, context)
+        if isinstance(found, Reference):
+            raise Unresolved(f"{source!r} is known to Heat only: a condition cannot ask it")
+        if as_text(found) not in {as_text(value) for value in values}:
+            return False
+    return True
+
+
+def is_map(value: Value) -> bool:
+    """Whether the value arrives as a map: an input of type Json."""
+    if isinstance(value, StepOutput):
+        return value.scope != ""
+    return isinstance(value, ServerNames | ServerAddresses)
+
+
+def as_text(value: Value) -> str:
+    """A plain value as scripts get it: lists comma separated, mappings as JSON."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ",".join(as_text(item) for item in value)
+    if isinstance(value, dict):
+        return json.dumps(value, sort_keys=True)
+    return "" if value is None else str(value)
+
+
+def group_artefacts(cluster: PlanContext, group: str) -> list[str]:
+    """Lines "URL SHA256" of all artefacts that steps on a group use, in the order of the layers."""
+    lines: dict[str, None] = {}
+    for block in cluster.groups[group].values():
+        context = BlockContext(cluster, block, group)
+        for step in block.steps:
+            if context.role not in step.roles or not holds(step.when, context):
+                continue
+            for name, roles in step.inputs.items():
+                source = block.inputs[name].source if name in block.inputs else ""
+                if context.role in roles and source.startswith("artefact."):
+                    lines[resolve(source, context)] = None
+    return list(lines)
+
+
+def _own_option(name: str, context: BlockContext) -> Value:
+    return _option(context.cluster.spec.options_of(context.block), name, context.block.layer)
+
+
+def _layer_option(layer: str, name: str, context: BlockContext) -> Value:
+    block = context.cluster.groups[context.group][layer]
+    return _option(context.cluster.spec.options_of(block), name, layer)
+
+
+def _option(options: Mapping[str, Any], name: str, layer: str) -> Value:
+    if name not in options:
+        raise Unresolved(f"the block of layer {layer} has no option {name!r}")
+    return options[name]
+
+
+def _services(context: BlockContext) -> IPv4Network:
+    return IPv4Network(_layer_option("orchestration", "services", context))
+
+
+def _artefact(name: str, context: BlockContext) -> str:
+    spec, pins = context.cluster.spec, context.cluster.pins
+    urls = artefact_urls(context.block, spec.options_of(context.block))
+    if name not in urls:
+        raise Unresolved(f"the block has no artefact {name!r}")
+    url = urls[name]
+    if url not in pins.artefacts:
+        raise Unpinned(f"there is no checksum of {url}")
+    return f"{artefact_url(url, spec.artifacts.mirror)} {pins.artefacts[url]}"
+
+
+def _image(name: str, context: BlockContext) -> str:
+    references = image_references(context.block, context.cluster.spec.options_of(context.block))
+    if name not in references:
+        raise Unresolved(f"the block has no image {name!r}")
+    reference = references[name]
+    if reference not in context.cluster.pins.images:
+        raise Unpinned(f"there is no digest of {reference}")
+    return f"{reference}@{context.cluster.pins.images[reference]}"
+
+
+def _file(name: str, context: BlockContext) -> str:
+    if name not in context.block.files:
+        raise Unresolved(f"the block has no file {name!r}")
+    return context.block.files[name]
+
+
+def _config(name: str, context: BlockContext) -> str:
+    config = context.block.configs.get(name)
+    if config is None:
+        raise Unresolved(f"the block has no configuration {name!r}")
+    data = config_files.base(config.file, _file(config.file, context))
+    try:
+        for pointer, source in config.settings.items():
+            data = config_files.with_value(data, pointer, _setting(source, context))
+    except Unpinned:
+        raise
+    except ValueError as error:
+        raise Unresolved(f"configuration {name!r}: {error}") from None
+    for other in context.cluster.groups[context.group].values():
+        data = config_files.merged(data, other.patches.get(config.override, {}))
+    patch = context.cluster.spec.overrides.get(config.override, {})
+    return config_files.text(config_files.merged(data, patch), config.format)
+
+
+def _setting(source: str | list[str], context: BlockContext) -> Value:
+    if isinstance(source, list):
+        return [_setting(item, context) for item in source]
+    value = resolve(source, context)
+    if isinstance(value, Reference):
+        raise Unresolved(f"{source!r} is known to Heat only: a configuration cannot hold it")
+    return value
+
+
+def _override(name: str, context: BlockContext) -> str:
+    return json.dumps(context.cluster.spec.overrides.get(name, {}), sort_keys=True)
+
+
+def _step_output(name: str, context: BlockContext) -> StepOutput:
+    path, _, scope = name.partition("@")
+    parts = path.split(".")
+    if len(parts) != 3 or scope not in ("", CONTROL, EVERY):
+        raise Unresolved(f"'step.{name}' must be step.LAYER.STEP.OUTPUT, with @all or @control")
+    layer, step_name, output = parts
+    for step in _find_steps(layer, step_name, context):
+        if output not in step.outputs:
+            raise Unresolved(f"step {layer}/{step_name} has no output {output!r}")
+        if scope == CONTROL and CONTROL not in step.roles:
+            raise Unresolved(f"step {layer}/{step_name} does not run on the control plane")
+        if not scope and not step.first_only:
+            raise Unresolved(f"step {layer}/{step_name} runs on several servers: add @all")
+    return StepOutput(layer, step_name, output, scope)
+
+
+def _find_steps(layer: str, name: str, context: BlockContext) -> list[Step]:
+    """The steps of a name: one for each block of the layer that has it."""
+    blocks = [block for block in context.cluster.blocks if block.layer == layer]
+    steps = [step for block in blocks for step in block.steps if step.name == name]
+    if not steps:
+        raise Unresolved(f"there is no step {layer}/{name}")
+    return steps
+
+
+def volume_size(spec: Spec, block: Block, name: str) -> int:
+    """GiB of a volume that a block wants; 0 for none.
+
+    Raises:
+        Unresolved: the block has no such volume, or the volume no such option.
+    """
+    if name not in block.volumes:
+        raise Unresolved(f"the block has no volume {name!r}")
+    return int(_option(spec.options_of(block), block.volumes[name].size, block.layer))
+
+
+def _volume_id(name: str, context: BlockContext) -> Value:
+    there = volume_size(context.cluster.spec, context.block, name) > 0
+    return VolumeId(context.block.layer, name) if there else ""
+
+
+def _volume_wanted(name: str, context: BlockContext) -> bool:
+    return volume_size(context.cluster.spec, context.block, name) > 0
+
+
+def _labels(context: BlockContext) -> str:
+    labels = context.workers.labels if context.workers else {}
+    return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
+def _taints(context: BlockContext) -> str:
+    return ",".join(context.workers.taints if context.workers else CONTROL_TAINTS)
+
+
+def _policy(context: BlockContext) -> str:
+    cluster = context.cluster
+    reached_by = [str(addresses.service_address(_services(context))), cluster.api_host]
+    wanted = [
+        certificate
+        for block in cluster.blocks
+        for certificate in block.certificates
+        if holds(certificate.when, BlockContext(cluster, block, cluster.users(block)[0]))
+    ]
+    return certificates.policy(wanted, reached_by, site.DOMAIN)
+
+
+_SINGLES: dict[str, Callable[[BlockContext], Value]] = {
+    "access.admin_days": lambda context: context.cluster.spec.access.admin_days,
+    "access.admin_request": lambda _: ADMIN_REQUEST,
+    "api.external": lambda context: context.cluster.api_external,
+    "api.host": lambda context: context.cluster.api_host,
+    "api.port": lambda _: API_PORT,
+    "api.url": lambda context: f"https://{context.cluster.api_host}:{API_PORT}",
+    "artefacts": lambda context: "\n".join(group_artefacts(context.cluster, context.group)),
+    "artifacts.mirror": lambda context: context.cluster.spec.artifacts.mirror,
+    "artifacts.registry": lambda context: context.cluster.spec.artifacts.registry,
+    "certificates": _policy,
+    "cluster.name": lambda context: context.cluster.spec.name,
+    "control_plane.addresses": lambda context: [
+        str(item) for item in context.cluster.control_addresses
+    ],
+    "control_plane.count": lambda context: context.cluster.spec.control_plane.count,
+    "control_plane.load_balancer": lambda context: context.cluster.spec.control_plane.load_balancer,
+    "expected.nodes": lambda _: NodeNames(),
+    "group.labels": _labels,
+    "group.name": lambda context: context.group,
+    "group.taints": _taints,
+    "nodes.cidr": lambda context: str(context.cluster.spec.cloud.nodes),
+    "orchestration.dns": lambda context: str(addresses.dns_address(_services(context))),
+    "orchestration.service_address": lambda context: str(
+        addresses.service_address(_services(context))
+    ),
+    "rotation.authorities": lambda _: AUTHORITY_GENERATIONS,
+    "rotation.certificates": lambda _: CERTIFICATES_GENERATION,
+    "site.ca_certificates": lambda context: context.cluster.spec.site.ca_certificates.rstrip(),
+    "site.ntp_servers": lambda context: context.cluster.spec.site.ntp_servers,
+    "site.proxy": lambda context: site.proxy(context.cluster.spec),
+    "servers.addresses": lambda _: ServerAddresses(),
+    "servers.names": lambda _: ServerNames(),
+}
+_FAMILIES: dict[str, Callable[[str, BlockContext], Value]] = {
+    "artefact": _artefact,
+    "config": _config,
+    "image": _image,
+    "options": _own_option,
+    "override": _override,
+    "step": _step_output,
+    "volume": _volume_id,
+    "volumes": _volume_wanted,
+}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a stack tells about itself: where the API is, who may enter, which nodes, what to expect."""
+
+from heatgen.hot import names
+from heatgen.hot.template import Expression, Output, get_attr, list_join
+from heatgen.layers import CONTROL, LAYERS, RUNTIME, TRUST, role_of
+from heatgen.plan import rotation
+from heatgen.plan.inputs import API_PORT, ApiExternal
+from heatgen.plan.model import Plan
+
+
+def outputs(plan: Plan) -> dict[str, Output]:
+    """The outputs of the stack by name."""
+    sign = names.step_deployment(TRUST, "sign", CONTROL, 0)
+    return {
+        "api_endpoint": Output("URL of the Kubernetes API", _endpoint(plan)),
+        "ca_certificate": Output(
+            "Certificates of the cluster's authority (PEM), the signing one first",
+            get_attr(sign, "ca_kubernetes"),
+        ),
+        "admin_certificate": Output(
+            "Certificate of the administrator (PEM); its key is where the request was made",
+            get_attr(sign, "admin_certificate"),
+        ),
+        **{
+            name: Output(f"What the cluster agreed on as {name}", get_attr(sign, name))
+            for name in rotation.OUTPUTS
+        },
+        "nodes": Output("Every node: name to address, role, group and runtime", _nodes(plan)),
+        "conformance": Output("What the suite shall find", _conformance(plan)),
+    }
+
+
+def control_names(plan: Plan) -> list[Expression]:
+    """Names of the control-plane nodes, in order."""
+    return [get_attr(names.control(server.index), "name") for server in plan.control]
+
+
+def _endpoint(plan: Plan) -> Expression:
+    """URL by which users reach the API."""
+    host: Expression = plan.api_external
+    if isinstance(host, ApiExternal):
+        host = get_attr("api_floating_ip", "floating_ip_address")
+    return list_join("", ["https://", host, f":{API_PORT}"])
+
+
+def _nodes(plan: Plan) -> Expression:
+    """Map of node name to what it is."""
+    spec = plan.spec
+    control = _node_map(
+        CONTROL,
+        spec.layers[RUNTIME].use,
+        control_names(plan),
+        plan.control_addresses,
+    )
+    workers = [
+        _node_map(
+            group.name,
+            group.runtime.use,
+            get_attr(names.workers(group.name), "name"),
+            get_attr(names.workers(group.name), "first_address"),
+        )
+        for group in spec.workers
+    ]
+    return {"map_merge": [control, *workers]}
+
+
+def _node_map(
+    group: str, runtime: str, node_names: Expression, node_addresses: Expression
+) -> Expression:
+    node = {"address": "<address>", "role": role_of(group), "group": group, "runtime": runtime}
+    repeat = {
+        "template": {"<name>": node},
+        "for_each": {"<name>": node_names, "<address>": node_addresses},
+        "permutations": False,
+    }
+    return {"map_merge": {"repeat": repeat}}
+
+
+def _conformance(plan: Plan) -> Expression:
+    """What the suite compares the cluster with (``--expect``)."""
+    spec = plan.spec
+    options = {layer: spec.layers[layer].options for layer in LAYERS}
+    blocks = {layer: spec.layers[layer].use for layer in LAYERS}
+    networks = {
+        "nodes": str(spec.cloud.nodes),
+        "pods": options["network"].get("pods"),
+        "services": options["orchestration"].get("services"),
+        "dns": plan.dns,
+    }
+    uses = [*spec.layers.values(), *(group.runtime for group in spec.workers)]
+    versions = {use.use: use.options["version"] for use in uses if "version" in use.options}
+    servers = [f"https://{address}:{API_PORT}" for address in plan.control_addresses]
+    taints = {group.name: list(group.taints) for group in spec.workers if group.taints}
+    return {
+        "version": 1,
+        "cluster": spec.name,
+        "nodes": _nodes(plan),
+        "api": {
+            "endpoint": _endpoint(plan),
+            "servers": servers,
+            "load_balancer": spec.control_plane.load_balancer,
+        },
+        "versions": versions,
+        "networks": {name: value for name, value in networks.items() if value},
+        "blocks": blocks,
+        **({"taints": taints} if taints else {}),
+        **plan.facts,
+    }

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers of a plan in HOT: control plane, workers, their ports and volumes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from heatgen.hot import names
+from heatgen.hot.template import Expression, Resource, get_param, get_resource, list_join
+from heatgen.layers import CONTROL, WORKER
+from heatgen.plan import site
+from heatgen.plan.model import ControlServer, Plan, Volume
+from heatgen.render import api_endpoint, network
+from heatgen.render.user_data import boothook
+from heatgen.spec.machine import NO_GROUP, BootVolume, Machine
+from heatgen.spec.model import Spec
+from heatgen.spec.workers import WorkerGroup
+
+POLLING = {"os-collect-config": {"polling_interval": 2}}
+"""Server metadata: seconds between an agent's looks for new deployments."""
+AGENT = "agent"
+"""The resource with the user data of all servers; the only one that waits for no other."""
+
+
+def resources(plan: Plan) -> Iterator[tuple[str, Resource]]:
+    """Yield the servers with their server groups, ports and volumes."""
+    yield from _server_groups(plan.spec)
+    for server in plan.control:
+        yield from _control_server(plan, server)
+    for group in plan.spec.workers:
+        yield names.workers(group.name), _workers(plan, group)
+    for volume in plan.volumes:
+        yield from _volume(plan, volume)
+
+
+def agent(plan: Plan) -> Resource:
+    """User data as a resource of its own, so that the text is there once for all servers."""
+    authorities = site.certificates(plan.spec.site.ca_certificates)
+    text = boothook(plan.agent, plan.agent_unit, authorities)
+    return Resource("OS::Heat::SoftwareConfig", {"group": "ungrouped", "config": text})
+
+
+def _server_groups(spec: Spec) -> Iterator[tuple[str, Resource]]:
+    """What keeps servers on hosts apart (or together) as far as there are hosts."""
+    machines = {group.name: group.machine for group in spec.workers}
+    if spec.control_plane.count > 1:
+        machines = {CONTROL: spec.control_plane.machine, **machines}
+    for group, machine in machines.items():
+        if machine.server_group != NO_GROUP:
+            properties = {"policies": [machine.server_group]}
+            yield names.server_group(group), Resource("OS::Nova::ServerGroup", properties)
+
+
+def _server(plan: Plan, group: str, machine: Machine, index: int | str) -> dict[str, Any]:
+    """What servers of all groups have in common."""
+    name = list_join("-", [get_param("OS::stack_name"), group, str(index)])
+    image = get_param(names.group_parameter(group, "image") if machine.image else "image")
+    flavor = get_param(names.group_parameter(group, "flavor"))
+    properties: dict[str, Any] = {"name": name}
+    if machine.boot_volume:
+        properties |= {
+            "flavor": flavor,
+            "block_device_mapping_v2": [_boot(machine.boot_volume, image)],
+        }
+    else:
+        properties |= {"image": image, "flavor": flavor}
+    if plan.spec.access.ssh_key:
+        properties["key_name"] = get_param("key_name")
+    if plan.spec.cloud.metadata:
+        properties["metadata"] = dict(plan.spec.cloud.metadata)
+    if plan.spec.cloud.tags:
+        properties["tags"] = list(plan.spec.cloud.tags)
+    return properties | {
+        "user_data": get_resource(AGENT),
+        "user_data_format": "SOFTWARE_CONFIG",
+        # A new agent text must never replace a server.
+        "user_data_update_policy": "IGNORE",
+        "software_config_transport": "POLL_SERVER_HEAT",
+    }
+
+
+def _boot(volume: BootVolume, image: Expression) -> dict[str, Any]:
+    """The volume that a server boots from, made by Nova and gone with the server."""
+    return {
+        "boot_index": 0,
+        "image": image,
+        "volume_size": volume.size,
+        **({"volume_type": volume.type} if volume.type else {}),
+        "delete_on_termination": True,
+    }
+
+
+def _place(spec: Spec, group: str, machine: Machine, index: int) -> dict[str, Any]:
+    """Where a server stands: its zone and the hosts that its server group leaves."""
+    properties: dict[str, Any] = {}
+    if machine.zones:
+        properties["availability_zone"] = machine.zones[index % len(machine.zones)]
+    if names.server_group(group) in dict(_server_groups(spec)):
+        properties["scheduler_hints"] = {"group": get_resource(names.server_group(group))}
+    return properties
+
+
+def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Resource]]:
+    cloud, machine = plan.spec.cloud, plan.spec.control_plane.machine
+    port = names.control_port(server.index)
+    properties = {
+        "security_groups": [get_resource(names.security_group(CONTROL))],
+        **api_endpoint.port_properties(plan),
+    }
+    yield port, network.port(cloud, str(server.address), properties)
+    own: dict[str, Any] = {
+        "networks": [{"port": get_resource(port)}],
+        **_place(plan.spec, CONTROL, machine, server.index),
+    }
+    yield (
+        names.control(server.index),
+        Resource(
+            "OS::Nova::Server",
+            _server(plan, CONTROL, machine, server.index) | own,
+            # The metadata service and the way out go through the router.
+            depends_on=network.way_out(cloud),
+            metadata=POLLING,
+        ),
+    )
+
+
+def _volume(plan: Plan, volume: Volume) -> Iterator[tuple[str, Resource]]:
+    """A volume of a control-plane node's own, and its attachment; it outlives the server."""
+    name = names.volume(volume.layer, volume.name, volume.index)
+    server = names.control(volume.index)
+    parts = [get_param("OS::stack_name"), CONTROL, str(volume.index), volume.layer, volume.name]
+    properties: dict[str, Any] = {"name": list_join("-", parts), "size": volume.size}
+    if volume.type:
+        properties["volume_type"] = volume.type
+    if volume.zone:
+        properties["availability_zone"] = volume.zone
+    if plan.spec.cloud.metadata:
+        properties["metadata"] = dict(plan.spec.cloud.metadata)
+    yield name, Resource("OS::Cinder::Volume", properties)
+    attachment = {"instance_uuid": get_resource(server), "volume_id": get_resource(name)}
+    yield (
+        names.volume_attachment(volume.layer, volume.name, volume.index),
+        Resource("OS::Cinder::VolumeAttachment", attachment),
+    )
+
+
+def _workers(plan: Plan, group: WorkerGroup) -> Resource:
+    cloud = plan.spec.cloud
+    nic = {"network": network.network(cloud)}
+    if cloud.subnet:
+        # A network that is there may have other subnets, too.
+        nic["subnet"] = network.subnet(cloud)
+    member = Resource(
+        "OS::Nova::Server",
+        _server(plan, group.name, group.machine, "%index%")
+        | {
+            "networks": [nic],
+            "security_groups": [get_resource(names.security_group(WORKER))],
+            **_place(plan.spec, group.name, group.machine, 0),
+        },
+        metadata=POLLING,
+    )
+    return Resource(
+        "OS::Heat::ResourceGroup",
+        {
+            "count": get_param(names.group_parameter(group.name, "count")),
+            "resource_def": member.as_dict(),
+        },
+        depends_on=network.way_out(cloud),
+    )

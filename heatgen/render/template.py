@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan as a Heat template. Nothing is decided here; see :mod:`heatgen.plan.build`.
+
+Names of resources, see :mod:`heatgen.hot.names`, are permanent.
+"""
+
+from dataclasses import replace
+
+from heatgen import VERSION
+from heatgen.hot import names, resolve
+from heatgen.hot.template import Parameter, Resource, Template
+from heatgen.layers import CONTROL, LAYERS, WORKER
+from heatgen.plan.inputs import ADMIN_REQUEST, AUTHORITY_GENERATIONS, CERTIFICATES_GENERATION
+from heatgen.plan.model import Plan
+from heatgen.render import api_endpoint, deployments, network, outputs, security_groups, servers
+from heatgen.render.deployments import STEP_LIBRARY
+from heatgen.render.servers import AGENT
+from heatgen.spec.machine import Machine
+from heatgen.spec.workers import WorkerGroup
+
+MAX_WORKERS = 1000
+
+
+def render(plan: Plan) -> Template:
+    """The template of a plan."""
+    spec = plan.spec
+    resources = dict(network.resources(spec.cloud, plan.pool))
+    resources |= dict(security_groups.resources(plan))
+    resources[AGENT] = servers.agent(plan)
+    resources[STEP_LIBRARY] = deployments.library(plan)
+    resources |= dict(servers.resources(plan))
+    resources |= api_endpoint.resources(plan)
+    resources |= dict(deployments.resources(plan))
+    layers = ", ".join(f"{layer} {spec.layers[layer].use}" for layer in LAYERS)
+    return Template(
+        description=f"Kubernetes cluster {spec.name}: {layers}. Made by heatgen {VERSION}.",
+        parameters=_parameters(plan),
+        resources={name: _behind_agent(name, item) for name, item in resources.items()},
+        outputs=outputs.outputs(plan),
+    )
+
+
+def _behind_agent(name: str, resource: Resource) -> Resource:
+    """The resource; one that waits for no other waits for the agent's text, made in no time.
+
+    Heat starts those that wait for none one by one, a second apart (``Stack.converge_stack``), and
+    all at once those that waited for one: the last of twenty would begin after twenty seconds.
+    """
+    waits = resource.depends_on or any(resolve.references(dict(resource.properties)))
+    return resource if waits or name == AGENT else replace(resource, depends_on=(AGENT,))
+
+
+def _parameters(plan: Plan) -> dict[str, Parameter]:
+    spec = plan.spec
+    parameters = {
+        "image": _named("Image of the nodes", spec.cloud.image, "glance.image"),
+        **_group_parameters(CONTROL, "control-plane nodes", spec.control_plane.machine),
+    }
+    for group in spec.workers:
+        parameters |= _group_parameters(group.name, _members(group), group.machine)
+    parameters |= network.parameters(spec.cloud)
+    for group in spec.workers:
+        parameters[names.group_parameter(group.name, "count")] = Parameter(
+            "number",
+            f"How many {_members(group)}",
+            group.count,
+            ({"range": {"min": 0, "max": MAX_WORKERS}},),
+        )
+    parameters |= _trust_parameters(plan.admin_request)
+    if spec.access.ssh_key:
+        parameters["key_name"] = _named("Key pair for SSH", spec.access.ssh_key, "nova.keypair")
+    return parameters
+
+
+def _members(group: WorkerGroup) -> str:
+    """What people call the servers of a group."""
+    return "workers" if group.name == WORKER else f"workers of group {group.name}"
+
+
+def _named(description: str, default: str, constraint: str) -> Parameter:
+    """A parameter that names something of the cloud."""
+    return Parameter("string", description, default, ({"custom_constraint": constraint},))
+
+
+def _group_parameters(group: str, what: str, machine: Machine) -> dict[str, Parameter]:
+    """What the servers of a group are made of; an image only if it is not that of all."""
+    parameters = {
+        names.group_parameter(group, "flavor"): _named(
+            f"Flavor of {what}", machine.flavor, "nova.flavor"
+        )
+    }
+    if machine.image:
+        parameters[names.group_parameter(group, "image")] = _named(
+            f"Image of {what}", machine.image, "glance.image"
+        )
+    return parameters
+
+
+def _trust_parameters(admin_request: str) -> dict[str, Parameter]:
+    """What 'heatgen kubeconfig --renew' and 'heatgen rotate' change."""
+    return {
+        ADMIN_REQUEST.name: Parameter(
+            "string",
+            "Certificate request of the administrator (PEM); the key never comes here",
+            admin_request,
+        ),
+        CERTIFICATES_GENERATION.name: Parameter(
+            "number",
+            "When it is raised, every certificate is made anew: heatgen rotate certificates",
+            1,
+            ({"range": {"min": 1}},),
+        ),
+        AUTHORITY_GENERATIONS.name: Parameter(
+            "string",
+            "Authorities that are trusted, the first signs: heatgen rotate authorities",
+            "1",
+            ({"allowed_pattern": "[1-9][0-9]*(,[1-9][0-9]*)?"},),
+        ),
+    }

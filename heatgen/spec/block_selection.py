@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The blocks that a cluster uses, by group and layer."""
+
+from collections.abc import Mapping
+
+from heatgen.blocks.catalog import Block, Catalog
+from heatgen.layers import CONTROL, LAYERS, RUNTIME
+from heatgen.spec.model import Spec
+
+
+def group_blocks(spec: Spec, catalog: Catalog) -> dict[str, dict[str, Block]]:
+    """For each group, the control plane first, its blocks by layer, the trust block last."""
+    main = {layer: catalog.blocks[layer, spec.layers[layer].use] for layer in LAYERS}
+    main[catalog.trust.layer] = catalog.trust
+    workers = {
+        group.name: main | {RUNTIME: catalog.blocks[RUNTIME, group.runtime.use]}
+        for group in spec.workers
+    }
+    return {CONTROL: main, **workers}
+
+
+def used_blocks(by_group: Mapping[str, Mapping[str, Block]]) -> list[Block]:
+    """Every block that a group uses, once, in the order of the layers."""
+    layers = next(iter(by_group.values()))
+    found = (blocks[layer] for layer in layers for blocks in by_group.values())
+    return list({(block.layer, block.name): block for block in found}.values())

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reader of ``cluster.yaml``: defaults filled in, everything checked that needs no cloud."""
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from heatgen.blocks.catalog import Block, Catalog
+from heatgen.layers import LAYERS, RUNTIME
+from heatgen.spec import addresses, machine, validation, workers
+from heatgen.spec.model import NO_BALANCER, VIP, Access, Artifacts, Cloud, ControlPlane, Site, Spec
+from heatgen.spec.workers import LayerChoice
+from heatgen.yamlio import schema
+from heatgen.yamlio.document import Document, dotted
+from heatgen.yamlio.problems import Problem, ProblemsFound
+
+
+def read_spec(document: Document, catalog: Catalog, cluster_schema: schema.Schema) -> Spec:
+    """The spec of a ``cluster.yaml``.
+
+    Args:
+        document: the file.
+        catalog: the blocks it may name; their options are keys of its layers.
+        cluster_schema: the schema of all that does not depend on blocks.
+
+    Raises:
+        ProblemsFound: with everything that is wrong, at once.
+    """
+    whole = full_schema(document.data, catalog, cluster_schema)
+    problems = schema.check(document, whole) + _unknown_blocks(document, catalog)
+    if not problems:
+        spec = _spec(schema.filled(document.data, whole), catalog)
+        problems = list(validation.check(document, spec, catalog))
+    if problems:
+        raise ProblemsFound(problems, {document.name: document.text})
+    return spec
+
+
+def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> dict[str, Any]:
+    """The schema of ``cluster.yaml`` with the options and overrides of the blocks that it uses."""
+    properties = dict(cluster_schema["properties"])
+    blocks: list[Block | None] = [catalog.trust]
+    for layer in LAYERS:
+        use = properties[layer]["properties"]["use"]
+        block = catalog.blocks.get((layer, _used(data, layer, use["default"])))
+        blocks.append(block)
+        properties[layer] = {
+            "type": "object",
+            "properties": {
+                "use": {"type": "string", "minLength": 1, **use},
+                **(block.options if block else {}),
+            },
+            # The options of an unknown block are unknown, too: one problem is enough.
+            "additionalProperties": block is None,
+            "elsewhere": _options_elsewhere(layer, catalog),
+        }
+    properties["cloud"] = _cloud_schema(data, properties["cloud"])
+    main = _used(data, RUNTIME, properties[RUNTIME]["properties"]["use"]["default"])
+    blocks += [catalog.blocks.get((RUNTIME, use)) for use in workers.runtimes(data).values() if use]
+    overrides = dict(properties["overrides"])
+    if None not in blocks:
+        part = {"type": "object"}
+        names = sorted({name for block in blocks if block for name in block.overrides})
+        overrides |= {
+            "properties": dict.fromkeys(names, part),
+            "additionalProperties": False,
+            "elsewhere": _overrides_elsewhere(catalog),
+        }
+    properties["overrides"] = overrides
+    properties["workers"] = workers.full_schema(data, properties["workers"], main, catalog)
+    return {**cluster_schema, "properties": properties}
+
+
+def _options_elsewhere(layer: str, catalog: Catalog) -> dict[str, str]:
+    """Options of a layer's blocks, with the block that has each."""
+    return {
+        option: f"it is an option of {name}: 'use: {name}' has it"
+        for name in catalog.names(layer)
+        for option in catalog.blocks[layer, name].options
+    }
+
+
+def _overrides_elsewhere(catalog: Catalog) -> dict[str, str]:
+    """Overrides of all blocks, with the block that has each."""
+    return {
+        override: f"it is of the block {block.layer}/{block.name}, which this cluster does not use"
+        for block in catalog.all_blocks()
+        for override in block.overrides
+    }
+
+
+def _cloud_schema(data: Any, cloud: schema.Schema) -> dict[str, Any]:
+    """The schema of ``cloud``: a router of ours leads to an external network."""
+    written = data.get("cloud") if isinstance(data, dict) else None
+    own = isinstance(written, dict) and (written.get("subnet") or written.get("router"))
+    required = [] if own else ["external_network"]
+    return {**cloud, "required": [*required, *cloud["required"]]}
+
+
+def _used(data: Any, layer: str, default: str) -> str:
+    """The block that a file names for a layer, however broken the rest of the file is."""
+    part = data.get(layer) if isinstance(data, dict) else None
+    use = part.get("use") if isinstance(part, dict) else None
+    return use if isinstance(use, str) else default
+
+
+def _unknown_blocks(document: Document, catalog: Catalog) -> list[Problem]:
+    problems = []
+    for layer in LAYERS:
+        use = _used(document.data, layer, "")
+        if use and (layer, use) not in catalog.blocks:
+            reason, hint = catalog.missing(layer, use)
+            problems.append(document.problem((layer, "use"), f"{layer}.use: {reason}", hint))
+    for path, use in workers.runtimes(document.data).items():
+        if use and (RUNTIME, use) not in catalog.blocks:
+            reason, hint = catalog.missing(RUNTIME, use)
+            problems.append(document.problem(path, f"{dotted(path)}: {reason}", hint))
+    return problems
+
+
+def _spec(data: dict[str, Any], catalog: Catalog) -> Spec:
+    """The spec of checked data."""
+    cloud, access, artifacts = data["cloud"], data["access"], data["artifacts"]
+    layers = {layer: _layer(data[layer]) for layer in LAYERS}
+    return Spec(
+        name=data["name"],
+        cloud=_cloud(cloud),
+        control_plane=_control_plane(data["control_plane"], cloud),
+        workers=workers.read(data["workers"], cloud, layers[RUNTIME], catalog),
+        layers=layers,
+        access=Access(
+            api=tuple(access["api"]),
+            ssh=tuple(access["ssh"]),
+            ssh_key=access.get("ssh_key") or "",
+            floating_ip=access["floating_ip"],
+            admin_days=access["admin_days"],
+        ),
+        artifacts=Artifacts(
+            mirror=_url(artifacts.get("mirror")), registry=_url(artifacts.get("registry"))
+        ),
+        site=_site(data["site"]),
+        overrides=data.get("overrides", {}),
+    )
+
+
+def _cloud(data: dict[str, Any]) -> Cloud:
+    nodes = IPv4Network(data["nodes"])
+    first = data.get("first_address")
+    return Cloud(
+        external_network=data.get("external_network") or "",
+        image=data["image"],
+        nodes=nodes,
+        # A network too small for the usual first address is told by its size.
+        first_address=IPv4Address(first) if first else nodes.network_address + addresses.FIRST,
+        dns=tuple(data["dns"]),
+        network=data.get("network") or "",
+        subnet=data.get("subnet") or "",
+        router=data.get("router") or "",
+        metadata=dict(sorted(data["metadata"].items())),
+        tags=tuple(data["tags"]),
+    )
+
+
+def _control_plane(data: dict[str, Any], cloud: dict[str, Any]) -> ControlPlane:
+    usual = VIP if data["count"] > 1 else NO_BALANCER
+    zones, volume_zones = data["availability_zones"], data["volume_availability_zones"]
+    return ControlPlane(
+        count=data["count"],
+        machine=machine.read(data, cloud, tuple(zones), tuple(volume_zones)),
+        load_balancer=data.get("load_balancer") or usual,
+    )
+
+
+def _site(data: dict[str, Any]) -> Site:
+    authorities = (data.get("ca_certificates") or "").strip()
+    return Site(
+        http_proxy=(data.get("http_proxy") or "").rstrip("/"),
+        https_proxy=(data.get("https_proxy") or "").rstrip("/"),
+        no_proxy=tuple(data["no_proxy"]),
+        ca_certificates=f"{authorities}\n" if authorities else "",
+        ntp_servers=tuple(data["ntp_servers"]),
+    )
+
+
+def _layer(data: dict[str, Any]) -> LayerChoice:
+    return LayerChoice(data["use"], {key: value for key, value in data.items() if key != "use"})
+
+
+def _url(text: str | None) -> str:
+    """A URL without a last slash; a bare host means https."""
+    if not text:
+        return ""
+    return (text if "://" in text else f"https://{text}").rstrip("/")

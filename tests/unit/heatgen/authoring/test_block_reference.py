@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``doc/reference/blocks.rst`` says what the blocks say."""
+
+import os
+from pathlib import Path
+
+from heatgen.authoring import block_reference
+from heatgen.project import block_loader
+
+PAGE = Path(__file__).resolve().parents[4] / "doc" / "reference" / "blocks.rst"
+REGENERATE = "HEATGEN_REGENERATE=1 tox run -e unit -- tests/unit/heatgen/authoring"
+CATALOG = block_loader.catalog()
+
+
+def test_page_is_up_to_date() -> None:
+    """The page that is committed is the one that is made."""
+    text = block_reference.page(CATALOG)
+    if os.environ.get("HEATGEN_REGENERATE"):
+        PAGE.write_text(text, "utf-8")
+    assert PAGE.read_text("utf-8") == text, f"It is made by: {REGENERATE}"
+
+
+def test_all_is_there() -> None:
+    """Every option, step, port and artefact of every block has its row."""
+    text = block_reference.page(CATALOG)
+    for block in CATALOG.all_blocks():
+        cells = [f"``{block.layer}.{option}``" for option in block.options]
+        cells += [f"``{step.name}``" for step in block.steps]
+        cells += [f"{port.port} {port.protocol}".strip() for port in block.ports]
+        cells += [f"``{name}``" for name in (*block.artefacts, *block.images)]
+        _, _, section = text.partition(f"\n{block.layer}/{block.name}\n=")
+        for cell in cells:
+            assert f"   * - {cell}\n" in (section or text), f"{block.layer}/{block.name}: {cell}"
+
+
+def test_text_stays_text() -> None:
+    """What a description holds is not taken for markup."""
+    assert block_reference._text("a_b *c* `d` |e|\n f") == r"a\_b \*c\* \`d\` \|e\| f"

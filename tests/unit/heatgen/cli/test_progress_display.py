@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The display of a stack's progress."""
+
+import io
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from heatgen.cli import progress_display
+from heatgen.cli.main import main
+from heatgen.cloud import stack
+from tests.unit.heatgen.support.fake_heat import STACK, Heat, created
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_interrupted(
+    heat: Heat, cluster: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C says that the cloud goes on and how to come back; exit code 130."""
+    heat.there = False
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stack, "follow", interrupt)
+    assert main(["create", str(cluster), "--stack", STACK]) == 130
+    said = capsys.readouterr().err
+    assert "the cloud goes on" in said
+    assert "heatgen status demo --wait" in said
+    assert "heatgen delete demo" in said
+
+
+def test_board(heat: Heat, cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the layers are drawn in place, failures stay above them."""
+    created(heat, well=False)
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert main(["create", str(cluster), "--stack", STACK]) == 1
+    text = terminal.getvalue()
+    assert "\x1b[4F\x1b[J" in text  # seconds and three layers
+    last = text.rpartition("\x1b[J")[2].splitlines()
+    assert last[1].split() == ["cloud", "1/4"]
+    assert last[3].split()[:2] == ["kvstore", "0/1"]
+    assert text.count("kvstore/start on demo-control-0 FAILED: disk full") == 1
+
+
+def test_lines_are_shown_off_a_terminal() -> None:
+    """Pytest's stderr is no terminal: lines, not a board."""
+    assert isinstance(progress_display.watch(SimpleNamespace()), progress_display.Lines)  # type: ignore[arg-type]

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The collection of logs from nodes."""
+
+from pathlib import Path
+
+from heatgen.cloud import logs, stack
+
+
+def test_journals(tmp_path: Path) -> None:
+    """Each layer's services are asked for by the command given; what fails is told by node."""
+    servers = [stack.Server("a", "1", "192.0.2.1"), stack.Server("b", "2", "192.0.2.2")]
+    script = tmp_path / "ssh"
+    script.write_text('#!/bin/sh\n[ "$1" = x@192.0.2.1 ] || { echo no route >&2; exit 255; }\n'
+                      'shift; echo "$@"\n')  # fmt: skip
+    script.chmod(0o755)
+    entries = logs.from_nodes(servers, [str(script), "x@%h"], tmp_path)
+    assert {(entry.node, bool(entry.file)) for entry in entries} == {("a", True), ("b", False)}
+    assert "-u etcd" in (tmp_path / "a" / "kvstore.journal").read_text()
+    assert {entry.problem for entry in entries if entry.node == "b"} == {"journal: no route"}

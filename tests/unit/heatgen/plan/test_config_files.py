@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configuration files: pointers, merge patches, formats."""
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+
+from heatgen.plan import config_files
+
+
+@pytest.mark.parametrize(
+    ("data", "pointer", "result"),
+    [
+        ({}, "/a", {"a": 1}),
+        ({"a": 0, "b": 2}, "/a", {"a": 1, "b": 2}),
+        ({}, "/a/b", {"a": {"b": 1}}),
+        ({"a": [{"x": 0}, {"y": 0}]}, "/a/1/y", {"a": [{"x": 0}, {"y": 1}]}),
+        ({}, "/io.x~1y/~0z", {"io.x/y": {"~z": 1}}),
+    ],
+)
+def test_pointer(data: Any, pointer: str, result: Any) -> None:
+    """RFC 6901, with mappings made on the way."""
+    assert config_files.with_value(data, pointer, 1) == result
+
+
+@pytest.mark.parametrize(
+    ("data", "pointer"), [({"a": [1]}, "/a/1"), ({"a": [1]}, "/a/x"), ({"a": "text"}, "/a/b")]
+)
+def test_pointer_that_leads_nowhere(data: Any, pointer: str) -> None:
+    """A list is not made longer, a scalar not replaced, by accident."""
+    with pytest.raises(ValueError, match="there is no"):
+        config_files.with_value(data, pointer, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "patch", "result"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ],
+)
+def test_merge_patch(data: Any, patch: Any, result: Any) -> None:
+    """The examples of RFC 7396, appendix A."""
+    assert config_files.merged(data, patch) == result
+
+
+def test_formats() -> None:
+    """What is written is read back by the format's own reader."""
+    data = {"a": {"b c": [1, 2]}, "d": True}
+    assert json.loads(config_files.text(data, "json")) == data
+    assert tomllib.loads(config_files.text(data, "toml")) == data
+    assert config_files.base("x.toml", "a = 1") == {"a": 1}
+    assert config_files.base("x.yaml", "a: 1") == {"a": 1}
+    with pytest.raises(ValueError, match="not a mapping"):
+        config_files.base("x.yaml", "- a")

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a cluster: written as a whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from heatgen.project import project
+
+
+def test_write_that_is_cut_off(tmp_path: Path) -> None:
+    """A file that could not be written whole is the old one, and nothing lies beside it."""
+    path = tmp_path / "file"
+    project.write_file(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        project.write_file(path, "new" * 100000 + "\ud800")
+    assert path.read_text() == "old"
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+def test_write_through(tmp_path: Path) -> None:
+    """A link stays one, and what is no file is written into."""
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    project.write_file(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "text"
+    receiver, sender = os.pipe()
+    project.write_file(Path(f"/dev/fd/{sender}"), "piped")
+    assert os.read(receiver, 99) == b"piped"
+    os.close(receiver)
+    os.close(sender)

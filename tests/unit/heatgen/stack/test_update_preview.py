@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an update does to each resource, and through one resource to others."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from heatgen.hot import resolve
+from heatgen.project import block_loader
+from heatgen.stack import update_preview
+from heatgen.stack.update_preview import StackState
+
+RULES = block_loader.schema("heat")
+
+
+def deployment(config: str, server: str, **inputs: Any) -> dict[str, Any]:
+    """A deployment on one server."""
+    return {
+        "type": "OS::Heat::SoftwareDeployment",
+        "properties": {
+            "config": {"get_resource": config},
+            "server": {"get_resource": server},
+            "input_values": inputs,
+        },
+    }
+
+
+TEMPLATE: dict[str, Any] = {
+    "parameters": {
+        "count": {"type": "number", "default": 2},
+        "flavor": {"type": "string", "default": "small"},
+    },
+    "resources": {
+        "port": {"type": "OS::Neutron::Port", "properties": {"network": "net"}},
+        "agent": {"type": "OS::Heat::SoftwareConfig", "properties": {"config": "agent"}},
+        "control_0": {
+            "type": "OS::Nova::Server",
+            "properties": {
+                "name": {"list_join": ["-", [{"get_param": "OS::stack_name"}, "control", "0"]]},
+                "flavor": {"get_param": "flavor"},
+                "networks": [{"port": {"get_resource": "port"}}],
+                "user_data": {"get_resource": "agent"},
+                "user_data_update_policy": "IGNORE",
+            },
+        },
+        "workers": {
+            "type": "OS::Heat::ResourceGroup",
+            "properties": {
+                "count": {"get_param": "count"},
+                "resource_def": {
+                    "type": "OS::Nova::Server",
+                    "properties": {
+                        "name": {
+                            "list_join": ["-", [{"get_param": "OS::stack_name"}, "%index%"]]
+                        },
+                        "flavor": {"get_param": "flavor"},
+                    },
+                },
+            },
+        },
+        "texts": {
+            "type": "OS::Heat::Value", "properties": {"value": {"unit": "ExecStart=etcd"}},
+        },
+        "start_config": {"type": "OS::Heat::SoftwareConfig", "properties": {"config": "start"}},
+        "join_config": {"type": "OS::Heat::SoftwareConfig", "properties": {"config": "join"}},
+        "start": deployment(
+            "start_config", "control_0", UNIT={"get_attr": ["texts", "value", "unit"]}
+        ),
+        "sign": deployment(
+            "join_config", "control_0", NAMES={"get_attr": ["workers", "attributes", "name"]}
+        ),
+        "join": {
+            "type": "OS::Heat::SoftwareDeploymentGroup",
+            "properties": {
+                "config": {"get_resource": "join_config"},
+                "servers": {"get_attr": ["workers", "refs_map"]},
+                "input_values": {"TOKEN": {"get_attr": ["start", "token"]}},
+            },
+        },
+    },
+}  # fmt: skip
+
+
+def edited(*path: str, to: Any) -> dict[str, Any]:
+    """The template with another value under a path."""
+    data = copy.deepcopy(TEMPLATE)
+    *way, last = path
+    place = data
+    for key in way:
+        place = place[key]
+    place[last] = to
+    return data
+
+
+def changes(after: dict[str, Any], **given: Any) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Action, resource and nodes of each change of the template to another one."""
+    return [(item.action, item.resource, item.nodes) for item in full(after, **given)]
+
+
+def full(after: dict[str, Any], **given: Any) -> list[update_preview.Change]:
+    """The changes of the template to another one, with other parameters."""
+    stack = {"OS::stack_name": "demo"}
+    return update_preview.compare(
+        StackState(TEMPLATE, resolve.parameters(TEMPLATE, stack)),
+        StackState(after, resolve.parameters(after, stack | given)),
+        RULES,
+    )
+
+
+def test_nothing_changes() -> None:
+    """The same template changes nothing, also when Heat tells its numbers as texts."""
+    assert full(copy.deepcopy(TEMPLATE), count="2", flavor="small") == []
+
+
+def test_script_runs_again_where_it_ran() -> None:
+    """A new script runs again; what gets an output of it may; servers are not touched."""
+    after = edited("resources", "start_config", "properties", "config", to="better")
+    assert changes(after) == [
+        ("run again", "start", ("demo-control-0",)),
+        ("may run again", "join", ("demo-0", "demo-1")),
+    ]
+    assert full(after)[0].why == ("script",)
+    assert full(after)[1].why == ("TOKEN",)
+
+
+def test_text_held_apart() -> None:
+    """A text that is held once for several deployments is compared where it is used."""
+    after = edited("resources", "texts", "properties", "value", "unit", to="ExecStart=etcd -v")
+    assert changes(after)[0] == ("run again", "start", ("demo-control-0",))
+    assert full(after)[0].why == ("UNIT",)
+
+
+def test_text_that_only_moves() -> None:
+    """The same text in another place is the same text."""
+    after = edited("resources", "start", "properties", "input_values", "UNIT", to="ExecStart=etcd")
+    assert changes(after) == []
+
+
+def test_new_order_runs_again() -> None:
+    """Heat runs a deployment again also for another depends_on."""
+    after = edited("resources", "start", "depends_on", to=["sign"])
+    assert changes(after)[0] == ("run again", "start", ("demo-control-0",))
+
+
+def test_configuration_that_waits_for_another_resource() -> None:
+    """It is the same configuration, and nothing runs for it."""
+    after = copy.deepcopy(TEMPLATE)
+    after["resources"]["start_config"]["depends_on"] = ["agent"]
+    assert changes(after) == []
+
+
+def test_more_workers() -> None:
+    """A new worker joins; the others only run what may have changed; the signer is told."""
+    assert changes(copy.deepcopy(TEMPLATE), count=3) == [
+        ("add", "workers", ("demo-2",)),
+        ("run again", "sign", ("demo-control-0",)),
+        ("run again", "join", ("demo-2",)),
+    ]
+
+
+def test_fewer_workers() -> None:
+    """The last one goes, which is told as a loss."""
+    found = full(copy.deepcopy(TEMPLATE), count=1)
+    assert (found[0].action, found[0].nodes, found[0].loses) == ("REMOVE", ("demo-1",), True)
+    assert [item.resource for item in found] == ["workers", "sign"]
+
+
+def test_flavor_resizes() -> None:
+    """Servers of both kinds are resized, not replaced."""
+    assert changes(copy.deepcopy(TEMPLATE), flavor="large") == [
+        ("resize", "control_0", ("demo-control-0",)),
+        ("resize", "workers", ("demo-0", "demo-1")),
+    ]
+
+
+def test_replaced_worker_joins_anew() -> None:
+    """Members that cannot be updated are replaced, and what ran on them runs on the new ones."""
+    after = edited(
+        "resources", "workers", "properties", "resource_def", "properties", "key_name", to="k"
+    )
+    assert changes(after) == [
+        ("REPLACE", "workers", ("demo-0", "demo-1")),
+        ("run again", "sign", ("demo-control-0",)),
+        ("run again", "join", ("demo-0", "demo-1")),
+    ]
+
+
+def test_replacement_goes_through_references() -> None:
+    """A replaced port changes its server in place; a replaced server has its steps run again."""
+    after = edited("resources", "port", "properties", "network", to="other")
+    assert changes(after) == [
+        ("REPLACE", "port", ()), ("update", "control_0", ("demo-control-0",)),
+    ]  # fmt: skip
+    after = edited("resources", "control_0", "properties", "availability_zone", to="z")
+    assert changes(after)[:2] == [
+        ("REPLACE", "control_0", ("demo-control-0",)),
+        ("run again", "start", ("demo-control-0",)),
+    ]
+
+
+def test_new_agent_is_for_new_servers() -> None:
+    """User data is not applied to servers that are there; that is said."""
+    [change] = full(edited("resources", "agent", "properties", "config", to="new agent"))
+    assert (change.action, change.loses) == ("update", False)
+    assert change.why == ("user_data (for new servers only)",)
+
+
+@pytest.mark.parametrize(
+    ("name", "loses"), [("control_0", True), ("start", False), ("port", True), ("texts", False)]
+)
+def test_what_is_gone(name: str, loses: bool) -> None:
+    """A resource without a place in the new template is removed; texts and steps are no loss."""
+    after = copy.deepcopy(TEMPLATE)
+    del after["resources"][name]
+    found = [item for item in full(after) if item.resource == name]
+    assert [item.loses for item in found] == ([loses] if name != "texts" else [])
+
+
+def test_other_type() -> None:
+    """A name that means something else is a replacement."""
+    after = edited("resources", "port", to={"type": "OS::Neutron::Net", "properties": {}})
+    assert ("REPLACE", "port", ()) in changes(after)
+
+
+def test_unknown_type_is_not_counted_on() -> None:
+    """Of a type without rules every change is taken for a replacement."""
+    before = edited("resources", "thing", to={"type": "OS::X::Y", "properties": {"a": 1}})
+    after = edited("resources", "thing", to={"type": "OS::X::Y", "properties": {"a": 2}})
+    values = resolve.parameters(before, {"OS::stack_name": "demo"})
+    [change] = update_preview.compare(StackState(before, values), StackState(after, values), RULES)
+    assert change.action == "REPLACE"
+
+
+def test_parameters_as_heat_tells_them() -> None:
+    """Heat tells every value as text; as the type has it, it equals the template's default."""
+    defaults = {"number": 2, "json": {"a": 1}, "comma_delimited_list": ["x", "y"], "boolean": True}
+    template = {
+        "parameters": {kind: {"type": kind, "default": value} for kind, value in defaults.items()}
+    }
+    told = {"number": "2", "json": '{"a": 1}', "comma_delimited_list": "x,y", "boolean": "True"}
+    assert resolve.parameters(template, told) == resolve.parameters(template, {}) == defaults

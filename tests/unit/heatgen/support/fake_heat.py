@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Heat of one stack, spoken to over HTTP by the real client; the test says what happens in it."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from keystoneauth1 import session, token_endpoint
+
+from heatgen.cloud.connection import Cloud
+
+STACK = "demo"
+IDENTITY = "5008683b-116a-4923-8069-95c889ec23f4"
+TEMPLATE: dict[str, Any] = {
+    "parameters": {"admin_request": {"type": "string", "default": "a"}},
+    "resources": {
+        "network": {"type": "OS::Neutron::Net"},
+        "control_0": {"type": "OS::Nova::Server", "properties": {"name": "demo-control-0"}},
+        "workers": {
+            "type": "OS::Heat::ResourceGroup",
+            "properties": {
+                "count": 2,
+                "resource_def": {
+                    "type": "OS::Nova::Server", "properties": {"name": "demo-worker-%index%"},
+                },
+            },
+        },
+        "kvstore_start_config": {"type": "OS::Heat::SoftwareConfig"},
+        "kvstore_start_control_0": {
+            "type": "OS::Heat::SoftwareDeployment",
+            "properties": {
+                "server": {"get_resource": "control_0"},
+                "input_values": {"HEATGEN_STEP": "kvstore/start"},
+            },
+        },
+        "runtime_start_workers": {
+            "type": "OS::Heat::SoftwareDeploymentGroup",
+            "properties": {
+                "servers": {"get_attr": ["workers", "refs_map"]},
+                "input_values": {"HEATGEN_STEP": "runtime/start"},
+            },
+        },
+    },
+}  # fmt: skip
+
+
+class Heat:
+    """The state of the one stack, and what was asked."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.there = True
+        self.status = "CREATE_COMPLETE"
+        self.parameters: dict[str, str] = {"admin_request": "a", "OS::stack_name": STACK}
+        self.given: dict[str, str] = {}
+        self.outputs: dict[str, Any] = {}
+        self.template = TEMPLATE
+        self.events: list[dict[str, Any]] = []
+        self.resources: list[dict[str, Any]] = []
+        self.deployments: dict[str, dict[str, Any]] = {}
+        self.refusal: tuple[int, str] | None = None
+        self.away = 0
+        """How many questions get no answer."""
+        self.sent: list[tuple[str, str, Any]] = []
+        self.then: list[Callable[[], None]] = []
+        """What happens at each look at the events, one after the other."""
+
+    def event(self, resource: str, status: str, group: str = "", reason: str = "") -> None:
+        """Let something happen: to a resource of the stack, or to a member of a group in it."""
+        stack = f"{STACK}-{group}-x4ptvpyithc6" if group else STACK
+        physical = IDENTITY if resource == STACK else f"physical-{resource}"
+        link = {"rel": "stack", "href": f"{self.url}/v1/p/stacks/{stack}/id"}
+        self.events.append({
+            "id": str(len(self.events)), "resource_name": resource, "resource_status": status,
+            "physical_resource_id": physical, "resource_status_reason": reason,
+            "links": [link, {"rel": "root_stack", "href": link["href"]}],
+        })  # fmt: skip
+
+    def resource(
+        self, name: str, kind: str, status: str, group: str = "", reason: str = ""
+    ) -> None:
+        """Have a resource, in the stack or in a group of it."""
+        stack = f"{STACK}-{group}-x4ptvpyithc6" if group else STACK
+        self.resources.append({
+            "resource_name": name, "resource_type": kind, "resource_status": status,
+            "resource_status_reason": reason, "physical_resource_id": f"{group}{name}",
+            "links": [{"rel": "stack", "href": f"{self.url}/v1/p/stacks/{stack}/id"}],
+        })  # fmt: skip
+
+    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
+        """Status and body of the answer."""
+        if self.away:
+            self.away -= 1
+            return 503, {"error": {"message": "restarting"}}
+        if method != "GET":
+            self.sent.append((method, path, body))
+            if self.refusal:
+                return self.refusal[0], {"error": {"message": self.refusal[1]}}
+        if path == "/stacks/preview":
+            return 200, {"stack": {"resources": []}}
+        if path == "/stacks" and method == "POST":
+            self.there = True
+            return 201, {"stack": {"id": IDENTITY}}
+        if path.startswith("/software_deployments/"):
+            found = self.deployments[path.rsplit("/", 1)[-1]]
+            return 200, {"software_deployment": found}
+        if not self.there:
+            return 404, {"error": {"message": f"The Stack ({STACK}) could not be found."}}
+        if method != "GET":
+            return 202, None
+        return 200, self._told(path.rsplit("/", 1)[-1], query)
+
+    def _told(self, what: str, query: dict[str, list[str]]) -> Any:
+        if what == "events":
+            if query.get("sort_dir") == ["desc"]:
+                return {"events": self.events[-1:]}
+            if self.then:
+                self.then.pop(0)()
+            after = int(query["marker"][0]) + 1 if "marker" in query else 0
+            return {"events": self.events[after:]}
+        if what == "resources":
+            return {"resources": self.resources}
+        if what == "template":
+            return self.template
+        if what == "environment":
+            return {"parameters": self.given}
+        outputs = [
+            {"output_key": key, "output_value": value} for key, value in self.outputs.items()
+        ]
+        return {"stack": {
+            "id": IDENTITY, "stack_name": STACK, "stack_status": self.status,
+            "stack_status_reason": "", "parameters": self.parameters, "outputs": outputs,
+        }}  # fmt: skip
+
+
+@contextmanager
+def serving() -> Iterator[tuple[Heat, Cloud]]:
+    """A Heat that answers, and the cloud it is in."""
+    heat = Heat()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _any(self) -> None:
+            url = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, said = heat.answer(
+                self.command, url.path, parse_qs(url.query), json.loads(body) if body else None
+            )
+            data = b"" if said is None else json.dumps(said).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = _any  # noqa: N815  names that http.server wants
+
+        def log_message(self, *_: Any) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    heat.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield heat, cloud_at(heat.url)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def cloud_at(url: str) -> Cloud:
+    """A cloud whose orchestration is there; what openstacksdk's connection is asked for."""
+    config = SimpleNamespace(
+        get_interface=lambda _: None, get_region_name=lambda _: None, get_endpoint=lambda _: url
+    )
+    known = session.Session(auth=token_endpoint.Token(url, "token"))
+    return Cloud(SimpleNamespace(session=known, config=config))
+
+
+def created(heat: Heat, *, well: bool) -> None:
+    """Let a creation take its course."""
+    heat.there = False
+    heat.event(STACK, "CREATE_IN_PROGRESS")
+    heat.event("control_0", "CREATE_IN_PROGRESS")
+    heat.event("control_0", "CREATE_COMPLETE")
+    heat.event("kvstore_start_config", "CREATE_COMPLETE")
+    heat.event("kvstore_start_control_0", "CREATE_IN_PROGRESS")
+    if well:
+        heat.event("1", "CREATE_COMPLETE", "runtime_start_workers")
+        heat.event("kvstore_start_control_0", "CREATE_COMPLETE")
+        heat.event(STACK, "CREATE_COMPLETE")
+    else:
+        heat.resource("kvstore_start_control_0", "OS::Heat::SoftwareDeployment", "CREATE_FAILED")
+        said = {"deploy_stderr": "no space left", "deploy_status_code": 1}
+        heat.deployments["kvstore_start_control_0"] = {
+            "status": "FAILED", "status_reason": "problem : disk full", "output_values": said,
+        }  # fmt: skip
+        heat.event("kvstore_start_control_0", "CREATE_FAILED", reason="disk full")
+        heat.event(STACK, "CREATE_FAILED", reason="disk full")

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the documents show is true: examples load, commands exist. The lab ring runs them."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from heatgen.cli.main import Heatgen
+from heatgen.project import block_loader
+from heatgen.spec.reader import read_spec
+from heatgen.yamlio import document
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENTS = [ROOT / "README.rst", ROOT / "CONTRIBUTING.rst", *sorted(ROOT.glob("doc/**/*.rst"))]
+
+
+def code_block(text: str, language: str) -> str:
+    """The lines of the first code block of a language."""
+    _, _, after = text.partition(f".. code-block:: {language}\n\n")
+    lines = after.splitlines(keepends=True)
+    end = next(number for number, line in enumerate(lines) if re.match(r"\S", line))
+    return "".join(line.removeprefix("  ") for line in lines[:end])
+
+
+def test_the_readmes_cluster_is_good() -> None:
+    """The cluster.yaml of the README is one that heatgen takes as it stands."""
+    text = code_block((ROOT / "README.rst").read_text(), "yaml")
+    read = document.parse("cluster.yaml", text.encode())
+    shown = read_spec(read, block_loader.catalog(), block_loader.schema("cluster"))
+    assert (shown.name, shown.worker_count) == ("demo", 2)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_make_targets_exist(path: Path) -> None:
+    """Every `make TARGET` that a document names is in the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^  |``)make ([a-z-]+)", path.read_text(), re.MULTILINE))
+    assert named <= targets
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_heatgen_commands_exist(path: Path) -> None:
+    """Every `heatgen COMMAND` that a document shows is one."""
+    pattern = r"(?:^  |\$ |``)heatgen ((?:block |rotate )?[a-z]+)"
+    named = set(re.findall(pattern, path.read_text(), re.MULTILINE))
+    commands = {name for name, _ in Heatgen().command_manager}
+    # Several may be meant by their first word.
+    assert named <= commands | {name.partition(" ")[0] for name in commands}
+
+
+def consoles(path: Path, section: str) -> list[tuple[str, str]]:
+    """Commands of a section's console blocks, each with the output that is shown."""
+    _, _, text = path.read_text().partition(f"\n{section}\n{'=' * len(section)}\n")
+    text = re.split(r"\n\S[^\n]*\n===", text)[0]
+    shown: list[tuple[str, str]] = []
+    for block in text.split(".. code-block:: console\n\n")[1:]:
+        for line in re.split(r"\n(?=\S)", block)[0].splitlines():
+            if line.startswith("  $ "):
+                shown.append((line.removeprefix("  $ "), ""))
+            elif line.strip():
+                command, output = shown[-1]
+                shown[-1] = (command, f"{output}{line.removeprefix('  ')}\n")
+    return shown
+
+
+def test_add_a_block_in_ten_minutes(tmp_path: Path) -> None:
+    """The commands of the document do, in one shell, what it says; only a shown error is one."""
+    # With a lock nobody is asked for checksums.
+    case = ROOT / "tests" / "golden" / "cases" / "minimal" / "cluster.lock.yaml"
+    (tmp_path / case.name).write_text(case.read_text())
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    environment.pop("HEATGEN_PATH", None)
+    shown = consoles(ROOT / "doc" / "how-to" / "write-block.rst", "Add a block in ten minutes")
+    script = "\n".join(f'{command} 2>&1\necho "== $?"' for command, _ in shown)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    answers = re.split(r"== (\d+)\n", done.stdout)
+    assert len(shown) > 10
+    for number, (command, output) in enumerate(shown):
+        said, status = answers[2 * number : 2 * number + 2]
+        assert status == ("2" if "error:" in output else "0"), f"{command}\n{said}"
+        assert output in said.replace(str(tmp_path), "/home/me"), command
+
+
+def test_links_of_the_readme_lead_to_files() -> None:
+    """Check that every relative link of the README has a target in the repository."""
+    targets = re.findall(r"<([\w./-]+)>`__", (ROOT / "README.rst").read_text())
+    assert len(targets) > 5
+    assert not [target for target in targets if not (ROOT / target).exists()]
