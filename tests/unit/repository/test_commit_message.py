@@ -24,7 +24,7 @@ def accepted(message: str) -> bool:
         "tests/lab: share helpers for etcd status and CoreDNS\n\nTwo modules had copies.\n",
         ".ci, Makefile: install with uv\n# Please enter the commit message\n",
         f"doc: {'x' * 67}\n",
-        "Merge branch 'a-branch-with-a-long-name-that-git-chose-and-does-not-shorten-to-72-characters'\n",
+        "Merge branch 'a-branch-whose-name-makes-the-subject-longer-than-72-characters'\n",
     ],
 )
 def test_accepted(message: str) -> None:

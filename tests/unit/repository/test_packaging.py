@@ -34,7 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_holds_the_house(wheel: Path) -> None:
-    """Blocks, agent, schemas, py.typed and the suite are in the wheel, as many as in the checkout."""
+    """Blocks, agent, schemas, py.typed and the whole suite are in the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     listed = subprocess.run(
