@@ -77,3 +77,12 @@ def replay(tmp_path: Path) -> Callable[..., SuiteRun]:
         return run_suite("--replay", file, *arguments)
 
     return judge
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that run the whole suite: each takes seconds."""
+    for item in items:
+        if isinstance(item, pytest.Function) and (
+            "replay" in item.fixturenames or "run_suite" in vars(item.module)
+        ):
+            item.add_marker("replay")
