@@ -16,10 +16,8 @@ from conformance.outcome import InconclusiveError
 NODES = "/api/v1/nodes"
 CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
 PREFIX = "heatgen-conformance/"
-FIT, PREEMPTION = (
-    "fit",
-    "preemption",
-)  # by what they are for: two of the one, one of the other
+# Extended resources of one node, named for the checks that use them.
+FIT, PREEMPTION = "fit", "preemption"
 AMOUNTS = {FIT: "2", PREEMPTION: "1"}
 LOW, HIGH = "low", "high"
 PRIORITIES = {LOW: 1, HIGH: 1000}

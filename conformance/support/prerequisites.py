@@ -41,11 +41,10 @@ def require_startable(live: RunHandle, app: str) -> None:
 
 def startup_failure(live: RunHandle, app: str) -> str:
     """Why a pod of that app will never run; '' while all may."""
-    causes = ((pod, live.pod_monitor.cause(pod)) for pod in live.pods_of(app))
-    return next(
-        (f"pod {pod['metadata']['name']} on {node_of(pod)}: {why}" for pod, why in causes if why),
-        "",
-    )
+    for pod in live.pods_of(app):
+        if why := live.pod_monitor.cause(pod):
+            return f"pod {pod['metadata']['name']} on {node_of(pod)}: {why}"
+    return ""
 
 
 def is_inactive(live: RunHandle) -> bool:
