@@ -13,21 +13,34 @@ from typing import TypeVar
 
 import pytest
 
+from conformance.codes import Code
+
 T = TypeVar("T")
 
 
 class CheckFailed(AssertionError):
     """The cluster is not as it should be. The message says where, what, why and what to do."""
 
-    def __init__(self, at: str, expected: object, seen: object, likely: str, look: str) -> None:
+    def __init__(
+        self,
+        at: str,
+        expected: object,
+        seen: object,
+        likely: str,
+        look: str,
+        *,
+        code: Code = Code.UNSPECIFIED,
+    ) -> None:
         self.seen = seen
+        self.code = code
         self.headline = f"{at}: expected {expected}, seen {seen}".replace("\n", " ")
         super().__init__(
             f"{at}\n"
             f"  expected  {_indented(expected)}\n"
             f"  seen      {_indented(seen)}\n"
             f"  likely    {_indented(likely)}\n"
-            f"  next      {_indented(look)}"
+            f"  next      {_indented(look)}\n"
+            f"  code      {code}"
         )
 
 
@@ -51,7 +64,16 @@ class Unavailable:
     permanent: bool = False
 
 
-def require(ok: bool, *, at: str, expected: object, seen: object, likely: str, look: str) -> None:
+def require(
+    ok: bool,
+    *,
+    at: str,
+    expected: object,
+    seen: object,
+    likely: str,
+    look: str,
+    code: Code = Code.UNSPECIFIED,
+) -> None:
     """Fail the test unless `ok`.
 
     Args:
@@ -61,12 +83,13 @@ def require(ok: bool, *, at: str, expected: object, seen: object, likely: str, l
         seen: what was found.
         likely: the likely cause.
         look: the next command, and where to run it.
+        code: the kind of failure, for programs.
 
     Raises:
         CheckFailed: with all of it in the message.
     """
     if not ok:
-        raise CheckFailed(at, expected, seen, likely, look)
+        raise CheckFailed(at, expected, seen, likely, look, code=code)
 
 
 def value_or_skip(fact: T | Unavailable) -> T:

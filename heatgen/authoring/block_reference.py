@@ -51,12 +51,12 @@ def _section(block: Block) -> Iterator[str]:
          _text(port.why))
         for port in block.ports
     ]  # fmt: skip
-    artefacts = [(f"``{key}``", f"``{item.url}``") for key, item in block.artefacts.items()]
-    artefacts += [(f"``{key}``", f"``{image}``") for key, image in block.images.items()]
+    artifacts = [(f"``{key}``", f"``{item.url}``") for key, item in block.artifacts.items()]
+    artifacts += [(f"``{key}``", f"``{image}``") for key, image in block.images.items()]
     yield from _table(("Option", "Kind", "Default", "What it is"), options)
     yield from _table(("Step", "On", "Requires", "Provides", "Limit"), steps)
     yield from _table(("Port", "To", "From", "Why"), ports)
-    yield from _table(("Artefact", "From"), artefacts)
+    yield from _table(("Artifact", "From"), artifacts)
 
 
 def _places(roles: tuple[str, ...], first_only: bool) -> str:

@@ -12,7 +12,7 @@ import jsonschema
 from heatgen.authoring import script_scan
 from heatgen.blocks.catalog import BLOCK_FILE, BUILTIN, Block, Catalog, Step
 from heatgen.blocks.pins import Pins
-from heatgen.blocks.references import Unresolved, artefact_urls, image_references
+from heatgen.blocks.references import Unresolved, artifact_urls, image_references
 from heatgen.blocks.unsupported import SUCCESSOR
 from heatgen.layers import RUNTIME, TRUST
 from heatgen.plan import config_files
@@ -143,14 +143,14 @@ def _check_steps(block: Block) -> Iterator[Problem]:
 
 
 def _check_inputs(block: Block) -> Iterator[Problem]:
-    """Inputs are used by steps; artefacts, images and configurations by inputs."""
+    """Inputs are used by steps; artifacts, images and configurations by inputs."""
     taken = {name for step in block.steps for name in step.inputs}
     for name in block.inputs:
         if name not in taken:
             yield block.document.problem(("inputs", name), f"no step takes the input {name}")
     sources = sources_used(block)
     for family, section in (
-        ("artefact", block.artefacts), ("image", block.images), ("config", block.configs),
+        ("artifact", block.artifacts), ("image", block.images), ("config", block.configs),
         ("volume", block.volumes),
     ):  # fmt: skip
         for name in section:
@@ -298,7 +298,7 @@ def _unused_options(catalog: Catalog, blocks: Iterable[Block]) -> Iterator[Probl
 def _formatted_texts(block: Block) -> list[str]:
     """Texts in which ``{option}`` is replaced."""
     return [
-        *(text for item in block.artefacts.values() for text in (item.url, item.checksums)),
+        *(text for item in block.artifacts.values() for text in (item.url, item.checksums)),
         *block.images.values(),
         *(port.port for port in block.ports),
         *(fact for fact in block.facts.values() if isinstance(fact, str)),
@@ -349,11 +349,11 @@ def _plan(
 
 def _any_pins(blocks: Iterable[Block], spec: Spec) -> Pins:
     """Pins for all that blocks want, of no meaning."""
-    artefacts: dict[str, str] = {}
+    artifacts: dict[str, str] = {}
     images: dict[str, str] = {}
     for block in blocks:
         options = spec.options_of(block)
-        artefacts |= dict.fromkeys(artefact_urls(block, options).values(), "0" * 64)
+        artifacts |= dict.fromkeys(artifact_urls(block, options).values(), "0" * 64)
         references = image_references(block, options).values()
         images |= dict.fromkeys(references, "sha256:" + "0" * 64)
-    return Pins(artefacts, images)
+    return Pins(artifacts, images)

@@ -7,13 +7,14 @@ a whole, for example that its scripts fit its description.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from heatgen.blocks import unsupported
 from heatgen.blocks.unsupported import System, Systems
 from heatgen.layers import CONTROL, LAYERS, ROLES, TRUST
 from heatgen.yamlio import document, schema
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document
 from heatgen.yamlio.problems import Problem, ProblemsFound, did_you_mean
 
@@ -41,7 +42,7 @@ _NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{MAX_NAME - 1}}}\Z")
 
 
 @dataclass(frozen=True)
-class Artefact:
+class Artifact:
     """A file that nodes fetch: its URL and where upstream publishes checksums ('' if nowhere)."""
 
     url: str
@@ -140,7 +141,7 @@ class Block:
     description: str
     roles: tuple[str, ...]
     options: Mapping[str, Mapping[str, Any]]
-    artefacts: Mapping[str, Artefact]
+    artifacts: Mapping[str, Artifact]
     images: Mapping[str, str]
     configs: Mapping[str, Config]
     patches: Mapping[str, Mapping[str, Any]]
@@ -159,6 +160,8 @@ class Block:
     """:data:`BUILTIN`, or the folder of blocks that it comes from."""
     document: Document
     """``block.yaml`` with places, for problems."""
+    deprecations: tuple[Problem, ...] = ()
+    """Old spellings in ``block.yaml`` that still work."""
 
     @property
     def overrides(self) -> set[str]:
@@ -192,6 +195,10 @@ class Catalog:
         return [
             item for item in self.unsupported.known if (item.layer, item.name) not in self.blocks
         ]
+
+    def deprecations(self) -> list[Problem]:
+        """Old spellings in blocks that still work."""
+        return [problem for block in self.all_blocks() for problem in block.deprecations]
 
     def missing(self, layer: str, word: str) -> tuple[str, str]:
         """Why there is no block of a name in a layer, and what to do."""
@@ -285,7 +292,9 @@ def _read_block(
     Raises:
         ProblemsFound: when ``block.yaml`` is not as its schema says, or the folder cannot be one.
     """
-    description = document.parse(f"{place}/{folder}/{BLOCK_FILE}", tree[f"{folder}/{BLOCK_FILE}"])
+    description, deprecations = _with_current_spelling(
+        document.parse(f"{place}/{folder}/{BLOCK_FILE}", tree[f"{folder}/{BLOCK_FILE}"])
+    )
     problems = schema.check(description, block_schema)
     own_trust = origin == BUILTIN and folder == TRUST
     layer, name = (TRUST, TRUST) if own_trust else folder.split("/")[-2:]
@@ -305,12 +314,40 @@ def _read_block(
         try:
             files[path.removeprefix(prefix)] = tree[path].decode()
         except UnicodeDecodeError:
-            hint = "what nodes need in bytes is an artefact"
+            hint = "what nodes need in bytes is an artifact"
             problems.append(Problem(f"{place}/{path}", None, "is not UTF-8 text", hint))
     if problems:
         raise ProblemsFound(problems, {description.name: description.text})
     data = schema.filled(description.data, block_schema)
-    return _block(layer, name, data, files, origin, description)
+    return replace(
+        _block(layer, name, data, files, origin, description), deprecations=deprecations
+    )
+
+
+def _with_current_spelling(description: Document) -> tuple[Document, tuple[Problem, ...]]:
+    """Return a ``block.yaml`` with "artifact" for "artefact", and a problem for each place.
+
+    heatgen 0.1 spelled it "artefact"; only one more release accepts that spelling.
+    """
+    deprecations: list[Problem] = []
+    current = document.with_renamed_key(description, "artefacts", "artifacts")
+    if current is not description:
+        message = "the key 'artefacts' is deprecated"
+        problem = current.problem(
+            ("artifacts",), message, "write 'artifacts'", key=True, code=Code.DEPRECATED_NAME
+        )
+        deprecations.append(problem)
+    inputs = current.data.get("inputs") if isinstance(current.data, dict) else None
+    for name, item in inputs.items() if isinstance(inputs, dict) else ():
+        source = item.get("from") if isinstance(item, dict) else None
+        if isinstance(source, str) and source.startswith(("artefact.", "artefacts")):
+            item["from"] = source.replace("artefact", "artifact", 1)
+            message = f"the source {source!r} is deprecated"
+            path = ("inputs", name, "from")
+            hint = f"write {item['from']!r}"
+            problem = current.problem(path, message, hint, code=Code.DEPRECATED_NAME)
+            deprecations.append(problem)
+    return current, tuple(deprecations)
 
 
 def _clash(first: Block, second: Block) -> Problem:
@@ -341,9 +378,9 @@ def _block(
         description=data["description"].strip(),
         roles=roles,
         options=data["options"],
-        artefacts={
-            key: Artefact(item["url"], item.get("checksums", ""))
-            for key, item in data["artefacts"].items()
+        artifacts={
+            key: Artifact(item["url"], item.get("checksums", ""))
+            for key, item in data["artifacts"].items()
         },
         images=data["images"],
         configs={

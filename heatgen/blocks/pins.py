@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heatgen.yamlio import document, schema, writer
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
@@ -16,7 +17,7 @@ FORMAT = 1
 """Version of the lock file's form."""
 HEADER = """\
 # Made by `heatgen lock`: the bytes this cluster is built from. Keep it under version control.
-# artefacts: upstream's URL to SHA-256. images: reference to digest.
+# artifacts: upstream's URL to SHA-256. images: reference to digest.
 """
 
 _SCHEMA: schema.Schema = {
@@ -25,7 +26,7 @@ _SCHEMA: schema.Schema = {
     "required": ["version"],
     "properties": {
         "version": {"const": FORMAT},
-        "artefacts": {
+        "artifacts": {
             "type": "object",
             "default": {},
             "additionalProperties": {
@@ -47,9 +48,9 @@ _SCHEMA: schema.Schema = {
 
 @dataclass(frozen=True)
 class Pins:
-    """Artefacts' URLs to SHA-256 (hex), images' references to digests (``sha256:...``)."""
+    """Artifacts' URLs to SHA-256 (hex), images' references to digests (``sha256:...``)."""
 
-    artefacts: Mapping[str, str] = field(default_factory=dict)
+    artifacts: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
     name: str = "the lock"
     """Of the file, for messages."""
@@ -58,17 +59,19 @@ class Pins:
 
     @property
     def every(self) -> dict[str, str]:
-        """Sums and digests by the names of artefacts and images."""
-        return {**self.artefacts, **self.images}
+        """Sums and digests by the names of artifacts and images."""
+        return {**self.artifacts, **self.images}
 
-    def problem(self, name: str, message: str, hint: str) -> Problem:
+    def problem(
+        self, name: str, message: str, hint: str, *, code: Code = Code.UNSPECIFIED
+    ) -> Problem:
         """A problem with a pin, at its place in the file."""
         if self.document is None:
-            return Problem(self.name, None, message, hint)
-        for part in ("artefacts", "images"):
+            return Problem(self.name, None, message, hint, code=code)
+        for part in ("artifacts", "images"):
             if (part, name) in self.document.keys:
-                return self.document.problem((part, name), message, hint, key=True)
-        return Problem(self.name, None, message, hint)
+                return self.document.problem((part, name), message, hint, key=True, code=code)
+        return Problem(self.name, None, message, hint, code=code)
 
 
 def read(name: str, raw: bytes) -> Pins:
@@ -77,7 +80,8 @@ def read(name: str, raw: bytes) -> Pins:
     Raises:
         ProblemsFound: when the file is not a lock, or one of a newer form.
     """
-    lock = document.parse(name, raw)
+    # heatgen 0.1 wrote the key with another spelling; `heatgen lock` writes the new one.
+    lock = document.with_renamed_key(document.parse(name, raw), "artefacts", "artifacts")
     problems = _newer(lock) or [
         replace(problem, hint=problem.hint or "locks are made: remove it and run 'heatgen lock'")
         for problem in schema.check(lock, _SCHEMA)
@@ -85,7 +89,7 @@ def read(name: str, raw: bytes) -> Pins:
     if problems:
         raise ProblemsFound(problems, {name: lock.text})
     data = schema.filled(lock.data, _SCHEMA)
-    return Pins(data["artefacts"], data["images"], name, lock)
+    return Pins(data["artifacts"], data["images"], name, lock)
 
 
 def _newer(lock: Document) -> list[Problem]:
@@ -101,7 +105,7 @@ def write(pins: Pins) -> str:
     """The text of a lock file, sorted, so that a changed pin is one changed line."""
     data = {
         "version": FORMAT,
-        "artefacts": dict(sorted(pins.artefacts.items())),
+        "artifacts": dict(sorted(pins.artifacts.items())),
         "images": dict(sorted(pins.images.items())),
     }
     return HEADER + writer.dump(data)

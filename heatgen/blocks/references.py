@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""URLs of artefacts and references of images, with the values of options filled in."""
+"""URLs of artifacts and references of images, with the values of options filled in."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,8 @@ class Unresolved(ValueError):
     """A reference that leads nowhere; the text says why and what to do."""
 
 
-def artefact_url(url: str, mirror: str) -> str:
-    """Where nodes fetch an artefact: upstream, or the mirror's copy of the same path."""
+def artifact_url(url: str, mirror: str) -> str:
+    """Where nodes fetch an artifact: upstream, or the mirror's copy of the same path."""
     return f"{mirror}/{url.removeprefix('https://')}" if mirror else url
 
 
@@ -28,9 +28,9 @@ def option_text(template: str, options: Mapping[str, Any]) -> str:
         raise Unresolved(f"{template!r} names an option that is not there: {error}") from None
 
 
-def artefact_urls(block: Block, options: Mapping[str, Any]) -> dict[str, str]:
-    """Upstream's URLs of a block's artefacts by name."""
-    return {name: option_text(item.url, options) for name, item in block.artefacts.items()}
+def artifact_urls(block: Block, options: Mapping[str, Any]) -> dict[str, str]:
+    """Upstream's URLs of a block's artifacts by name."""
+    return {name: option_text(item.url, options) for name, item in block.artifacts.items()}
 
 
 def image_references(block: Block, options: Mapping[str, Any]) -> dict[str, str]:

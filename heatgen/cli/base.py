@@ -18,7 +18,8 @@ from heatgen.cloud.connection import Cloud, CloudFailed
 from heatgen.yamlio.problems import Failed, ProblemsFound, report
 
 if TYPE_CHECKING:
-    from heatgen.spec.model import Spec
+    from heatgen.blocks.catalog import Catalog
+    from heatgen.project.project import Project
 
 DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -28,13 +29,22 @@ def print_message(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def print_notices(spec: "Spec") -> None:
-    """Say what is allowed in a cluster's file but rarely meant."""
+def print_notices(project: "Project") -> None:
+    """Print what is allowed in a cluster's file but rarely intended, and deprecated names."""
     # Imported here: the start of every command stays quick.
     from heatgen.spec import validation
 
-    for notice in validation.notices(spec):
+    for notice in validation.notices(project.spec):
         print_message(f"note: {notice}")
+    print_deprecations(project.catalog)
+
+
+def print_deprecations(catalog: "Catalog") -> None:
+    """Print the deprecated names that blocks use."""
+    found = catalog.deprecations()
+    if found:
+        sources = {block.document.name: block.document.text for block in catalog.all_blocks()}
+        print_message(report(found, sources, "warning"))
 
 
 def run_command(run: Callable[[], int], *, debug: bool) -> int:
@@ -45,7 +55,7 @@ def run_command(run: Callable[[], int], *, debug: bool) -> int:
         print_message(report(found.problems, found.sources))
         return FAILED if isinstance(found, Failed) else INVALID
     except CloudFailed as error:
-        print_message(f"error: {error}\n  hint: {error.hint}")
+        print_message(f"error[{error.code}]: {error}\n  hint: {error.hint}")
         return FAILED
     except TimeoutError as error:
         print_message(f"error: timed out: {error}")

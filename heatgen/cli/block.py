@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heatgen.cli.base import Command, Lister, ShowOne, print_message
+from heatgen.cli.base import Command, Lister, ShowOne, print_deprecations, print_message
 from heatgen.layers import LAYERS, TRUST
 from heatgen.yamlio.problems import Problem, ProblemsFound, did_you_mean
 
@@ -98,6 +98,7 @@ class BlockLint(Command):
         catalog = block_loader.catalog(parsed_args.paths)
         chosen = _under(parsed_args.paths, catalog) if parsed_args.paths else None
         blocks = catalog.all_blocks() if chosen is None else chosen
+        print_deprecations(catalog)
         problems, sources = lint.check(
             catalog, block_loader.executables(blocks), block_loader.schema("cluster"), chosen
         )

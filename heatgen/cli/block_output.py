@@ -77,12 +77,12 @@ def of_block(block: Block) -> dict[str, Any]:
         ),
         "steps": _steps(block),
         "ports": _ports(block),
-        "artefacts": _Many(
+        "artifacts": _Many(
             {
                 name: {"url": item.url, "checksums": item.checksums}
-                for name, item in block.artefacts.items()
+                for name, item in block.artifacts.items()
             },
-            (f"{name}: {item.url}" for name, item in block.artefacts.items()),
+            (f"{name}: {item.url}" for name, item in block.artifacts.items()),
         ),
         "images": _Many(
             dict(block.images), (f"{name}: {text}" for name, text in block.images.items())

@@ -38,7 +38,7 @@ class Create(CloudCommand):
         cloud = self.cloud(parsed_args)
         _refuse_second(name, parsed_args.cluster, cloud)
         rendered = project.make_template(cluster, print_message)
-        print_notices(cluster.spec)
+        print_notices(cluster)
         if parsed_args.dry_run:
             stack.preview(name, rendered.template, cloud)
             print_message(f"stack {name}: the cloud would take it; nothing is created there")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Lock(Command):
-    """Pin every artefact and image to its checksum, in a lock beside the cluster's file."""
+    """Pin every artifact and image to its checksum, in a lock beside the cluster's file."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """The command's arguments."""
@@ -47,4 +47,4 @@ class Lock(Command):
 
 
 def _counts(pins: "Pins") -> str:
-    return f"{len(pins.artefacts)} artefacts, {len(pins.images)} images"
+    return f"{len(pins.artifacts)} artifacts, {len(pins.images)} images"

@@ -18,7 +18,7 @@ _TITLES = {
     "servers": "Servers",
     "rules": "Security groups: who may reach whom",
     "steps": "Steps, in order; those of a round run side by side",
-    "artefacts": "Artefacts that nodes fetch",
+    "artifacts": "Artifacts that nodes fetch",
     "images": "Images that nodes pull",
     "limits": "Head-room under the default limits of Heat and Nova",
     "largest": "How far each group of workers can grow",
@@ -57,7 +57,7 @@ class Plan(CloudCommand):
         if parsed_args.preflight:
             found["preflight"] = _preflight(planned, self.cloud(parsed_args))
         sys.stdout.write(_WRITERS[parsed_args.form](found))
-        print_notices(cluster.spec)
+        print_notices(cluster)
         lacking = [
             row
             for row in found.get("preflight", ())

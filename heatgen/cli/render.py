@@ -27,7 +27,7 @@ class Render(Command):
 
         cluster = project.load(parsed_args.cluster)
         rendered = project.make_template(cluster, print_message)
-        print_notices(cluster.spec)
+        print_notices(cluster)
         if parsed_args.output is None:
             sys.stdout.write(rendered.text)
             return

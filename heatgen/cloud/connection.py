@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from heatgen.yamlio.codes import Code
+
 TIMEOUT = 60
 """Seconds for one request."""
 _NO_CREDENTIALS = (
@@ -17,9 +19,10 @@ _Answer = TypeVar("_Answer")
 class CloudFailed(Exception):
     """The cloud gave no answer that can be used: why, and what to do."""
 
-    def __init__(self, message: str, hint: str) -> None:
+    def __init__(self, message: str, hint: str, *, code: Code = Code.UNSPECIFIED) -> None:
         super().__init__(message)
         self.hint = hint
+        self.code = code
 
 
 class Missing(CloudFailed):

@@ -68,7 +68,7 @@ def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> 
         agent_unit=catalog.agent_unit,
         admin_request=admin_request,
         dns=_dns(context),
-        artefacts=dict(line.split(" ") for line in _artefacts(context)),
+        artifacts=dict(line.split(" ") for line in _artifacts(context)),
         images=tuple(sorted(_images(context))),
         facts={block.name: _facts(context, block) for block in context.blocks if block.facts},
     )
@@ -183,9 +183,9 @@ def _dns(context: PlanContext) -> str:
     return str(inputs.resolve("orchestration.dns", block_context))
 
 
-def _artefacts(context: PlanContext) -> list[str]:
+def _artifacts(context: PlanContext) -> list[str]:
     """Lines "URL SHA256" of what servers fetch, in the order of the layers."""
-    lines = [line for group in context.groups for line in inputs.group_artefacts(context, group)]
+    lines = [line for group in context.groups for line in inputs.group_artifacts(context, group)]
     return list(dict.fromkeys(lines))
 
 

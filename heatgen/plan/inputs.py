@@ -18,8 +18,8 @@ writes as a function of HOT.
 ``nodes.cidr``                  network of the nodes
 ``api.host``, ``.port``, ``.url``  where the cluster's own components reach the API
 ``api.external``                address by which users reach it
-``artefact.X``                  "URL SHA256"
-``artefacts``                   lines "URL SHA256": all that the group's servers need
+``artifact.X``                  "URL SHA256"
+``artifacts``                   lines "URL SHA256": all that the group's servers need
 ``image.X``                     reference with digest
 ``config.X``                    text of a configuration
 ``file:NAME``                   text of a file of the block
@@ -51,7 +51,7 @@ from typing import Any
 
 from heatgen.blocks.catalog import Block, Condition, Step
 from heatgen.blocks.pins import Pins
-from heatgen.blocks.references import Unresolved, artefact_url, artefact_urls, image_references
+from heatgen.blocks.references import Unresolved, artifact_url, artifact_urls, image_references
 from heatgen.layers import CONTROL, LAYERS, role_of
 from heatgen.plan import certificates, config_files, site
 from heatgen.spec import addresses
@@ -234,8 +234,8 @@ def as_text(value: Value) -> str:
     return "" if value is None else str(value)
 
 
-def group_artefacts(cluster: PlanContext, group: str) -> list[str]:
-    """Lines "URL SHA256" of all artefacts that steps on a group use, in the order of the layers."""
+def group_artifacts(cluster: PlanContext, group: str) -> list[str]:
+    """Lines "URL SHA256" of all artifacts that steps on a group use, in the order of the layers."""
     lines: dict[str, None] = {}
     for block in cluster.groups[group].values():
         context = BlockContext(cluster, block, group)
@@ -244,7 +244,7 @@ def group_artefacts(cluster: PlanContext, group: str) -> list[str]:
                 continue
             for name, roles in step.inputs.items():
                 source = block.inputs[name].source if name in block.inputs else ""
-                if context.role in roles and source.startswith("artefact."):
+                if context.role in roles and source.startswith("artifact."):
                     lines[resolve(source, context)] = None
     return list(lines)
 
@@ -268,15 +268,15 @@ def _services(context: BlockContext) -> IPv4Network:
     return IPv4Network(_layer_option("orchestration", "services", context))
 
 
-def _artefact(name: str, context: BlockContext) -> str:
+def _artifact(name: str, context: BlockContext) -> str:
     spec, pins = context.cluster.spec, context.cluster.pins
-    urls = artefact_urls(context.block, spec.options_of(context.block))
+    urls = artifact_urls(context.block, spec.options_of(context.block))
     if name not in urls:
-        raise Unresolved(f"the block has no artefact {name!r}")
+        raise Unresolved(f"the block has no artifact {name!r}")
     url = urls[name]
-    if url not in pins.artefacts:
+    if url not in pins.artifacts:
         raise Unpinned(f"there is no checksum of {url}")
-    return f"{artefact_url(url, spec.artifacts.mirror)} {pins.artefacts[url]}"
+    return f"{artifact_url(url, spec.artifacts.mirror)} {pins.artifacts[url]}"
 
 
 def _image(name: str, context: BlockContext) -> str:
@@ -399,7 +399,7 @@ _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
     "api.host": lambda context: context.cluster.api_host,
     "api.port": lambda _: API_PORT,
     "api.url": lambda context: f"https://{context.cluster.api_host}:{API_PORT}",
-    "artefacts": lambda context: "\n".join(group_artefacts(context.cluster, context.group)),
+    "artifacts": lambda context: "\n".join(group_artifacts(context.cluster, context.group)),
     "artifacts.mirror": lambda context: context.cluster.spec.artifacts.mirror,
     "artifacts.registry": lambda context: context.cluster.spec.artifacts.registry,
     "certificates": _policy,
@@ -427,7 +427,7 @@ _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
     "servers.names": lambda _: ServerNames(),
 }
 _FAMILIES: dict[str, Callable[[str, BlockContext], Value]] = {
-    "artefact": _artefact,
+    "artifact": _artifact,
     "config": _config,
     "image": _image,
     "options": _own_option,

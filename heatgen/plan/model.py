@@ -89,7 +89,7 @@ class Plan:
     """The administrator's certificate request (PEM)."""
     dns: str
     """Address of the cluster's DNS."""
-    artefacts: Mapping[str, str]
+    artifacts: Mapping[str, str]
     """What nodes fetch: URL, the mirror's if there is one, to SHA-256."""
     images: tuple[str, ...]
     """References with digests."""

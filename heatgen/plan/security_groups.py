@@ -2,7 +2,7 @@
 """Who may talk to whom: rules of the security groups, from the ports that blocks declare.
 
 Only what a block declares is open, and only from where it says. All egress is open (Neutron's own
-default): nodes fetch artefacts and images from places that this generator cannot list by address,
+default): nodes fetch artifacts and images from places that this generator cannot list by address,
 and pods talk to the world.
 """
 

@@ -16,7 +16,7 @@ import requests
 
 from heatgen.blocks.catalog import Catalog
 from heatgen.blocks.pins import Pins
-from heatgen.blocks.references import artefact_url, artefact_urls, image_references, option_text
+from heatgen.blocks.references import artifact_url, artifact_urls, image_references, option_text
 from heatgen.project import http
 from heatgen.project.http import Unavailable
 from heatgen.spec.block_selection import group_blocks, used_blocks
@@ -41,12 +41,12 @@ class Wanted:
     """Something that a spec needs pinned."""
 
     name: str
-    """Upstream's URL of an artefact, or an image's reference."""
+    """Upstream's URL of an artifact, or an image's reference."""
     image: bool
     checksums: str
     """URL of upstream's checksum file; '' if there is none."""
     owner: str
-    """For people: ``artefact 'kubelet' of orchestration/kubernetes``."""
+    """For people: ``artifact 'kubelet' of orchestration/kubernetes``."""
 
     @property
     def file(self) -> str:
@@ -54,9 +54,9 @@ class Wanted:
         return self.name.rpartition("/")[2]
 
     def source(self, artifacts: Artifacts) -> str:
-        """URL that tells its sum: of the checksum file, the manifest, or the artefact itself."""
+        """URL that tells its sum: of the checksum file, the manifest, or the artifact itself."""
         if not self.image:
-            return artefact_url(self.checksums or self.name, artifacts.mirror)
+            return artifact_url(self.checksums or self.name, artifacts.mirror)
         host, _, rest = self.name.partition("/")
         repository, _, tag = rest.rpartition(":")
         base = artifacts.registry or f"https://{_DOCKER_HUB.get(host, host)}"
@@ -80,9 +80,9 @@ def wanted(spec: Spec, catalog: Catalog) -> tuple[Wanted, ...]:
         for name, reference in image_references(block, options).items():
             owner = f"image {name!r} of {block.layer}/{block.name}"
             found.setdefault(reference, Wanted(reference, True, "", owner))
-        for name, url in artefact_urls(block, options).items():
-            checksums = option_text(block.artefacts[name].checksums, options)
-            owner = f"artefact {name!r} of {block.layer}/{block.name}"
+        for name, url in artifact_urls(block, options).items():
+            checksums = option_text(block.artifacts[name].checksums, options)
+            owner = f"artifact {name!r} of {block.layer}/{block.name}"
             found.setdefault(url, Wanted(url, False, checksums, owner))
     return tuple(found[name] for name in sorted(found))
 

@@ -29,7 +29,7 @@ def summarize(plan: Plan, template: dict[str, Any]) -> dict[str, Any]:
         "rules": [_rule(rule) for rule in plan.rules],
         "steps": _steps(plan),
         "deployments": _deployments(plan),
-        "artefacts": [{"url": url, "sha256": digest} for url, digest in plan.artefacts.items()],
+        "artifacts": [{"url": url, "sha256": digest} for url, digest in plan.artifacts.items()],
         "images": list(plan.images),
         "limits": [
             {

@@ -61,7 +61,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Where artefacts and images come from; '' for upstream. Both are URLs without a last '/'."""
+    """Where artifacts and images come from; '' for upstream. Both are URLs without a last '/'."""
 
     mirror: str
     registry: str

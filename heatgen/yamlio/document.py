@@ -8,12 +8,15 @@ up or run code (anchors, tags, endless nesting) is refused. Works on events, wit
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import yaml
 
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Position, Problem, ProblemsFound
+
+_Place = TypeVar("_Place")
 
 Path = tuple[str | int, ...]
 """The way to a value: keys of mappings and indices of sequences."""
@@ -46,14 +49,45 @@ class Document:
     written: Mapping[Path, str] = field(default_factory=dict)
     """Plain scalars as they stand in the text, such as ``1.10``."""
 
-    def problem(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> Problem:
+    def problem(
+        self,
+        path: Path,
+        message: str,
+        hint: str = "",
+        *,
+        key: bool = False,
+        code: Code = Code.UNSPECIFIED,
+    ) -> Problem:
         """A problem at the value (or key) of a path, else at the nearest parent that exists."""
         places = (self.keys, self.values) if key else (self.values, self.keys)
         for length in range(len(path), -1, -1):
             for place in places:
                 if path[:length] in place:
-                    return Problem(self.name, place[path[:length]], message, hint)
-        return Problem(self.name, None, message, hint)
+                    return Problem(self.name, place[path[:length]], message, hint, code=code)
+        return Problem(self.name, None, message, hint, code=code)
+
+
+def with_renamed_key(document: Document, old: str, new: str) -> Document:
+    """Return the document with a top-level key under another name.
+
+    A document without the key, or with both keys, is returned unchanged.
+    """
+    if not isinstance(document.data, dict) or old not in document.data or new in document.data:
+        return document
+
+    def renamed(places: Mapping[Path, _Place]) -> dict[Path, _Place]:
+        return {
+            (new, *path[1:]) if path[:1] == (old,) else path: place
+            for path, place in places.items()
+        }
+
+    return replace(
+        document,
+        data={new if key == old else key: value for key, value in document.data.items()},
+        keys=renamed(document.keys),
+        values=renamed(document.values),
+        written=renamed(document.written),
+    )
 
 
 def dotted(path: Path) -> str:

@@ -7,7 +7,9 @@ The form of the report follows butane's: place, source line, caret, rule, fix.
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from heatgen.yamlio.codes import Code
 
 MAX_QUOTE = 160
 """Characters of a source line that a report quotes."""
@@ -30,6 +32,7 @@ class Problem:
     position: Position | None
     message: str
     hint: str = ""
+    code: Code = field(default=Code.UNSPECIFIED, kw_only=True)
 
     def sort_key(self) -> tuple[str, int, int, str]:
         """Order of a report: by file, then place, then text."""
@@ -57,10 +60,12 @@ class Failed(ProblemsFound):
     """The input is good, but what was asked for cannot be done: no source answers, for example."""
 
 
-def report(problems: Iterable[Problem], sources: Mapping[str, str]) -> str:
-    """The problems as text for a terminal, one block each, in order of file and place."""
+def report(
+    problems: Iterable[Problem], sources: Mapping[str, str], severity: str = "error"
+) -> str:
+    """Return the problems as text for a terminal, one block each, in order of file and place."""
     return "\n".join(
-        _block(problem, sources) for problem in sorted(set(problems), key=Problem.sort_key)
+        _block(problem, sources, severity) for problem in sorted(set(problems), key=Problem.sort_key)
     )
 
 
@@ -73,14 +78,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"known here: {', '.join(words)}" if words else ""
 
 
-def _block(problem: Problem, sources: Mapping[str, str]) -> str:
+def _block(problem: Problem, sources: Mapping[str, str], severity: str) -> str:
     """One problem: headline, quoted source line with carets, hint."""
     place = problem.file
     lines = []
     if problem.position is not None:
         place += f":{problem.position.line}:{problem.position.column}"
         lines = _quote(problem.position, sources.get(problem.file, ""))
-    headline = f"{place}: error: {problem.message}"
+    headline = f"{place}: {severity}[{problem.code}]: {problem.message}"
     hint = [f"  hint: {problem.hint}"] if problem.hint else []
     return "\n".join([headline, *lines, *hint])
 

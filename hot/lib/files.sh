@@ -5,7 +5,7 @@
 # The variables are those of step.sh.
 # shellcheck disable=SC2154
 
-# fetch ARTEFACT: download "URL SHA256" once, check it, print the path of the file.
+# fetch ARTIFACT: download "URL SHA256" once, check it, print the path of the file.
 # Several steps and the prefetch may ask for one file at the same time.
 fetch() {
     local url=${1% *} sum=${1##* } file said good
@@ -40,7 +40,7 @@ sum_of() {
     said=$(openssl dgst -sha256 -r "$1") && printf '%s' "${said%% *}"
 }
 
-# unpack ARTEFACT COMPONENT VERSION [STRIP]: fetch an archive and unpack it once; print its folder.
+# unpack ARTIFACT COMPONENT VERSION [STRIP]: fetch an archive and unpack it once; print its folder.
 unpack() {
     local folder=$heatgen_home/$2/$3 file
     file=$(fetch "$1") || exit 1
@@ -63,7 +63,7 @@ contents() {
     printf '%s\n' "${found:-none}"
 }
 
-# program ARTEFACT COMPONENT VERSION NAME: fetch a bare program into its versioned folder.
+# program ARTIFACT COMPONENT VERSION NAME: fetch a bare program into its versioned folder.
 program() {
     local folder=$heatgen_home/$2/$3 file
     file=$(fetch "$1") || exit 1

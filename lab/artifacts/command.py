@@ -70,7 +70,7 @@ def _make(out: Path, cache: Cache, only: str | None, prune: bool) -> None:
         link(out.absolute() / "registry", storage)
         if prune:
             cache.prune({mirror_tree, storage, *(folder for _, folder in built)})
-    say(f"  ✓ artefacts ready: {time.monotonic() - started:.1f} s")
+    say(f"  ✓ artifacts ready: {time.monotonic() - started:.1f} s")
 
 
 def _build(component: Component, toolchain: go.Toolchain, cache: Cache) -> Path:

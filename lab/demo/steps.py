@@ -17,7 +17,7 @@ def cloud_up() -> None:
 
 
 def lock(demo: Demo) -> str | None:
-    """Pin the artefacts of the cluster as the mirror serves them now."""
+    """Pin the artifacts of the cluster as the mirror serves them now."""
     shutil.copyfile(demo.source, demo.cluster)
     served = (str(paths.MIRROR.resolve()), str(paths.REGISTRY.resolve()))
     stamp = record.digest(demo.cluster, *served)
@@ -51,11 +51,11 @@ def steps_of(demo: Demo) -> tuple[Step, ...]:
     """Return all steps of one demonstration."""
     return (
         Step("tools", tools.install_tools),
-        Step("artefacts", lambda: tools.build("artifacts"), ("tools",)),
+        Step("artifacts", lambda: tools.build("artifacts"), ("tools",)),
         Step("node image", lambda: tools.build("node"), ("tools",)),
         Step("packages", packages.install, ("tools",)),
         Step("virtual environment", tools.make_venv, ("tools",)),
-        Step("cloud", cloud_up, ("packages", "artefacts", "node image")),
+        Step("cloud", cloud_up, ("packages", "artifacts", "node image")),
         Step("lock", partial(lock, demo), ("cloud", "virtual environment")),
         Step("render", partial(render, demo), ("lock",)),
         Step("stack", partial(stack.create, demo), ("render",)),

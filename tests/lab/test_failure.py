@@ -74,7 +74,7 @@ def docker(small: Path) -> Path:
 
 @contextmanager
 def without_mirror(template: Path) -> Iterator[tuple[str, str]]:
-    """Create a stack while nothing serves the artefacts; yield its status and its failures."""
+    """Create a stack while nothing serves the artifacts; yield its status and its failures."""
     with ExitStack() as cleanup:
         with controller.stopped("mirror"):
             status = cleanup.enter_context(controller.stack("mirrorless", template))
@@ -82,7 +82,7 @@ def without_mirror(template: Path) -> Iterator[tuple[str, str]]:
 
 
 def test_an_unreachable_mirror_fails_the_preflight(small: Path) -> None:
-    """Nothing serves the artefacts: os/preflight on the node names the address it tried."""
+    """Nothing serves the artifacts: os/preflight on the node names the address it tried."""
     template = render(small)
     began = time.monotonic()
     with without_mirror(template) as (status, said):

@@ -79,11 +79,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def preflight(sandbox: Sandbox, proxy: ThreadingHTTPServer, **inputs: str) -> Ran:
-    """Run the step, which asks for one artefact, and list what is in the store of authorities."""
+    """Run the step, which asks for one artifact, and list what is in the store of authorities."""
     script = sandbox.folder / "preflight.sh"
     script.write_text(f"set -eu\n{PROLOGUE}\n/bin/bash {STEP}\nls {STORE}\n")
     usual = {
-        "ARTEFACTS": f"http://127.0.0.1:{proxy.server_address[1]}/tool {'0' * 64}",
+        "ARTIFACTS": f"http://127.0.0.1:{proxy.server_address[1]}/tool {'0' * 64}",
         "ARTIFACTS_REGISTRY": "",
         "SITE_PROXY": "",
         "CA_CERTIFICATES": "",
@@ -97,7 +97,7 @@ def preflight(sandbox: Sandbox, proxy: ThreadingHTTPServer, **inputs: str) -> Ra
 def test_a_proxy_is_used_and_forgotten(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
     """Downloads go through it, services learn of it; nothing stays when it is wanted no more."""
     lines = f"http_proxy=http://127.0.0.1:{proxy.server_address[1]}\nno_proxy=localhost"
-    ran = preflight(sandbox, proxy, SITE_PROXY=lines, ARTEFACTS=f"{URL} {'0' * 64}")
+    ran = preflight(sandbox, proxy, SITE_PROXY=lines, ARTIFACTS=f"{URL} {'0' * 64}")
     assert ran.status == 0, ran.stderr
     assert proxy.asked == [URL]  # type: ignore[attr-defined]
     drop_in = sandbox.file("/etc/systemd/system/containerd.service.d/heatgen-proxy.conf")

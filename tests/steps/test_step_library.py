@@ -27,7 +27,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[str]:
-    """A mirror on loopback that holds one artefact, ``tool``."""
+    """A mirror on loopback that holds one artifact, ``tool``."""
     folder = tmp_path / "mirror"
     folder.mkdir()
     (folder / "tool").write_text("#!/bin/sh\necho 1.0\n")
@@ -51,19 +51,19 @@ def sha256(text: str) -> str:
 
 
 def test_fetch_checks_the_sum_and_links_the_program(sandbox: Sandbox, mirror: str) -> None:
-    """A good artefact lands in its versioned folder and can be run by its name."""
-    artefact = f"{mirror}/tool {sha256('#!/bin/sh' + chr(10) + 'echo 1.0' + chr(10))}"
+    """A good artifact lands in its versioned folder and can be run by its name."""
+    artifact = f"{mirror}/tool {sha256('#!/bin/sh' + chr(10) + 'echo 1.0' + chr(10))}"
     ran = step(
-        sandbox, 'program "$ARTEFACT" tool 1.0 tool\n/opt/heatgen/bin/tool', ARTEFACT=artefact
+        sandbox, 'program "$ARTIFACT" tool 1.0 tool\n/opt/heatgen/bin/tool', ARTIFACT=artifact
     )
     assert (ran.status, ran.stdout) == (0, "1.0\n"), ran.stderr
     assert sandbox.file("/opt/heatgen/tool/1.0/tool").exists()
 
 
 def test_a_wrong_sum_stops_the_step(sandbox: Sandbox, mirror: str) -> None:
-    """A changed artefact is never run; both sums are named."""
+    """A changed artifact is never run; both sums are named."""
     ran = step(
-        sandbox, 'program "$ARTEFACT" tool 1.0 tool\necho on', ARTEFACT=f"{mirror}/tool {'0' * 64}"
+        sandbox, 'program "$ARTIFACT" tool 1.0 tool\necho on', ARTIFACT=f"{mirror}/tool {'0' * 64}"
     )
     assert ran.status == 1
     assert "on" not in ran.stdout
@@ -73,9 +73,9 @@ def test_a_wrong_sum_stops_the_step(sandbox: Sandbox, mirror: str) -> None:
     assert not sandbox.file("/opt/heatgen/bin/tool").exists()
 
 
-def test_a_missing_artefact_names_its_url(sandbox: Sandbox, mirror: str) -> None:
+def test_a_missing_artifact_names_its_url(sandbox: Sandbox, mirror: str) -> None:
     """A 404 is told with URL and status."""
-    ran = step(sandbox, 'program "$ARTEFACT" tool 1.0 tool', ARTEFACT=f"{mirror}/none {'0' * 64}")
+    ran = step(sandbox, 'program "$ARTIFACT" tool 1.0 tool', ARTIFACT=f"{mirror}/none {'0' * 64}")
     assert ran.status == 1
     assert f"cannot fetch {mirror}/none" in ran.problem
     assert "404" in ran.problem
@@ -85,13 +85,13 @@ def test_what_a_loss_of_power_cut_short_is_fetched_again(sandbox: Sandbox, mirro
     """After a boot the cache is read again; what is whole is not fetched again."""
     text = "#!/bin/sh\necho 1.0\n"
     body = """
-        program "$ARTEFACT" tool 1.0 tool
-        rm -r /run/heatgen-fetched; : >"/opt/heatgen/cache/${ARTEFACT##* }"
-        program "$ARTEFACT" tool 1.0 tool; /opt/heatgen/bin/tool
+        program "$ARTIFACT" tool 1.0 tool
+        rm -r /run/heatgen-fetched; : >"/opt/heatgen/cache/${ARTIFACT##* }"
+        program "$ARTIFACT" tool 1.0 tool; /opt/heatgen/bin/tool
         rm -r /run/heatgen-fetched; curl() { echo "fetched again"; return 1; }
-        program "$ARTEFACT" tool 1.0 tool; /opt/heatgen/bin/tool
+        program "$ARTIFACT" tool 1.0 tool; /opt/heatgen/bin/tool
         """
-    ran = step(sandbox, body, ARTEFACT=f"{mirror}/tool {sha256(text)}")
+    ran = step(sandbox, body, ARTIFACT=f"{mirror}/tool {sha256(text)}")
     assert (ran.status, ran.stdout) == (0, "1.0\n1.0\n"), ran.stderr
 
 
@@ -103,25 +103,25 @@ def test_what_a_loss_of_power_emptied_is_unpacked_again(
     with tarfile.open(archive, "w") as made:
         made.add(tmp_path / "mirror" / "tool", "tool-1.0/tool")
     body = """
-        folder=$(unpack "$ARTEFACT" tool 1.0 1)
-        touch -d '2026-01-01 UTC' "$folder/tool"; unpack "$ARTEFACT" tool 1.0 1 >/dev/null
+        folder=$(unpack "$ARTIFACT" tool 1.0 1)
+        touch -d '2026-01-01 UTC' "$folder/tool"; unpack "$ARTIFACT" tool 1.0 1 >/dev/null
         date --reference "$folder/tool" --utc +%F
         for emptied in "$folder/tool" "$folder/.complete"; do
-            : >"$emptied"; unpack "$ARTEFACT" tool 1.0 1 >/dev/null; cat "$folder/tool"
+            : >"$emptied"; unpack "$ARTIFACT" tool 1.0 1 >/dev/null; cat "$folder/tool"
         done
         """
-    artefact = f"{mirror}/archive {hashlib.sha256(archive.read_bytes()).hexdigest()}"
-    ran = step(sandbox, body, ARTEFACT=artefact)
+    artifact = f"{mirror}/archive {hashlib.sha256(archive.read_bytes()).hexdigest()}"
+    ran = step(sandbox, body, ARTIFACT=artifact)
     assert (ran.status, ran.stdout) == (0, "2026-01-01\n" + 2 * "#!/bin/sh\necho 1.0\n"), ran.stderr
 
 
-def test_two_steps_may_fetch_one_artefact_at_once(sandbox: Sandbox, mirror: str) -> None:
+def test_two_steps_may_fetch_one_artifact_at_once(sandbox: Sandbox, mirror: str) -> None:
     """Steps run side by side; both get the whole file."""
-    artefact = f"{mirror}/tool {sha256('#!/bin/sh' + chr(10) + 'echo 1.0' + chr(10))}"
+    artifact = f"{mirror}/tool {sha256('#!/bin/sh' + chr(10) + 'echo 1.0' + chr(10))}"
     body = (
-        'fetch "$ARTEFACT" & fetch "$ARTEFACT" & wait -n && wait -n && ls /opt/heatgen/cache/*.part'
+        'fetch "$ARTIFACT" & fetch "$ARTIFACT" & wait -n && wait -n && ls /opt/heatgen/cache/*.part'
     )
-    ran = step(sandbox, body, ARTEFACT=artefact)
+    ran = step(sandbox, body, ARTIFACT=artifact)
     assert ran.stdout.count("/opt/heatgen/cache/") == 2
 
 

@@ -30,7 +30,7 @@ done
 [ -n "$index" ] || fail "this server's address $address is not planned ($CONTROL_PLANE_ADDRESSES)"
 name=control-$index cluster=${cluster#,} others=${others#,}
 
-folder=$(unpack "$ETCD_ARTEFACT" etcd "$ETCD_VERSION" 1)
+folder=$(unpack "$ETCD_ARTIFACT" etcd "$ETCD_VERSION" 1)
 link_program "$folder"/{etcd,etcdctl,etcdutl}
 system_user etcd
 install -d -m 0700 -o etcd -g etcd /var/lib/etcd

@@ -8,9 +8,9 @@ source "$HEATGEN_LIB/step.sh"
 address=$(node_address)
 pki=/etc/etcd/pki
 
-folder=$(unpack "$FLANNEL_ARTEFACT" flannel "$FLANNEL_VERSION")
+folder=$(unpack "$FLANNEL_ARTIFACT" flannel "$FLANNEL_VERSION")
 link_program "$folder/flanneld"
-folder=$(unpack "$CNI_ARTEFACT" cni "$CNI_VERSION")
+folder=$(unpack "$CNI_ARTIFACT" cni "$CNI_VERSION")
 mkdir -p /opt/cni/bin
 for plugin in bridge host-local loopback portmap; do
     [ -x "$folder/$plugin" ] || fail "the CNI archive has no plug-in $plugin"

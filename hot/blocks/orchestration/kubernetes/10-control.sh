@@ -54,10 +54,10 @@ first_objects() {
 }
 
 # All that needs nobody else is done while etcd starts.
-program "$APISERVER_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-apiserver
-program "$CONTROLLER_MANAGER_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-controller-manager
-program "$SCHEDULER_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-scheduler
-program "$KUBECTL_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kubectl
+program "$APISERVER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-apiserver
+program "$CONTROLLER_MANAGER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-controller-manager
+program "$SCHEDULER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-scheduler
+program "$KUBECTL_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubectl
 install_text "# Authorities and keys, which they read once: $CONTROL_TRUST_REVISION
 NODE_ADDRESS=$(node_address)
 SERVICES_CIDR=$SERVICES_CIDR

@@ -9,8 +9,8 @@ node=$(node_name)
 pki=/etc/kubernetes/pki
 etc=/etc/kubernetes
 units=/etc/systemd/system
-program "$KUBELET_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kubelet
-program "$KUBE_PROXY_ARTEFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy
+program "$KUBELET_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubelet
+program "$KUBE_PROXY_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy
 
 # When another authority signs, the kubelet starts anew for the stack's certificates, long before the old
 # authority is gone: the API would refuse the kubelet's own ones from that moment.

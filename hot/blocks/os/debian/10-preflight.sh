@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The agent runs (we are here); do what the site wants, prove the clock and the way to every artefact.
+# The agent runs (we are here); do what the site wants, prove the clock and the way to every artifact.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
@@ -85,7 +85,7 @@ while read -r url _; do
     count=$((count + 1))
     ask "$url" "$replies/$count" 2>"$replies/$count.err" &
     asked[$count]="$! $url"
-done <<<"$ARTEFACTS"
+done <<<"$ARTIFACTS"
 if [ -n "$ARTIFACTS_REGISTRY" ]; then
     count=$((count + 1))
     ask "${ARTIFACTS_REGISTRY%/}/v2/" "$replies/$count" 2>"$replies/$count.err" &
@@ -101,15 +101,15 @@ there=$(sed -n 's/^[Dd]ate: *//p' "$replies/1" 2>/dev/null | tail -n 1 | tr -d '
 if [ -n "$there" ]; then
     skew=$(($(date +%s) - $(date --date "$there" +%s)))
     [ ${skew#-} -le $CLOCK_TOLERANCE ] ||
-        fail "the clock is $skew s off (by the server of the artefacts, $there): set up time synchronisation"
+        fail "the clock is $skew s off (by the server of the artifacts, $there): set up time synchronisation"
     clock="clock $skew s off"
 fi
 
 # What later layers need is fetched while certificates are made; a failure is left to them to tell.
 install_text "$PREFETCH" $heatgen_home/lib/prefetch 0755
 install_text "$PREFETCH_UNIT" /etc/systemd/system/heatgen-prefetch.service
-install_text "$ARTEFACTS" $heatgen_home/artefacts
+install_text "$ARTIFACTS" $heatgen_home/artifacts
 systemctl daemon-reload
 systemctl start --no-block heatgen-prefetch.service
 
-echo "The agent runs on $(node_name) at $(node_address), $clock, $count artefacts and registries answer."
+echo "The agent runs on $(node_name) at $(node_address), $clock, $count artifacts and registries answer."

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Fetch the node's artefacts ahead of the layers that need them; they check the sums.
+# Fetch the node's artifacts ahead of the layers that need them; they check the sums.
 set -uo pipefail
 cache=/opt/heatgen/cache
 mkdir -p $cache
@@ -13,4 +13,4 @@ while read -r url sum; do
         seen=$(openssl dgst -sha256 -r "$file")
         [ "${seen%% *}" != "$sum" ] || mv "$file" "$cache/$sum"
     ) 9>"$cache/$sum.lock"
-done </opt/heatgen/artefacts
+done </opt/heatgen/artifacts

@@ -5,9 +5,9 @@ set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
 
-folder=$(unpack "$CONTAINERD_ARTEFACT" containerd "$CONTAINERD_VERSION")
+folder=$(unpack "$CONTAINERD_ARTIFACT" containerd "$CONTAINERD_VERSION")
 link_program "$folder"/bin/{containerd,containerd-shim-runc-v2,ctr}
-program "$RUNC_ARTEFACT" runc "$RUNC_VERSION" runc
+program "$RUNC_ARTIFACT" runc "$RUNC_VERSION" runc
 
 registry_mirror "$ARTIFACTS_REGISTRY" /etc/containerd/certs.d
 install_text "$CONTAINERD_CONFIG" /etc/containerd/config.toml

@@ -5,9 +5,9 @@ set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
 
-folder=$(unpack "$DOCKER_ARTEFACT" docker "$DOCKER_VERSION" 1)
+folder=$(unpack "$DOCKER_ARTIFACT" docker "$DOCKER_VERSION" 1)
 link_program "$folder"/{containerd,containerd-shim-runc-v2,ctr,docker,docker-proxy,dockerd,runc}
-folder=$(unpack "$CRI_DOCKERD_ARTEFACT" cri-dockerd "$CRI_DOCKERD_VERSION" 1)
+folder=$(unpack "$CRI_DOCKERD_ARTIFACT" cri-dockerd "$CRI_DOCKERD_VERSION" 1)
 link_program "$folder/cri-dockerd"
 
 # daemon.json's registry-mirrors serve docker.io alone; with containerd's image store Docker reads these.

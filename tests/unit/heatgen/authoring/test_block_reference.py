@@ -21,13 +21,13 @@ def test_page_is_up_to_date() -> None:
 
 
 def test_all_is_there() -> None:
-    """Every option, step, port and artefact of every block has its row."""
+    """Every option, step, port and artifact of every block has its row."""
     text = block_reference.page(CATALOG)
     for block in CATALOG.all_blocks():
         cells = [f"``{block.layer}.{option}``" for option in block.options]
         cells += [f"``{step.name}``" for step in block.steps]
         cells += [f"{port.port} {port.protocol}".strip() for port in block.ports]
-        cells += [f"``{name}``" for name in (*block.artefacts, *block.images)]
+        cells += [f"``{name}``" for name in (*block.artifacts, *block.images)]
         _, _, section = text.partition(f"\n{block.layer}/{block.name}\n=")
         for cell in cells:
             assert f"   * - {cell}\n" in (section or text), f"{block.layer}/{block.name}: {cell}"

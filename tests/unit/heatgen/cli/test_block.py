@@ -55,7 +55,7 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown["inputs"]["MEMBERS"]["from"] == "file:members.sh"
     assert [step["name"] for step in shown["steps"]] == ["volume", "start"]
     assert {port["port"] for port in shown["ports"]} == {"2379", "2380"}
-    assert shown["artefacts"]["etcd"]["checksums"].endswith("/SHA256SUMS")
+    assert shown["artifacts"]["etcd"]["checksums"].endswith("/SHA256SUMS")
     assert shown["requires"] == ["agent", "etcd-volume", "trust"]
     assert shown["provides"] == ["etcd-volume", "kvstore"]
 

@@ -58,12 +58,12 @@ def test_lock_and_check(cluster: Path, site: Site, capsys: pytest.CaptureFixture
     assert main(["lock", str(cluster)]) == 0
     said = capsys.readouterr()
     path = cluster.with_suffix(".lock.yaml")
-    assert f"{path}: 11 artefacts, 2 images" in said.err
+    assert f"{path}: 11 artifacts, 2 images" in said.err
     assert said.out == ""
     before = (path.stat().st_ino, path.stat().st_mtime_ns)
     assert main(["lock", str(cluster)]) == 0
     assert main(["lock", "--check", str(cluster)]) == 0
-    assert f"{path}: good, 11 artefacts, 2 images" in capsys.readouterr().err
+    assert f"{path}: good, 11 artifacts, 2 images" in capsys.readouterr().err
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == before
     assert path_of(KUBELET) not in site.asked  # its sum is published
 
@@ -82,7 +82,7 @@ def test_changed_upstream(
         said = capsys.readouterr().err
         assert said.count("error:") == 1
         assert f"{locked}:" in said
-        assert "kubelet (artefact 'kubelet' of orchestration/kubernetes) has changed" in said
+        assert "kubelet (artifact 'kubelet' of orchestration/kubernetes) has changed" in said
         assert f"the lock has {old}, {site.url}{path_of(KUBELET)}.sha256 says {new}" in said
         assert f"| {'  '}{KUBELET}: {old}" in said
         assert f"heatgen lock --update {cluster}" in said
@@ -114,7 +114,7 @@ def test_stale_lock(
     base = "https://github.com/etcd-io/etcd/releases/download"
     new = f"{base}/v3.6.99/etcd-v3.6.99-linux-amd64.tar.gz"
     old = f"{base}/v3.6.16/etcd-v3.6.16-linux-amd64.tar.gz"
-    assert f"lacks {new} (artefact 'etcd' of kvstore/etcd)" in said
+    assert f"lacks {new} (artifact 'etcd' of kvstore/etcd)" in said
     assert f"{old} is not wanted by this cluster" in said
     assert f"run 'heatgen lock {cluster}'" in said
     # That version is not at the mirror: said in the same report.
@@ -160,17 +160,17 @@ def test_lock_edited_by_hand(
     for words in (["lock"], ["lock", "--check"], ["lock", "--update"], ["render"]):
         assert main([*words, str(cluster)]) == 2
         said = capsys.readouterr().err
-        assert re.search(rf"{re.escape(str(locked))}:\d+:\d+: error: artefacts\.", said)
+        assert re.search(rf"{re.escape(str(locked))}:\d+:\d+: error: artifacts\.", said)
         assert "must be a SHA-256 in hex, not 'oops'" in said
 
 
-def test_artefact_that_nobody_knows(
+def test_artifact_that_nobody_knows(
     cluster: Path, locked: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An artefact put in by hand is told with its place; the next lock drops it."""
+    """An artifact put in by hand is told with its place; the next lock drops it."""
     text = locked.read_text()
     locked.write_text(
-        text.replace("artefacts:\n", f"artefacts:\n  https://a.example/b: {'0' * 64}\n")
+        text.replace("artifacts:\n", f"artifacts:\n  https://a.example/b: {'0' * 64}\n")
     )
     assert main(["lock", "--check", str(cluster)]) == 1
     assert f"{locked}:5:3: error: https://a.example/b is not wanted" in capsys.readouterr().err

@@ -93,13 +93,13 @@ def test_inputs() -> None:
     assert by_name["orchestration_ready_control_0"].inputs["NODES"] == NodeNames()
 
 
-def test_artefacts_by_role() -> None:
-    """A server is told of the artefacts that its own steps use."""
+def test_artifacts_by_role() -> None:
+    """A server is told of the artifacts that its own steps use."""
     files = changed("blocks/runtime/containerd/block.yaml", "roles: [control, worker]",
                     "roles: [worker]")  # fmt: skip
     by_name = {item.name: item for item in tiny.planned(files=files).deployments}
-    assert by_name["os_preflight_workers"].inputs["ARTEFACTS"] == f"{tiny.TOOL} {'a' * 64}"
-    assert by_name["os_preflight_control_0"].inputs["ARTEFACTS"] == ""
+    assert by_name["os_preflight_workers"].inputs["ARTIFACTS"] == f"{tiny.TOOL} {'a' * 64}"
+    assert by_name["os_preflight_control_0"].inputs["ARTIFACTS"] == ""
 
 
 def test_missing_pins() -> None:

@@ -54,8 +54,8 @@ def resolved(source: str, layer: str = "runtime", text: str = MIRROR, group: str
         ("api.port", 6443),
         ("api.url", "https://10.0.0.10:6443"),
         ("api.external", inputs.ApiExternal()),
-        ("artefact.tool", f"http://m.example/example.org/v1.0/tool.tar.gz {'a' * 64}"),
-        ("artefacts", f"http://m.example/example.org/v1.0/tool.tar.gz {'a' * 64}"),
+        ("artifact.tool", f"http://m.example/example.org/v1.0/tool.tar.gz {'a' * 64}"),
+        ("artifacts", f"http://m.example/example.org/v1.0/tool.tar.gz {'a' * 64}"),
         ("image.pause", f"{tiny.PAUSE}@sha256:{'b' * 64}"),
         ("override.box", '{"extra": 1}'),
         ("override.nothing", "{}"),
@@ -96,7 +96,7 @@ def test_file() -> None:
 
 def test_upstream_without_mirror() -> None:
     """Without a mirror, upstream's own URL."""
-    assert resolved("artefact.tool", text=tiny.CLUSTER).startswith(f"{tiny.TOOL} ")
+    assert resolved("artifact.tool", text=tiny.CLUSTER).startswith(f"{tiny.TOOL} ")
     assert resolved("artifacts.mirror", text=tiny.CLUSTER) == ""
 
 
@@ -126,7 +126,7 @@ def test_policy() -> None:
         ("nonsense", "not a source of inputs"),
         ("options.nothing", "no option 'nothing'"),
         ("network.nothing", "no option 'nothing'"),
-        ("artefact.nothing", "no artefact 'nothing'"),
+        ("artifact.nothing", "no artifact 'nothing'"),
         ("image.nothing", "no image 'nothing'"),
         ("config.nothing", "no configuration 'nothing'"),
         ("file:nothing", "no file 'nothing'"),
@@ -159,10 +159,10 @@ def test_groups() -> None:
     assert resolved("runtime.version", "os", tiny.GROUPS, "worker") == "1.0"
 
 
-def test_artefacts_of_a_group() -> None:
+def test_artifacts_of_a_group() -> None:
     """Servers are told of what their own group's blocks fetch."""
-    assert resolved("artefacts", "os", tiny.GROUPS, "worker") == f"{tiny.TOOL} {'a' * 64}"
-    assert resolved("artefacts", "os", tiny.GROUPS, "big-box") == f"{tiny.ENGINE} {'e' * 64}"
+    assert resolved("artifacts", "os", tiny.GROUPS, "worker") == f"{tiny.TOOL} {'a' * 64}"
+    assert resolved("artifacts", "os", tiny.GROUPS, "big-box") == f"{tiny.ENGINE} {'e' * 64}"
 
 
 def test_patches() -> None:

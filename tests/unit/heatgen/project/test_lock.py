@@ -68,7 +68,7 @@ def problems(site: Site, url: str = "") -> list[Problem]:
 
 
 def test_published_sums(site: Site) -> None:
-    """The sum is upstream's, from its checksum file; the artefact itself is not fetched."""
+    """The sum is upstream's, from its checksum file; the artifact itself is not fetched."""
     answers, said = asked(site)
     assert answers == lock.Answers(pins.Pins({tiny.TOOL: tool_sum(site)}, {tiny.PAUSE: DIGEST}), ())
     assert TOOL_PATH not in site.asked
@@ -76,7 +76,7 @@ def test_published_sums(site: Site) -> None:
 
 
 def without_sums() -> dict[str, bytes]:
-    """The tiny house with an artefact for which no checksum file is published."""
+    """The tiny house with an artifact for which no checksum file is published."""
     files = tiny.tree()
     path = "blocks/runtime/containerd/block.yaml"
     assert UNPUBLISHED in files[path]
@@ -87,7 +87,7 @@ def without_sums() -> dict[str, bytes]:
 def test_unpublished_sums(site: Site) -> None:
     """Where upstream publishes nothing the file is hashed, and that is said."""
     answers, said = asked(site, without_sums())
-    assert answers.pins.artefacts == {tiny.TOOL: tool_sum(site)}
+    assert answers.pins.artifacts == {tiny.TOOL: tool_sum(site)}
     source = f"{site.url}{TOOL_PATH}"
     assert said == [f"tool.tar.gz: upstream publishes no checksum; hashed what {source} gave"]
 
@@ -96,7 +96,7 @@ def test_bytes_as_they_lie_there(site: Site) -> None:
     """A server that calls its archives encoded does not change their sum: nodes get the same."""
     site.files[TOOL_PATH] = gzip.compress(b"a tool")
     site.headers[TOOL_PATH] = {"Content-Encoding": "gzip"}
-    assert asked(site, without_sums())[0].pins.artefacts == {tiny.TOOL: tool_sum(site)}
+    assert asked(site, without_sums())[0].pins.artifacts == {tiny.TOOL: tool_sum(site)}
 
 
 def test_anonymous_token(site: Site) -> None:
@@ -123,7 +123,7 @@ def test_all_that_is_missing_is_told(site: Site) -> None:
 
 
 def test_sum_of_another_file(site: Site) -> None:
-    """A checksum file that does not know the artefact is no checksum; what it knows is told."""
+    """A checksum file that does not know the artifact is no checksum; what it knows is told."""
     site.files[SUMS_PATH] = f"{'0' * 64}  other.tar.gz\n".encode()
     (problem,) = problems(site)
     assert problem.message == f"{site.url}{SUMS_PATH} has no SHA-256 of tool.tar.gz"
@@ -287,7 +287,7 @@ def test_lock_file_round_trip() -> None:
     made = pins.Pins({"https://b/": "b" * 64, "https://a/": "a" * 64}, {tiny.PAUSE: DIGEST})
     text = pins.write(made)
     again = pins.read("lock", text.encode())
-    assert (again.artefacts, again.images) == (made.artefacts, made.images)
+    assert (again.artifacts, again.images) == (made.artifacts, made.images)
     assert text.index("https://a/") < text.index("https://b/")
 
 
@@ -300,8 +300,8 @@ def unreadable(raw: bytes) -> str:
 
 def test_broken_lock_file() -> None:
     """A sum that is none is told with its place and the way out."""
-    said = unreadable(b"version: 1\nartefacts:\n  https://a/: abc\n")
-    assert "lock:3:15: error: artefacts.https://a/ must be a SHA-256 in hex, not 'abc'" in said
+    said = unreadable(b"version: 1\nartifacts:\n  https://a/: abc\n")
+    assert "lock:3:15: error: artifacts.https://a/ must be a SHA-256 in hex, not 'abc'" in said
     assert "hint: locks are made: remove it and run 'heatgen lock'" in said
 
 
@@ -316,7 +316,7 @@ def test_lock_of_a_newer_form() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"- a\n", b"version: x\n", b"{}", b"version: 0\n", b"artefacts: {}\n"]
+    "raw", [b"", b"- a\n", b"version: x\n", b"{}", b"version: 0\n", b"artifacts: {}\n"]
 )
 def test_files_that_are_no_locks(raw: bytes) -> None:
     """Whatever lies there: a report."""
@@ -329,7 +329,7 @@ def test_all_groups_are_locked() -> None:
     found = lock.wanted(tiny.spec(tiny.GROUPS, blocks), blocks)
     assert [item.name for item in found] == [tiny.TOOL, tiny.ENGINE, tiny.PAUSE]
     assert [item.owner for item in found] == [
-        "artefact 'tool' of runtime/containerd",
-        "artefact 'engine' of runtime/docker",
+        "artifact 'tool' of runtime/containerd",
+        "artifact 'engine' of runtime/docker",
         "image 'pause' of runtime/containerd",
     ]

@@ -50,12 +50,12 @@ def test_steps_come_after_what_they_wait_for(shown: dict[str, Any]) -> None:
 
 
 def test_rules_and_what_is_fetched(shown: dict[str, Any]) -> None:
-    """Who may reach whom and why; every artefact with its sum, every image with its digest."""
+    """Who may reach whom and why; every artifact with its sum, every image with its digest."""
     assert {
         "to": "control", "from": "192.0.2.0/24", "protocol": "tcp", "ports": "22", "why": "os: SSH",
     } in shown["rules"]  # fmt: skip
-    assert {"url": tiny.TOOL, "sha256": "a" * 64} in shown["artefacts"]
-    assert {"url": tiny.ENGINE, "sha256": "e" * 64} in shown["artefacts"]
+    assert {"url": tiny.TOOL, "sha256": "a" * 64} in shown["artifacts"]
+    assert {"url": tiny.ENGINE, "sha256": "e" * 64} in shown["artifacts"]
     assert shown["images"] == [f"{tiny.PAUSE}@sha256:{'b' * 64}"]
 
 

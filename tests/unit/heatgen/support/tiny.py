@@ -38,28 +38,28 @@ description: Runs first on every server.
 layer: os
 roles: [control, worker]
 inputs:
-  ARTEFACTS: {from: artefacts, description: what will be fetched}
+  ARTIFACTS: {from: artifacts, description: what will be fetched}
 steps:
   - {name: preflight, script: 10-preflight.sh, requires: [], provides: [agent],
-     inputs: [ARTEFACTS], timeout: 60}
+     inputs: [ARTIFACTS], timeout: 60}
 ports:
   - {port: 22, protocol: tcp, to: [control, worker], from: [ssh], why: SSH}
 """
 _RUNTIME = """\
 summary: A tiny runtime
-description: Fetches an artefact and an image.
+description: Fetches an artifact and an image.
 layer: runtime
 roles: [control, worker]
 options:
   version: {type: string, default: '1.0', description: version of the tool}
-artefacts:
+artifacts:
   tool: {url: 'https://example.org/v{version}/tool.tar.gz', checksums: 'https://example.org/sums'}
 images:
   pause: registry.example.org/pause:3
 configs:
   box: {file: box.toml, set: {/plugins/a.b/image: image.pause}, override: box, format: toml}
 inputs:
-  TOOL: {from: artefact.tool, description: URL and sum}
+  TOOL: {from: artifact.tool, description: URL and sum}
   BOX_CONFIG: {from: config.box, description: its configuration}
 steps:
   - {name: start, script: 10-start.sh, requires: [agent], provides: [runtime],
@@ -72,12 +72,12 @@ layer: runtime
 roles: [control, worker]
 options:
   version: {type: string, default: '2.0', description: version of the engine}
-artefacts:
+artifacts:
   engine: {url: 'https://example.org/v{version}/engine.tar.gz'}
 patches:
   agent: {socket: engine, gates: {old: false}}
 inputs:
-  ENGINE: {from: artefact.engine, description: URL and sum}
+  ENGINE: {from: artifact.engine, description: URL and sum}
 steps:
   - {name: start, script: 10-start.sh, requires: [agent], provides: [runtime],
      inputs: [ENGINE], timeout: 60}
@@ -213,7 +213,7 @@ def tree() -> dict[str, bytes]:
         "agent/heatgen-agent": b"#!/usr/bin/env python3\nprint('agent')\n",
         "agent/heatgen-agent.service": b"[Service]\nExecStart=/agent\n",
         "blocks/os/debian/block.yaml": _OS.encode(),
-        "blocks/os/debian/10-preflight.sh": script("ARTEFACTS"),
+        "blocks/os/debian/10-preflight.sh": script("ARTIFACTS"),
         "blocks/runtime/containerd/block.yaml": _RUNTIME.encode(),
         "blocks/runtime/containerd/10-start.sh": script("TOOL", "BOX_CONFIG"),
         "blocks/runtime/containerd/box.toml": b'version = 3\n[plugins."a.b"]\nimage = ""\n',

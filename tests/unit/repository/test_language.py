@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text that people read is plain technical English.
+
+The project was once written in a dialect of its own ("nodes that nobody asked are told of"). Each
+entry of :data:`DIALECT` is a word or phrase of it that must not come back, with the plain word.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+DIALECT = {
+    r"told": "reported, shown, passed",
+    r"tells": "shows, reports",
+    r"sa(?:id|ys)": "message, reason, states, reports",
+    r"(?:no|some|any)body|whoever": "name the actor",
+    r"strangers?": "anonymous client, unauthorized",
+    r"(?<![.\"'`])doors?(?![\"'`]| ?[:=])": "port",
+    r"(?<![.\"'`])unasked(?![\"'`]| ?[:=])": "unavailable, not collected",
+    r"houses?|mortar": "cluster, trust",
+    r"wish(?:es|ed)?": "option, request",
+    r"asks?|asked|asking": "request, query, call, prompt, check",
+    r"anew": "again; recreate, rebuild",
+    r"(?:is|are|was|were|be) none": "is not supported, does not exist",
+    r"in vain": "unused, without effect",
+    r"for ever|for good": "permanently",
+    r"by the book": "normal",
+    r"(?:is|are|was|were) there": "exists, is present",
+    r"stands": "is, is running, is defined",
+    r"lies": "is stored, is located",
+    r"bears": "has, contains",
+    r"likes": "accepts",
+    r"judge[sd]?|judging": "evaluate, check",
+    r"(?:is|are|be|was|were) whole": "is healthy, is complete",
+    r"(?:goes|go|went|going) on": "continue",
+    r"(?:is|are) good": "is valid, is healthy",
+    r"(?:of|in) the field": "known systems",
+    r"amid|lest": "during; so that ... not",
+    r"artefacts?": "artifact",
+}
+"""Regular expressions to what to write instead. Case is ignored; ``_`` separates words."""
+
+ALLOWED = {
+    # The test itself, and the spelling that block.yaml and locks of 0.1 have.
+    "tests/unit/repository/test_language.py": r".*",
+    "heatgen/blocks/catalog.py": r"artefacts?",
+    "heatgen/blocks/pins.py": r"artefacts?",
+}
+"""Files to a regular expression of what they may contain."""
+
+SCANNED = ("heatgen", "conformance", "hot", "lab", "doc", "bench", "tests", "releasenotes")
+NOT_TEXT = re.compile(
+    r"(?:\.(?:png|sum|mod|csr|pem|svg|patch|lock\.yaml)|/recorded/.*|/released/.*|"
+    r"tests/golden/cases/.*/generated\.yaml|tests/tosca/(?:samples|expected)/.*|doc/reference/facts\.schema\.json)\Z"
+)
+_WORDS = re.compile(
+    rf"(?<![A-Za-z])(?:{'|'.join(f'({words})' for words in DIALECT)})(?![A-Za-z])", re.IGNORECASE
+)
+
+
+
+def tracked() -> list[str]:
+    """Files under version control, by their path in the repository."""
+    names = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    roots = [name for name in names if "/" not in name and name.endswith((".rst", ".md"))]
+    inside = [name for name in names if name.partition("/")[0] in SCANNED]
+    return [name for name in roots + inside if not NOT_TEXT.search(name) and (ROOT / name).exists()]
+
+
+def group_of(name: str) -> str:
+    """The folder whose files are checked together: two levels, three under ``tests/unit``."""
+    parts = name.split("/")
+    return "/".join(parts[: min(len(parts) - 1, 3 if parts[:2] == ["tests", "unit"] else 2)]) or "."
+
+
+def findings(name: str, text: str) -> list[str]:
+    """Lines of a file that contain words of the dialect, each with what to write instead."""
+    allowed = re.compile(ALLOWED.get(name, r"(?!)"), re.IGNORECASE)
+    instead = list(DIALECT.values())
+    return [
+        f"{name}:{number}: {found[0]!r}: write {instead[(found.lastindex or 0) - 1]}"
+        for number, line in enumerate(text.splitlines(), 1)
+        for found in _WORDS.finditer(line)
+        if not allowed.fullmatch(found[0])
+    ]
+
+
+FILES = tracked()
+
+
+@pytest.mark.parametrize("group", sorted({group_of(name) for name in FILES}))
+def test_plain_english(group: str) -> None:
+    """No file of a folder contains a word of the dialect."""
+    found = [
+        line
+        for name in FILES
+        if group_of(name) == group
+        for line in findings(name, (ROOT / name).read_text("utf-8"))
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("Nobody is told.", 2),
+        ("def is_told() -> None:", 1),
+        ("a retold story of households", 0),
+        ("host.unasked, which is unasked", 1),
+        ("facts.doors, and the door", 1),
+    ],
+)
+def test_words_are_found(line: str, count: int) -> None:
+    """Words are found in prose and in names, but not inside other words."""
+    assert len(findings("x.py", line)) == count
