@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suite on trial: a fault is put into a cluster, and the suite must see it, and only it.
+"""Fault injection: the suite must detect each fault in a cluster, and report nothing else.
 
-`faults/` holds the faults, one small module each; here is what brings them in and out, runs the
-suite, and judges its words. Nothing here knows one fault from another.
+`faults/` contains one small module per fault. The other modules inject and heal faults, run the
+suite and evaluate its results; they contain no knowledge of individual faults.
 """

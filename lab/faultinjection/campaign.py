@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trials one after the other, each on a cluster that was seen to be sound."""
+"""A series of trials, each on a cluster that was verified to be healthy."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,20 +18,20 @@ LOCK = "fault.lock"
 
 @dataclass(kw_only=True)
 class Campaign:
-    """Trials in one report folder. No other campaign can break the same clusters meanwhile.
+    """Trials in one report folder. A lock keeps other campaigns away from the same clusters.
 
-    named: the cluster to break, else the smallest that will do. assume_green: do not look whether
-    a cluster is sound before its first fault. despite: if it is not, go on; what was red before is
-    not held against the suite.
+    cluster: name of the cluster to use; by default the smallest suitable one. assume_green: do not
+    run the suite before the first fault. allow_red: continue if the suite fails before the first
+    fault; those failures do not count against the suite.
     """
 
     folder: Path
-    named: str = ""
+    cluster: str = ""
     assume_green: bool = False
-    despite: bool = False
-    _sound: dict[str, Context] = field(default_factory=dict)
-    _before: dict[str, set[str]] = field(default_factory=dict)
-    _broken: dict[str, Context] = field(default_factory=dict)
+    allow_red: bool = False
+    _healthy: dict[str, Context] = field(default_factory=dict)
+    _red_before: dict[str, set[str]] = field(default_factory=dict)
+    _used: dict[str, Context] = field(default_factory=dict)
     _locks: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -43,47 +43,49 @@ class Campaign:
         report.write(self.folder)
 
     def run(self, fault: Fault, keep: bool = False) -> Record:
-        """Hold one trial; a cluster that did not become green again is looked at anew.
+        """Run one trial; check the cluster again before the next one if it did not recover.
 
         Raises:
-            NoClusterError: none has what the fault needs.
-            TrialError: the cluster is not sound.
+            NoClusterError: no cluster meets the requirements of the fault.
+            TrialError: the cluster is not healthy.
         """
         if fault.replayed:
             return runner.replay(fault, self.folder)
         context = self.context(fault)
-        before = self._before.get(context.cluster.name, set())
-        record = runner.run(fault, context, self.folder, keep, before)
+        red_before = self._red_before.get(context.cluster.name, set())
+        record = runner.run(fault, context, self.folder, keep, red_before)
         if not record.green:
-            del self._sound[context.cluster.name]
+            del self._healthy[context.cluster.name]
         return record
 
     def context(self, fault: Fault) -> Context:
-        """The cluster for a fault: ours alone, and sound."""
-        cluster = clusters.choose(fault, self.named)
-        if cluster.name not in self._sound:
-            context = self._broken.get(cluster.name) or self._lock(clusters.context(cluster))
-            self._broken[cluster.name] = context
+        """Return a healthy cluster for a fault, locked for this campaign."""
+        cluster = clusters.select(fault, self.cluster)
+        if cluster.name not in self._healthy:
+            context = self._used.get(cluster.name) or self._lock(clusters.context(cluster))
+            self._used[cluster.name] = context
             if self.assume_green:
-                runner.heal_left(context)
+                runner.heal_leftover(context)
             else:
-                red = runner.baseline(context, self.folder, self.despite)
-                self._before[cluster.name] = red
-            self._sound[cluster.name] = context
-        return self._sound[cluster.name]
+                red = runner.baseline(context, self.folder, self.allow_red)
+                self._red_before[cluster.name] = red
+            self._healthy[cluster.name] = context
+        return self._healthy[cluster.name]
 
-    def end(self) -> None:
-        """See that the whole suite is green on all clusters that were broken.
+    def verify_clusters(self) -> None:
+        """Run the whole suite on every cluster that was used.
 
         Raises:
-            TrialError: it is not.
+            TrialError: the suite does not pass.
         """
-        for context in self._broken.values():
+        for context in self._used.values():
             runner.baseline(context, self.folder)
 
     def _lock(self, context: Context) -> Context:
         try:
             self._locks.enter_context(FileLock(context.cluster.directory / LOCK, timeout=0))
         except Timeout:
-            raise TrialError(f"somebody else puts faults into {context.cluster.name} now") from None
+            raise TrialError(
+                f"another process is injecting faults into {context.cluster.name}"
+            ) from None
         return context

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All faults there are modules of, and what the suite's checks say they see."""
+"""The faults that have a module, and the checks that declare them."""
 
 import ast
 import functools
@@ -16,9 +16,9 @@ from conformance.faults import FAULTS
 from conformance.layers import LAYERS
 
 KINDS = {
-    "real": "the fault itself is put into the cluster",
-    "effect": "what the fault does is brought about in another way",
-    "replayed": "recorded facts are altered; no cluster is broken",
+    "real": "the fault itself is injected into a cluster",
+    "effect": "the effect of the fault is produced in another way",
+    "replayed": "recorded facts are changed; no cluster is used",
 }
 NEEDS = ("any", "quorum", "docker")
 SUITE = Path(inspect.getfile(importlib.import_module("conformance.tests"))).parent
@@ -39,83 +39,83 @@ class Fault:
 
     @property
     def replayed(self) -> bool:
-        """Is no cluster needed?"""
+        """Whether the fault needs no cluster."""
         return self.kind == "replayed"
 
     @property
     def needs(self) -> str:
         """One of `NEEDS`."""
-        return str(self._said("NEEDS", "any"))
+        return str(self._attribute("NEEDS", "any"))
 
     @property
-    def how(self) -> str:
-        """What is done, and where it is not the fault itself, why: the module's own words."""
+    def description(self) -> str:
+        """The module's docstring: how the fault is injected, and why if it is not the real one."""
         return inspect.cleandoc(self.module.__doc__ or "")
 
     @property
     def companions(self) -> dict[str, str]:
-        """Checks that may be red, too, by name or pattern, with the reason."""
-        return dict(self._said("COMPANIONS", {}))
+        """Other checks that are expected to be red, by name or pattern, with the reason."""
+        return dict(self._attribute("COMPANIONS", {}))
 
     @property
-    def unasked(self) -> str:
-        """Why tests of any check may be in error; '' if they may not."""
-        return str(self._said("UNASKED", ""))
+    def inconclusive(self) -> str:
+        """Why tests of any check may be inconclusive; '' if they may not."""
+        return str(self._attribute("INCONCLUSIVE", ""))
 
     @property
-    def says(self) -> tuple[str, ...]:
-        """Words that the messages hold."""
-        return tuple(self._said("SAYS", ()))
+    def message_contains(self) -> tuple[str, ...]:
+        """Texts that messages of declared checks must contain."""
+        return tuple(self._attribute("MESSAGE_CONTAINS", ()))
 
     @property
-    def refused(self) -> tuple[str, ...]:
-        """Words by which the suite refuses to begin; none if it begins."""
-        return tuple(self._said("REFUSED", ()))
+    def startup_errors(self) -> tuple[str, ...]:
+        """Texts that the suite must print when it cannot start; empty if it can."""
+        return tuple(self._attribute("STARTUP_ERRORS", ()))
 
     @property
     def recording(self) -> str:
-        """Which recording of a sound cluster a replayed fault alters."""
-        return str(self._said("RECORDING", "demo-ha"))
+        """Name of the healthy cluster whose facts a replayed fault changes."""
+        return str(self._attribute("RECORDING", "demo-ha"))
 
     @property
     def few(self) -> bool:
-        """Is it one of the few that `.ci/run` injects?"""
-        return bool(self._said("FEW", False))
+        """Whether `.ci/run` injects it."""
+        return bool(self._attribute("FEW", False))
 
     @property
     def green_seconds(self) -> float:
-        """How long the cluster may take to be whole after healing."""
-        return float(self._said("GREEN_SECONDS", 120.0))
+        """How long the cluster may take to recover after healing."""
+        return float(self._attribute("GREEN_SECONDS", 120.0))
 
-    def _said(self, name: str, otherwise: Any) -> Any:
-        return getattr(self.module, name, otherwise)
+    def _attribute(self, name: str, default: Any) -> Any:
+        return getattr(self.module, name, default)
 
 
 def faults() -> dict[str, Fault]:
-    """All faults that have a module, in the order of `FAULTS`."""
+    """Return all faults that have a module, in the order of `FAULTS`."""
     return {name: fault(name) for name in FAULTS if has_module(name)}
 
 
 def fault(name: str) -> Fault:
-    """The fault of that name.
+    """Return the fault of that name.
 
     Raises:
-        LookupError: there is none, or no module of it.
+        LookupError: no such fault, or it has no module.
     """
     if name not in FAULTS or not has_module(name):
-        raise LookupError(f"no fault {name!r}; `lab/lab fault --list` names them")
+        raise LookupError(f"unknown fault {name!r}: run `lab/lab fault --list`")
     module = name.replace("-", "_")
     return Fault(name, importlib.import_module(f"lab.faultinjection.faults.{module}"))
 
 
 def has_module(name: str) -> bool:
-    """Does `faults/` hold it?"""
+    """Return whether `faults/` contains a module for the fault."""
     return (FOLDER / f"{name.replace('-', '_')}.py").is_file()
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check of the suite: where it stands, its layer, and which faults it says it sees."""
+    """A check of the suite: its file, its layer, and the faults that it declares to detect."""
 
     name: str
     file: str
@@ -125,14 +125,14 @@ class Check:
 
 @functools.cache
 def checks() -> dict[str, Check]:
-    """All checks of the suite by name, from the ground up."""
+    """Return all checks of the suite by name, in layer order."""
     found = [check for path in sorted(SUITE.glob("test_*.py")) for check in _checks_of(path)]
     found.sort(key=lambda check: [*LAYERS, ""].index(check.layer))
     return {check.name: check for check in found}
 
 
 def _checks_of(path: Path) -> Iterator[Check]:
-    """The checks of a module, read and not imported: a session may not know the suite's marks."""
+    """Yield the checks of a module. It is parsed, not imported, as its markers may be unknown."""
     module = ast.parse(path.read_text())
     common = [
         part.value
@@ -142,22 +142,22 @@ def _checks_of(path: Path) -> Iterator[Check]:
     for part in module.body:
         if isinstance(part, ast.FunctionDef) and part.name.startswith("test_"):
             marks = [*part.decorator_list, *common]
-            words = " ".join(ast.unparse(mark) for mark in marks)
-            layers = [name for name in LAYERS if re.search(rf"\bpytest\.mark\.{name}\b", words)]
-            named = tuple(fault for mark in marks for fault in _named(mark))
-            yield Check(part.name, path.name, layers[0] if layers else "", named)
+            text = " ".join(ast.unparse(mark) for mark in marks)
+            layers = [name for name in LAYERS if re.search(rf"\bpytest\.mark\.{name}\b", text)]
+            detects = tuple(fault for mark in marks for fault in _detected_by(mark))
+            yield Check(part.name, path.name, layers[0] if layers else "", detects)
 
 
-def _named(mark: ast.expr) -> list[str]:
-    """The faults of `@detects("…", "…")`; other marks name none."""
+def _detected_by(mark: ast.expr) -> list[str]:
+    """Return the faults of `@detects("…", "…")`; [] for other markers."""
     if not isinstance(mark, ast.Call) or ast.unparse(mark.func) not in (
         "detects",
         "faults.detects",
     ):
         return []
-    return [str(ast.literal_eval(word)) for word in mark.args]
+    return [str(ast.literal_eval(argument)) for argument in mark.args]
 
 
 def declared(fault: str) -> set[str]:
-    """The checks that must be red when the fault is in the cluster."""
+    """Return the checks that must be red while the fault is in the cluster."""
     return {check.name for check in checks().values() if fault in check.detects}

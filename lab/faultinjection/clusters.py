@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which cluster a fault is put into: those of `make demo` and `make demo-ha` that stand."""
+"""Select the cluster for a fault: a running cluster of `make demo` or `make demo-ha`."""
 
 import os
 
@@ -14,37 +14,37 @@ JOURNAL = "fault.json"
 
 
 class NoClusterError(LookupError):
-    """There is no cluster to break. The message says what to do."""
+    """No suitable cluster. The message contains the command to create one."""
 
 
 def context(cluster: Cluster) -> Context:
-    """The cluster with its journal."""
+    """Return the cluster with its journal."""
     return Context(cluster, Journal(cluster.directory / JOURNAL))
 
 
-def choose(fault: Fault, named: str = "") -> Cluster:
-    """The cluster that is named, else the smallest that stands and has what the fault needs.
+def select(fault: Fault, name: str = "") -> Cluster:
+    """Return the named cluster, or the smallest running one that meets the fault's requirements.
 
     Raises:
-        NoClusterError: there is none.
+        NoClusterError: there is no such cluster.
     """
     if os.geteuid() != 0:
-        raise NoClusterError("faults are injected as root: the lab is root's")
-    named = named or os.environ.get(VARIABLE, "")
-    found = [read(named)] if named else standing()
+        raise NoClusterError("fault injection requires root, which owns the lab")
+    name = name or os.environ.get(VARIABLE, "")
+    found = [read(name)] if name else running()
     for cluster in found:
-        if fits(cluster, fault):
+        if meets_requirements(cluster, fault):
             return cluster
-    which = named or " or ".join(each.name for each in found) or "no cluster that stands"
-    needs = {"quorum": "three servers of the control plane", "docker": "a worker with Docker"}
-    wanted = needs.get(fault.needs, "a cluster")
+    candidates = name or " or ".join(each.name for each in found) or "no running cluster"
+    needs = {"quorum": "three control-plane nodes", "docker": "a worker with Docker"}
+    required = needs.get(fault.needs, "a cluster")
     raise NoClusterError(
-        f"{fault.name} needs {wanted}, not {which}: run `make demo-ha` or `make demo`"
+        f"{fault.name} requires {required}; found {candidates}: run `make demo-ha` or `make demo`"
     )
 
 
-def fits(cluster: Cluster, fault: Fault) -> bool:
-    """Has it what the fault needs?"""
+def meets_requirements(cluster: Cluster, fault: Fault) -> bool:
+    """Return whether the cluster has what the fault needs."""
     if fault.needs == "quorum":
         return len(cluster.control) >= 3
     if fault.needs == "docker":
@@ -52,25 +52,25 @@ def fits(cluster: Cluster, fault: Fault) -> bool:
     return True
 
 
-def standing() -> list[Cluster]:
-    """The known clusters that answer, or that have a fault in them; the smallest first."""
-    there = [read(name) for name in KNOWN if (controller.STATE / name / "expect.json").exists()]
-    found = [each for each in there if context(each).journal.fault or answers(each)]
+def running() -> list[Cluster]:
+    """Return the known clusters that are ready or contain a fault, the smallest first."""
+    known = [read(name) for name in KNOWN if (controller.STATE / name / "expect.json").exists()]
+    found = [each for each in known if context(each).journal.fault or is_ready(each)]
     return sorted(found, key=lambda each: len(each.nodes))
 
 
-def answers(cluster: Cluster) -> bool:
-    """Does its API say that it is ready?"""
-    words = ["--kubeconfig", str(cluster.directory / "kubeconfig"), "--request-timeout", "5s"]
-    said = controller.inside("kubectl", *words, "get", "--raw", "/readyz", check=False)
-    return said.strip() == b"ok"
+def is_ready(cluster: Cluster) -> bool:
+    """Return whether the API server reports that it is ready."""
+    options = ["--kubeconfig", str(cluster.directory / "kubeconfig"), "--request-timeout", "5s"]
+    response = controller.inside("kubectl", *options, "get", "--raw", "/readyz", check=False)
+    return response.strip() == b"ok"
 
 
 def read(name: str) -> Cluster:
-    """The cluster as its demonstration wrote it down.
+    """Return the cluster as described by the `expect.json` of its demo.
 
     Raises:
-        NoClusterError: it did not.
+        NoClusterError: the file is missing or invalid.
     """
     file = controller.STATE / name / "expect.json"
     try:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster as a fault's module sees it: nodes that run scripts, kubectl, a memory."""
+"""The interface of fault modules to a cluster: scripts on nodes, kubectl, saved values."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from lab.faultinjection.journal import Journal
 from lab.harness import cluster as clusters
@@ -17,18 +17,17 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Victims:
-    """Whom a fault hits, by name.
+    """The nodes that a fault affects, by name; empty if it affects the whole cluster.
 
-    Each check that must be red names one of them in a message; one message at least names all.
-    None: the fault is the whole cluster's.
+    A message of each declared check must name one of them, and at least one message all of them.
     """
 
     nodes: tuple[str, ...] = ()
 
-
-def hit(*nodes: Node) -> Victims:
-    """These nodes are the victims."""
-    return Victims(tuple(node.name for node in nodes))
+    @classmethod
+    def of(cls, *nodes: Node) -> Self:
+        """Return these nodes as victims."""
+        return cls(tuple(node.name for node in nodes))
 
 
 WHOLE_CLUSTER = Victims()
@@ -36,7 +35,7 @@ WHOLE_CLUSTER = Victims()
 
 @dataclass(frozen=True)
 class Context:
-    """A standing cluster of the lab. Scripts run as root; what they need goes in as text."""
+    """A running cluster of the lab. Scripts run as root and receive input as text on stdin."""
 
     cluster: Cluster
     journal: Journal
@@ -48,59 +47,59 @@ class Context:
 
     @property
     def control(self) -> list[Node]:
-        """The control plane, the first server first."""
+        """The control-plane nodes, the first one first."""
         return self.cluster.control
 
     @property
     def workers(self) -> list[Node]:
-        """The workers, those on containerd first."""
+        """The workers, those with containerd first."""
         return self.cluster.workers
 
     @property
     def victim(self) -> Node:
-        """The node that a fault of one node hits: always the same, so that `heal` knows it."""
+        """The node for faults that affect one node: always the same, so that `heal` finds it."""
         return self.workers[0]
 
-    def on(self, nodes: list[Node], script: str) -> dict[str, str]:
-        """Run a script on several nodes side by side; return what each printed, by name."""
+    def run_on(self, nodes: list[Node], script: str) -> dict[str, str]:
+        """Run a script on several nodes in parallel; return the output of each, by name."""
         return clusters.on_all(nodes, script)
 
-    def kubectl(self, *words: str, check: bool = True) -> str:
-        """Run kubectl as the administrator; return what it prints."""
-        return self.cluster.kubectl(*words, check=check)
+    def kubectl(self, *arguments: str, check: bool = True) -> str:
+        """Run kubectl as the administrator; return its output."""
+        return self.cluster.kubectl(*arguments, check=check)
 
-    def ask(self, *words: str) -> Json:
-        """Return the JSON that kubectl prints."""
-        return self.cluster.ask(*words)
+    def kubectl_json(self, *arguments: str) -> Json:
+        """Run kubectl with JSON output; return the parsed output."""
+        return self.cluster.ask(*arguments)
 
     def apply(self, *objects: Json) -> None:
-        """Make objects, or make them as they are here."""
+        """Create or update objects."""
         plain = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self._with_input(plain, "apply", "-f", "-")
 
-    def remove(self, *objects: Json) -> None:
-        """Remove objects, if they are there, without waiting for it."""
+    def delete(self, *objects: Json) -> None:
+        """Delete objects if they exist, without waiting."""
         plain = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self._with_input(plain, "delete", "--ignore-not-found", "--wait=false", "-f", "-")
 
-    def openstack(self, *words: str, check: bool = True) -> str:
-        """Run the cloud's client as the user whose stack it is; return what it prints."""
-        return controller.inside("openstack", *words, check=check).decode(errors="replace")
+    def openstack(self, *arguments: str, check: bool = True) -> str:
+        """Run the OpenStack client as the owner of the stack; return its output."""
+        return controller.inside("openstack", *arguments, check=check).decode(errors="replace")
 
     def wait_for(self, what: str, seconds: float, find: Callable[[], Found]) -> Found:
-        """Wait until what is found is true; AssertionError tells what was wrong last."""
+        """Poll until `find` returns a true value, and return it; AssertionError after the limit."""
         return controller.wait_for(what, seconds, find, pause=0.5)
 
-    def keep(self, name: str, value: Any) -> None:
-        """Remember a plain value for `heal`, also of another process."""
-        self.journal.keep(name, value)
+    def save(self, name: str, value: Any) -> None:
+        """Save a JSON value for `heal`, which may run in another process."""
+        self.journal.save(name, value)
 
-    def kept(self, name: str, otherwise: Any = None) -> Any:
-        """What `inject` kept; `otherwise` if it did not come that far."""
-        return self.journal.kept(name, otherwise)
+    def saved(self, name: str, default: Any = None) -> Any:
+        """Return a value that `inject` saved; `default` if it did not get that far."""
+        return self.journal.saved(name, default)
 
-    def _with_input(self, plain: Json, *words: str) -> None:
+    def _with_input(self, plain: Json, *arguments: str) -> None:
         file = str(self.cluster.directory / "kubeconfig")
         options = ["--kubeconfig", file, "--request-timeout", "15s"]
         text = json.dumps(plain).encode()
-        controller.run(controller.LAB, "shell", "kubectl", *options, *words, text=text)
+        controller.run(controller.LAB, "shell", "kubectl", *options, *arguments, text=text)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""etcd's members as faults treat them: asked as its administrator, or made to run otherwise.
+"""Access to etcd members as root, and temporary changes of their configuration.
 
-What is changed lies in /run: a node that restarts has forgotten it.
+Changes are stored in /run, so a reboot of the node reverts them.
 """
 
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ DROP_IN = "/run/systemd/system/etcd.service.d/fault.conf"
 ETCDCTL = "/opt/heatgen/bin/etcdctl --command-timeout 20s --cacert $pki/ca.crt"
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 
-# An administrator's certificate is made by the authority's key, and gone with the script.
+# The certificate of the root user is signed with the key of the authority and deleted on exit.
 SCRIPT = """
 set -eu
 pki={pki}
@@ -36,13 +36,13 @@ etcdctl() {{
 
 
 def as_root(node: Node, script: str, check: bool = True) -> str:
-    """Run a script in which `etcdctl` asks the node's member as root; return what it prints."""
-    whole = SCRIPT.format(pki=PKI, etcdctl=ETCDCTL, address=node.address, script=script)
-    return node.run(whole, check)
+    """Run a script in which `etcdctl` connects to the node's member as root; return its output."""
+    text = SCRIPT.format(pki=PKI, etcdctl=ETCDCTL, address=node.address, script=script)
+    return node.run(text, check)
 
 
-def change(node: Node, environment: dict[str, str], *service: str) -> None:
-    """Have the node's member run with other settings, and other lines of its service."""
+def configure(node: Node, environment: dict[str, str], *service: str) -> None:
+    """Restart the node's member with other settings, and other lines in its `[Service]`."""
     lines = "\n".join(f"{name}={value}" for name, value in environment.items())
     unit = "\n".join(["[Service]", f"EnvironmentFile={FOLDER}/etcd.env", *service])
     node.run(
@@ -54,29 +54,30 @@ def change(node: Node, environment: dict[str, str], *service: str) -> None:
     )
 
 
-def settle(context: Context) -> None:
-    """Wait until all that asks etcd has found its way again, after a member was restarted.
+def await_settled(context: Context) -> None:
+    """Wait until all clients of etcd have reconnected after the restart of a member.
 
     Leaders have renewed their leases since, and flanneld, which restarts when its watch breaks,
-    runs on every node.
+    is active on every node.
     """
     since = datetime.now(UTC)
 
     def settled() -> bool:
         for name in LEADERS:
-            spec = context.ask("get", "lease", name, "-n", "kube-system")["spec"]
-            assert datetime.fromisoformat(spec["renewTime"]) > since, f"{name} does not lead yet"
-        states = context.on(context.nodes, "systemctl is-active flanneld || true")
-        away = [name for name, state in states.items() if state.strip() != "active"]
-        assert not away, f"flanneld is not active on {away}"
+            spec = context.kubectl_json("get", "lease", name, "-n", "kube-system")["spec"]
+            renewed = datetime.fromisoformat(spec["renewTime"])
+            assert renewed > since, f"{name} has not renewed its lease"
+        states = context.run_on(context.nodes, "systemctl is-active flanneld || true")
+        inactive = [name for name, state in states.items() if state.strip() != "active"]
+        assert not inactive, f"flanneld is not active on {inactive}"
         return True
 
     health.await_whole(context.cluster)
-    context.wait_for("the cluster to settle", 120, settled)
+    context.wait_for("clients of etcd to reconnect", 120, settled)
 
 
 def restore(node: Node) -> None:
-    """Have it run as it was made; it is restarted only if it was changed."""
+    """Restore the original configuration; restart the member only if it was changed."""
     node.run(
         f"if [ -e {DROP_IN} ]; then\n"
         f"    rm -rf {DROP_IN} {FOLDER}/etcd.env\n"
@@ -86,7 +87,7 @@ def restore(node: Node) -> None:
     )
 
 
-def size(node: Node) -> int:
-    """The bytes of the node's database, as its member counts them."""
+def database_size(node: Node) -> int:
+    """Return the database size in bytes that the node's member reports."""
     script = "etcdctl endpoint status -w json | grep -o '\"dbSize\":[0-9]*' | cut -d : -f 2"
     return int(as_root(node, script))

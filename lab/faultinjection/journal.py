@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which fault is in a cluster, written down before it is put there, to heal after a kill."""
+"""Persistent record of the fault in a cluster, written before injection, to heal after a kill."""
 
 import json
 import time
@@ -10,31 +10,31 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Journal:
-    """A file beside the cluster's own; it is there exactly while a fault may be in the cluster."""
+    """A file beside the cluster's own files; it exists while a fault may be in the cluster."""
 
     path: Path
 
     @property
     def fault(self) -> str:
-        """The fault that may be in the cluster; '' if there is none."""
+        """The fault that may be in the cluster; '' if it is healthy."""
         return str(self._read().get("fault", ""))
 
     def begin(self, fault: str) -> None:
-        """A fault is about to be put in."""
+        """Record that a fault is about to be injected."""
         self._write({"fault": fault, "since": time.time(), "kept": {}})
 
-    def keep(self, name: str, value: Any) -> None:
-        """Remember what `heal` will need, in whatever process."""
+    def save(self, name: str, value: Any) -> None:
+        """Save a value that `heal` needs, in this or another process."""
         plain = self._read()
         plain.setdefault("kept", {})[name] = value
         self._write(plain)
 
-    def kept(self, name: str, otherwise: Any = None) -> Any:
-        """What was kept under that name since `begin`."""
-        return self._read().get("kept", {}).get(name, otherwise)
+    def saved(self, name: str, default: Any = None) -> Any:
+        """Return the value saved under that name since `begin`."""
+        return self._read().get("kept", {}).get(name, default)
 
     def end(self) -> None:
-        """The fault is out, and the cluster was seen to be sound."""
+        """Record that the fault is removed and the cluster is healthy."""
         self.path.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What trials leave in the checkout: recorded facts, packed, and in short what each came to.
+"""Results of trials that are kept in the repository: compressed facts, and a summary of each trial.
 
-`tests/conformance` judges the recordings again without a cluster; the documents show the rest.
+`tests/conformance` evaluates the recordings again without a cluster; the documentation shows the
+summaries.
 """
 
 import json
@@ -23,7 +24,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A trial in short. red: each red check with its role, see `verdict.Red`."""
+    """Summary of a trial. red: each red check with its role, see `verdict.Red`."""
 
     kind: str
     cluster: str
@@ -35,35 +36,34 @@ class Trial:
 
 
 def sound(cluster: str) -> dict[str, Any]:
-    """The facts of a sound cluster, as plain JSON."""
+    """Return the recorded facts of a healthy cluster, as plain JSON."""
     return dict(serialization.read(SOUND / f"{cluster}.json.gz"))
 
 
 def records(folder: Path) -> dict[str, dict[str, Any]]:
-    """The records in a report folder, by fault, in the catalog's order."""
+    """Return the records in a report folder, by fault, in the order of the catalog."""
     found = {name: folder / f"{name}.json" for name in FAULTS}
     return {name: json.loads(path.read_text()) for name, path in found.items() if path.exists()}
 
 
-def in_short(record: dict[str, Any]) -> Trial:
-    """A record without what only this one run is about."""
+def summarize(record: dict[str, Any]) -> Trial:
+    """Return a record without the details of the single run."""
     kept = {key: record[key] for key in Trial.__annotations__ if key != "red"}
     return Trial(**kept, red={check: red["role"] for check, red in record["red"].items()})
 
 
 def trials() -> dict[str, Trial]:
-    """What the trials came to that are kept in the checkout."""
+    """Return the summaries that are kept in the repository."""
     plain = json.loads(TRIALS.read_text())["trials"] if TRIALS.exists() else {}
     return {name: Trial(**plain[name]) for name in FAULTS if name in plain}
 
 
 def publish(folder: Path) -> list[Path]:
-    """Put a report folder's records and recordings into the checkout; return what was written.
+    """Copy records and recordings of a report folder to the repository; return the files written.
 
-    What it holds no record of stays as it is. Only what was judged exactly becomes a recording to
-    judge again.
+    Trials without a record in the folder stay unchanged. Only exact trials become recordings.
     """
-    new = {name: in_short(record) for name, record in records(folder).items()}
+    new = {name: summarize(record) for name, record in records(folder).items()}
     kept = trials() | new
     written = [TRIALS]
     SOUND.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def publish(folder: Path) -> list[Path]:
 
 
 def publishable(folder: Path) -> Iterable[Path]:
-    """The recordings that `publish` would take."""
+    """Return the recordings that `publish` may copy."""
     return sorted(folder.glob("*.facts.json"))
 
 

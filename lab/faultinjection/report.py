@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where trials are told: the report folder's matrix, the documents' page; and what never is."""
+"""Reports of trials: the matrix in a report folder, the documentation page; the secret scan."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,34 +13,34 @@ PAGE = Path(__file__).parents[2] / "doc" / "reference" / "faults.rst"
 
 
 def write(folder: Path) -> Path:
-    """Write the matrix of the records in a report folder, `faults.html`."""
-    told = {
-        name: recordings.in_short(record) for name, record in recordings.records(folder).items()
+    """Write `faults.html`, the matrix of the records in a report folder."""
+    trials = {
+        name: recordings.summarize(record) for name, record in recordings.records(folder).items()
     }
     path = folder / "faults.html"
-    path.write_text(matrix.html_page(catalog.faults(), catalog.checks(), told))
+    path.write_text(matrix.html_page(catalog.faults(), catalog.checks(), trials))
     return path
 
 
 def page() -> str:
-    """The documents' page, as code and kept trials have it now."""
+    """Return the page of the documentation, from the code and the kept trials."""
     return matrix.page(catalog.faults(), catalog.checks(), recordings.trials())
 
 
 def write_page() -> Path:
-    """Write it."""
+    """Write the page of the documentation."""
     PAGE.write_text(page())
     return PAGE
 
 
 def secrets_in(files: Iterable[Path], clusters: list[Cluster]) -> list[str]:
-    """Which secrets of the clusters show in which files, however wrapped.
+    """Return the secrets of the clusters that occur in the files, in any encoding.
 
     Raises:
-        LookupError: no cluster stands, so that nobody knows the secrets.
+        LookupError: no cluster is running, so its secrets are unknown.
     """
     if not clusters:
-        raise LookupError("no cluster stands whose secrets the recordings could be searched for")
+        raise LookupError("no cluster is running: its secrets are needed to scan the recordings")
     treasury = Treasury()
     for cluster in clusters:
         treasury.gather(cluster)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run of the suite as the trial looks at it."""
+"""Results of a run of the suite, as needed to evaluate a trial."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from conformance.results.records import read as read_recording
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Its tests, its exit status, what it printed, how many seconds it took.
+    """The tests of a run, its exit status, its output, and its duration in seconds.
 
     began: seconds since the epoch.
     """
@@ -23,32 +23,32 @@ class Results:
 
     @property
     def red(self) -> list[Result]:
-        """The tests that are neither passed nor skipped."""
+        """The tests that failed or were inconclusive."""
         return [test for test in self.tests if test.outcome in (FAILED, ERROR)]
 
     @property
-    def judged(self) -> int:
-        """How many tests came to a verdict about the cluster."""
+    def evaluated(self) -> int:
+        """Number of tests that passed or failed."""
         return sum(test.outcome in (PASSED, FAILED) for test in self.tests)
 
 
-def said(test: Result) -> str:
-    """All words of a test's message; its name, which may hold nodes' names, is not among them."""
+def message(test: Result) -> str:
+    """Return the complete message of a test, without its name, which may contain node names."""
     return f"{test.headline}\n{test.detail}"
 
 
-def ended(test: Result) -> float:
-    """When its verdict stood, in seconds since the epoch."""
+def end_time(test: Result) -> float:
+    """Return when the test ended, in seconds since the epoch."""
     return test.start + test.setup + test.seconds
 
 
-def address(test: Result) -> str:
-    """By what pytest finds the test's check again."""
+def node_id(test: Result) -> str:
+    """Return the pytest node id of the test's check."""
     return f"conformance/tests/{test.test.partition('[')[0]}"
 
 
 def read(path: Path) -> list[Result]:
-    """The tests of a results file; [] if the run ended before it wrote one."""
+    """Return the tests of a results file; [] if the run ended before it wrote one."""
     try:
         recording: Recording = read_recording(path)
     except ResultsError:

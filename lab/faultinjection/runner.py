@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One trial: the fault goes in, the suite judges, the fault goes out, the suite is green again."""
+"""One trial: inject a fault, run the suite, heal the fault, verify that the suite passes."""
 
 import dataclasses
 import json
@@ -13,27 +13,27 @@ from conformance.results.records import FAILED, PASSED
 from lab.faultinjection import catalog, recordings, suite, verdict
 from lab.faultinjection.catalog import Fault
 from lab.faultinjection.context import WHOLE_CLUSTER, Context, Victims
-from lab.faultinjection.results import Results, address, ended, read
-from lab.faultinjection.verdict import STRANGER, Red, Verdict
+from lab.faultinjection.results import Results, end_time, node_id, read
+from lab.faultinjection.verdict import UNEXPECTED, Red, Verdict
 from lab.harness import controller, health
 
 FORMAT = 1
-PAUSE = 2.0
+POLL_SECONDS = 2.0
 AFTER = "after healing:"
-LEFT_IN = f"{AFTER} nobody looked whether it is green"
-MOST_ASKED_AGAIN = 8
+NOT_VERIFIED = f"{AFTER} not verified"
+MAX_REPEATED = 8
 
 
 class TrialError(Exception):
-    """The trial could not be held, so nothing is said about the suite. The message says why."""
+    """The trial could not be run, so it has no result. The message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What a trial came to.
+    """Result of a trial.
 
-    seconds: inject; first, until the first declared check was red; verdict, until the suite had
-    ended; heal; green, until it was seen that all is well.
+    seconds: inject; first, until the first declared check failed; verdict, until the suite had
+    ended; heal; green, until the suite passed again.
     """
 
     fault: str
@@ -50,69 +50,72 @@ class Record:
     format: int = FORMAT
 
     @property
-    def good(self) -> bool:
-        """Exact, and green after healing."""
+    def passed(self) -> bool:
+        """Whether the results were exact and the suite passed after healing."""
         return self.exact and self.green
 
-    def line(self) -> str:
-        """It in one line."""
-        took = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in self.seconds.items())
+    def summary(self) -> str:
+        """Return the record in one line."""
+        durations = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in self.seconds.items())
         declared = sum(red.role == "declared" for red in self.red.values())
         red = f"{declared} declared red, {len(self.red) - declared} others"
-        told = "exact" if self.exact else "NOT EXACT"
-        back = "green again" if self.green else "NOT GREEN AGAIN"
-        return f"{self.fault:<30} {told}, {back}; {red}; {took}; {self.kind}, {self.cluster}"
+        exact = "exact" if self.exact else "NOT EXACT"
+        green = "green again" if self.green else "NOT GREEN AGAIN"
+        return f"{self.fault:<30} {exact}, {green}; {red}; {durations}; {self.kind}, {self.cluster}"
 
     def write(self, folder: Path) -> None:
-        """Keep it in the report folder."""
+        """Write the record to the report folder."""
         text = json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"
         (folder / f"{self.fault}.json").write_text(text)
 
 
-def baseline(context: Context, folder: Path, despite: bool = False) -> set[str]:
-    """Heal what a killed run left, and see that the suite is green on the cluster as it is.
+def baseline(context: Context, folder: Path, allow_red: bool = False) -> set[str]:
+    """Heal a leftover fault, and verify that the suite passes on the cluster.
 
     Returns:
-        The checks that are red all the same, if `despite` says to go on.
+        The checks that are red, if `allow_red` permits this.
 
     Raises:
-        TrialError: it is not green.
+        TrialError: the suite does not pass.
     """
-    heal_left(context)
+    heal_leftover(context)
     results = suite.on_cluster(context.cluster, folder, context.cluster.name + recordings.BASELINE)
-    if (results.exit and not (despite and results.red)) or not results.judged:
+    if (results.exit and not (allow_red and results.red)) or not results.evaluated:
         (folder / f"{context.cluster.name}{recordings.BASELINE}.facts.json").unlink(missing_ok=True)
         red = [f"{test.test}: {test.headline}" for test in results.red]
-        told = "\n  ".join(red) or results.printed[-2000:]
-        raise TrialError(f"{context.cluster.name} is not sound, so no fault is put in:\n  {told}")
+        details = "\n  ".join(red) or results.printed[-2000:]
+        raise TrialError(
+            f"{context.cluster.name} is not healthy, so no fault is injected:\n  {details}"
+        )
     return {test.check for test in results.red}
 
 
-def heal_left(context: Context) -> str:
-    """Take out the fault that a killed run left in the cluster; return its name, '' if none.
+def heal_leftover(context: Context) -> str:
+    """Heal the fault that a killed run left in the cluster; return its name, or ''.
 
     Raises:
-        TrialError: it does not go.
+        TrialError: healing failed.
     """
-    left = context.journal.fault
-    if left:
+    leftover = context.journal.fault
+    if leftover:
         try:
-            catalog.fault(left).module.heal(context)
+            catalog.fault(leftover).module.heal(context)
             health.await_whole(context.cluster)
         except (AssertionError, LookupError) as problem:
-            raise TrialError(f"{left} is still in {context.cluster.name}: {problem}") from None
+            name = context.cluster.name
+            raise TrialError(f"cannot heal {leftover} in {name}: {problem}") from None
         context.journal.end()
-    return left
+    return leftover
 
 
 def run(
     fault: Fault, context: Context, folder: Path, keep: bool = False, before: Collection[str] = ()
 ) -> Record:
-    """Put the fault in, have the suite judge, take it out, have the suite see that.
+    """Inject the fault, run and evaluate the suite, heal the fault, verify that the suite passes.
 
-    before: checks that are red without it. keep: leave it in, for somebody who wants to look at it.
+    before: checks that are red without the fault. keep: do not heal, for inspection.
     """
-    heal_left(context)
+    heal_leftover(context)
     seconds: dict[str, float] = {}
     victims = WHOLE_CLUSTER
     results = Results(tests=[], exit=-1, printed="the suite was not run", seconds=0.0)
@@ -120,96 +123,96 @@ def run(
     try:
         victims = _timed(seconds, "inject", lambda: fault.module.inject(context))
         results = suite.on_cluster(context.cluster, folder, fault.name)
-        seconds |= _until(fault, results)
-        told = verdict.judge(fault, catalog.declared(fault.name), victims, results, before)
-        once = ask_again(fault, context, folder, told, results)
+        seconds |= _durations(fault, results)
+        found = verdict.evaluate(fault, catalog.declared(fault.name), victims, results, before)
+        once = repeat_unexpected(fault, context, folder, found, results)
     finally:
         if not keep:
             _timed(seconds, "heal", lambda: fault.module.heal(context))
-    told = verdict.judge(fault, catalog.declared(fault.name), victims, results, before, once)
+    found = verdict.evaluate(fault, catalog.declared(fault.name), victims, results, before, once)
     record = Record(
         fault=fault.name,
         kind=fault.kind,
         cluster=context.cluster.name,
         victims=list(victims.nodes),
-        exact=told.exact,
+        exact=found.exact,
         green=False,
-        red=told.red,
-        problems=[*told.problems, LEFT_IN],
+        red=found.red,
+        problems=[*found.problems, NOT_VERIFIED],
         seconds=seconds,
         exit=results.exit,
     )
-    record.write(folder)  # also for the case that nobody waits for what follows
+    record.write(folder)  # in case the process is interrupted while it waits
     if keep:
         return record
     green, problems = _timed(
-        seconds, "green", lambda: await_green(fault, context, folder, results, before)
+        seconds, "green", lambda: await_recovery(fault, context, folder, results, before)
     )
     if green:
         context.journal.end()
-    record = replace(record, green=green, problems=[*told.problems, *problems])
+    record = replace(record, green=green, problems=[*found.problems, *problems])
     record.write(folder)
     return record
 
 
-def ask_again(
-    fault: Fault, context: Context, folder: Path, told: Verdict, results: Results
+def repeat_unexpected(
+    fault: Fault, context: Context, folder: Path, found: Verdict, results: Results
 ) -> set[str]:
-    """Ask those again that nobody expected to be red, with the fault still in; who is green now?
+    """Repeat unexpectedly red checks while the fault is present; return those that pass now.
 
-    Many of them are no chance.
+    More than `MAX_REPEATED` of them are not flaky.
     """
-    strangers = {name for name, red in told.red.items() if red.role == STRANGER}
-    if not strangers or len(strangers) > MOST_ASKED_AGAIN:
+    unexpected = {name for name, red in found.red.items() if red.role == UNEXPECTED}
+    if not unexpected or len(unexpected) > MAX_REPEATED:
         return set()
-    again = sorted({address(test) for test in results.red if test.check in strangers})
-    ran = suite.on_cluster(context.cluster, folder, f"{fault.name}.again", *again)
-    judged = {test.check for test in ran.tests if test.outcome == PASSED}
-    return strangers & judged - {test.check for test in ran.red}
+    again = sorted({node_id(test) for test in results.red if test.check in unexpected})
+    repeated = suite.on_cluster(context.cluster, folder, f"{fault.name}.again", *again)
+    passed = {test.check for test in repeated.tests if test.outcome == PASSED}
+    return unexpected & passed - {test.check for test in repeated.red}
 
 
-def await_green(
+def await_recovery(
     fault: Fault, context: Context, folder: Path, during: Results, before: Collection[str] = ()
 ) -> tuple[bool, list[str]]:
-    """Wait until the cluster is whole and all checks that were red are green; else what is red."""
+    """Wait until the cluster is healthy and all red checks pass; return also the problems."""
     deadline = time.monotonic() + fault.green_seconds
     try:
         health.await_whole(context.cluster, fault.green_seconds)
     except AssertionError as problem:
         return False, [f"{AFTER} {problem}"]
-    again = sorted({address(test) for test in during.red if test.check not in before}) or [
+    again = sorted({node_id(test) for test in during.red if test.check not in before}) or [
         "-m",
         "os",
     ]
     while True:
         results = suite.on_cluster(context.cluster, folder, f"{fault.name}.healed", *again)
-        if results.exit == 0 and results.judged:
+        if results.exit == 0 and results.evaluated:
             return True, []
         if time.monotonic() > deadline:
             red = [f"{AFTER} {test.test}: {test.headline}" for test in results.red]
             return False, red or [f"{AFTER} {results.printed[-800:]}"]
-        time.sleep(PAUSE)
+        time.sleep(POLL_SECONDS)
 
 
 def replay(fault: Fault, folder: Path) -> Record:
-    """Alter sound facts as the fault would, and have the suite judge them."""
+    """Change the facts of a healthy cluster as the fault would, and run the suite on them."""
     recording = recordings.sound(fault.recording)
     seconds: dict[str, float] = {}
     victims: Victims = _timed(seconds, "inject", lambda: fault.module.alter(recording))
     facts = folder / f"{fault.name}.facts.json"
     facts.write_text(json.dumps(recording))
     results = suite.on_facts(facts, folder, fault.name)
-    seconds |= _until(fault, results)
-    told = verdict.judge(fault, catalog.declared(fault.name), victims, results)
+    seconds |= _durations(fault, results)
+    found = verdict.evaluate(fault, catalog.declared(fault.name), victims, results)
     record = Record(
         fault=fault.name,
         kind=fault.kind,
         cluster="recorded",
         victims=list(victims.nodes),
-        exact=told.exact,
+        exact=found.exact,
         green=True,
-        red=told.red,
-        problems=told.problems,
+        red=found.red,
+        problems=found.problems,
         seconds=seconds,
         exit=results.exit,
     )
@@ -217,15 +220,15 @@ def replay(fault: Fault, folder: Path) -> Record:
     return record
 
 
-def judge_again(fault: Fault, folder: Path) -> Record:
-    """Judge a run that is over by what checks and module declare now; whether it healed stays.
+def reevaluate(fault: Fault, folder: Path) -> Record:
+    """Evaluate an earlier run with the current declarations; keep its result of healing.
 
     Raises:
         TrialError: the folder has no record of the fault.
     """
     plain = recordings.records(folder).get(fault.name)
     if plain is None:
-        raise TrialError(f"{folder} holds no record of {fault.name}")
+        raise TrialError(f"no record of {fault.name} in {folder}")
     run, log = folder / f"{fault.name}.jsonl", folder / f"{fault.name}.log"
     results = Results(
         tests=read(run),
@@ -236,21 +239,23 @@ def judge_again(fault: Fault, folder: Path) -> Record:
     victims = Victims(tuple(plain["victims"]))
     before = {name for name, red in plain["red"].items() if red["role"] == "before"}
     once = {name for name, red in plain["red"].items() if red["role"] == "once"}
-    told = verdict.judge(fault, catalog.declared(fault.name), victims, results, before, once)
+    found = verdict.evaluate(fault, catalog.declared(fault.name), victims, results, before, once)
     after = [problem for problem in plain["problems"] if problem.startswith(AFTER)]
-    plain |= {"exact": told.exact, "red": told.red, "problems": [*told.problems, *after]}
+    plain |= {"exact": found.exact, "red": found.red, "problems": [*found.problems, *after]}
     record = Record(**plain)
     record.write(folder)
     return record
 
 
-def _until(fault: Fault, results: Results) -> dict[str, float]:
-    """Seconds from the suite's start to its first declared failure, and to its end."""
+def _durations(fault: Fault, results: Results) -> dict[str, float]:
+    """Return the seconds from the suite's start to its first declared failure, and to its end."""
     declared = catalog.declared(fault.name)
-    stood = [
-        ended(test) for test in results.tests if test.outcome == FAILED and test.check in declared
+    failed = [
+        end_time(test)
+        for test in results.tests
+        if test.outcome == FAILED and test.check in declared
     ]
-    first = {"first": round(min(stood) - results.began, 1)} if stood else {}
+    first = {"first": round(min(failed) - results.began, 1)} if failed else {}
     return first | {"verdict": round(results.seconds, 1)}
 
 
@@ -263,5 +268,5 @@ def _timed(seconds: dict[str, float], part: str, work: Callable[[], Any]) -> Any
 
 
 def report_folder() -> Path:
-    """Where records are kept unless somebody says otherwise."""
+    """Return the default report folder."""
     return controller.STATE / "faults"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suite, run as a user would run it, on a cluster of the lab or on facts."""
+"""Run the suite as a user would, on a cluster of the lab or on recorded facts."""
 
 import os
 import signal
@@ -14,41 +14,41 @@ from lab.faultinjection.results import Results
 from lab.harness import controller
 from lab.harness.cluster import Cluster
 
-SECONDS = 300  # more than any run takes, on however broken a cluster
-END_SECONDS = 60  # to tidy up when it is told to end
+SECONDS = 300  # longer than any run, whatever the fault
+END_SECONDS = 60  # for cleanup after SIGTERM
 COMMAND = (str(controller.LAB), "shell", "python", "-m", "pytest")
 ALWAYS = ("-n", "auto", "-p", "no:cacheprovider", "-q")
 
 
 def on_cluster(
-    cluster: Cluster, kept: Path, name: str, *options: str, seconds: float = SECONDS
+    cluster: Cluster, folder: Path, name: str, *options: str, seconds: float = SECONDS
 ) -> Results:
-    """Judge a cluster; `NAME.jsonl` and `NAME.facts.json` of the folder `kept` hold its words."""
-    facts = kept / f"{name}.facts.json"
-    facts.unlink(missing_ok=True)  # what an earlier run kept is not this one's
+    """Run the suite on a cluster; write `NAME.jsonl` and `NAME.facts.json` to the folder."""
+    facts = folder / f"{name}.facts.json"
+    facts.unlink(missing_ok=True)  # of an earlier run
     files = {
         "--kubeconfig": cluster.directory / "kubeconfig",
         "--expect": cluster.directory / "expect.json",
         "--save-facts": facts,
     }
-    words = [word for option, path in files.items() for word in (option, str(path))]
-    return _run([*COMMAND, *ALWAYS, *_targets(options), *words], kept / f"{name}.jsonl", seconds)
+    paths = [argument for option, path in files.items() for argument in (option, str(path))]
+    return _run([*COMMAND, *ALWAYS, *_targets(options), *paths], folder / f"{name}.jsonl", seconds)
 
 
-def on_facts(facts: Path, kept: Path, name: str) -> Results:
-    """Judge facts, without a cluster."""
+def on_facts(facts: Path, folder: Path, name: str) -> Results:
+    """Run the suite on recorded facts, without a cluster."""
     command = [sys.executable, "-m", "pytest", "conformance/", "-p", "no:cacheprovider", "-q"]
-    return _run([*command, "--replay", str(facts)], kept / f"{name}.jsonl", SECONDS)
+    return _run([*command, "--replay", str(facts)], folder / f"{name}.jsonl", SECONDS)
 
 
 def _targets(options: tuple[str, ...]) -> tuple[str, ...]:
-    """All of the suite, unless the options name parts of it."""
-    named = any(option.startswith("conformance/") for option in options)
-    return options if named else ("conformance/", *options)
+    """Add the whole suite to the options, unless they name parts of it."""
+    has_target = any(option.startswith("conformance/") for option in options)
+    return options if has_target else ("conformance/", *options)
 
 
-def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a run in a session of its own, so that all of it can be ended, also inside the lab."""
+def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a run in its own session, so that all its processes, also in the lab, can be killed."""
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -63,7 +63,7 @@ def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
 def _run(command: list[str], file: Path, limit: float) -> Results:
     file.unlink(missing_ok=True)
     began = time.time()
-    process = started([*command, "--results", str(file)])
+    process = start([*command, "--results", str(file)])
     try:
         printed, _ = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
@@ -84,7 +84,7 @@ def _run(command: list[str], file: Path, limit: float) -> Results:
 
 
 def _end(process: subprocess.Popen[bytes]) -> bytes:
-    """Have it tidy up, then end it in any case."""
+    """Terminate the run, and kill it if its cleanup exceeds the limit."""
     os.killpg(process.pid, signal.SIGTERM)
     try:
         return process.communicate(timeout=END_SECONDS)[0]

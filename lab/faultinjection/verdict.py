@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Was the suite right? A pure judgement of a run with a fault in the cluster."""
+"""Evaluate a run of the suite on a cluster with a fault. Pure."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -8,19 +8,22 @@ from fnmatch import fnmatchcase
 from conformance.results.records import Result
 from lab.faultinjection.catalog import Fault
 from lab.faultinjection.context import Victims
-from lab.faultinjection.results import Results, said
+from lab.faultinjection.results import Results, message
 
-STRANGER = "stranger"
-CANNOT_BEGIN = 4  # the suite's exit status when the cluster could not even be asked
+UNEXPECTED = "stranger"
+"""The role of a check that is red and not explained, as it is spelled in records."""
+CANNOT_START = 4
+"""The exit status of the suite if it cannot reach the cluster at all."""
+UNDECLARED = "no check declares this fault"
 
 
 @dataclass(frozen=True)
 class Red:
-    """A check that was red: in how many tests it failed or could not ask, why, and by what right.
+    """A check that was red: its numbers of failed and inconclusive tests, and the reason.
 
-    role: `declared` (it says it sees the fault), `companion` (the fault's module explains it),
-    `before` (it was red without the fault), `once` (it was green when it was asked again with the
-    fault still in: load, or chance), `stranger` (nobody does).
+    role: `declared` (it declares the fault), `companion` (the fault's module explains it),
+    `before` (it was red without the fault), `once` (it passed when it was repeated with the fault
+    present: flaky, or load), or `UNEXPECTED`.
     """
 
     failed: int
@@ -31,18 +34,18 @@ class Red:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was wrong with the suite's answer; without problems it was exact."""
+    """The red checks, and the deviations from what was expected; without deviations it is exact."""
 
     red: dict[str, Red]
     problems: list[str]
 
     @property
     def exact(self) -> bool:
-        """Exactly the declared checks were red, and named place and cause."""
+        """Whether exactly the declared checks failed, and their messages name place and cause."""
         return not self.problems
 
 
-def judge(
+def evaluate(
     fault: Fault,
     declared: set[str],
     victims: Victims,
@@ -50,83 +53,83 @@ def judge(
     before: Collection[str] = (),
     once: Collection[str] = (),
 ) -> Verdict:
-    """Hold the suite to what its checks and the fault's module declare.
+    """Compare the results with the declarations of the checks and of the fault's module.
 
-    before: checks that were red without the fault. once: strangers that did not stay red.
+    before: checks that were red without the fault. once: unexpected ones that passed when repeated.
     """
-    if fault.refused:
-        return _refusal(fault, results)
+    if fault.startup_errors:
+        return _not_started(fault, results)
     red = {
         name: _red(fault, declared, victims, tests)
         for name, tests in _by_check(results.red).items()
     }
-    for name, told in red.items():
+    for name, check in red.items():
         if name in before:
-            red[name] = replace(told, role="before")
-        elif name in once and told.role == STRANGER:
-            red[name] = replace(told, role="once")
+            red[name] = replace(check, role="before")
+        elif name in once and check.role == UNEXPECTED:
+            red[name] = replace(check, role="once")
     failures = [test for test in results.red if test.outcome == "failed" and test.check in declared]
     problems = [
-        *_too_little(results),
+        *_no_tests(results),
         *_missed(declared, results),
         *(f"{name} was red before the fault" for name in sorted(declared & set(before))),
-        *_strangers(red),
-        *_unnamed(declared, failures, victims),
+        *_unexpected(red),
+        *_victims_not_named(declared, failures, victims),
         *(
-            f"no message of a declared check says {words!r}"
-            for words in fault.says
-            if failures and not any(words in said(test) for test in failures)
+            f"no message of a declared check contains {text!r}"
+            for text in fault.message_contains
+            if failures and not any(text in message(test) for test in failures)
         ),
     ]
     return Verdict(red, problems)
 
 
-def _refusal(fault: Fault, results: Results) -> Verdict:
+def _not_started(fault: Fault, results: Results) -> Verdict:
     problems = [
-        f"it should say {words!r}, and printed: {results.printed[-500:]}"
-        for words in fault.refused
-        if words not in results.printed
+        f"expected {text!r} in the output: {results.printed[-500:]}"
+        for text in fault.startup_errors
+        if text not in results.printed
     ]
-    if results.exit != CANNOT_BEGIN:
-        problems.append(
-            f"it should not begin (exit status {CANNOT_BEGIN}), and ended with {results.exit}"
-        )
+    if results.exit != CANNOT_START:
+        problems.append(f"expected exit status {CANNOT_START}, seen {results.exit}")
     return Verdict({}, problems)
 
 
-def _too_little(results: Results) -> Iterable[str]:
+def _no_tests(results: Results) -> Iterable[str]:
     if not results.tests:
         yield f"no test ran (exit status {results.exit}): {results.printed[-800:]}"
 
 
 def _missed(declared: set[str], results: Results) -> Iterable[str]:
-    """Each declared check has failed; to be in error is no verdict."""
+    """Report declared checks that did not fail; an inconclusive result does not count."""
     if not declared:
-        yield "no check says that it sees this fault"
+        yield UNDECLARED
     outcomes = {
         name: {test.outcome for test in tests} for name, tests in _by_check(results.tests).items()
     }
     for name in sorted(declared):
         if "failed" not in outcomes.get(name, ()):
             seen = ", ".join(sorted(outcomes.get(name, ()))) or "not run"
-            yield f"{name} says that it sees this fault, but is: {seen}"
+            yield f"{name} declares this fault but did not fail: {seen}"
 
 
-def _strangers(red: dict[str, Red]) -> Iterable[str]:
-    for name, told in sorted(red.items()):
-        if told.role == STRANGER:
-            yield f"{name} is red and nobody expects it: {told.headline}"
+def _unexpected(red: dict[str, Red]) -> Iterable[str]:
+    for name, check in sorted(red.items()):
+        if check.role == UNEXPECTED:
+            yield f"{name} is unexpectedly red: {check.headline}"
 
 
-def _unnamed(declared: set[str], failures: list[Result], victims: Victims) -> Iterable[str]:
-    """Each declared check names a victim; one message names them all."""
+def _victims_not_named(
+    declared: set[str], failures: list[Result], victims: Victims
+) -> Iterable[str]:
+    """Report declared checks that name no victim, and the lack of a message that names all."""
     if not victims.nodes or not failures:
         return
     for name in sorted(declared & {test.check for test in failures}):
-        words = "\n".join(said(test) for test in failures if test.check == name)
-        if not any(node in words for node in victims.nodes):
-            yield f"{name} is red, but names none of {', '.join(victims.nodes)}"
-    if not any(all(node in said(test) for node in victims.nodes) for test in failures):
+        text = "\n".join(message(test) for test in failures if test.check == name)
+        if not any(node in text for node in victims.nodes):
+            yield f"{name} failed, but names none of {', '.join(victims.nodes)}"
+    if not any(all(node in message(test) for node in victims.nodes) for test in failures):
         yield f"no message names {' and '.join(victims.nodes)}"
 
 
@@ -143,19 +146,19 @@ def _red(fault: Fault, declared: set[str], victims: Victims, tests: list[Result]
     if name in declared:
         role = "declared"
     elif any(fnmatchcase(name, pattern) for pattern in fault.companions) or (
-        not failed and _only_unasked(fault, victims, tests)
+        not failed and _inconclusive_as_declared(fault, victims, tests)
     ):
         role = "companion"
     else:
-        role = STRANGER
+        role = UNEXPECTED
     shown = (failed or tests)[0]
     return Red(len(failed), len(tests) - len(failed), role, shown.headline or shown.detail[:300])
 
 
-def _only_unasked(fault: Fault, victims: Victims, errors: list[Result]) -> bool:
-    """Is each of these errors one that the module explains, and does it point to a victim?"""
-    if not fault.unasked:
+def _inconclusive_as_declared(fault: Fault, victims: Victims, errors: list[Result]) -> bool:
+    """Return whether the module explains inconclusive tests, and each of these names a victim."""
+    if not fault.inconclusive:
         return False
     return all(
-        not victims.nodes or any(node in said(test) for node in victims.nodes) for test in errors
+        not victims.nodes or any(node in message(test) for node in victims.nodes) for test in errors
     )

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suite's own trial: every fault is put into a cluster of the lab; root and a lab needed."""
+"""Fault injection tests: every fault on a cluster of the lab. Require root and the lab."""

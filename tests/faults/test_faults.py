@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each fault turns exactly the checks red that declare it, and nothing stays red after it."""
+"""With each fault, exactly the checks that declare it are red; after healing all checks pass."""
 
 import pytest
 
@@ -17,11 +17,11 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault(fault: Fault, campaign: Campaign) -> None:
-    """The suite sees the fault, says where and why, and sees nothing else."""
+    """The suite detects the fault, names place and cause, and reports nothing else."""
     try:
         record = campaign.run(fault)
     except (NoClusterError, TrialError) as problem:
         pytest.fail(str(problem), pytrace=False)
-    print(record.line())
-    if not record.good:
-        pytest.fail("\n  ".join([record.line(), *record.problems]), pytrace=False)
+    print(record.summary())
+    if not record.passed:
+        pytest.fail("\n  ".join([record.summary(), *record.problems]), pytrace=False)

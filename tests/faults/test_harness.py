@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suite itself on real clusters: killed, in one process, disruptive, among strangers."""
+"""The suite on real clusters: after a kill, in one process, disruptive, on a foreign cluster."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ from lab.faultinjection.results import Results
 from lab.harness import controller, health, power
 from lab.harness.cluster import Cluster
 
-PLAIN = controller.CHECKOUT / "lab" / "reference_cluster" / "cluster"
-SCENE_SECONDS = 60
+REFERENCE = controller.CHECKOUT / "lab" / "reference_cluster" / "cluster"
+FIRST_RESULT_SECONDS = 60
 POLL_SECONDS = 10
 STOPPED = ("openstack", "server", "list", "-f", "value", "-c", "Name", "--status", "SHUTOFF")
 DISRUPTIVE_SECONDS = 1200
@@ -25,52 +25,52 @@ DISRUPTIVE_SECONDS = 1200
 
 @pytest.fixture
 def cluster() -> Cluster:
-    """The smallest cluster that stands."""
-    standing = clusters.standing()
-    if not standing:
-        pytest.fail("no cluster stands: run `make demo` first", pytrace=False)
-    return standing[0]
+    """Return the smallest running cluster."""
+    running = clusters.running()
+    if not running:
+        pytest.fail("no cluster is running: run `make demo` first", pytrace=False)
+    return running[0]
 
 
 @pytest.fixture
 def largest() -> Cluster:
-    """The largest: some things need three members of etcd."""
-    standing = clusters.standing()
-    if not standing:
-        pytest.fail("no cluster stands: run `make demo-ha` first", pytrace=False)
-    return standing[-1]
+    """Return the largest running cluster: disruptions need three etcd members."""
+    running = clusters.running()
+    if not running:
+        pytest.fail("no cluster is running: run `make demo-ha` first", pytrace=False)
+    return running[-1]
 
 
-def verdicts(results: Results) -> dict[str, str]:
-    """What each test came to, by its name."""
+def outcomes(results: Results) -> dict[str, str]:
+    """Return the outcome of each test, by name."""
     return {test.test: test.outcome for test in results.tests}
 
 
 def namespaces(cluster: Cluster) -> list[str]:
-    """The namespaces of runs."""
-    words = ["get", "namespaces", "-l", RUN_LABEL, "-o", "name"]
-    return cluster.kubectl(*words).split()
+    """Return the namespaces of runs."""
+    arguments = ["get", "namespaces", "-l", RUN_LABEL, "-o", "name"]
+    return cluster.kubectl(*arguments).split()
 
 
-def test_what_a_killed_run_left_the_next_one_sweeps(cluster: Cluster, tmp_path: Path) -> None:
-    """All its processes get SIGKILL amid its tests; the next run is green, and leaves nothing."""
+def test_leftovers_of_a_killed_run_are_deleted(cluster: Cluster, tmp_path: Path) -> None:
+    """After SIGKILL during its tests, the next run passes and deletes all namespaces."""
     assert not namespaces(cluster)
-    words = ["--kubeconfig", str(cluster.directory / "kubeconfig")]
+    options = ["--kubeconfig", str(cluster.directory / "kubeconfig")]
     results = tmp_path / "killed.jsonl"
-    killed = suite.started(
-        [*suite.COMMAND, "conformance/", *suite.ALWAYS, *words, "--results", str(results)]
+    killed = suite.start(
+        [*suite.COMMAND, "conformance/", *suite.ALWAYS, *options, "--results", str(results)]
     )
     try:
         controller.wait_for(
-            "tests to be judged",
-            SCENE_SECONDS,
+            "a passed test",
+            FIRST_RESULT_SECONDS,
             lambda: results.exists() and '"passed"' in results.read_text(),
         )
     finally:
         os.killpg(killed.pid, signal.SIGKILL)
         killed.communicate()
     left = namespaces(cluster)
-    assert left, "the run had made nothing yet"
+    assert left, "the run had not created a namespace yet"
 
     after = suite.on_cluster(cluster, tmp_path, "after")
     assert after.exit == 0, after.printed[-3000:]
@@ -79,61 +79,62 @@ def test_what_a_killed_run_left_the_next_one_sweeps(cluster: Cluster, tmp_path: 
     assert not namespaces(cluster)
 
 
-def test_one_process_or_several_come_to_the_same_verdicts(cluster: Cluster, tmp_path: Path) -> None:
-    """`-n 0` and `-n auto` judge the same tests, all green."""
+def test_number_of_processes_does_not_matter(cluster: Cluster, tmp_path: Path) -> None:
+    """`-n 0` and `-n auto` run the same tests, and all pass."""
     several = suite.on_cluster(cluster, tmp_path, "several")
     one = suite.on_cluster(cluster, tmp_path, "one", "-n", "0")
     assert (several.exit, one.exit) == (0, 0), several.printed[-2000:] + one.printed[-2000:]
-    assert verdicts(one) == verdicts(several)
+    assert outcomes(one) == outcomes(several)
     print(f"-n auto {several.seconds:.1f} s, -n 0 {one.seconds:.1f} s")
 
 
-def booting_again(cluster: Cluster) -> AbstractContextManager[None]:
-    """Servers that boot by themselves come back.
+def stopped_servers_restarted(cluster: Cluster) -> AbstractContextManager[None]:
+    """Start servers again that rebooted by themselves.
 
-    A hypervisor does that in general. Nova's containers do not: it mounts their disks only when it
-    starts them, so libvirt finds no system to boot, and Nova calls them stopped.
+    Virtual machines simply reboot. Nova's containers stop: Nova mounts their disks only when it
+    starts them, so libvirt finds no system to boot.
     """
 
-    def start_the_stopped() -> None:
+    def start_stopped() -> None:
         stopped = controller.inside(*STOPPED).decode().split()
         for node in cluster.nodes:
             if node.name in stopped:
                 power.start(node)
 
-    return controller.meanwhile(start_the_stopped, POLL_SECONDS, patience=power.START_SECONDS)
+    return controller.meanwhile(start_stopped, POLL_SECONDS, patience=power.START_SECONDS)
 
 
-def test_what_disrupts_is_borne(largest: Cluster, tmp_path: Path) -> None:
-    """Each disruption happens, and all is well after it."""
-    with booting_again(largest):
+def test_disruptive_checks_pass(largest: Cluster, tmp_path: Path) -> None:
+    """Each disruption takes place, and the cluster is healthy afterwards."""
+    with stopped_servers_restarted(largest):
         results = suite.on_cluster(
             largest, tmp_path, "disruptive", "--disruptive", "-m", "disruptive",
             seconds=DISRUPTIVE_SECONDS,
         )  # fmt: skip
     assert results.exit == 0, results.printed[-4000:]
-    assert set(verdicts(results).values()) == {"passed"}
+    assert set(outcomes(results).values()) == {"passed"}
     health.await_whole(largest)
     for test in results.tests:
         print(f"{test.seconds:6.1f} s  {test.check}")
 
 
 @pytest.fixture
-def plain() -> Iterator[list[str]]:
-    """A cluster of plain scripts: other paths and ports, static pods, flannel in kube mode."""
+def reference_cluster() -> Iterator[list[str]]:
+    """Create a cluster with other paths and ports, static pods, and flannel in kube mode."""
     try:
-        subprocess.run([PLAIN, "up"], check=True, stdin=subprocess.DEVNULL, timeout=900)
+        subprocess.run([REFERENCE, "up"], check=True, stdin=subprocess.DEVNULL, timeout=900)
         yield ["--kubeconfig", str(controller.STATE / "plain" / "kubeconfig")]
     finally:
-        subprocess.run([PLAIN, "down"], check=True, stdin=subprocess.DEVNULL, timeout=300)
+        subprocess.run([REFERENCE, "down"], check=True, stdin=subprocess.DEVNULL, timeout=300)
 
 
-def test_a_cluster_that_heatgen_did_not_make(plain: list[str], tmp_path: Path) -> None:
-    """Nobody says what to expect: it is judged by what it tells, and skips say why."""
+def test_cluster_not_created_by_heatgen(reference_cluster: list[str], tmp_path: Path) -> None:
+    """Without `--expect` the suite passes on such a cluster, and skips have reasons."""
     file = tmp_path / "plain.jsonl"
-    words = [*suite.COMMAND, "conformance/", *suite.ALWAYS, "-m", "not hardening", *plain]
+    options = ["-m", "not hardening", *reference_cluster]
     ran = subprocess.run(
-        [*words, "--results", str(file)], cwd=controller.CHECKOUT, capture_output=True, text=True,
+        [*suite.COMMAND, "conformance/", *suite.ALWAYS, *options, "--results", str(file)],
+        cwd=controller.CHECKOUT, capture_output=True, text=True,
         stdin=subprocess.DEVNULL, timeout=suite.SECONDS, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout[-4000:]

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of `conformance.faults.FAULTS`, one small module each, named as they are.
+"""The faults of `conformance.faults.FAULTS`: one small module per fault, with the same name.
 
-What a module has to say:
+A module must define:
 
-KIND = "real"       the fault itself, as it is in the wild
-       "effect"     what the fault does to a cluster, brought about in another way
-       "replayed"   only an alteration of recorded facts; the module's first lines say why
-inject(context)       put it into the cluster, return the victims; not for "replayed"
-heal(context)         take it out; may be called twice, without `inject`, and in another process
-alter(facts)        "replayed": change sound facts (plain JSON) in place, return the victims
+KIND = "real"       the fault itself, as it occurs in production
+       "effect"     the effect of the fault, produced in another way
+       "replayed"   a change of recorded facts only; the docstring gives the reason
+inject(context)     inject the fault, return the victims; not for "replayed"
+heal(context)       remove the fault; may run twice, without `inject`, and in another process
+alter(facts)        for "replayed": change healthy facts (plain JSON) in place, return the victims
 
-and what it may say:
+A module may define:
 
-NEEDS = "quorum"    three servers of the control plane; "any" (without it): any cluster
-        "docker"    a worker with Docker
-COMPANIONS = {"test_x": "why"}   checks that are honestly red, too; a name may end in *
-UNASKED = "why"     tests of whatever check may be in error (not failed) and name a victim
-SAYS = ("words",)   each stands in a message of a check that must be red: the cause is named
-REFUSED = ("words",)  the suite cannot even begin (exit status 4), and says these words
-RECORDING = "demo"  the sound cluster whose facts `alter` gets; without it "demo-ha"
-FEW = True          quick, and one of those that `.ci/run` injects
-GREEN_SECONDS = 120.0   how long the cluster may take to be whole after `heal`
+NEEDS = "quorum"    requires three control-plane nodes; default "any": any cluster
+        "docker"    requires a worker with Docker
+COMPANIONS = {"test_x": "why"}   other checks that are expected to be red; a name may end in *
+INCONCLUSIVE = "why"    tests of any check may be inconclusive (not failed) if they name a victim
+MESSAGE_CONTAINS = ("text",)   texts that messages of declared checks must contain: the cause
+STARTUP_ERRORS = ("text",)   texts that the suite prints because it cannot start (exit status 4)
+RECORDING = "demo"  the healthy cluster whose facts `alter` receives; default "demo-ha"
+FEW = True          the fault is quick, and `.ci/run` injects it
+GREEN_SECONDS = 120.0   how long the cluster may take to recover after `heal`
 
-What must be red is not said here: all checks that bear `@detects` with the fault's name.
+The checks that must be red are not listed here: they declare the fault with `@detects`.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flannel's leases in etcd, as faults read and change them."""
+"""Read and change the flannel leases in etcd."""
 
 import json
 from typing import Any
@@ -16,23 +16,23 @@ ETCDCTL = (
 
 
 def leases(context: Context) -> dict[str, dict[str, Any]]:
-    """All leases by key."""
+    """Return all leases by key."""
     printed = context.control[0].run(f"{ETCDCTL} get --prefix {PREFIX}/subnets/")
     lines = printed.splitlines()
     return {key: json.loads(value) for key, value in zip(lines[::2], lines[1::2], strict=True)}
 
 
 def lease_of(context: Context, node: Node) -> tuple[str, dict[str, Any]]:
-    """Key and value of a node's lease."""
+    """Return key and value of a node's lease."""
     return next(each for each in leases(context).items() if each[1]["PublicIP"] == node.address)
 
 
 def delete(context: Context, key: str) -> None:
-    """Remove a key, if it is there."""
+    """Delete a key, if it exists."""
     context.control[0].run(f"{ETCDCTL} del {key}")
 
 
 def put(context: Context, key: str, value: dict[str, Any]) -> None:
-    """Write a key, without a lease of etcd's."""
+    """Write a key that does not expire (without an etcd lease)."""
     text = json.dumps(value).encode()
     context.control[0].run(f"{ETCDCTL} put {key}", text=text)

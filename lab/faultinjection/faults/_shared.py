@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is honestly red, too, where packets of pods are lost between nodes; and pieces of shell."""
+"""Companions of faults that lose packets of pods between nodes, and shell helpers."""
 
 from lab.faultinjection.context import Context
 from lab.harness import health
 from lab.harness.cluster import Node
 
-BEHIND = "one of the service's pods is behind the lost way, and may be chosen again and again"
-DNS = "a replica of the cluster's DNS is behind the lost way"
-HOSTS = {"test_host_reaches_pod": "hosts reach pods of other nodes by the same way"}
+BEHIND = "a backend of the service is on the broken path and may be selected repeatedly"
+DNS = "a replica of the cluster DNS is on the broken path"
+HOSTS = {"test_host_reaches_pod": "hosts reach pods of other nodes over the same path"}
 COMPANIONS = {
     "test_cluster_ip_answers_*": BEHIND,
     "test_node_port_answers": BEHIND,
@@ -22,46 +22,45 @@ COMPANIONS = {
     "test_no_replica_of_dns_is_late": DNS,
     "test_headless_service_names_its_pods": DNS,
 }
-UNASKED = "what is asked of a way that is lost has no answer"
+INCONCLUSIVE = "requests over the broken path get no response"
 
 FLANNEL_ENV = "/etc/flannel/flanneld.env"
 COMMENT = "-m comment --comment heatgen-fault"
 
 
 def await_not_ready(context: Context, seconds: float) -> None:
-    """Wait until the API says that the victim's node is not Ready."""
+    """Wait until the API server reports the victim's node as not Ready."""
     name = context.victim.name
     context.wait_for(
-        f"{name} to be not Ready",
+        f"NotReady state of {name}",
         seconds,
         lambda: health.node_states(context.cluster).get(name) != "True",
     )
 
 
 def add_rule(node: Node, rule: str, table: str = "filter") -> None:
-    """Put a rule for packets first in its chain; `rule` begins with the chain."""
+    """Insert an iptables rule first in its chain; `rule` begins with the chain."""
     node.run(f"iptables -w -t {table} -I {rule.replace(' -j ', f' {COMMENT} -j ')}")
 
 
 def drop_rules(nodes: list[Node], context: Context, tables: str = "filter") -> None:
-    """Take away all rules of faults, however often they are there."""
+    """Delete all rules that faults inserted, with duplicates."""
     script = (
         f"for table in {tables}; do "
         "iptables -w -t $table -S | grep heatgen-fault | sed 's/^-A/-D/' | "
         'while read -r rule; do eval "iptables -w -t $table $rule"; done; done'
     )
-    context.on(nodes, script)
+    context.run_on(nodes, script)
 
 
-# A place where the kernel's settings may be written: the lab's servers, being containers, are shown
-# /proc/sys read-only.
+# A writable mount of /proc: in the lab's servers, which are containers, /proc/sys is read-only.
 PROC = "/run/heatgen-fault"
 OPEN_PROC = f"mkdir -p {PROC}; mountpoint -q {PROC} || mount -t proc proc {PROC}; "
 CLOSE_PROC = f"; umount {PROC} || true"
 
 
 def background(node: Node, script: str) -> None:
-    """Run a script on the node until `stop_background`, as a unit of its own."""
+    """Run a script on the node as a transient unit until `stop_background`."""
     node.run(
         "systemctl reset-failed heatgen-fault 2>/dev/null; "
         "systemd-run --quiet --unit heatgen-fault --property RuntimeMaxSec=900 "
@@ -70,5 +69,5 @@ def background(node: Node, script: str) -> None:
 
 
 def stop_background(node: Node) -> None:
-    """End it, if it runs."""
+    """Stop the script, if it is running."""
     node.run("systemctl stop heatgen-fault 2>/dev/null || true")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The role `view` is bound to every user, every pod, and strangers, so that something works."""
+"""The role `view` is bound to all users, all pods and anonymous clients, as a quick workaround."""
 
 from lab.faultinjection.context import WHOLE_CLUSTER, Context, Json, Victims
 
 KIND = "real"
 FEW = True
-SAYS = ("heatgen-fault",)
+MESSAGE_CONTAINS = ("heatgen-fault",)
 COMPANIONS: dict[str, str] = {}
 
 GROUPS = ("system:unauthenticated", "system:authenticated")
@@ -22,11 +22,11 @@ BINDING: Json = {
 
 
 def inject(context: Context) -> Victims:
-    """Bind it; the fault is the whole cluster's."""
+    """Create the binding; the fault affects the whole cluster."""
     context.apply(BINDING)
     return WHOLE_CLUSTER
 
 
 def heal(context: Context) -> None:
-    """Take the binding away."""
-    context.remove(BINDING)
+    """Delete the binding."""
+    context.delete(BINDING)

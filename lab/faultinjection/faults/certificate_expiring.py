@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificate that a member of etcd shows has two days left."""
+"""The server certificate of an etcd member expires in two days."""
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 
 KIND = "real"
-SAYS = ("days", "rotate certificates")
+MESSAGE_CONTAINS = ("days", "rotate certificates")
 COMPANIONS: dict[str, str] = {}
 
-# Signed anew by the same authority, for the same key and names; etcd reads it at each handshake.
+# Signed by the same authority, for the same key and names; etcd reads it at each handshake.
 SHORTEN = """
 set -euo pipefail
 cd /etc/etcd/pki
@@ -26,11 +26,11 @@ fi
 
 
 def inject(context: Context) -> Victims:
-    """Give the last server's member such a certificate."""
+    """Replace the certificate of the member on the last control-plane node."""
     context.control[-1].run(SHORTEN)
-    return hit(context.control[-1])
+    return Victims.of(context.control[-1])
 
 
 def heal(context: Context) -> None:
-    """Give it back its own."""
+    """Restore the original certificate."""
     context.control[-1].run(RESTORE)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node's clock is a minute and a half ahead.
+"""A node's clock is 90 seconds ahead.
 
-All nodes of the lab are containers of one kernel, which has one clock. In the recorded facts the
-node's own moments are later, and its kubelet has renewed its lease in the future.
+All nodes of the lab are containers on one kernel, which has one clock. In the recorded facts the
+node's timestamps are later, and its kubelet renewed its lease in the future.
 """
 
 from typing import Any
@@ -10,14 +10,14 @@ from typing import Any
 from lab.faultinjection.context import Victims
 
 KIND = "replayed"
-SAYS = ("clock",)
+MESSAGE_CONTAINS = ("clock",)
 COMPANIONS: dict[str, str] = {}
 
 AHEAD = 90.0
 
 
 def alter(facts: dict[str, Any]) -> Victims:
-    """Set the clock of the last node ahead."""
+    """Move the clock of the last node forward."""
     name = max(facts["views"])
     clock = facts["views"][name]["machine"]["clock"]
     for moment in ("began", "ended"):

@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker's CNI configuration is gone: nobody has written it, or somebody has cleaned up."""
+"""A worker has no CNI configuration: it was never written, or was deleted."""
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 from lab.faultinjection.faults import _shared
 
 KIND = "real"
-SAYS = ("no CNI configuration",)
+MESSAGE_CONTAINS = ("no CNI configuration",)
 COMPANIONS: dict[str, str] = {}
-UNASKED = "no pod with a network of its own starts on a node that has none to give"
+INCONCLUSIVE = "pods without host network cannot start on a node without CNI configuration"
 
-FOLDER, AWAY = "/etc/cni/net.d", "/etc/cni/away"
+FOLDER, BACKUP = "/etc/cni/net.d", "/etc/cni/away"
 
 
 def inject(context: Context) -> Victims:
-    """Move it away, and wait until the node is not Ready."""
-    context.victim.run(f"mkdir -p {AWAY}; mv {FOLDER}/* {AWAY}/")
+    """Move the configuration away, and wait until the node is not Ready."""
+    context.victim.run(f"mkdir -p {BACKUP}; mv {FOLDER}/* {BACKUP}/")
     _shared.await_not_ready(context, 60)
-    return hit(context.victim)
+    return Victims.of(context.victim)
 
 
 def heal(context: Context) -> None:
-    """Write it anew: containerd looks at what is written, not at what is moved there."""
+    """Write the files again: containerd does not notice files that are moved to the directory."""
     context.victim.run(
-        f"if [ -d {AWAY} ]; then\n"
-        f'    for file in {AWAY}/*; do cat "$file" >"{FOLDER}/${{file##*/}}"; done\n'
-        f"    rm -rf {AWAY}\n"
+        f"if [ -d {BACKUP} ]; then\n"
+        f'    for file in {BACKUP}/*; do cat "$file" >"{FOLDER}/${{file##*/}}"; done\n'
+        f"    rm -rf {BACKUP}\n"
         "fi"
     )

@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker's table of connections is as good as full, by packets to ports that nobody answers.
+"""A worker's conntrack table is almost full, because of UDP packets to unused ports.
 
-Were it full to the last, every new connection there might be lost, and whatever asks anything be
-red. The packets go to the node itself: on their way out they would fill the router's table, too.
-How much a table holds is one number for all nodes of the lab, for they have one kernel. It is made
-smaller meanwhile; no other node comes near it.
+If it were completely full, any new connection of the node could be lost, and any check could be
+red. The packets are sent to the node itself, because otherwise they would also fill the router's
+table. All nodes of the lab share one kernel and therefore one table size; it is reduced while the
+fault is present, and no other node comes near it.
 """
 
 from pathlib import Path
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 from lab.harness.cluster import Node
 
 KIND = "effect"
-SAYS = ("nf_conntrack_max",)
+MESSAGE_CONTAINS = ("nf_conntrack_max",)
 COMPANIONS: dict[str, str] = {}
 
-MOST = Path("/proc/sys/net/netfilter/nf_conntrack_max")
+MAX = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 SMALL = 131072
-FILLED = int(0.96 * SMALL)  # the rest is room for what the node itself and the suite do
+FILLED = int(0.96 * SMALL)  # leaves room for connections of the node itself and the suite
 COUNT = "cat /proc/sys/net/netfilter/nf_conntrack_count"
 UNIT = "heatgen-fault"
-# A port after the other, again before the kernel forgets (30 s); it ends by itself.
+# One port after the other, repeated before entries expire (30 s); the unit ends by itself.
 FLOOD = f"""
 cat >/run/{UNIT}.py <<'END'
 import socket, time
@@ -43,22 +43,22 @@ systemd-run --quiet --collect --unit {UNIT} -p RuntimeMaxSec=600 python3 /run/{U
 
 
 def inject(context: Context) -> Victims:
-    """Make all tables small, and fill one."""
-    context.keep("most", MOST.read_text().strip())
-    MOST.write_text(f"{SMALL}\n")
+    """Reduce the table size, and fill the table of the victim."""
+    context.save("most", MAX.read_text().strip())
+    MAX.write_text(f"{SMALL}\n")
     context.victim.run(FLOOD)
-    context.wait_for("the table to be full", 90, lambda: entries(context.victim) > 0.98 * FILLED)
-    return hit(context.victim)
+    context.wait_for("a full table", 90, lambda: entries(context.victim) > 0.98 * FILLED)
+    return Victims.of(context.victim)
 
 
 def heal(context: Context) -> None:
-    """End the flood, and make tables as large as they were."""
+    """Stop the packets, and restore the table size."""
     context.victim.run(f"systemctl stop {UNIT} 2>/dev/null || true; rm -f /run/{UNIT}.py")
-    if most := context.kept("most"):
-        MOST.write_text(f"{most}\n")
-    context.wait_for("the table to be as usual", 120, lambda: entries(context.victim) < 0.5 * SMALL)
+    if size := context.saved("most"):
+        MAX.write_text(f"{size}\n")
+    context.wait_for("a normal table", 120, lambda: entries(context.victim) < 0.5 * SMALL)
 
 
 def entries(node: Node) -> int:
-    """How many connections the node's kernel knows."""
+    """Return the number of entries in the node's conntrack table."""
     return int(node.run(COUNT))

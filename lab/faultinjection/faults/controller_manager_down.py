@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kube-controller-manager is stopped on every server: what was asked for is never made."""
+"""kube-controller-manager is stopped on all control-plane nodes: nothing reconciles objects."""
 
 from lab.faultinjection.context import WHOLE_CLUSTER, Context, Victims
 
 KIND = "real"
-SAYS = ("kube-controller-manager",)
-NO_ENDPOINTS = "a service made now has no endpoints, which a controller would write"
+MESSAGE_CONTAINS = ("kube-controller-manager",)
+NO_ENDPOINTS = "a new Service gets no endpoints without its controller"
 COMPANIONS = {
-    "test_units_are_active": "the unit is not active on any server, as it says",
+    "test_units_are_active": "the unit is inactive on all control-plane nodes",
     "test_client_keeps_its_pod": NO_ENDPOINTS,
     "test_cluster_ip_answers_*": NO_ENDPOINTS,
     "test_headless_service_names_its_pods": NO_ENDPOINTS,
@@ -15,17 +15,17 @@ COMPANIONS = {
     "test_node_port_*": NO_ENDPOINTS,
     "test_pod_reaches_itself_by_its_service": NO_ENDPOINTS,
     "test_service_on_*": NO_ENDPOINTS,
-    "test_service_without_pods_refuses_at_once": "kube-proxy refuses for what it knows has none",
+    "test_service_without_pods_refuses_at_once": "kube-proxy rejects only for known Services",
 }
-UNASKED = "nobody makes the pods of workloads, or follows them"
+INCONCLUSIVE = "no controller creates or tracks the pods of workloads"
 
 
 def inject(context: Context) -> Victims:
-    """Stop all of them; the fault is the whole cluster's."""
-    context.on(context.control, "systemctl stop kube-controller-manager")
+    """Stop it on all control-plane nodes; the fault affects the whole cluster."""
+    context.run_on(context.control, "systemctl stop kube-controller-manager")
     return WHOLE_CLUSTER
 
 
 def heal(context: Context) -> None:
-    """Start all of them."""
-    context.on(context.control, "systemctl start kube-controller-manager")
+    """Start it on all control-plane nodes."""
+    context.run_on(context.control, "systemctl start kube-controller-manager")

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker's disk is full but for three in a hundred.
+"""A worker's disk has only 3 % of free space.
 
-It is really full. The condition DiskPressure is not raised by it, for in the lab's containers a
-kubelet does not know its file system; the suite looks at the disk itself.
+The disk is really full, but the kubelet does not set the condition DiskPressure, because it cannot
+determine its file system in the lab's containers. The suite checks the disk itself.
 """
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 
 KIND = "real"
-SAYS = ("left",)
+MESSAGE_CONTAINS = ("left",)
 COMPANIONS: dict[str, str] = {}
 
 FILE = "/var/lib/heatgen-fault"
@@ -20,11 +20,11 @@ fallocate -l $(($1 * ($3 - $2 * 3 / 100))) {FILE}
 
 
 def inject(context: Context) -> Victims:
-    """Set aside what is free; nothing is written."""
+    """Allocate the free space with `fallocate`; nothing is written."""
     context.victim.run(FILL)
-    return hit(context.victim)
+    return Victims.of(context.victim)
 
 
 def heal(context: Context) -> None:
-    """Give it back."""
+    """Delete the file."""
     context.victim.run(f"rm -f {FILE}")

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One replica of the cluster's DNS answers seconds late: questions reach it at 1200 bits a second.
+"""One replica of the cluster DNS responds seconds late: it receives queries at 1200 bit/s.
 
-It is Ready all the time, for nothing but UDP to port 53 is slow.
+The replica stays Ready, because only UDP to port 53 is slow.
 """
 
 from lab.faultinjection.context import WHOLE_CLUSTER, Context, Victims
 
 KIND = "effect"
-LATE = "some of its questions wait for so long that a resolver gives up, or asks again"
+LATE = "some queries are delayed until the resolver times out or retries"
 COMPANIONS = {
     "test_dns_answers_at_its_service": LATE,
     "test_service_name_resolves": LATE,
@@ -26,7 +26,7 @@ tc class replace dev $port parent 1: classid 1:20 htb rate 1200bit burst 100 cbu
 tc filter add dev $port parent 1: protocol ip u32 \\
     match ip protocol 17 0xff match ip dport 53 0xffff flowid 1:20
 """
-FREE = """
+RESTORE = """
 for port in $(tc qdisc show | sed -n 's/^qdisc htb 1: dev \\([^ ]*\\) root.*/\\1/p'); do
     tc qdisc del dev $port root
 done
@@ -34,14 +34,14 @@ done
 
 
 def inject(context: Context) -> Victims:
-    """Slow down the way to the first replica."""
-    pods = context.ask("get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns")["items"]
-    pod = min(pods, key=lambda each: str(each["metadata"]["name"]))
+    """Limit the rate of queries to the first replica."""
+    pods = context.kubectl_json("get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns")
+    pod = min(pods["items"], key=lambda each: str(each["metadata"]["name"]))
     (node,) = (node for node in context.nodes if node.name == pod["spec"]["nodeName"])
     node.run(SHAPE.format(pod=pod["status"]["podIP"]))
     return WHOLE_CLUSTER
 
 
 def heal(context: Context) -> None:
-    """Free every way that is slow."""
-    context.on(context.nodes, FREE)
+    """Remove all rate limits."""
+    context.run_on(context.nodes, RESTORE)

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A member holds other data than the rest, a learner is stuck, and a fourth voter never started.
+"""A member has different data, a learner is stuck, and a fourth voting member never started.
 
-One value is changed in a member's file while it is stopped: pages of its database have no
-checksums, so it notices nothing, as with a disk that lies. The two new members are listed, and run
-nowhere.
+One value is changed in the database file of a member while it is stopped. The pages of the database
+have no checksums, so the member does not notice, as with a corrupt disk. The two new members are
+listed, but run nowhere.
 """
 
 import functools
 
 from lab.faultinjection import etcd_members
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 from lab.harness.cluster import Node
 
 KIND = "real"
 NEEDS = "quorum"
-SAYS = ("learner", "hash")
+MESSAGE_CONTAINS = ("learner", "hash")
 COMPANIONS: dict[str, str] = {}
 
 KEY = "/heatgen/fault"
 SOUND, OTHER = "heatgen-sound-5f2c71e09a3b48d6", "heatgen-other-5f2c71e09a3b48d6"
 GHOSTS = {"ghost-learner": ("192.0.2.250", "--learner"), "ghost-voter": ("192.0.2.251", "")}
-# Words that are there are exchanged in the file; none is longer than the other.
+# Replaces bytes in the file; both values have the same length.
 EXCHANGE = """
 systemctl stop etcd
 python3 - <<'END'
@@ -44,21 +44,21 @@ done
 
 
 def inject(context: Context) -> Victims:
-    """Write a value, change it in one place, then add members that never come."""
+    """Write a value, change it on one member, then add members that never start."""
     first, last = context.control[0], context.control[-1]
     etcd_members.as_root(first, f"etcdctl put {KEY} {SOUND}")
     context.wait_for(
-        "the value at the last member", 20, lambda: SOUND in etcd_members.as_root(last, look(SOUND))
+        "the value on the last member", 20, lambda: SOUND in etcd_members.as_root(last, find(SOUND))
     )
     last.run(EXCHANGE.format(old=SOUND, new=OTHER))
     for name, (address, kind) in GHOSTS.items():
         add = f"etcdctl member add {name} {kind} --peer-urls https://{address}:2380 2>&1 || true"
-        context.wait_for(f"{name} to be taken in", 60, functools.partial(is_added, first, add))
-    return hit(last)
+        context.wait_for(f"addition of {name}", 60, functools.partial(is_added, first, add))
+    return Victims.of(last)
 
 
 def heal(context: Context) -> None:
-    """Forget the two, and put the value right where it was changed."""
+    """Remove the two members, and restore the changed value."""
     last = context.control[-1]
     etcd_members.as_root(context.control[0], REMOVE)
     last.run(EXCHANGE.format(old=OTHER, new=SOUND))
@@ -66,10 +66,10 @@ def heal(context: Context) -> None:
 
 
 def is_added(node: Node, add: str) -> bool:
-    """Try to add a member; is it one now? etcd refuses while it does not trust in its members."""
+    """Add a member; return whether etcd accepted it. It refuses while members are unhealthy."""
     return " added " in etcd_members.as_root(node, add)
 
 
-def look(value: str) -> str:
-    """Read the key at that member itself; the value, if it is there."""
+def find(value: str) -> str:
+    """Return a command that prints the value if the local member has it."""
     return f"etcdctl get {KEY} --consistency s | grep {value} || true"

@@ -1,40 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""etcd is stopped on one of three servers; the other two are a quorum."""
+"""etcd is stopped on one of three control-plane nodes; the other two have a quorum."""
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 
 KIND = "real"
 NEEDS = "quorum"
-SAYS = ("no such process",)
+MESSAGE_CONTAINS = ("no such process",)
 COMPANIONS = {
-    "test_api_server_answers": "that server's kube-apiserver reads and writes by its own member",
-    "test_api_service_leads_to_every_server": "so it is no endpoint of the service any more",
-    "test_api_server_knows_no_anonymous": "started again it waits for its member (error)",
+    "test_api_server_answers": "the kube-apiserver of that node uses its local member",
+    "test_api_service_leads_to_every_server": "so it is removed from the endpoints of the service",
+    "test_api_server_knows_no_anonymous": "after its restart it waits for etcd (inconclusive)",
 }
-UNASKED = "a member that does not run can be asked nothing (see test_member_runs)"
+INCONCLUSIVE = "a stopped member does not respond (see test_member_runs)"
 
 
 def inject(context: Context) -> Victims:
-    """Stop the last server's member, and see its API server be started again, without watches.
+    """Stop the member on the last node, and wait until its API server has been restarted.
 
-    Until then a replica of DNS that watches it hears of nothing new.
+    Until then, a DNS replica that watches this API server receives no updates.
     """
     node = context.control[-1]
     before = node.process("kube-apiserver")
-    # Had it been started again not long ago, by the fault before, it would be given minutes.
+    # After a recent restart, by the previous fault, the liveness service would wait for minutes.
     node.run("systemctl try-restart apiserver-liveness; systemctl stop etcd")
     context.wait_for(
-        "the API server to be given up", 120, lambda: node.process("kube-apiserver") != before
+        "restart of the API server", 120, lambda: node.process("kube-apiserver") != before
     )
-    return hit(node)
+    return Victims.of(node)
 
 
 def heal(context: Context) -> None:
-    """Start it; that waits until it is ready. So does its API server."""
+    """Start the member, which waits until it is ready, and wait for its API server."""
     node = context.control[-1]
     node.run("systemctl start etcd")
     context.wait_for(
-        "the API server to be back",
+        "the API server",
         120,
         lambda: node.run("systemctl is-active kube-apiserver || true").strip() == "active",
     )

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A member's database is near its quota, and mostly holes: much was written, deleted, compacted."""
+"""A member's database is near its quota and mostly free space, after deletions and compaction."""
 
 from lab.faultinjection import etcd_members
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 
 KIND = "real"
-SAYS = ("quota", "defrag")
+MESSAGE_CONTAINS = ("quota", "defrag")
 COMPANIONS: dict[str, str] = {}
 
-# Forty values of a megabyte, gone again; what is deleted and compacted is free, but in the file.
+# Writes and deletes 40 values of 1 MB; after compaction their space is free, but not released.
 FILL = """
 for number in $(seq 40); do
     head -c 1000000 /dev/zero | tr '\\0' x | etcdctl put /heatgen/fault/$number >/dev/null
@@ -17,21 +17,21 @@ etcdctl del --prefix /heatgen/fault/ >/dev/null
 revision=$(etcdctl endpoint status -w json | grep -o '"revision":[0-9]*' | cut -d : -f 2)
 etcdctl compact --physical "$revision"
 """
-SHARE = 0.94  # of the quota; what is written while the suite runs goes into the holes
+SHARE = 0.94  # of the quota; writes while the suite runs use the free space
 
 
 def inject(context: Context) -> Victims:
-    """Make holes in all databases, and the quota of one a little larger than its file."""
+    """Fragment all databases, and set the quota of one slightly above its size."""
     node = context.control[-1]
     etcd_members.as_root(node, FILL)
-    quota = int(etcd_members.size(node) / SHARE)
-    etcd_members.change(node, {"ETCD_QUOTA_BACKEND_BYTES": str(quota)})
-    etcd_members.settle(context)
-    return hit(node)
+    quota = int(etcd_members.database_size(node) / SHARE)
+    etcd_members.configure(node, {"ETCD_QUOTA_BACKEND_BYTES": str(quota)})
+    etcd_members.await_settled(context)
+    return Victims.of(node)
 
 
 def heal(context: Context) -> None:
-    """Its own quota again, and no holes in any database."""
+    """Restore the quota, and defragment all databases."""
     etcd_members.restore(context.control[-1])
     etcd_members.as_root(
         context.control[-1],

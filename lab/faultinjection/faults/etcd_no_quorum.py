@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""etcd is stopped on two of three servers: nobody can write, and the API waits for its store."""
+"""etcd is stopped on two of three control-plane nodes: writes fail, and API requests time out."""
 
 from lab.faultinjection.context import WHOLE_CLUSTER, Context, Victims
 
 KIND = "real"
 NEEDS = "quorum"
-SAYS = ("etcd",)
+MESSAGE_CONTAINS = ("etcd",)
 COMPANIONS = {
-    "test_leader_is_alive": "a leader whose store takes nothing cannot renew its lease",
-    "test_node_lease_is_fresh": "nor can a kubelet",
+    "test_leader_is_alive": "a leader cannot renew its lease while etcd rejects writes",
+    "test_node_lease_is_fresh": "a kubelet cannot renew its lease either",
 }
-UNASKED = "nothing can be made in the cluster, so no node can be asked"
+INCONCLUSIVE = "no object can be created, so no probe pod runs on any node"
 GREEN_SECONDS = 180.0
 
 
 def inject(context: Context) -> Victims:
-    """Stop the members of all servers but the first."""
-    context.on(context.control[1:], "systemctl stop etcd")
+    """Stop all members except the first."""
+    context.run_on(context.control[1:], "systemctl stop etcd")
     return WHOLE_CLUSTER
 
 
 def heal(context: Context) -> None:
-    """Start them, together: each waits for the other."""
-    context.on(context.control[1:], "systemctl start etcd")
+    """Start them at the same time: each waits for the other."""
+    context.run_on(context.control[1:], "systemctl start etcd")

@@ -1,34 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A member that does not lead waits long for its disk, whenever it has something written.
+"""A follower has a slow disk: each write takes long to be synced.
 
-The lab's disk is one for all, so it is the member's own calls (fsync) that take longer.
+All nodes of the lab share one disk, so the fsync calls of this member are delayed instead.
 """
 
 from pathlib import Path
 
 from lab.faultinjection import etcd_members
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 from lab.harness import etcd
 from lab.harness.cluster import Node
 
 KIND = "effect"
 NEEDS = "quorum"
-SAYS = ("disk",)
-LATE = "a member that waits for its disk answers some questions too late"
+MESSAGE_CONTAINS = ("disk",)
+LATE = "a member that waits for its disk responds too late to some requests"
 COMPANIONS = {
-    "test_api_server_answers": "that server's kube-apiserver waits for its own member",
-    "test_api_service_leads_to_every_server": "so it may be late to say that it is there",
+    "test_api_server_answers": "the kube-apiserver of that node waits for its local member",
+    "test_api_service_leads_to_every_server": "so it may be late to renew its endpoint",
     "test_member_is_healthy": LATE,
     "test_clients_read_their_own_only": LATE,
     "test_members_hold_the_same_data": LATE,
     "test_secrets_rest_encrypted": LATE,
 }
-UNASKED = LATE
+INCONCLUSIVE = LATE
 
 SECONDS = 0.6
 PROGRAM = Path(__file__).parents[1] / "programs/slow_sync.py"
 COPY = f"{etcd_members.FOLDER}/slow_sync.py"
-# Without what keeps the service from asking the kernel for this; its child says that it is ready.
+# Removes restrictions that forbid seccomp notifications; the child process reports readiness.
 SERVICE = (
     "ExecStart=",
     f"ExecStart=/usr/bin/python3 {COPY} {SECONDS} /opt/heatgen/bin/etcd",
@@ -39,22 +39,22 @@ SERVICE = (
 
 
 def inject(context: Context) -> Victims:
-    """Choose the last follower, and have its syncs answered late: users reach the first server."""
+    """Select the last follower, as clients connect to the first node, and delay its fsync calls."""
     leader = etcd.leader(context.control)
     node = next(each for each in reversed(context.control) if each.name != leader.name)
-    context.keep("member", node.name)
+    context.save("member", node.name)
     folder = f"install -d -m 0755 {etcd_members.FOLDER}; cat >{COPY}; chmod 0644 {COPY}"
     node.run(folder, text=PROGRAM.read_bytes())
-    etcd_members.change(node, {}, *SERVICE)
-    return hit(node)
+    etcd_members.configure(node, {}, *SERVICE)
+    return Victims.of(node)
 
 
 def heal(context: Context) -> None:
-    """Let it run as it was made."""
+    """Restore the original service."""
     for node in changed(context):
         etcd_members.restore(node)
 
 
 def changed(context: Context) -> list[Node]:
-    """The member that was chosen, if one was."""
-    return [node for node in context.control if node.name == context.kept("member")]
+    """Return the selected member, if there is one."""
+    return [node for node in context.control if node.name == context.saved("member")]

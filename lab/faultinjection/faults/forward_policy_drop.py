@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker's chain FORWARD drops by policy, as Docker sets it, and flanneld makes no rules."""
+"""The policy of a worker's FORWARD chain is DROP, as Docker sets it, without flanneld's rules."""
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 from lab.faultinjection.faults import _shared
 
 KIND = "real"
-SAYS = ("FORWARD",)
+MESSAGE_CONTAINS = ("FORWARD",)
 ROUTED = "a packet to a service is forwarded"
 COMPANIONS = (
     _shared.COMPANIONS
@@ -16,13 +16,13 @@ COMPANIONS = (
         "test_service_on_the_same_node_answers": ROUTED,
     }
 )
-UNASKED = _shared.UNASKED
+INCONCLUSIVE = _shared.INCONCLUSIVE
 
 OFF = "FLANNELD_IPTABLES_FORWARD_RULES=false"
 
 
 def inject(context: Context) -> Victims:
-    """Restart flanneld without its rules, take away those that are there, set the policy."""
+    """Restart flanneld without its rules, delete the existing ones, and set the policy."""
     context.victim.run(
         f"grep -q {OFF} {_shared.FLANNEL_ENV} || echo {OFF} >>{_shared.FLANNEL_ENV}; "
         "systemctl restart flanneld; "
@@ -30,11 +30,11 @@ def inject(context: Context) -> Victims:
         'grep . >/tmp/rule; do eval "iptables -w $(cat /tmp/rule)"; done; '
         "iptables -w -P FORWARD DROP"
     )
-    return hit(context.victim)
+    return Victims.of(context.victim)
 
 
 def heal(context: Context) -> None:
-    """Let flanneld make its rules again."""
+    """Restore the policy, and let flanneld create its rules."""
     context.victim.run(
         f"sed -i /^{OFF}$/d {_shared.FLANNEL_ENV}; iptables -w -P FORWARD ACCEPT; "
         "systemctl restart flanneld"

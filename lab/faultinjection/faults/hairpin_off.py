@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker's CNI configuration lacks hairpinMode: new pods cannot reach themselves by a service."""
+"""A worker's CNI configuration lacks hairpinMode: new pods cannot reach themselves by a Service."""
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 
 KIND = "real"
-SAYS = ("hairpin",)
-SELF = "the pod that is chosen may be the asking one itself"
+MESSAGE_CONTAINS = ("hairpin",)
+SELF = "the selected backend may be the client pod itself"
 COMPANIONS = {
     "test_cluster_ip_answers_in_pods": SELF,
     "test_no_request_fails": SELF,
@@ -16,13 +16,13 @@ FILE = "/etc/cni/net.d/10-flannel.conflist"
 
 
 def inject(context: Context) -> Victims:
-    """Turn it off for the pods that come."""
+    """Disable it for new pods."""
     context.victim.run(f'sed -i \'s/"hairpinMode":true/"hairpinMode":false/\' {FILE}')
-    return hit(context.victim)
+    return Victims.of(context.victim)
 
 
 def heal(context: Context) -> None:
-    """Turn it on, also for pods that came meanwhile."""
+    """Enable it, also for pods created in the meantime."""
     context.victim.run(
         f'sed -i \'s/"hairpinMode":false/"hairpinMode":true/\' {FILE}; '
         "for port in /sys/class/net/cni0/brif/*; do "

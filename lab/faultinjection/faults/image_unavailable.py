@@ -1,31 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker does not reach the registry; the images that it has, it has."""
+"""A worker cannot reach the registry; images that it already has remain usable."""
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 
 KIND = "real"
-SAYS = ("registry",)
+MESSAGE_CONTAINS = ("registry",)
 COMPANIONS: dict[str, str] = {}
 
-# Wherever the node's runtime is told to fetch images.
+# All registries that the node's runtime is configured to use.
 RULES = """
 sed -n 's#^ *\\[host\\."https\\?://\\([0-9.]*\\):\\([0-9]*\\)".*#\\1 \\2#p' \\
     /etc/containerd/certs.d/*/hosts.toml | sort -u | while read -r address port; do
     while iptables -D OUTPUT -p tcp -d "$address" --dport "$port" -j REJECT 2>/dev/null; do :; done
-    {more}
+    {add}
 done
 """
 ADD = 'iptables -I OUTPUT -p tcp -d "$address" --dport "$port" -j REJECT'
 
 
 def inject(context: Context) -> Victims:
-    """Refuse the node's own connections to it."""
-    context.victim.run(RULES.format(more=ADD))
+    """Reject the node's connections to the registry."""
+    context.victim.run(RULES.format(add=ADD))
     rules = context.victim.run("iptables -S OUTPUT")
-    assert "REJECT" in rules, f"no registry is named on {context.victim.name}: {rules}"
-    return hit(context.victim)
+    assert "REJECT" in rules, f"no registry is configured on {context.victim.name}: {rules}"
+    return Victims.of(context.victim)
 
 
 def heal(context: Context) -> None:
-    """Let them through."""
-    context.victim.run(RULES.format(more=":"))
+    """Delete the rules."""
+    context.victim.run(RULES.format(add=":"))

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker bears a taint that nobody ordered, as after a drain or a trial that was forgotten."""
+"""A worker has a leftover taint, for example of a drain or a test."""
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 
 KIND = "real"
 FEW = True
-SAYS = ("heatgen-fault",)
+MESSAGE_CONTAINS = ("heatgen-fault",)
 COMPANIONS: dict[str, str] = {}
 
 TAINT = "heatgen-fault=forgotten:NoSchedule"
 
 
 def inject(context: Context) -> Victims:
-    """Taint one worker."""
+    """Add the taint to one worker."""
     context.kubectl("taint", "node", context.victim.name, TAINT, "--overwrite")
-    return hit(context.victim)
+    return Victims.of(context.victim)
 
 
 def heal(context: Context) -> None:
-    """Take the taint away, if it is there."""
+    """Remove the taint, if it exists."""
     context.kubectl("taint", "node", context.victim.name, f"{TAINT}-", check=False)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker's interface has a greater MTU than the cloud's network; flannel took it over.
+"""A worker's interface has a larger MTU than the cloud's network, and flannel uses it.
 
-Its pods send frames of 50 bytes too much, and nobody tells them: the cloud drops the packets.
+Frames of its pods are 50 bytes too large, and the cloud silently drops these packets.
 """
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 
 KIND = "real"
-SAYS = ("MTU",)
+MESSAGE_CONTAINS = ("MTU",)
 COMPANIONS = {
-    "test_bridge_has_the_subnet": "cni0 is not made anew",
+    "test_bridge_has_the_subnet": "cni0 is not recreated",
 }
 
 MORE = 50
@@ -23,14 +23,14 @@ sed -i "s/^FLANNEL_MTU=.*/FLANNEL_MTU=$((eth0 - 50))/" /run/flannel/subnet.env
 
 
 def inject(context: Context) -> Victims:
-    """Raise it, and have the pods that come get it."""
-    context.keep("mtu", int(context.victim.run("cat /sys/class/net/eth0/mtu")))
+    """Raise the MTU, also for new pods."""
+    context.save("mtu", int(context.victim.run("cat /sys/class/net/eth0/mtu")))
     context.victim.run(SCRIPT.format(sign="+", more=MORE))
-    return hit(context.victim)
+    return Victims.of(context.victim)
 
 
 def heal(context: Context) -> None:
-    """Lower it to what it was."""
-    mtu = context.kept("mtu")
+    """Restore the MTU."""
+    mtu = context.saved("mtu")
     if mtu and int(context.victim.run("cat /sys/class/net/eth0/mtu")) > mtu:
         context.victim.run(SCRIPT.format(sign="-", more=MORE))

@@ -1,49 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A namespace is deleted, and holds something whose finalizer nobody takes away."""
+"""A namespace is stuck in deletion: an object in it has a finalizer that no controller removes."""
 
 from datetime import UTC, datetime
 
 from lab.faultinjection.context import WHOLE_CLUSTER, Context, Json, Victims
 
 KIND = "real"
-SAYS = ("heatgen-fault",)
+MESSAGE_CONTAINS = ("heatgen-fault",)
 COMPANIONS: dict[str, str] = {}
 
 NAME = "heatgen-fault"
 NAMESPACE: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME}}
-HELD: Json = {
+BLOCKED: Json = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
     "metadata": {
         "name": "held",
         "namespace": NAME,
-        "finalizers": ["heatgen-fault.example/nobody"],
+        "finalizers": ["heatgen-fault.example/no-controller"],
     },
 }
-LONG_ENOUGH = 62.0  # seconds, after which it is no delay any more
+STUCK_SECONDS = 62.0  # above the limit of the check
 NEVER = "9999-01-01T00:00:00Z"
 
 
 def inject(context: Context) -> Victims:
-    """Make both, delete the namespace, and let it lie for as long as makes it stuck."""
+    """Create both, delete the namespace, and wait until it counts as stuck."""
     context.apply(NAMESPACE)
-    context.apply(HELD)
-    context.remove(NAMESPACE)
-    context.wait_for("the time after which it is stuck", 120, lambda: age(context) > LONG_ENOUGH)
+    context.apply(BLOCKED)
+    context.delete(NAMESPACE)
+    context.wait_for("a stuck namespace", 120, lambda: age(context) > STUCK_SECONDS)
     return WHOLE_CLUSTER
 
 
 def heal(context: Context) -> None:
-    """Take the finalizer away, and see the namespace go."""
-    change = '{"metadata":{"finalizers":null}}'
-    context.kubectl("patch", "configmap", "held", "-n", NAME, "-p", change, check=False)
-    context.remove(NAMESPACE)
-    context.wait_for("the namespace to go", 90, lambda: age(context) < 0)
+    """Remove the finalizer, and wait until the namespace is deleted."""
+    patch = '{"metadata":{"finalizers":null}}'
+    context.kubectl("patch", "configmap", "held", "-n", NAME, "-p", patch, check=False)
+    context.delete(NAMESPACE)
+    context.wait_for("deletion of the namespace", 90, lambda: age(context) < 0)
 
 
 def age(context: Context) -> float:
-    """For how many seconds it has been ending; less than none if it is not there."""
-    for each in context.ask("get", "namespaces")["items"]:
+    """Return for how many seconds it has been terminating; negative if it does not exist."""
+    for each in context.kubectl_json("get", "namespaces")["items"]:
         if each["metadata"]["name"] == NAME:
             since = datetime.fromisoformat(each["metadata"].get("deletionTimestamp", NEVER))
             return max((datetime.now(UTC) - since).total_seconds(), 0.0)

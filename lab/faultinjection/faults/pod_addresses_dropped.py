@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cloud's port security drops what pods of other nodes send under their own addresses.
+"""The cloud's port security drops packets with pod addresses as source.
 
-That is so where the back end is host-gw and ports know no allowed address pairs. The flannel of
-heatgen wraps packets in VXLAN, so the lab's Neutron never sees an address of a pod. In the
-recorded facts leases are of host-gw, routes lead to the nodes' own addresses, and no echo returns.
+This happens with the flannel backend host-gw if ports have no allowed address pairs. heatgen uses
+VXLAN, so the lab's Neutron never sees pod addresses. In the recorded facts the leases have the
+backend host-gw, routes point to the addresses of the nodes, and all pings are lost.
 """
 
 from typing import Any
@@ -12,19 +12,19 @@ from lab.faultinjection.context import WHOLE_CLUSTER, Victims
 from lab.faultinjection.faults import _shared
 
 KIND = "replayed"
-SAYS = ("host-gw", "allowed address pairs")
+MESSAGE_CONTAINS = ("host-gw", "allowed address pairs")
 COMPANIONS = _shared.HOSTS
-UNASKED = _shared.UNASKED
+INCONCLUSIVE = _shared.INCONCLUSIVE
 
 
 def alter(facts: dict[str, Any]) -> Victims:
-    """Another back end, and every echo between nodes lost."""
+    """Change the backend, and lose all pings between nodes."""
     for source, view in facts["views"].items():
         leases = view["leases"] if isinstance(view["leases"], list) else []
         for lease in leases:
             lease |= {"backend": "host-gw", "mac": "", "vni": None}
-        ways = {route["via"]: route for route in view["routes"] if route["device"] == "flannel.1"}
-        for forward, route in zip(view["forwards"], ways.values(), strict=False):
+        routes = {route["via"]: route for route in view["routes"] if route["device"] == "flannel.1"}
+        for forward, route in zip(view["forwards"], routes.values(), strict=False):
             route |= {"via": forward["address"], "device": "eth0"}
         view["links"].pop("flannel.1", None)
         for pings in (view["pod_pings"], view["host_pings"]):

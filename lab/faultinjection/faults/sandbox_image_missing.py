@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker lost the image of which every pod's sandbox is made, and does not reach the registry.
+"""A worker has lost the sandbox image that every pod needs, and cannot reach the registry.
 
-An image collector may take it, if the runtime does not know that it is its own.
+Image garbage collection can delete it if the runtime has not pinned it.
 """
 
 from lab.faultinjection.context import Context, Victims
 from lab.faultinjection.faults import image_unavailable
 
 KIND = "real"
-SAYS = ("no sandbox image",)
+MESSAGE_CONTAINS = ("no sandbox image",)
 COMPANIONS = {
-    "test_pod_without_wishes_runs": "the scheduler may have put it on that node",
+    "test_pod_without_wishes_runs": "the scheduler may have selected that node",
 }
-UNASKED = "no pod starts on a node that cannot make a sandbox"
+INCONCLUSIVE = "no pod starts on a node without the sandbox image"
 
 CTR = "/opt/heatgen/bin/ctr -n k8s.io images"
 REMOVE = f"{CTR} ls -q | grep -e '/pause[:@]' | xargs -r {CTR} rm --sync"
 
 
 def inject(context: Context) -> Victims:
-    """Refuse the node's connections to the registry, then remove the image."""
+    """Reject connections to the registry, then delete the image."""
     victims = image_unavailable.inject(context)
     context.victim.run(f"set -o pipefail; {REMOVE}")
     return victims
 
 
 def heal(context: Context) -> None:
-    """Let the runtime fetch it; it does so when it needs it."""
+    """Allow connections to the registry; the runtime pulls the image when it needs it."""
     image_unavailable.heal(context)

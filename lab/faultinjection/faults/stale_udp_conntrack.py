@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On a worker, UDP goes on to the pod that answered first, though the service left it.
+"""A worker keeps sending UDP packets to the first backend, after the Service has removed it.
 
-kube-proxy of today forgets such flows, as it should. So a rule takes the place of what old ones
-left in conntrack: each flow to a service's port 8081, once seen, is sent where it went at first.
+Current versions of kube-proxy delete such conntrack entries. A rule simulates the entries that old
+versions left: each flow to port 8081 of a Service is pinned to its first backend.
 """
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 from lab.faultinjection.faults import _shared
 
 KIND = "effect"
-SAYS = ("conntrack",)
+MESSAGE_CONTAINS = ("conntrack",)
 COMPANIONS: dict[str, str] = {}
 
 PORT = 8081
@@ -30,12 +30,12 @@ done
 
 
 def inject(context: Context) -> Victims:
-    """Watch the worker's flows, and pin them."""
+    """Watch the worker's flows, and pin each to its backend."""
     _shared.background(context.victim, SCRIPT)
-    return hit(context.victim)
+    return Victims.of(context.victim)
 
 
 def heal(context: Context) -> None:
-    """Let them go."""
+    """Stop watching, and delete the rules."""
     _shared.stop_background(context.victim)
     _shared.drop_rules([context.victim], context, "nat")

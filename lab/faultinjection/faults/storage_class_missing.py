@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No StorageClass is the default, where the stack's output promises one.
+"""No StorageClass is the default, although the stack output declares one.
 
-Replayed: the lab's clusters have no storage of their own, so none is promised there.
+Replayed: the lab's clusters have no storage, so their stack output declares none.
 """
 
 from lab.faultinjection.context import WHOLE_CLUSTER, Json, Victims
 
 KIND = "replayed"
-SAYS = ("cinder",)
+MESSAGE_CONTAINS = ("cinder",)
 COMPANIONS: dict[str, str] = {}
 
 
 def alter(facts: Json) -> Victims:
-    """One is promised, and one is there, but is not what those get who name none."""
+    """Declare a default class, and add that class without the default annotation."""
     facts["expected"]["storage"] = {"default_class": "cinder"}
     provisioner = "cinder.csi.openstack.org"
     facts["governance"]["storage_classes"] = [

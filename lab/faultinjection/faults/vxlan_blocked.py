@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every node drops the VXLAN packets that come in, as a security group without the rule would.
+"""Every node drops incoming VXLAN packets, like a security group without the rule.
 
-A rule taken out of a real security group would let flows pass that the cloud's connection tracking
-knows already; a rule on the nodes drops all of them at once.
+If the rule of the real security group were deleted, the connection tracking of the cloud would
+still pass existing flows; a rule on the nodes drops all packets at once.
 """
 
 from lab.faultinjection.context import WHOLE_CLUSTER, Context, Victims
@@ -10,19 +10,19 @@ from lab.faultinjection.faults import _shared
 
 KIND = "effect"
 FEW = True
-SAYS = ("8472",)
+MESSAGE_CONTAINS = ("8472",)
 COMPANIONS = _shared.COMPANIONS
-UNASKED = _shared.UNASKED
+INCONCLUSIVE = _shared.INCONCLUSIVE
 
 RULE = "INPUT -p udp --dport 8472 -m comment --comment heatgen-fault -j DROP"
 
 
 def inject(context: Context) -> Victims:
-    """Drop UDP 8472 on every node; the fault is the whole cluster's."""
-    context.on(context.nodes, f"iptables -w -I {RULE}")
+    """Drop UDP 8472 on every node; the fault affects the whole cluster."""
+    context.run_on(context.nodes, f"iptables -w -I {RULE}")
     return WHOLE_CLUSTER
 
 
 def heal(context: Context) -> None:
-    """Take the rule away, however often it is there."""
-    context.on(context.nodes, f"while iptables -w -D {RULE} 2>/dev/null; do :; done")
+    """Delete the rule, with duplicates."""
+    context.run_on(context.nodes, f"while iptables -w -D {RULE} 2>/dev/null; do :; done")

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker's pods lose the first packets of connections to ClusterIPs behind other nodes.
+"""A worker's pods lose the first packets of connections to ClusterIPs with remote backends.
 
-In the wild the card makes wrong checksums of what the node has translated and wrapped in VXLAN,
-and for 63 s each try is lost. A veth makes no checksums, so the same packets are dropped on their
-way into flannel.1.
+The real cause is a network card that computes wrong checksums for translated packets in VXLAN: all
+attempts are lost for 63 s. A veth computes no checksums, so the same packets are dropped before
+flannel.1.
 """
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 from lab.faultinjection.faults import _shared
 
 KIND = "effect"
-SAYS = ("checksum",)
+MESSAGE_CONTAINS = ("checksum",)
 COMPANIONS = {
     "test_cluster_ip_answers_*": _shared.BEHIND,
     "test_node_port_answers": _shared.BEHIND,
@@ -18,17 +18,17 @@ COMPANIONS = {
     "test_client_keeps_its_pod": _shared.BEHIND,
     "test_endpoints_follow_a_scale_up_and_down": _shared.BEHIND,
 }
-UNASKED = "what a pod there asks by TCP at a service's address has no answer"
+INCONCLUSIVE = "TCP requests from pods on that node to a ClusterIP get no response"
 
 RULE = "POSTROUTING -o flannel.1 -p tcp --syn -m conntrack --ctstate DNAT -j DROP"
 
 
 def inject(context: Context) -> Victims:
-    """Drop the first packets of translated connections, and each repetition of them."""
+    """Drop the first packets of translated connections, and their retransmissions."""
     _shared.add_rule(context.victim, RULE, "mangle")
-    return hit(context.victim)
+    return Victims.of(context.victim)
 
 
 def heal(context: Context) -> None:
-    """Take the rule away."""
+    """Delete the rule."""
     _shared.drop_rules([context.victim], context, "mangle")

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy's webhook is asked about every new pod and ConfigMap, and its pods are gone.
+"""A validating webhook for new pods has no backend pods.
 
-As after an operator was removed without its configuration: nothing new starts anywhere.
+This happens if an operator is removed without its webhook configuration: no new pod starts.
 """
 
 from lab.faultinjection.context import WHOLE_CLUSTER, Context, Json, Victims
 
 KIND = "real"
-SAYS = ("heatgen-fault",)
+MESSAGE_CONTAINS = ("heatgen-fault",)
 COMPANIONS: dict[str, str] = {}
-UNASKED = "no pod of the run can be made"
+INCONCLUSIVE = "no pod of the run can be created"
 
 NAME = "heatgen-fault"
 NAMESPACE: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME}}
@@ -17,7 +17,7 @@ SERVICE: Json = {
     "apiVersion": "v1",
     "kind": "Service",
     "metadata": {"name": NAME, "namespace": NAME},
-    "spec": {"selector": {"app": "gone"}, "ports": [{"port": 443}]},
+    "spec": {"selector": {"app": "missing"}, "ports": [{"port": 443}]},
 }
 RULE: Json = {
     "apiGroups": [""],
@@ -44,19 +44,19 @@ WEBHOOK: Json = {
 
 
 def inject(context: Context) -> Victims:
-    """Make it; the fault is the whole cluster's."""
+    """Create the webhook; the fault affects the whole cluster."""
     context.apply(NAMESPACE)
     context.apply(SERVICE, WEBHOOK)
     return WHOLE_CLUSTER
 
 
 def heal(context: Context) -> None:
-    """Remove it, the webhook first, and wait until its namespace is gone."""
-    context.remove(WEBHOOK)
-    context.remove(NAMESPACE)
-    context.wait_for("its namespace to go", 90, lambda: NAME not in namespaces(context))
+    """Delete the webhook first, then its namespace, and wait until that is deleted."""
+    context.delete(WEBHOOK)
+    context.delete(NAMESPACE)
+    context.wait_for("deletion of the namespace", 90, lambda: NAME not in namespaces(context))
 
 
 def namespaces(context: Context) -> set[str]:
-    """The names of all namespaces."""
-    return {each["metadata"]["name"] for each in context.ask("get", "namespaces")["items"]}
+    """Return the names of all namespaces."""
+    return {each["metadata"]["name"] for each in context.kubectl_json("get", "namespaces")["items"]}

@@ -1,34 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker's flanneld takes another interface, in a network that no other node has a way to.
+"""A worker's flanneld uses another interface, in a network that other nodes cannot reach.
 
-The lease of its right address ends after a day; here it is taken away at once.
+The lease of its correct address would expire after a day; here it is deleted at once.
 """
 
-from lab.faultinjection.context import Context, Victims, hit
+from lab.faultinjection.context import Context, Victims
 from lab.faultinjection.faults import _shared
 from lab.faultinjection.faults._leases import delete, lease_of, leases, put
 
 KIND = "real"
-SAYS = ("198.18.0.5", "-iface")
+MESSAGE_CONTAINS = ("198.18.0.5", "-iface")
 COMPANIONS = (
     _shared.COMPANIONS
     | _shared.HOSTS
     | {
-        "test_pod_reaches_pod": "the others send the worker's packets to nowhere",
-        "test_node_knows_the_way": "there is no lease for the node's own address",
-        "test_pods_have_addresses_of_the_subnet": "a pod that was there has one of the old lease",
+        "test_pod_reaches_pod": "other nodes send the worker's packets to an unreachable address",
+        "test_node_knows_the_way": "no lease has the node's address",
+        "test_pods_have_addresses_of_the_subnet": "existing pods have addresses of the old lease",
     }
 )
-UNASKED = _shared.UNASKED
+INCONCLUSIVE = _shared.INCONCLUSIVE
 
 ADDRESS, DEVICE = "198.18.0.5", "heatgen-fault"
 
 
 def inject(context: Context) -> Victims:
-    """Give it such an interface, tell flanneld to use it, and let the right lease end."""
+    """Create such an interface, configure flanneld to use it, and delete the correct lease."""
     node = context.victim
     key, value = lease_of(context, node)
-    context.keep("lease", [key, value])
+    context.save("lease", [key, value])
     node.run(
         f"ip link add {DEVICE} type bridge; ip address add {ADDRESS}/24 dev {DEVICE}; "
         f"ip link set {DEVICE} mtu $(cat /sys/class/net/eth0/mtu) up; "
@@ -36,18 +36,18 @@ def inject(context: Context) -> Victims:
         "systemctl restart flanneld"
     )
     delete(context, key)
-    return hit(node)
+    return Victims.of(node)
 
 
 def heal(context: Context) -> None:
-    """Back to the node's own address, and to the subnet that its pods are of."""
+    """Restore the node's address and the lease of its previous subnet."""
     node = context.victim
-    there = leases(context)
-    for key, value in there.items():
+    current = leases(context)
+    for key, value in current.items():
         if value["PublicIP"] == ADDRESS:
             delete(context, key)
-    key, value = context.kept("lease", ["", {}])
-    if key and key not in there:
+    key, value = context.saved("lease", ["", {}])
+    if key and key not in current:
         put(context, key, value)
     node.run(
         f"sed -i 's/^FLANNELD_IFACE=.*/FLANNELD_IFACE={node.address}/' {_shared.FLANNEL_ENV}; "

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a program whose every fdatasync and fsync takes longer: slow_sync.py SECONDS PROGRAM...
+"""Run a program with delayed fdatasync and fsync calls: slow_sync.py SECONDS PROGRAM...
 
-The kernel asks this process before it lets the program do either (seccomp's user notifications),
-and is answered late. Nothing else of the program is touched; on a disk that is really slow it would
-see the same. Runs on a node, by its own Python; x86-64 only.
+The kernel notifies this process of each such call (seccomp user notifications), and the process
+responds after a delay. Other system calls are not affected, so the program behaves as on a slow
+disk. Runs on a node with its own Python; x86-64 only.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ SYS_SECCOMP, SET_MODE_FILTER, NEW_LISTENER = 317, 1, 1 << 3
 ALLOW, USER_NOTIF = 0x7FFF0000, 0x7FC00000
 FSYNC, FDATASYNC = 74, 75
 RECEIVE, SEND = 0xC0502100, 0xC0182101  # ioctls
-REQUEST_SIZE, GO_ON = 80, 1
+REQUEST_SIZE, CONTINUE = 80, 1
 
 
 class Program(ctypes.Structure):
@@ -31,7 +31,7 @@ class Program(ctypes.Structure):
 
 
 def install() -> int:
-    """Have the kernel ask about syncs from now on; the descriptor by which it asks."""
+    """Install the filter in this process; return the descriptor of the notifications."""
     code = b"".join(
         struct.pack("HBBI", *instruction)
         for instruction in (
@@ -51,17 +51,17 @@ def install() -> int:
     return int(found)
 
 
-def answer(listener: int, request: int, seconds: float) -> None:
-    """Let one sync go on, late."""
+def respond(listener: int, request: int, seconds: float) -> None:
+    """Let one call continue after the delay."""
     time.sleep(seconds)
     try:
-        fcntl.ioctl(listener, SEND, struct.pack("QqiI", request, 0, 0, GO_ON))
+        fcntl.ioctl(listener, SEND, struct.pack("QqiI", request, 0, 0, CONTINUE))
     except OSError:
-        return  # the program is gone
+        return  # the program has ended
 
 
 def supervise(listener: int, seconds: float) -> None:
-    """Answer as long as there is somebody who asks."""
+    """Respond to notifications until the program ends."""
     while True:
         request = bytearray(REQUEST_SIZE)
         try:
@@ -71,20 +71,20 @@ def supervise(listener: int, seconds: float) -> None:
         except OSError:
             return
         (number,) = struct.unpack_from("Q", request)
-        threading.Thread(target=answer, args=(listener, number, seconds), daemon=True).start()
+        threading.Thread(target=respond, args=(listener, number, seconds), daemon=True).start()
 
 
 def main() -> int:
-    """Start the program, be asked by it, end with it."""
-    seconds, words = float(sys.argv[1]), sys.argv[2:]
+    """Start the program, delay its calls, and return its exit status."""
+    seconds, command = float(sys.argv[1]), sys.argv[2:]
     ours, theirs = socket.socketpair()
     child = os.fork()
     if not child:
         socket.send_fds(theirs, [b"x"], [install()])
-        os.execv(words[0], words)
+        os.execv(command[0], command)
     theirs.close()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda heard, _: os.kill(child, heard))
+        signal.signal(number, lambda received, _: os.kill(child, received))
     _, (listener,), _, _ = socket.recv_fds(ours, 1, 1)
     threading.Thread(target=supervise, args=(listener, seconds), daemon=True).start()
     _, status = os.waitpid(child, 0)

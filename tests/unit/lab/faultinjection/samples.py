@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fault and results of tests, for the tests of the runner and of its verdicts."""
+"""A fault and test results, for tests of the runner and of the evaluation."""
 
 from types import ModuleType
 from typing import Any
@@ -11,21 +11,21 @@ from lab.faultinjection.context import Victims
 VICTIM = Victims(("demo-worker-0",))
 
 
-def fault(**said: Any) -> Fault:
-    """A fault whose module says this."""
+def fault(**attributes: Any) -> Fault:
+    """Return a fault whose module has these attributes."""
     module = ModuleType("vxlan_blocked")
-    vars(module).update({"KIND": "real", **said})
+    vars(module).update({"KIND": "real", **attributes})
     return Fault("vxlan-blocked", module)
 
 
-def result(check: str, outcome: str = "failed", said: str = "demo-worker-0: gone") -> Result:
-    """How one test of a check ended."""
+def result(check: str, outcome: str = "failed", message: str = "demo-worker-0: lost") -> Result:
+    """Return the result of one test of a check."""
     return Result(
         test=f"test_flannel.py::{check}[x]",
         check=check,
         layer="network",
         outcome=outcome,
         seconds=0.1,
-        headline=said,
-        detail=f"{said}\n  seen  …",
+        headline=message,
+        detail=f"{message}\n  seen  …",
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The matrix of fault by check, and what a campaign leaves in the checkout."""
+"""The matrix of faults and checks, and the published results of a campaign."""
 
 import json
 from pathlib import Path
@@ -12,6 +12,7 @@ from conformance.facts import serialization
 from lab.faultinjection import matrix, recordings
 from lab.faultinjection.catalog import Check, Fault
 from lab.faultinjection.recordings import Trial
+from lab.faultinjection.verdict import UNEXPECTED
 
 CHECKS = {
     name: Check(name, "test_flannel.py", "network", detects)
@@ -24,18 +25,18 @@ CHECKS = {
 }
 
 
-def fault(name: str, **said: Any) -> Fault:
-    """A fault whose module says this."""
-    module = ModuleType(name, "How it is made.")
-    vars(module).update({"KIND": "real", **said})
+def fault(name: str, **attributes: Any) -> Fault:
+    """Return a fault whose module has these attributes."""
+    module = ModuleType(name, "How it is injected.")
+    vars(module).update({"KIND": "real", **attributes})
     return Fault(name, module)
 
 
 FAULTS = {
-    "dns-down": fault("dns-down", COMPANIONS={"test_b": "names are asked for"}),
+    "dns-down": fault("dns-down", COMPANIONS={"test_b": "names are resolved"}),
     "dns-slow": fault("dns-slow", KIND="effect"),
 }
-RED = {"test_a": "declared", "test_b": "companion", "test_c": "stranger"}
+RED = {"test_a": "declared", "test_b": "companion", "test_c": UNEXPECTED}
 TRIALS = {
     "dns-down": Trial(
         kind="real",
@@ -49,28 +50,28 @@ TRIALS = {
 }
 
 
-def test_a_cell_says_what_was_seen() -> None:
-    """Declared and red, declared and not red, companion, stranger; nothing where nobody looked."""
-    signs = [matrix.sign("dns-down", check, TRIALS["dns-down"]) for check in CHECKS.values()]
-    assert signs == ["#", "o", "!", "?"]
-    assert matrix.sign("dns-slow", CHECKS["test_a"], None) == "?"
-    assert matrix.sign("dns-slow", CHECKS["test_b"], None) == ""
-    assert matrix.sign("dns-slow", CHECKS["test_d"], TRIALS["dns-down"]) == "·"
+def test_symbols() -> None:
+    """A cell shows role and declaration of a check; it is empty without a trial of the fault."""
+    symbols = [matrix.symbol("dns-down", check, TRIALS["dns-down"]) for check in CHECKS.values()]
+    assert symbols == ["#", "o", "!", "?"]
+    assert matrix.symbol("dns-slow", CHECKS["test_a"], None) == "?"
+    assert matrix.symbol("dns-slow", CHECKS["test_b"], None) == ""
+    assert matrix.symbol("dns-slow", CHECKS["test_d"], TRIALS["dns-down"]) == "·"
 
 
-def test_page_tells_all_of_a_fault() -> None:
-    """How it is made, what came of it, who sees it, why others are red."""
+def test_page_describes_each_fault() -> None:
+    """The page contains description, result, declaring checks and companions of a fault."""
     page = matrix.page(FAULTS, CHECKS, TRIALS)
-    for words in ("not exact, 41 s", "How it is made.", "``test_b``: names are asked for"):
-        assert words in page
-    assert "Seen by ``test_a``, ``test_d``." in page
+    for text in ("not exact, 41 s", "How it is injected.", "``test_b``: names are resolved"):
+        assert text in page
+    assert "Detected by ``test_a``, ``test_d``." in page
     assert "   test_a  #?\n   test_b  o\n" in page
 
 
-def test_html_holds_only_what_was_tried() -> None:
-    """One file, with the count of exact ones."""
+def test_html_contains_only_tested_faults() -> None:
+    """The matrix is one file without links, and counts the exact trials."""
     page = matrix.html_page(FAULTS, CHECKS, TRIALS)
-    assert "0 of 1 faults judged exactly" in page
+    assert "0 of 1 trials were exact" in page
     assert "dns-slow" not in page
     assert "<link" not in page
     assert "<script" not in page
@@ -78,7 +79,7 @@ def test_html_holds_only_what_was_tried() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that stands for the checkout's."""
+    """Replace the folders of the repository; return the folder of recordings."""
     monkeypatch.setattr(recordings, "SOUND", tmp_path / "recorded" / "sound")
     monkeypatch.setattr(recordings, "FAULTY", tmp_path / "recorded" / "faults")
     monkeypatch.setattr(recordings, "TRIALS", tmp_path / "recorded" / "trials.json")
@@ -86,16 +87,16 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def record(folder: Path, name: str, exact: bool) -> None:
-    """A record and a recording in a report folder."""
-    red = {"test_a": {"failed": 1, "errors": 0, "role": "declared", "headline": "a long story"}}
+    """Write a record and a recording to a report folder."""
+    red = {"test_a": {"failed": 1, "errors": 0, "role": "declared", "headline": "a long message"}}
     plain = {"fault": name, "kind": "real", "cluster": "demo", "victims": ["n"], "exact": exact}
     plain |= {"green": True, "seconds": {"verdict": 1.0}, "problems": ["p"], "red": red}
     (folder / f"{name}.json").write_text(json.dumps(plain))
     (folder / f"{name}.facts.json").write_text(json.dumps({"of": name}))
 
 
-def test_what_is_published(checkout: Path, tmp_path: Path) -> None:
-    """Sound clusters, exact faults' recordings, all trials in short; earlier ones stay."""
+def test_publish(checkout: Path, tmp_path: Path) -> None:
+    """Healthy facts, recordings of exact trials, and all summaries are copied; older ones stay."""
     folder = tmp_path / "report"
     folder.mkdir()
     record(folder, "dns-slow", exact=True)
@@ -105,12 +106,12 @@ def test_what_is_published(checkout: Path, tmp_path: Path) -> None:
     record(folder, "stale-fdb", exact=False)
     (folder / "demo.baseline.facts.json").write_text("{}")
     recordings.publish(folder)
-    there = {str(path.relative_to(checkout)) for path in checkout.rglob("*.gz")}
-    assert there == {"sound/demo.json.gz", "faults/dns-slow.json.gz", "faults/dns-down.json.gz"}
+    published = {str(path.relative_to(checkout)) for path in checkout.rglob("*.gz")}
+    assert published == {"sound/demo.json.gz", "faults/dns-slow.json.gz", "faults/dns-down.json.gz"}
     assert serialization.read(checkout / "faults" / "dns-down.json.gz") == {"of": "dns-down"}
     kept = recordings.trials()
     assert {name: trial.exact for name, trial in kept.items()} == {
         "stale-fdb": False, "dns-down": True, "dns-slow": True,
     }  # fmt: skip
     assert kept["dns-down"].red == {"test_a": "declared"}
-    assert "a long story" not in recordings.TRIALS.read_text()
+    assert "a long message" not in recordings.TRIALS.read_text()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of the suite, read from its file."""
+"""Results of the suite, read from a file."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from lab.faultinjection import results
 from tests.unit.lab.faultinjection.samples import result
 
 
-def test_where_a_check_is_found_again(tmp_path: Path) -> None:
-    """After healing, pytest is told the checks that were red, whatever it was run on."""
-    assert results.address(result("test_a")) == "conformance/tests/test_flannel.py::test_a"
+def test_node_id_and_missing_file(tmp_path: Path) -> None:
+    """A check is addressed by its pytest node id; a missing results file has no tests."""
+    assert results.node_id(result("test_a")) == "conformance/tests/test_flannel.py::test_a"
     assert results.read(tmp_path / "none.jsonl") == []

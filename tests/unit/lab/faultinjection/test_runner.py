@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runner, on a cluster and a suite that are stand-ins."""
+"""The runner, with fakes of the cluster and the suite."""
 
 from pathlib import Path
 
@@ -11,16 +11,17 @@ from lab.faultinjection.catalog import Fault
 from lab.faultinjection.context import Context, Victims
 from lab.faultinjection.journal import Journal
 from lab.faultinjection.results import Results
+from lab.faultinjection.verdict import UNEXPECTED
 from lab.harness import health
 from lab.harness.cluster import Cluster
 from tests.unit.lab.faultinjection.samples import VICTIM, fault, result
 
 
-class Stage:
-    """Stands for a cluster and the suite: remembers in which order what happened."""
+class FakeLab:
+    """Fake of the cluster and the suite that records the order of calls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-        self.did: list[str] = []
+        self.calls: list[str] = []
         self.runs: list[Results | BaseException] = []
         self.folder = path
         cluster = Cluster("demo", {"nodes": {}})
@@ -32,122 +33,122 @@ class Stage:
         self.fault: Fault = fault(inject=self.inject, heal=self.heal, GREEN_SECONDS=0.0)
 
     def inject(self, context: Context) -> Victims:
-        """The fault is written down before it is there."""
+        """Check that the fault is in the journal before it is injected."""
         assert context.journal.fault == "vxlan-blocked"
-        self.did.append("inject")
+        self.calls.append("inject")
         return VICTIM
 
     def heal(self, _: Context) -> None:
-        """Only that it was called."""
-        self.did.append("heal")
+        """Record the call."""
+        self.calls.append("heal")
 
     def on_cluster(self, _: Cluster, folder: Path, name: str, *options: str) -> Results:
-        """The next of the runs that were prepared."""
+        """Return the next prepared run."""
         assert folder == self.folder
-        self.did.append(" ".join([name, *options]))
-        ran = self.runs.pop(0)
-        if isinstance(ran, BaseException):
-            raise ran
-        return ran
+        self.calls.append(" ".join([name, *options]))
+        run = self.runs.pop(0)
+        if isinstance(run, BaseException):
+            raise run
+        return run
 
-    def ran(self, *tests: Result) -> None:
-        """Prepare a run of the suite."""
+    def prepare(self, *tests: Result) -> None:
+        """Add a run of the suite with these results."""
         status = int(any(test.outcome != "passed" for test in tests))
         self.runs.append(Results(tests=list(tests), exit=status, printed="printed", seconds=1.0))
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
-    """A cluster that is none."""
-    return Stage(monkeypatch, tmp_path)
+def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeLab:
+    """Return a fake lab."""
+    return FakeLab(monkeypatch, tmp_path)
 
 
-def test_a_trial_that_is_good(stage: Stage) -> None:
-    """In, judged, out, green: in this order, and then nothing is written down any more."""
-    stage.ran(result("test_a"), result("test_b", "passed"))
-    stage.ran(result("test_a", "passed"))
-    record = runner.run(stage.fault, stage.context, stage.folder)
-    assert record.good
+def test_successful_trial(lab: FakeLab) -> None:
+    """The fault is injected, evaluated, healed and verified; then the journal is empty."""
+    lab.prepare(result("test_a"), result("test_b", "passed"))
+    lab.prepare(result("test_a", "passed"))
+    record = runner.run(lab.fault, lab.context, lab.folder)
+    assert record.passed
     again = "vxlan-blocked.healed conformance/tests/test_flannel.py::test_a"
-    assert stage.did == ["inject", "vxlan-blocked", "heal", again]
-    assert stage.context.journal.fault == ""
-    assert "exact, green again; 1 declared red, 0 others" in record.line()
-    kept = recordings.records(stage.folder)["vxlan-blocked"]
-    assert recordings.in_short(kept).red == {"test_a": "declared"}
+    assert lab.calls == ["inject", "vxlan-blocked", "heal", again]
+    assert lab.context.journal.fault == ""
+    assert "exact, green again; 1 declared red, 0 others" in record.summary()
+    kept = recordings.records(lab.folder)["vxlan-blocked"]
+    assert recordings.summarize(kept).red == {"test_a": "declared"}
 
 
-def test_a_stranger_that_does_not_stay_red(stage: Stage) -> None:
-    """What nobody expects is asked again while the fault is in; chance is told as chance."""
-    stage.ran(result("test_a"), result("test_b"), result("test_c"))
-    stage.ran(result("test_b", "passed"), result("test_c"))
-    stage.ran(result("test_a", "passed"), result("test_b", "passed"), result("test_c", "passed"))
-    record = runner.run(stage.fault, stage.context, stage.folder)
+def test_flaky_check(lab: FakeLab) -> None:
+    """An unexpectedly red check is repeated with the fault present, and has the role `once`."""
+    lab.prepare(result("test_a"), result("test_b"), result("test_c"))
+    lab.prepare(result("test_b", "passed"), result("test_c"))
+    lab.prepare(result("test_a", "passed"), result("test_b", "passed"), result("test_c", "passed"))
+    record = runner.run(lab.fault, lab.context, lab.folder)
     file = "conformance/tests/test_flannel.py"
     again = f"vxlan-blocked.again {file}::test_b {file}::test_c"
-    assert stage.did[:4] == ["inject", "vxlan-blocked", again, "heal"]
+    assert lab.calls[:4] == ["inject", "vxlan-blocked", again, "heal"]
     assert {name: red.role for name, red in record.red.items()} == {
-        "test_a": "declared", "test_b": "once", "test_c": "stranger",
+        "test_a": "declared", "test_b": "once", "test_c": UNEXPECTED,
     }  # fmt: skip
     assert not record.exact
 
 
-def test_what_does_not_become_green_is_told(stage: Stage) -> None:
-    """The fault stays written down, and the record says what is red."""
-    stage.ran(result("test_a"))
-    stage.ran(result("test_a", said="demo-worker-0: for ever"))
-    record = runner.run(stage.fault, stage.context, stage.folder)
+def test_cluster_does_not_recover(lab: FakeLab) -> None:
+    """The fault stays in the journal, and the record lists the red tests."""
+    lab.prepare(result("test_a"))
+    lab.prepare(result("test_a", message="demo-worker-0: still lost"))
+    record = runner.run(lab.fault, lab.context, lab.folder)
     assert record.exact
-    assert not record.good
-    assert "after healing: test_flannel.py::test_a[x]: demo-worker-0: for ever" in record.problems
-    assert stage.context.journal.fault == "vxlan-blocked"
+    assert not record.passed
+    assert "after healing: test_flannel.py::test_a[x]: demo-worker-0: still lost" in record.problems
+    assert lab.context.journal.fault == "vxlan-blocked"
 
 
-def test_ctrl_c_heals(stage: Stage) -> None:
-    """Whatever ends the suite, the fault is taken out."""
-    stage.runs.append(KeyboardInterrupt())
+def test_interrupt_heals(lab: FakeLab) -> None:
+    """The fault is healed if the suite is interrupted."""
+    lab.runs.append(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        runner.run(stage.fault, stage.context, stage.folder)
-    assert stage.did == ["inject", "vxlan-blocked", "heal"]
+        runner.run(lab.fault, lab.context, lab.folder)
+    assert lab.calls == ["inject", "vxlan-blocked", "heal"]
 
 
-def test_a_killed_trial_is_healed_by_the_next(stage: Stage) -> None:
-    """What was written down is taken out before anything else is done to the cluster."""
-    stage.context.journal.begin("vxlan-blocked")
-    stage.ran(result("test_a", "passed"))
-    runner.baseline(stage.context, stage.folder)
-    assert stage.did == ["heal", "demo.baseline"]
-    assert stage.context.journal.fault == ""
+def test_leftover_fault_is_healed(lab: FakeLab) -> None:
+    """A fault in the journal is healed before the suite runs."""
+    lab.context.journal.begin("vxlan-blocked")
+    lab.prepare(result("test_a", "passed"))
+    runner.baseline(lab.context, lab.folder)
+    assert lab.calls == ["heal", "demo.baseline"]
+    assert lab.context.journal.fault == ""
 
 
-def test_no_fault_goes_into_a_cluster_that_is_not_sound(stage: Stage) -> None:
-    """The suite has to be green before; what is red is told."""
-    stage.ran(result("test_b", said="demo-worker-1: red before"))
+def test_unhealthy_cluster_is_rejected(lab: FakeLab) -> None:
+    """If the suite does not pass before the fault, the error lists the red tests."""
+    lab.prepare(result("test_b", message="demo-worker-1: red before"))
     with pytest.raises(runner.TrialError, match=r"test_b\[x\]: demo-worker-1: red before"):
-        runner.baseline(stage.context, stage.folder)
+        runner.baseline(lab.context, lab.folder)
 
 
-def test_a_run_is_judged_again(stage: Stage) -> None:
-    """What a module explains later is taken into account, without the cluster."""
-    folder = stage.folder
+def test_reevaluate(lab: FakeLab) -> None:
+    """Companions declared later are applied to an earlier run, without the cluster."""
+    folder = lab.folder
     with Writer(folder / "vxlan-blocked.jsonl") as lines:
         lines.write({"format": 1})
         for test in (result("test_a"), result("test_b")):
             lines.write(test)
     (folder / "vxlan-blocked.log").write_text("")
-    stage.ran(result("test_a"), result("test_b"))
-    stage.ran(result("test_b"))
-    stage.ran(result("test_a"))
-    assert len(runner.run(stage.fault, stage.context, folder).problems) == 2
-    again = runner.judge_again(fault(COMPANIONS={"test_b": "why"}), folder)
+    lab.prepare(result("test_a"), result("test_b"))
+    lab.prepare(result("test_b"))
+    lab.prepare(result("test_a"))
+    assert len(runner.run(lab.fault, lab.context, folder).problems) == 2
+    again = runner.reevaluate(fault(COMPANIONS={"test_b": "why"}), folder)
     assert again.exact
     assert not again.green
-    assert again.problems == ["after healing: test_flannel.py::test_a[x]: demo-worker-0: gone"]
+    assert again.problems == ["after healing: test_flannel.py::test_a[x]: demo-worker-0: lost"]
 
 
-def test_a_fault_may_be_kept(stage: Stage) -> None:
-    """Whoever wants to look at it finds it in the cluster, and the next trial takes it out."""
-    stage.ran(result("test_a"))
-    record = runner.run(stage.fault, stage.context, stage.folder, keep=True)
-    assert stage.did == ["inject", "vxlan-blocked"]
+def test_keep(lab: FakeLab) -> None:
+    """A kept fault is not healed and stays in the journal."""
+    lab.prepare(result("test_a"))
+    record = runner.run(lab.fault, lab.context, lab.folder, keep=True)
+    assert lab.calls == ["inject", "vxlan-blocked"]
     assert record.exact
-    assert stage.context.journal.fault == "vxlan-blocked"
+    assert lab.context.journal.fault == "vxlan-blocked"
