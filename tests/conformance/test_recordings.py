@@ -46,7 +46,7 @@ def test_sound_cluster_is_green(path: Path, tmp_path: Path) -> None:
     """Nothing is wrong with a sound cluster."""
     ran = judged(path, tmp_path)
     assert ran.exit == 0, ran.printed
-    assert ran.judged > 150
+    assert ran.evaluated > 150
 
 
 @pytest.mark.parametrize("path", FAULTY, ids=stem)
@@ -55,8 +55,8 @@ def test_fault_is_seen_in_its_recording(path: Path, tmp_path: Path) -> None:
     fault, trial = catalog.fault(stem(path)), recordings.trials()[stem(path)]
     ran = judged(path, tmp_path)
     declared = catalog.declared(fault.name) & asked(ran.tests)
-    told = verdict.judge(fault, declared, Victims(tuple(trial.victims)), ran)
-    active_only = {"no check says that it sees this fault"} if not declared else set()
+    told = verdict.evaluate(fault, declared, Victims(tuple(trial.victims)), ran)
+    active_only = {verdict.UNDECLARED} if not declared else set()
     assert set(told.problems) <= active_only
 
 
@@ -69,7 +69,7 @@ def test_fault_is_seen_in_altered_facts(name: str, tmp_path: Path) -> None:
     file = tmp_path / "facts.json"
     file.write_text(json.dumps(plain))
     ran = judged(file, tmp_path)
-    assert not verdict.judge(fault, catalog.declared(name), victims, ran).problems
+    assert not verdict.evaluate(fault, catalog.declared(name), victims, ran).problems
 
 
 @pytest.mark.parametrize("path", [*SOUND, *FAULTY], ids=stem)
