@@ -22,7 +22,7 @@ html_theme_options = {
 
 
 class Commands(AutoprogramCliffDirective):
-    """cliff's directive; it would show ``%(default)s`` as it stands in the source."""
+    """cliff's directive, which does not replace ``%(default)s`` in help texts."""
 
     def _load_command(self, manager: CommandManager, command_name: str) -> type[Command]:
         found = super()._load_command(manager, command_name)
@@ -32,7 +32,7 @@ class Commands(AutoprogramCliffDirective):
 
             def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
                 parser: argparse.ArgumentParser = super().get_parser(prog_name)
-                for action in parser._actions:  # noqa: SLF001  argparse has no other way to them
+                for action in parser._actions:  # noqa: SLF001  argparse has no public attribute
                     if action.help:
                         action.help %= {**vars(action), "prog": prog_name}
                 return parser
@@ -41,6 +41,6 @@ class Commands(AutoprogramCliffDirective):
 
 
 def setup(app: Sphinx) -> None:
-    """Put our directive in the place of cliff's."""
+    """Replace the directive of cliff."""
     app.setup_extension("cliff.sphinxext")
     app.add_directive("autoprogram-cliff", Commands, override=True)

@@ -84,7 +84,7 @@ def test_add_a_block_in_ten_minutes(tmp_path: Path) -> None:
     assert len(shown) > 10
     for number, (command, output) in enumerate(shown):
         said, status = answers[2 * number : 2 * number + 2]
-        assert status == ("2" if "error:" in output else "0"), f"{command}\n{said}"
+        assert status == ("2" if ": error[" in output else "0"), f"{command}\n{said}"
         assert output in said.replace(str(tmp_path), "/home/me"), command
 
 
