@@ -66,6 +66,11 @@ class Image:
     version_of: str = ""
     packages: list[str] = field(default_factory=list)
 
+    @property
+    def components(self) -> set[str]:
+        """The names of the components whose files are in the image."""
+        return {entry.built.partition("/")[0] for entry in self.entries if entry.built}
+
 
 @dataclass(frozen=True)
 class Blob:

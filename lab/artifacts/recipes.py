@@ -93,6 +93,12 @@ class Component:
         """The names of all files that building makes."""
         return {*self.binaries, *self.c_programs, *self.sources}
 
+    @property
+    def included(self) -> set[str]:
+        """The names of other components whose files are in the archives of this one."""
+        files = [file for release in self.releases for file in release.files]
+        return {file.partition("/")[0] for file in files if "/" in file} - {self.name}
+
     def inputs(self) -> dict[str, bytes]:
         """The files whose content decides what building makes."""
         return {

@@ -51,8 +51,8 @@ def steps_of(demo: Demo) -> tuple[Step, ...]:
     """Return all steps of one demonstration."""
     return (
         Step("tools", tools.install_tools),
-        Step("artifacts", lambda: tools.build("artifacts"), ("tools",)),
-        Step("node image", lambda: tools.build("node"), ("tools",)),
+        Step("artifacts", partial(tools.build_artifacts, demo.source), ("tools",)),
+        Step("node image", tools.build_node_image, ("tools",)),
         Step("packages", packages.install, ("tools",)),
         Step("virtual environment", tools.make_venv, ("tools",)),
         Step("cloud", cloud_up, ("packages", "artifacts", "node image")),

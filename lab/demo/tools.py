@@ -3,32 +3,45 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from lab.artifacts.images import load_images
 from lab.artifacts.recipes import load_components
 from lab.cloud import packages, paths
 from lab.cloud.problem import Problem
-from lab.demo import record
+from lab.demo import components, record
 from lab.node.command import TOOLS as NODE_TOOLS
 
 LAB = paths.LAUNCHER.parent
+ARTIFACTS = LAB / "artifacts"
 PYTHON = "/usr/bin/python3"
 CLIENT = "python-openstackclient>=7"
 STEP_SECONDS = 3600
 
 
 def install_tools() -> str | None:
-    """Install what building needs first, so that it can go on beside the cloud's packages."""
-    components = load_components(LAB / "artifacts" / "components")
-    images = load_images(LAB / "artifacts" / "images", {each.name: each for each in components})
-    needed = {name for component in components for name in component.packages}
+    """Install what building needs first: building then runs beside the other packages."""
+    recipes = load_components(ARTIFACTS / "components")
+    images = load_images(ARTIFACTS / "images", {each.name: each for each in recipes})
+    needed = {name for component in recipes for name in component.packages}
     needed |= {name for image in images for name in image.packages}
     return packages.install(tuple(sorted({*needed, *NODE_TOOLS, "python3-venv"})))
 
 
-def build(what: str) -> None:
-    """Run one of the lab's build commands, which know themselves what is done."""
-    run([str(LAB / what / "build"), "--out", str(paths.STATE)])
+def build_artifacts(cluster: Path) -> None:
+    """Build the artifacts that a cluster needs; what exists is reused."""
+    needed = components.needed(cluster, load_components(ARTIFACTS / "components"))
+    build(ARTIFACTS, "--components", ",".join(needed))
+
+
+def build_node_image() -> None:
+    """Build the node image; an existing one is reused."""
+    build(LAB / "node")
+
+
+def build(directory: Path, *options: str) -> None:
+    """Run the build command of a directory of the lab."""
+    run([str(directory / "build"), "--out", str(paths.STATE), *options])
 
 
 def make_venv() -> str | None:

@@ -63,6 +63,8 @@ def test_a_broken_checksum_fails_the_runtime_layer(small: Path) -> None:
 @pytest.fixture
 def docker(small: Path) -> Path:
     """The same with Docker on all nodes."""
+    # `make demo` does not build Docker; what it built is kept.
+    controller.run(controller.CHECKOUT / "lab" / "artifacts" / "build", "--out", controller.STATE)
     spec = yaml.safe_load((small / SPEC).read_text())
     spec["runtime"] = {"use": "docker"}
     del spec["overrides"]["containerd"]
