@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `lab/artifacts/build`: from recipes to a mirror's tree and a registry's storage."""
+"""The command `lab/artifacts/build`: build the file tree of a mirror and a registry's storage."""
 
 import argparse
 import time
@@ -10,7 +10,7 @@ from lab.artifacts import go, images, mirror, selection
 from lab.artifacts.cache import Cache, content_key, default_root
 from lab.artifacts.debian import ensure_packages, installed_versions
 from lab.artifacts.outcome import EPILOG, link, run_command
-from lab.artifacts.progress import say
+from lab.artifacts.progress import print_progress
 from lab.artifacts.recipes import Component, load_components
 from lab.artifacts.registry import add_image
 
@@ -20,7 +20,7 @@ Built = list[tuple[Component, Path]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+    """Run the command; return the exit code."""
     options = _parser().parse_args(arguments)
     return run_command(lambda: _build_all(options))
 
@@ -79,7 +79,7 @@ def _build_all(options: argparse.Namespace) -> None:
         link(options.out.absolute() / "registry", storage)
         if options.prune:
             cache.prune({mirror_tree, storage, *(folder for _, folder in built)})
-    say(f"  ✓ artifacts ready: {time.monotonic() - started:.1f} s")
+    print_progress(f"  ✓ artifacts ready: {time.monotonic() - started:.1f} s")
 
 
 def _toolchain(
@@ -112,7 +112,7 @@ def _served(
     cached = [name for name, entry in entries.items() if entry.is_dir()]
     served = selection.to_serve(needed, cached, components)
     if skipped := sorted(entries.keys() - served):
-        say(f"  ✓ not needed: {', '.join(skipped)}")
+        print_progress(f"  ✓ not needed: {', '.join(skipped)}")
     return [(each, entries[each.name]) for each in components if each.name in served]
 
 
@@ -122,7 +122,7 @@ def _key(component: Component, toolchain: go.Toolchain) -> str:
 
 def _build(component: Component, toolchain: go.Toolchain, cache: Cache) -> None:
     what = f"building {component.name} {component.version}"
-    cache.take(
+    cache.get_or_create(
         component.name,
         _key(component, toolchain),
         what,
@@ -134,8 +134,8 @@ def _mirror(built: Built, cache: Cache) -> Path:
     key = content_key(
         {"format": mirror.FORMAT, "built": " ".join(folder.name for _, folder in built)}
     )
-    return cache.take(
-        "mirror", key, "laying out the mirror", lambda tree: mirror.lay_out(built, tree)
+    return cache.get_or_create(
+        "mirror", key, "creating the mirror", lambda tree: mirror.lay_out(built, tree)
     )
 
 
@@ -161,4 +161,4 @@ def _registry(built: Built, recipes: Sequence[images.Image], cache: Cache) -> Pa
         parts |= {
             entry.host: Path(entry.host).read_bytes() for entry in image.entries if entry.host
         }
-    return cache.take("registry", content_key(parts), "making the images", fill)
+    return cache.get_or_create("registry", content_key(parts), "creating the images", fill)

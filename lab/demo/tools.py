@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the steps run: the build commands' packages, the project's virtual environment."""
+"""Actions of the steps: build tools, artifacts, the virtual environment."""
 
 import subprocess
 import sys
@@ -44,27 +44,27 @@ def build(directory: Path, *options: str) -> None:
     run([str(directory / "build"), "--out", str(paths.STATE), *options])
 
 
-def make_venv() -> str | None:
-    """Make the virtual environment with the project, as it is in the checkout, and its clients.
+def create_venv() -> str | None:
+    """Create the virtual environment with the checkout, installed editable, and the client.
 
-    What the project depends on is kept while setup.cfg is the same, whichever checkout it is in.
+    The dependencies are reused while setup.cfg is unchanged, even for another checkout.
     """
     pip = [str(paths.VENV / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
     editable = ["--editable", str(paths.CHECKOUT)]
     stamp = record.digest(paths.CHECKOUT / "setup.cfg", CLIENT, sys.version)
     checkout = record.digest(stamp, str(paths.CHECKOUT))
     installed = (paths.VENV / "bin" / "heatgen").exists()
-    there = installed and record.stamped(paths.STATE, "venv", stamp)
-    if there and record.stamped(paths.STATE, "venv-checkout", checkout):
-        return "done already"
-    if there:
+    reusable = installed and record.stamped(paths.STATE, "venv", stamp)
+    if reusable and record.stamped(paths.STATE, "venv-checkout", checkout):
+        return "already done"
+    if reusable:
         run([*pip, "--no-deps", *editable])
     else:
         run([PYTHON, "-m", "venv", "--clear", str(paths.VENV)])
         run([*pip, *editable, CLIENT])
     record.stamp(paths.STATE, "venv", stamp)
     record.stamp(paths.STATE, "venv-checkout", checkout)
-    return "checkout changed" if there else None
+    return "checkout changed" if reusable else None
 
 
 def run(command: list[str]) -> None:
