@@ -71,7 +71,7 @@ class Context:
 
     def ask(self, *words: str) -> Json:
         """Return the JSON that kubectl prints."""
-        return self.cluster.ask(*words)
+        return self.cluster.get_json(*words)
 
     def apply(self, *objects: Json) -> None:
         """Make objects, or make them as they are here."""

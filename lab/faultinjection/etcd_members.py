@@ -71,7 +71,7 @@ def settle(context: Context) -> None:
         assert not away, f"flanneld is not active on {away}"
         return True
 
-    health.await_whole(context.cluster)
+    health.wait_healthy(context.cluster)
     context.wait_for("the cluster to settle", 120, settled)
 
 

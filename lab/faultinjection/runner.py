@@ -98,7 +98,7 @@ def heal_left(context: Context) -> str:
     if left:
         try:
             catalog.fault(left).module.heal(context)
-            health.await_whole(context.cluster)
+            health.wait_healthy(context.cluster)
         except (AssertionError, LookupError) as problem:
             raise TrialError(f"{left} is still in {context.cluster.name}: {problem}") from None
         context.journal.end()
@@ -174,7 +174,7 @@ def await_green(
     """Wait until the cluster is whole and all checks that were red are green; else what is red."""
     deadline = time.monotonic() + fault.green_seconds
     try:
-        health.await_whole(context.cluster, fault.green_seconds)
+        health.wait_healthy(context.cluster, fault.green_seconds)
     except AssertionError as problem:
         return False, [f"{AFTER} {problem}"]
     again = sorted({address(test) for test in during.red if test.check not in before}) or [

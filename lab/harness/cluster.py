@@ -96,7 +96,7 @@ class Cluster:
         answer = controller.inside("kubectl", *options, *words, check=check)
         return answer.decode(errors="replace")
 
-    def ask(self, *words: str) -> dict[str, Any]:
+    def get_json(self, *words: str) -> dict[str, Any]:
         """Return the JSON that kubectl prints."""
         return dict(json.loads(self.kubectl(*words, "--output", "json")))
 
@@ -107,7 +107,7 @@ class Cluster:
         return controller.inside(*words).decode().strip()
 
 
-def chosen() -> Cluster:
+def selected() -> Cluster:
     """Return the cluster that is named, or the one that stands.
 
     Raises:

@@ -54,11 +54,11 @@ def node_command(node: str, script: str) -> list[str]:
 
     sudo logs the script, so nothing secret may stand in it: that goes by standard input.
     """
-    return [str(LAB), "shell", *way_to(node), f"sudo bash -c {quoted(script)}"]
+    return [str(LAB), "shell", *ssh_command(node), f"sudo bash -c {quoted(script)}"]
 
 
 @functools.cache
-def way_to(node: str) -> tuple[str, ...]:
+def ssh_command(node: str) -> tuple[str, ...]:
     """Return the ssh command that leads to a node; asking the cloud for it each time takes long."""
     return tuple(shlex.split(run(LAB, "ssh", "--show", node).decode()))
 
@@ -93,7 +93,7 @@ def wait_for(what: str, seconds: float, find: Callable[[], Found], pause: float 
 
 
 @contextmanager
-def meanwhile(act: Callable[[], None], every: float, patience: float) -> Iterator[None]:
+def periodically(act: Callable[[], None], every: float, patience: float) -> Iterator[None]:
     """Act every few seconds while something else is done; in the end wait for the last time."""
     end = threading.Event()
 

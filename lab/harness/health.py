@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.harness import controller, etcd
 from lab.harness.cluster import Cluster, Node
 
-WHOLE_SECONDS = 180
+HEALTHY_SECONDS = 180
 # Asked on a control plane server: whether each API server is ready, by its status; then etcd.
 SCRIPT = """
 pair=/var/lib/kubelet/pki/kubelet-client-current.pem
@@ -23,16 +23,16 @@ echo
 """
 
 
-def await_whole(cluster: Cluster, seconds: float = WHOLE_SECONDS) -> None:
+def wait_healthy(cluster: Cluster, seconds: float = HEALTHY_SECONDS) -> None:
     """Wait until every node is Ready, every API server ready, every member of etcd healthy."""
     controller.wait_for(
         f"{cluster.name} is whole",
         seconds,
-        lambda: all_ready(cluster) and control_plane_is_whole(cluster),
+        lambda: all_ready(cluster) and control_plane_healthy(cluster),
     )
 
 
-def control_plane_is_whole(cluster: Cluster) -> bool:
+def control_plane_healthy(cluster: Cluster) -> bool:
     """Tell whether all API servers and members of etcd are well, and no member is a learner."""
     nodes = cluster.control
     script = SCRIPT.format(
@@ -61,34 +61,29 @@ def all_ready(cluster: Cluster) -> bool:
 def node_states(cluster: Cluster) -> dict[str, str]:
     """Return the status of each Node's condition Ready."""
     found = {}
-    for node in cluster.ask("get", "nodes")["items"]:
+    for node in cluster.get_json("get", "nodes")["items"]:
         conditions = {each["type"]: each["status"] for each in node["status"]["conditions"]}
         found[node["metadata"]["name"]] = conditions.get("Ready", "Unknown")
     return found
 
 
-def await_return(cluster: Cluster, node: Node, since: float, seconds: float) -> None:
-    """Wait until a node's kubelet has reported after a moment, and the cluster is whole."""
+def wait_return(cluster: Cluster, node: Node, since: float, seconds: float) -> None:
+    """Wait until a node's kubelet has reported after a moment, and the cluster is healthy."""
     words = ["get", "lease", node.name, "-n", "kube-node-lease"]
 
     def reported() -> bool:
-        renewed = str(cluster.ask(*words)["spec"]["renewTime"]).replace("Z", "+00:00")
+        renewed = str(cluster.get_json(*words)["spec"]["renewTime"]).replace("Z", "+00:00")
         return datetime.fromisoformat(renewed).timestamp() > since
 
     controller.wait_for(f"the kubelet of {node.name} reports", seconds, reported)
-    await_whole(cluster, seconds)
+    wait_healthy(cluster, seconds)
 
 
-def suite(cluster: Cluster) -> None:
-    """Have the conformance suite judge the cluster as its stack describes it now."""
-    judge(cluster.name, cluster.directory)
-
-
-def judge(stack: str, directory: Path) -> None:
-    """Have the suite judge a stack's cluster, whose kubeconfig is in the directory."""
-    told = directory / "expect.json"
+def run_suite(stack: str, directory: Path) -> None:
+    """Run the conformance suite on the cluster of a stack, with the kubeconfig in a directory."""
+    expected = directory / "expect.json"
     words = ["openstack", "stack", "output", "show", "-f", "json", stack, "conformance"]
-    told.write_bytes(controller.inside(*words))
+    expected.write_bytes(controller.inside(*words))
     suite = ["pytest", "conformance/", "-n", "auto", "-q", "-p", "no:cacheprovider"]
-    options = ["--kubeconfig", str(directory / "kubeconfig"), "--expect", str(told)]
+    options = ["--kubeconfig", str(directory / "kubeconfig"), "--expect", str(expected)]
     controller.inside(*suite, *options)

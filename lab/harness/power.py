@@ -16,7 +16,7 @@ def status(node: Node) -> str:
     return controller.inside(*words).decode().strip()
 
 
-def await_status(node: Node, wanted: str, seconds: float) -> None:
+def wait_status(node: Node, wanted: str, seconds: float) -> None:
     """Wait until Nova says that a server is in a status."""
     controller.wait_for(
         f"{node.name} is {wanted}", seconds, lambda: status(node) == wanted, pause=2.0
@@ -26,7 +26,7 @@ def await_status(node: Node, wanted: str, seconds: float) -> None:
 def stop(node: Node) -> None:
     """Have Nova shut a server down: its services end in good order."""
     controller.inside("openstack", "server", "stop", node.name)
-    await_status(node, "SHUTOFF", STOP_SECONDS)
+    wait_status(node, "SHUTOFF", STOP_SECONDS)
 
 
 def cut(node: Node) -> None:
@@ -37,10 +37,10 @@ def cut(node: Node) -> None:
     words = ["openstack", "server", "show", "-f", "json", server]
     domain = json.loads(controller.as_admin(*words))["OS-EXT-SRV-ATTR:instance_name"]
     controller.as_admin("virsh", "--connect", "lxc:///", "destroy", domain)
-    await_status(node, "SHUTOFF", STOP_SECONDS)
+    wait_status(node, "SHUTOFF", STOP_SECONDS)
 
 
 def start(node: Node) -> None:
     """Have Nova start a server."""
     controller.inside("openstack", "server", "start", node.name)
-    await_status(node, "ACTIVE", START_SECONDS)
+    wait_status(node, "ACTIVE", START_SECONDS)

@@ -36,14 +36,14 @@ PEM = re.compile(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.+?-----END \1PRIVATE KE
 DATA = re.compile(rb"(?:client-key-data|secret): *[\"']?([A-Za-z0-9+/=]{40,})")
 
 
-class Treasury:
+class KnownSecrets:
     """The secret numbers of all private keys and encryption keys, by where they lay."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self.found: dict[str, bytes] = {}
 
-    def gather(self, cluster: Cluster) -> None:
+    def collect(self, cluster: Cluster) -> None:
         """Add what the cluster has now; what a place had before stays."""
         administrator = (cluster.directory / "cluster.admin.key").read_bytes()
         self.add(keys_in("administrator", administrator))
@@ -59,13 +59,13 @@ class Treasury:
                 name += " later"
             self.found[name] = secret
 
-    def traces_in(self, heaps: dict[str, list[bytes]]) -> list[str]:
+    def leaks_in(self, heaps: dict[str, list[bytes]]) -> list[str]:
         """Return which secrets show in which heaps."""
         return [
             f"{where} in {name}"
             for where, secret in self.found.items()
             for name, heap in heaps.items()
-            if traces.found(secret, heap)
+            if traces.contains(secret, heap)
         ]
 
 
@@ -104,7 +104,7 @@ def number(pem: bytes) -> bytes:
     return key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
 
 
-def heaps(cluster: Cluster) -> dict[str, list[bytes]]:
+def databases_and_logs(cluster: Cluster) -> dict[str, list[bytes]]:
     """Return everything that was written down outside the keys' own files, by where."""
     texts = {f"database {name}": dump(name) for name in DATABASES}
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -112,7 +112,7 @@ def heaps(cluster: Cluster) -> dict[str, list[bytes]]:
         texts |= {
             f"logs of {node.name}": log for node, log in zip(cluster.nodes, logs, strict=True)
         }
-    return {name: traces.layers(text) for name, text in texts.items()}
+    return {name: traces.decodings(text) for name, text in texts.items()}
 
 
 def dump(database: str) -> bytes:
@@ -121,7 +121,7 @@ def dump(database: str) -> bytes:
     return controller.as_admin(*words)
 
 
-def lookalikes(heaps: dict[str, list[bytes]]) -> list[str]:
+def keys_and_tokens_in(heaps: dict[str, list[bytes]]) -> list[str]:
     """Return where something looks like a private key or a token, whoever's it is."""
     return [
         f"{kind} in {name}"
@@ -132,12 +132,12 @@ def lookalikes(heaps: dict[str, list[bytes]]) -> list[str]:
     ]
 
 
-def assert_kept(cluster: Cluster, treasury: Treasury) -> dict[str, list[bytes]]:
+def assert_not_leaked(cluster: Cluster, known_secrets: KnownSecrets) -> dict[str, list[bytes]]:
     """Gather all secrets, search all heaps for them; none may show. Return the heaps."""
-    treasury.gather(cluster)
-    written = heaps(cluster)
+    known_secrets.collect(cluster)
+    written = databases_and_logs(cluster)
     size = sum(len(heap[0]) for heap in written.values())
-    print(f"searched {size} bytes in {len(written)} places for {len(treasury.found)} secrets")
-    assert not treasury.traces_in(written)
-    assert not lookalikes(written)
+    print(f"searched {size} bytes in {len(written)} places for {len(known_secrets.found)} secrets")
+    assert not known_secrets.leaks_in(written)
+    assert not keys_and_tokens_in(written)
     return written

@@ -20,23 +20,23 @@ PRIVATE_KEY = re.compile(rb"-----BEGIN[A-Z]*PRIVATEKEY-----[A-Za-z0-9+/]{16}")
 TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{16,}\.eyJ[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}")
 
 
-def of(secret: bytes) -> set[bytes]:
+def encodings(secret: bytes) -> set[bytes]:
     """Return the forms in which a secret's bytes may show in `layers`."""
     found = {secret, secret.hex().encode(), secret.hex().upper().encode()}
     for offset in range(3):
-        whole = base64.b64encode(b"\0" * offset + secret)
+        encoded = base64.b64encode(b"\0" * offset + secret)
         # The first and last characters hold bits of the neighbours, too.
-        begin, end = (0, 2, 3)[offset], len(whole) - (4 if (offset + len(secret)) % 3 else 0)
-        found |= {whole[begin:end], whole[begin:end].translate(bytes.maketrans(b"+/", b"-_"))}
+        begin, end = (0, 2, 3)[offset], len(encoded) - (4 if (offset + len(secret)) % 3 else 0)
+        found |= {encoded[begin:end], encoded[begin:end].translate(bytes.maketrans(b"+/", b"-_"))}
     return found
 
 
-def layers(heap: bytes, depth: int = DEPTH) -> list[bytes]:
+def decodings(heap: bytes, depth: int = DEPTH) -> list[bytes]:
     """Return a heap as it is, without its line ends, and whatever base64 in it wraps."""
     flat = LINE_ENDS.sub(b"", heap)
     found = [heap, flat]
     if depth and (inner := b"\n".join(map(unwrapped, {*WRAPPED.findall(flat)}))):
-        found += layers(inner, depth - 1)
+        found += decodings(inner, depth - 1)
     return found
 
 
@@ -50,6 +50,6 @@ def unwrapped(text: bytes) -> bytes:
     return b"\n".join(binascii.a2b_base64(part[: len(part) // 4 * 4]) for part in parts)
 
 
-def found(secret: bytes, heap: list[bytes]) -> bool:
+def contains(secret: bytes, heap: list[bytes]) -> bool:
     """Tell whether a secret shows in a heap's layers, in any form."""
-    return any(form in layer for form in of(secret) for layer in heap)
+    return any(form in layer for form in encodings(secret) for layer in heap)

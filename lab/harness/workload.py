@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.harness.cluster import Cluster, Node
-from lab.harness.watch import Target
+from lab.harness.polling import Target
 
 NAMESPACE = "lab-ring"
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
@@ -35,16 +35,16 @@ class Workload:
 
     def read_secret(self) -> str:
         """Return the Secret's text as the API tells it now."""
-        found = self.cluster.ask("get", "secret", "kept", "-n", NAMESPACE)
+        found = self.cluster.get_json("get", "secret", "kept", "-n", NAMESPACE)
         return base64.b64decode(found["data"]["text"]).decode()
 
     def identity(self) -> str:
         """Return what a namespace keeps for life: its uid."""
-        return str(self.cluster.ask("get", "namespace", NAMESPACE)["metadata"]["uid"])
+        return str(self.cluster.get_json("get", "namespace", NAMESPACE)["metadata"]["uid"])
 
     def pod_on(self, node: Node) -> str:
         """Return the address of the pod on a worker."""
-        pods = self.cluster.ask("get", "pods", "-n", NAMESPACE, "-l", "app=web")["items"]
+        pods = self.cluster.get_json("get", "pods", "-n", NAMESPACE, "-l", "app=web")["items"]
         here = [pod for pod in pods if pod["spec"]["nodeName"] == node.name]
         assert here, f"no pod on {node.name}"
         return str(here[0]["status"]["podIP"])
@@ -61,7 +61,7 @@ def running(cluster: Cluster, directory: Path) -> Iterator[Workload]:
         cluster.kubectl("apply", "-f", str(file))
         words = ["rollout", "status", "daemonset/web", "-n", NAMESPACE]
         cluster.kubectl(*words, f"--timeout={READY_SECONDS}s", "--request-timeout=0")
-        service = cluster.ask("get", "service", "web", "-n", NAMESPACE)
+        service = cluster.get_json("get", "service", "web", "-n", NAMESPACE)
         yield Workload(cluster, str(service["spec"]["clusterIP"]), secret)
     finally:
         words = ["delete", "namespace", NAMESPACE, "--ignore-not-found"]

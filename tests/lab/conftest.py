@@ -10,7 +10,7 @@ from lab.harness import cluster as clusters
 from lab.harness import figures, health, workload
 from lab.harness.cluster import Cluster
 from lab.harness.figures import Figure
-from lab.harness.secrets import Treasury
+from lab.harness.secrets import KnownSecrets
 from lab.harness.workload import Workload
 
 # The order of the modules: what only looks, what changes the cluster by the book, what breaks it.
@@ -47,7 +47,7 @@ def cluster() -> Cluster:
     if os.geteuid() != 0:
         pytest.exit("the lab ring needs root", returncode=2)
     try:
-        return clusters.chosen()
+        return clusters.selected()
     except LookupError as problem:
         pytest.exit(str(problem), returncode=2)
 
@@ -68,11 +68,11 @@ def work(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture
-def whole(cluster: Cluster) -> Iterator[Cluster]:
+def healthy(cluster: Cluster) -> Iterator[Cluster]:
     """The cluster, whole before the test, which has to leave it so."""
-    health.await_whole(cluster)
+    health.wait_healthy(cluster)
     yield cluster
-    health.await_whole(cluster)
+    health.wait_healthy(cluster)
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +98,6 @@ def figure(figure_once: Figure, record_property: Figure) -> Figure:
 
 
 @pytest.fixture(scope="session")
-def treasury() -> Treasury:
+def known_secrets() -> KnownSecrets:
     """All secrets of the cluster that were ever seen; those that are gone are still looked for."""
-    return Treasury()
+    return KnownSecrets()

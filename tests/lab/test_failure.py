@@ -108,4 +108,4 @@ def test_a_failed_stack_is_completed_by_an_update(docker: Path) -> None:
         assert controller.stack_status("mirrorless") == "UPDATE_COMPLETE"
         words = ["kubeconfig", "mirrorless", "-o", "kubeconfig"]
         controller.inside("heatgen", *words, directory=docker)
-        health.judge("mirrorless", docker)
+        health.run_suite("mirrorless", docker)

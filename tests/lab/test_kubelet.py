@@ -108,11 +108,11 @@ def served(node: Node, asked_from: Node) -> int:
 
 @pytest.mark.parametrize("runtime", ["first", "last"])
 def test_a_kubelet_renews_what_is_about_to_end(
-    whole: Cluster, runtime: str, figure: Figure
+    healthy: Cluster, runtime: str, figure: Figure
 ) -> None:
     """Of a planted pair with ten minutes left, both certificates are soon new ones, unasked."""
-    node = whole.workers[0 if runtime == "first" else -1]
-    signer = whole.control[-1]
+    node = healthy.workers[0 if runtime == "first" else -1]
+    signer = healthy.control[-1]
     planted = {
         link: plant(node, signer, link, usage).serial_number
         for link, usage in (("kubelet-client", "clientAuth"), ("kubelet-server", "serverAuth"))
@@ -129,10 +129,10 @@ def test_a_kubelet_renews_what_is_about_to_end(
 
 
 @pytest.fixture
-def foreign(whole: Cluster) -> Iterator[tuple[Cluster, Node, Node]]:
+def foreign(healthy: Cluster) -> Iterator[tuple[Cluster, Node, Node]]:
     """The cluster, a worker and another node, whose name the worker will ask for."""
-    yield whole, whole.workers[0], whole.control[0]
-    whole.kubectl("delete", "csr", "-l", f"{FOREIGN}=yes", "--ignore-not-found")
+    yield healthy, healthy.workers[0], healthy.control[0]
+    healthy.kubectl("delete", "csr", "-l", f"{FOREIGN}=yes", "--ignore-not-found")
 
 
 def ask_for(endpoint: str, node: Node, name: str, subject: str, names: str) -> int:
@@ -186,7 +186,7 @@ def test_a_foreign_name_is_not_approved(foreign: tuple[Cluster, Node, Node]) -> 
         return True
 
     controller.wait_for("the approvers say no", REFUSE_SECONDS, all_told)
-    items = cluster.ask("get", "csr", "-l", f"{FOREIGN}=yes")["items"]
+    items = cluster.get_json("get", "csr", "-l", f"{FOREIGN}=yes")["items"]
     assert len(items) == len(cases)
     for item in items:
         state = item.get("status", {})

@@ -13,7 +13,7 @@ from lab.harness import cluster as clusters
 from lab.harness import controller, etcd, health, power
 from lab.harness.cluster import Cluster, Node
 from lab.harness.figures import Figure
-from lab.harness.watch import Watch, from_node, from_outside, watching
+from lab.harness.polling import PollResults, from_node, from_outside, poll
 from lab.harness.workload import NAMESPACE, Workload
 
 pytestmark = pytest.mark.long
@@ -24,7 +24,7 @@ OUTAGE_SECONDS = 10.0
 SERVICE_SECONDS = 3.0
 RETURN_SECONDS = 180
 
-Eyes = Callable[[], AbstractContextManager[Watch]]
+Eyes = Callable[[], AbstractContextManager[PollResults]]
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def eyes(many: Cluster, work: Workload, tmp_path: Path) -> Eyes:
     worker = many.workers[0]
     outside = from_outside(many, identity, NAMESPACE)
     inside = [*from_node(many, worker), work.target()]
-    return lambda: watching((None, outside), (worker, inside))
+    return lambda: poll((None, outside), (worker, inside))
 
 
 def holder(cluster: Cluster) -> Node:
@@ -47,7 +47,7 @@ def holder(cluster: Cluster) -> Node:
     return having[0]
 
 
-def judge(watch: Watch, name: str, figure: Figure) -> None:
+def judge(watch: PollResults, name: str, figure: Figure) -> None:
     """Keep what was seen, and have it be within bounds."""
     figure(f"outage: {name}", {target: seen["outage"] for target, seen in watch.seen.items()})
     for target in watch.seen:
@@ -64,7 +64,7 @@ def gone(cluster: Cluster, node: Node, off: Callable[[Node], None]) -> Iterator[
     finally:
         since = time.time()
         power.start(node)
-        health.await_return(cluster, node, since, RETURN_SECONDS)
+        health.wait_return(cluster, node, since, RETURN_SECONDS)
 
 
 def lose(cluster: Cluster, node: Node, off: Callable[[Node], None]) -> None:
@@ -89,7 +89,7 @@ def lose(cluster: Cluster, node: Node, off: Callable[[Node], None]) -> None:
 
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_a_server_is_stopped_and_comes_back(
-    whole: Cluster, many: Cluster, eyes: Eyes, index: int, figure: Figure
+    healthy: Cluster, many: Cluster, eyes: Eyes, index: int, figure: Figure
 ) -> None:
     """Stopped in Nova: the API answers within ten seconds, the Service all the while."""
     node = many.control[index]
@@ -100,7 +100,7 @@ def test_a_server_is_stopped_and_comes_back(
 
 
 def test_the_plug_of_the_server_with_the_address_is_pulled(
-    whole: Cluster, many: Cluster, eyes: Eyes, figure: Figure
+    healthy: Cluster, many: Cluster, eyes: Eyes, figure: Figure
 ) -> None:
     """Nobody says good-bye, and the address, and perhaps etcd's leader, are on that server."""
     with eyes() as watch:
@@ -110,29 +110,29 @@ def test_the_plug_of_the_server_with_the_address_is_pulled(
 
 @pytest.mark.parametrize("service", ["kube-apiserver", "keepalived"])
 def test_a_process_is_killed(
-    whole: Cluster, many: Cluster, eyes: Eyes, service: str, figure: Figure
+    healthy: Cluster, many: Cluster, eyes: Eyes, service: str, figure: Figure
 ) -> None:
     """On the server that has the API's address; systemd starts it again."""
     node = holder(many)
     with eyes() as watch:
         node.run(f"systemctl kill --kill-who=main --signal=KILL {service}")
-        health.await_whole(many)
+        health.wait_healthy(many)
     judge(watch, f"{service} killed", figure)
 
 
 def test_the_leader_of_etcd_is_killed(
-    whole: Cluster, many: Cluster, eyes: Eyes, figure: Figure
+    healthy: Cluster, many: Cluster, eyes: Eyes, figure: Figure
 ) -> None:
     """The others choose a new leader; what asked this member's API server asks another."""
     node = etcd.leader(many.control)
     with eyes() as watch:
         node.run("systemctl kill --kill-who=main --signal=KILL etcd")
-        health.await_whole(many)
+        health.wait_healthy(many)
     judge(watch, "etcd's leader killed", figure)
 
 
 def test_an_api_server_that_stays_away_loses_the_address(
-    whole: Cluster, many: Cluster, eyes: Eyes, figure: Figure
+    healthy: Cluster, many: Cluster, eyes: Eyes, figure: Figure
 ) -> None:
     """The node is well, its API server is not: the address goes to one that is."""
     node = holder(many)
@@ -145,12 +145,12 @@ def test_an_api_server_that_stays_away_loses_the_address(
             controller.wait_for("the address moves", 30, lambda: holder(many) != node)
         finally:
             node.run("systemctl start kube-apiserver")
-        health.await_whole(many)
+        health.wait_healthy(many)
     judge(watch, "kube-apiserver down, node up", figure)
 
 
 def test_an_api_server_without_its_member_sends_its_clients_away(
-    whole: Cluster, many: Cluster, eyes: Eyes, figure: Figure
+    healthy: Cluster, many: Cluster, eyes: Eyes, figure: Figure
 ) -> None:
     """It keeps connections on which nothing new comes; so it is started again, and they end."""
     node = next(node for node in many.control if node != holder(many))
@@ -165,5 +165,5 @@ def test_an_api_server_without_its_member_sends_its_clients_away(
             figure("API server without its member, seconds", round(time.time() - began, 1))
         finally:
             node.run("systemctl start etcd")
-        health.await_whole(many)
+        health.wait_healthy(many)
     judge(watch, "etcd down, node up", figure)

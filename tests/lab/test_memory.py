@@ -15,10 +15,10 @@ awk '$1 == "hierarchical_memory_limit" {print $2}' memory.stat
 """
 
 
-def test_nodes_have_room(whole: Cluster, figure: Figure) -> None:
+def test_nodes_have_room(healthy: Cluster, figure: Figure) -> None:
     """No node uses more than three quarters of its memory at rest."""
     used, limits = {}, {}
-    for name, answer in on_all(whole.nodes, SCRIPT).items():
+    for name, answer in on_all(healthy.nodes, SCRIPT).items():
         usage, droppable, limit = map(int, answer.split())
         used[name], limits[name] = (usage - droppable) // MIB, limit // MIB
     figure("memory at rest, MiB", used)

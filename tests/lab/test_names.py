@@ -19,19 +19,19 @@ ZONES = {
 
 
 @pytest.fixture
-def custom(whole: Cluster, tmp_path: Path) -> Iterator[None]:
+def custom(healthy: Cluster, tmp_path: Path) -> Iterator[None]:
     """Zones of the operator's, which CoreDNS has read."""
     file = tmp_path / "custom.json"
     where = {"name": "coredns-custom", "namespace": "kube-system"}
     text = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": where, "data": ZONES}
     file.write_text(json.dumps(text))
     try:
-        whole.kubectl("apply", "-f", str(file))
-        restart(whole)
+        healthy.kubectl("apply", "-f", str(file))
+        restart(healthy)
         yield
     finally:
-        whole.kubectl("delete", "-f", str(file), "--ignore-not-found")
-        restart(whole)
+        healthy.kubectl("delete", "-f", str(file), "--ignore-not-found")
+        restart(healthy)
 
 
 def restart(cluster: Cluster) -> None:
@@ -45,7 +45,9 @@ def resolved(cluster: Cluster, name: str) -> str:
     """Ask the service for a name as a worker's pods do; the last address of the answer."""
     labels = "".join(f"\\x{len(label):02x}{label}" for label in name.split("."))
     head = "\\x12\\x34\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00"
-    service = cluster.ask("get", "service", "kube-dns", "-n", "kube-system")["spec"]["clusterIP"]
+    service = cluster.get_json("get", "service", "kube-dns", "-n", "kube-system")["spec"][
+        "clusterIP"
+    ]
     said = cluster.workers[0].run(
         f"exec 3<>/dev/udp/{service}/53; printf '{head}{labels}\\x00\\x00\\x01\\x00\\x01' >&3; "
         "timeout 5 dd bs=512 count=1 status=none <&3 | tail -c 4 | od -An -tu1"
@@ -54,8 +56,8 @@ def resolved(cluster: Cluster, name: str) -> str:
 
 
 @pytest.mark.usefixtures("custom")
-def test_zones_of_the_operator_are_served(whole: Cluster) -> None:
+def test_zones_of_the_operator_are_served(healthy: Cluster) -> None:
     """A zone of its own, and one more rule for the names of all."""
-    assert resolved(whole, NAME) == ADDRESS
-    api = whole.ask("get", "service", "kubernetes", "-n", "default")["spec"]["clusterIP"]
-    assert resolved(whole, "other.lab.example") == api
+    assert resolved(healthy, NAME) == ADDRESS
+    api = healthy.get_json("get", "service", "kubernetes", "-n", "default")["spec"]["clusterIP"]
+    assert resolved(healthy, "other.lab.example") == api

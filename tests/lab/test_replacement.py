@@ -10,7 +10,7 @@ from lab.harness import certificates, controller, etcd, health, power
 from lab.harness import cluster as clusters
 from lab.harness.cluster import Cluster, Node, fingerprints
 from lab.harness.figures import Figure
-from lab.harness.watch import from_node, from_outside, watching
+from lab.harness.polling import from_node, from_outside, poll
 from lab.harness.workload import NAMESPACE, Workload
 
 pytestmark = pytest.mark.long
@@ -77,7 +77,7 @@ def replace(cluster: Cluster, node: Node) -> float:
 
 
 def test_the_first_server_is_replaced(
-    whole: Cluster, many: Cluster, work: Workload, figure: Figure, tmp_path: Path
+    healthy: Cluster, many: Cluster, work: Workload, figure: Figure, tmp_path: Path
 ) -> None:
     """A new member of etcd in its place; authorities, data, tokens and all others as they were."""
     first, second = many.control[:2]
@@ -85,10 +85,10 @@ def test_the_first_server_is_replaced(
     identity = clusters.write_identity(many, tmp_path / "identity")
     worker = many.workers[0]
     inside = [*from_node(many, worker), work.target()]
-    with watching((None, from_outside(many, identity, NAMESPACE)), (worker, inside)) as watch:
+    with poll((None, from_outside(many, identity, NAMESPACE)), (worker, inside)) as watch:
         power.cut(first)
         seconds = replace(many, first)
-        health.await_whole(many)
+        health.wait_healthy(many)
     figure("control-0 replaced, seconds", round(seconds, 1))
     figure(
         "outage: control-0 replaced", {name: each["outage"] for name, each in watch.seen.items()}
@@ -113,6 +113,6 @@ def test_the_first_server_is_replaced(
         assert watch.outage(target) <= bound, str(watch)
 
 
-def test_the_suite_is_green_with_the_new_server(whole: Cluster, many: Cluster) -> None:
+def test_the_suite_is_green_with_the_new_server(healthy: Cluster, many: Cluster) -> None:
     """The new server is as good as the one that died."""
-    health.suite(many)
+    health.run_suite(many.name, many.directory)

@@ -8,8 +8,8 @@ from lab.harness import certificates, controller, health, secrets
 from lab.harness import cluster as clusters
 from lab.harness.cluster import Cluster
 from lab.harness.figures import Figure
-from lab.harness.secrets import Treasury
-from lab.harness.watch import from_node, from_outside, watching
+from lab.harness.polling import from_node, from_outside, poll
+from lab.harness.secrets import KnownSecrets
 from lab.harness.workload import NAMESPACE, Workload
 
 # Nothing of the control plane restarts, so a request may be slow on a busy machine, no more.
@@ -28,34 +28,34 @@ def group_size(cluster: Cluster) -> int:
 
 
 def test_one_worker_more_and_one_less(
-    whole: Cluster, work: Workload, treasury: Treasury, figure: Figure, tmp_path: Path
+    healthy: Cluster, work: Workload, known_secrets: KnownSecrets, figure: Figure, tmp_path: Path
 ) -> None:
     """The new one joins; all others keep servers and certificates; nothing secret is written."""
-    before, size = servers(whole), group_size(whole)
-    kept = certificates.installed(whole.nodes)
-    identity = clusters.write_identity(whole, tmp_path / "identity")
-    asked = (None, from_outside(whole, identity, NAMESPACE))
-    worker = whole.workers[0]
-    within = (worker, [*from_node(whole, worker), work.target()])
+    before, size = servers(healthy), group_size(healthy)
+    kept = certificates.installed(healthy.nodes)
+    identity = clusters.write_identity(healthy, tmp_path / "identity")
+    asked = (None, from_outside(healthy, identity, NAMESPACE))
+    worker = healthy.workers[0]
+    within = (worker, [*from_node(healthy, worker), work.target()])
 
-    with watching(asked, within) as watch:
-        seconds = controller.update(whole.name, "--parameter", f"worker_count={size + 1}")
-    larger = clusters.read(whole.name)
+    with poll(asked, within) as watch:
+        seconds = controller.update(healthy.name, "--parameter", f"worker_count={size + 1}")
+    larger = clusters.read(healthy.name)
     try:
         assert group_size(larger) == size + 1
-        health.await_whole(larger)
+        health.wait_healthy(larger)
         after = servers(larger)
         assert {name: after[name] for name in before} == before
         assert len(after) == len(before) + 1
-        assert certificates.installed(whole.nodes) == kept
-        secrets.assert_kept(larger, treasury)
+        assert certificates.installed(healthy.nodes) == kept
+        secrets.assert_not_leaked(larger, known_secrets)
     finally:
-        new = {node.name for node in larger.nodes} - {node.name for node in whole.nodes}
-        shrink = controller.update(whole.name, "--parameter", f"worker_count={size}")
-    assert servers(whole) == before
-    assert not new & health.node_states(whole).keys()
+        new = {node.name for node in larger.nodes} - {node.name for node in healthy.nodes}
+        shrink = controller.update(healthy.name, "--parameter", f"worker_count={size}")
+    assert servers(healthy) == before
+    assert not new & health.node_states(healthy).keys()
     # No Service leads to a pod whose server is gone.
-    pods = whole.ask("get", "pods", "--all-namespaces")["items"]
+    pods = healthy.get_json("get", "pods", "--all-namespaces")["items"]
     assert not [pod for pod in pods if pod["spec"].get("nodeName") in new]
     figure("one worker more, seconds", round(seconds, 1))
     figure("one worker less, seconds", round(shrink, 1))

@@ -15,23 +15,23 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lab.harness import controller, secrets, traces
 from lab.harness.cluster import Cluster
 from lab.harness.figures import Figure
-from lab.harness.secrets import Treasury
+from lab.harness.secrets import KnownSecrets
 
 SEALED = "-----BEGIN CMS-----"
 
 
 @pytest.fixture(scope="module")
-def written(cluster: Cluster, treasury: Treasury) -> dict[str, list[bytes]]:
+def written(cluster: Cluster, known_secrets: KnownSecrets) -> dict[str, list[bytes]]:
     """Everything that was written down outside the keys' own files."""
-    treasury.gather(cluster)
-    return secrets.heaps(cluster)
+    known_secrets.collect(cluster)
+    return secrets.databases_and_logs(cluster)
 
 
 def test_keys_of_all_kinds_were_gathered(
-    cluster: Cluster, treasury: Treasury, written: dict[str, list[bytes]]
+    cluster: Cluster, known_secrets: KnownSecrets, written: dict[str, list[bytes]]
 ) -> None:
     """The search is for something: the administrator's key, and those of each node."""
-    found = treasury.found
+    found = known_secrets.found
     assert any(where.startswith("administrator") for where in found)
     for node in cluster.nodes:
         assert any(where.startswith(f"{node.name}:/etc/kubernetes") for where in found), node.name
@@ -45,17 +45,17 @@ def test_keys_of_all_kinds_were_gathered(
 
 
 def test_no_secret_was_written_down(
-    treasury: Treasury, written: dict[str, list[bytes]], figure: Figure
+    known_secrets: KnownSecrets, written: dict[str, list[bytes]], figure: Figure
 ) -> None:
     """No secret number of any key shows in a database or a log, in any wrapping."""
     size = sum(len(heap[0]) for heap in written.values())
-    figure("secrets searched", {"bytes": size, "secrets": len(treasury.found)})
-    assert not treasury.traces_in(written)
+    figure("secrets searched", {"bytes": size, "secrets": len(known_secrets.found)})
+    assert not known_secrets.leaks_in(written)
 
 
 def test_nothing_looks_like_a_private_key_or_token(written: dict[str, list[bytes]]) -> None:
     """No PEM of any private key, no JSON web token; in logs neither, not even other people's."""
-    assert not secrets.lookalikes(written)
+    assert not secrets.keys_and_tokens_in(written)
 
 
 def test_the_search_finds_what_is_there(cluster: Cluster, written: dict[str, list[bytes]]) -> None:
@@ -64,12 +64,12 @@ def test_the_search_finds_what_is_there(cluster: Cluster, written: dict[str, lis
     pem = json.loads(controller.inside(*words))["output_value"]
     public = x509.load_pem_x509_certificate(pem.encode()).public_key()
     point = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)[-64:]
-    assert traces.found(point, written["database heat"])
+    assert traces.contains(point, written["database heat"])
 
     planted = os.urandom(32)
     node = cluster.nodes[0].name
     controller.on_node(node, f"logger {base64.b64encode(b'x' + planted).decode()}")
-    assert traces.found(planted, traces.layers(controller.on_node(node, secrets.LOGS)))
+    assert traces.contains(planted, traces.decodings(controller.on_node(node, secrets.LOGS)))
 
 
 def test_shared_secrets_travel_sealed(many: Cluster, written: dict[str, list[bytes]]) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from lab.harness import watch
+from lab.harness import polling
 
-PROGRAMS = watch.PROGRAM.parent
+PROGRAMS = polling.PROGRAM.parent
 OUTAGE_SECONDS = 1.5
 
 

@@ -41,17 +41,17 @@ def test_a_secret_is_found_in_every_encoding(before: int, wrap: object) -> None:
     """Raw, hexadecimal, base64, PEM, in JSON in a dump, base64 in base64; at every offset."""
     body = os.urandom(before) + SECRET + os.urandom(65)
     heap = b"x y" + wrap(body) + b"\nz"  # type: ignore[operator]
-    assert traces.found(SECRET, traces.layers(heap))
+    assert traces.contains(SECRET, traces.decodings(heap))
 
 
 def test_another_secret_is_not_found() -> None:
     """The PEM of another secret does not match."""
-    assert not traces.found(SECRET, traces.layers(dumped(pem(os.urandom(138)))))
+    assert not traces.contains(SECRET, traces.decodings(dumped(pem(os.urandom(138)))))
 
 
 def test_patterns_of_private_keys_and_tokens() -> None:
     """A PEM in a dump and a JWT match their patterns; a command with the marker does not."""
-    flat = traces.layers(dumped(pem(SECRET)))[1]
+    flat = traces.decodings(dumped(pem(SECRET)))[1]
     assert traces.PRIVATE_KEY.search(flat)
     assert not traces.PRIVATE_KEY.search(b"grep-q-----BEGIN.*PRIVATEKEY-----")
     part = base64.urlsafe_b64encode(b'{"alg":"RS256","kid":"xyz"}').rstrip(b"=")

@@ -22,7 +22,7 @@ Target = dict[str, Any]
 
 
 @dataclass
-class Watch:
+class PollResults:
     """What one place saw; complete once the watching has ended."""
 
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -108,9 +108,9 @@ def command(place: Node | None, targets: list[Target]) -> list[str]:
 
 
 @contextmanager
-def watching(*places: tuple[Node | None, list[Target]]) -> Iterator[Watch]:
+def poll(*places: tuple[Node | None, list[Target]]) -> Iterator[PollResults]:
     """Ask targets from several places meanwhile; what they saw is there at the end."""
-    watch = Watch()
+    watch = PollResults()
     with ExitStack() as cleanup:
         pollers = [Poller(command(place, targets), targets) for place, targets in places]
         for poller in pollers:
