@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a cluster is whole: what every test begins with and leaves behind."""
+"""Health of a cluster, which tests require before and leave after."""
 
 import json
 from datetime import datetime
@@ -9,7 +9,7 @@ from lab.harness import controller, etcd
 from lab.harness.cluster import Cluster, Node
 
 HEALTHY_SECONDS = 180
-# Asked on a control plane server: whether each API server is ready, by its status; then etcd.
+# Run on a control-plane node: print the status of /readyz of each API server, then etcd.
 SCRIPT = """
 pair=/var/lib/kubelet/pki/kubelet-client-current.pem
 for address in {addresses}; do
@@ -24,16 +24,16 @@ echo
 
 
 def wait_healthy(cluster: Cluster, seconds: float = HEALTHY_SECONDS) -> None:
-    """Wait until every node is Ready, every API server ready, every member of etcd healthy."""
+    """Wait until all nodes, API servers and members of etcd are ready."""
     controller.wait_for(
-        f"{cluster.name} is whole",
+        f"{cluster.name} is healthy",
         seconds,
         lambda: all_ready(cluster) and control_plane_healthy(cluster),
     )
 
 
 def control_plane_healthy(cluster: Cluster) -> bool:
-    """Tell whether all API servers and members of etcd are well, and no member is a learner."""
+    """Return True if API servers and etcd are healthy; else raise AssertionError."""
     nodes = cluster.control
     script = SCRIPT.format(
         addresses=" ".join(node.address for node in nodes),
@@ -41,25 +41,25 @@ def control_plane_healthy(cluster: Cluster) -> bool:
         etcdctl=etcd.ETCDCTL,
     )
     codes, healths, listed = nodes[-1].run(script).splitlines()
-    assert codes.split() == ["200"] * len(nodes), f"readyz of the API servers: {codes}"
-    sick = [each["endpoint"] for each in json.loads(healths) if not each["health"]]
-    assert not sick, f"etcd is not healthy at {sick}"
+    assert codes.split() == ["200"] * len(nodes), f"/readyz of the API servers: {codes}"
+    unhealthy = [each["endpoint"] for each in json.loads(healths) if not each["health"]]
+    assert not unhealthy, f"etcd is unhealthy at {unhealthy}"
     learners = [each for each in json.loads(listed)["members"] if each.get("isLearner")]
-    assert not learners, f"learners yet: {learners}"
+    assert not learners, f"members are still learners: {learners}"
     return True
 
 
 def all_ready(cluster: Cluster) -> bool:
-    """Tell whether the API says that all nodes there should be are Ready."""
+    """Return True if all expected nodes are Ready; else raise AssertionError."""
     states = node_states(cluster)
-    missing = {node.name: states.get(node.name) for node in cluster.nodes}
-    not_ready = {name: state for name, state in missing.items() if state != "True"}
+    expected = {node.name: states.get(node.name) for node in cluster.nodes}
+    not_ready = {name: state for name, state in expected.items() if state != "True"}
     assert not not_ready, f"not Ready: {not_ready}"
     return True
 
 
 def node_states(cluster: Cluster) -> dict[str, str]:
-    """Return the status of each Node's condition Ready."""
+    """Return the status of the condition Ready of each Node."""
     found = {}
     for node in cluster.get_json("get", "nodes")["items"]:
         conditions = {each["type"]: each["status"] for each in node["status"]["conditions"]}
@@ -68,14 +68,14 @@ def node_states(cluster: Cluster) -> dict[str, str]:
 
 
 def wait_return(cluster: Cluster, node: Node, since: float, seconds: float) -> None:
-    """Wait until a node's kubelet has reported after a moment, and the cluster is healthy."""
+    """Wait until the kubelet of a node has reported after a time, and the cluster is healthy."""
     words = ["get", "lease", node.name, "-n", "kube-node-lease"]
 
     def reported() -> bool:
         renewed = str(cluster.get_json(*words)["spec"]["renewTime"]).replace("Z", "+00:00")
         return datetime.fromisoformat(renewed).timestamp() > since
 
-    controller.wait_for(f"the kubelet of {node.name} reports", seconds, reported)
+    controller.wait_for(f"the kubelet of {node.name} has reported", seconds, reported)
     wait_healthy(cluster, seconds)
 
 
