@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificates, authorities and the administrator's key made anew, under a client's eyes.
+"""Certificates, authorities and the key of the administrator are renewed without downtime.
 
-What counts as downtime: a client that asks five times a second, each time by a new connection, may
-have to ask again for OUTAGE_SECONDS. For new certificates nothing restarts: that is what a
-busy machine may need for one answer. For new authorities every API server restarts, one after the
-other; who asked that one asks again and meets the next, and the address moves within the same ten
-seconds as when a server is lost.
+A client that sends five requests per second, each on a new connection, may fail for at most
+OUTAGE_SECONDS. New certificates restart no process: this is the time of one response on a busy
+machine. New authorities restart the API servers one by one: clients retry with another one, and the
+address moves within the same ten seconds as after the loss of a server.
 """
 
 import time
@@ -36,43 +35,44 @@ Places = list[tuple[Node | None, list[Target]]]
 
 @pytest.fixture
 def identity(cluster: Cluster, tmp_path: Path) -> dict[str, str]:
-    """The administrator's CA, certificate and key as files."""
+    """Return the paths of CA, certificate and key of the administrator."""
     return clusters.write_identity(cluster, tmp_path / "identity")
 
 
 @pytest.fixture
 def places(cluster: Cluster, work: Workload, identity: dict[str, str]) -> Places:
-    """Who asks: an administrator outside, a kubelet inside, that one's node for the Service."""
+    """Return the polled targets: of an administrator outside, and of a kubelet and its node."""
     worker = cluster.workers[0]
     inside = [*from_node(cluster, worker), work.target()]
     return [(None, from_outside(cluster, identity, NAMESPACE)), (worker, inside)]
 
 
 def heatgen(cluster: Cluster, *words: str) -> float:
-    """Run heatgen beside the cluster's files; return the seconds it took."""
+    """Run heatgen in the directory of the cluster; return the seconds."""
     began = time.monotonic()
     controller.inside("heatgen", *words, directory=cluster.directory)
     return round(time.monotonic() - began, 1)
 
 
 def fetch_kubeconfig(cluster: Cluster) -> None:
-    """Do what an administrator does after a rotation."""
+    """Fetch the kubeconfig, as an administrator does after a rotation."""
     heatgen(cluster, "kubeconfig", cluster.name, "-o", "kubeconfig")
 
 
-def assert_no_downtime(watch: PollResults, seconds: float) -> None:
-    """The API and the Service answered all the while, but for so many seconds.
+def assert_no_downtime(results: PollResults, seconds: float) -> None:
+    """Check the longest outage of the API and of the Service.
 
-    The Service fails nearly nobody: each of its pods is there all the time.
+    Nearly no requests to the Service may fail, because its pods keep running.
     """
-    for target in watch.seen:
+    for target in results.seen:
         bound = OUTAGE_SECONDS if target == "service" else seconds
-        assert watch.outage(target) <= bound, str(watch)
-    assert watch.failures("service") <= MOST_FAILED * watch.requests("service"), str(watch)
+        assert results.outage(target) <= bound, str(results)
+    limit = MOST_FAILED * results.requests("service")
+    assert results.failures("service") <= limit, str(results)
 
 
 def following(node: Node, bundle: Path) -> AbstractContextManager[None]:
-    """Have a client's file of authorities be, within seconds, what a node trusts."""
+    """Update the authorities of a client, within seconds, to those that a node trusts."""
 
     def follow() -> None:
         new = bundle.with_suffix(".new")
@@ -85,10 +85,10 @@ def following(node: Node, bundle: Path) -> AbstractContextManager[None]:
 def test_certificates_are_renewed_without_downtime(
     healthy: Cluster, places: Places, figure: Figure
 ) -> None:
-    """All certificates are new ones for the same keys, and served, and no process is another."""
+    """All certificates are renewed for the same keys and served, without restarts."""
     before = certificates.installed(healthy.nodes)
     pids = certificates.processes(healthy.nodes)
-    with poll(*places) as watch:
+    with poll(*places) as results:
         seconds = heatgen(healthy, "rotate", "certificates", healthy.name)
     fetch_kubeconfig(healthy)
 
@@ -106,16 +106,16 @@ def test_certificates_are_renewed_without_downtime(
             wanted = after[f"{node.name}:/etc/{path}.crt"].serial
             assert certificates.served(node, port) == wanted, f"port {port} of {node.name}"
     figure("rotate certificates, seconds", seconds)
-    figure("while certificates rotate", watch.seen)
-    assert_no_downtime(watch, OUTAGE_SECONDS)
+    figure("while certificates rotate", results.seen)
+    assert_no_downtime(results, OUTAGE_SECONDS)
 
 
 def test_authorities_are_replaced_in_two_steps(
     healthy: Cluster, places: Places, identity: dict[str, str], figure: Figure, tmp_path: Path
 ) -> None:
-    """First both are trusted and the new one signs, then the old one is gone from every node.
+    """First both are trusted and the new one signs, then the old one is removed from every node.
 
-    What was scaled by hand keeps its size, though every step runs again.
+    A Deployment that was scaled manually keeps its size, although every step runs again.
     """
     node = healthy.workers[0]
     healthy.kubectl("scale", *COREDNS, "--replicas=3")
@@ -152,7 +152,7 @@ def test_authorities_are_replaced_in_two_steps(
 
 
 def test_the_administrator_gets_a_new_key(healthy: Cluster, figure: Figure) -> None:
-    """`heatgen kubeconfig --renew` leads to another key and certificate, and they work."""
+    """`heatgen kubeconfig --renew` creates another key and certificate, which are accepted."""
     before = healthy.kubeconfig["users"][0]["user"]
     seconds = heatgen(healthy, "kubeconfig", healthy.name, "--renew", "-o", "kubeconfig")
     after = yaml.safe_load((healthy.directory / "kubeconfig").read_text())["users"][0]["user"]
@@ -162,11 +162,11 @@ def test_the_administrator_gets_a_new_key(healthy: Cluster, figure: Figure) -> N
     figure("kubeconfig --renew, seconds", seconds)
 
 
-def test_workloads_outlive_it_all(healthy: Cluster, work: Workload) -> None:
-    """What was encrypted at rest before is read; the suite judges later, after the losses."""
+def test_encrypted_data_remains_readable(healthy: Cluster, work: Workload) -> None:
+    """Data that was encrypted before the rotation can be read."""
     assert work.read_secret() == work.secret
 
 
-def test_nothing_secret_was_written_down(healthy: Cluster, known_secrets: KnownSecrets) -> None:
-    """Neither the keys of before nor those of now show in databases and logs."""
+def test_no_secret_was_leaked(healthy: Cluster, known_secrets: KnownSecrets) -> None:
+    """Databases and logs contain neither the old nor the new keys."""
     secrets.assert_not_leaked(healthy, known_secrets)
