@@ -11,7 +11,7 @@ def check_names(names: Iterable[str], components: Sequence[Component]) -> None:
     """Check that components exist.
 
     Raises:
-        RecipeError: there is no component of a name.
+        RecipeError: a component does not exist.
     """
     known = [component.name for component in components]
     unknown = sorted(set(names) - set(known))

@@ -55,7 +55,7 @@ def prepare() -> str | None:
     if kept.exists():
         copy(kept, live)
         return "cached"
-    make(live)
+    create(live)
     store(live, kept)
     return None
 
@@ -68,7 +68,7 @@ def digest() -> str:
     return hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
 
 
-def make(directory: Path) -> None:
+def create(directory: Path) -> None:
     """Create the databases and migrate every schema, with a temporary MariaDB."""
     directory.mkdir()
     shutil.chown(directory, "mysql", "mysql")

@@ -20,7 +20,7 @@ STEP_SECONDS = 3600
 
 
 def install_tools() -> str | None:
-    """Install what building needs first: building then runs beside the other packages."""
+    """Install the packages that builds require; others are installed while builds run."""
     recipes = load_components(ARTIFACTS / "components")
     images = load_images(ARTIFACTS / "images", {each.name: each for each in recipes})
     needed = {name for component in recipes for name in component.packages}
@@ -29,7 +29,7 @@ def install_tools() -> str | None:
 
 
 def build_artifacts(cluster: Path) -> None:
-    """Build the artifacts that a cluster needs; what exists is reused."""
+    """Build the artifacts that a cluster needs; existing ones are reused."""
     needed = components.needed(cluster, load_components(ARTIFACTS / "components"))
     build(ARTIFACTS, "--components", ",".join(needed))
 

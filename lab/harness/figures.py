@@ -9,7 +9,7 @@ Figure = Callable[[str, object], None]
 NAME = "figures.json"
 
 
-def keep(directory: Path, name: str, value: object) -> None:
+def store(directory: Path, name: str, value: object) -> None:
     """Store a figure, one per line; it replaces an older one with the same name."""
     path = directory / NAME
     known = json.loads(path.read_text()) if path.exists() else {}

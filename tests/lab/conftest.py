@@ -79,22 +79,22 @@ def healthy(cluster: Cluster) -> Iterator[Cluster]:
 def figure_once(cluster: Cluster) -> Figure:
     """Return a function that stores and prints a figure; for use in fixtures."""
 
-    def keep(name: str, value: object) -> None:
-        figures.keep(cluster.directory, name, value)
+    def store(name: str, value: object) -> None:
+        figures.store(cluster.directory, name, value)
         print(f"{name}: {value}")
 
-    return keep
+    return store
 
 
 @pytest.fixture
 def figure(figure_once: Figure, record_property: Figure) -> Figure:
     """Return a function that stores and prints a figure and adds it to the report."""
 
-    def keep(name: str, value: object) -> None:
+    def store(name: str, value: object) -> None:
         record_property(name, value)
         figure_once(name, value)
 
-    return keep
+    return store
 
 
 @pytest.fixture(scope="session")

@@ -32,18 +32,18 @@ entries = [{ path = "/one", built = "one/one" }]
 """
 
 
-def test_what_images_contain_is_always_built() -> None:
+def test_components_of_images_are_always_built() -> None:
     """All images are served, so their components are built for any selection."""
     assert to_build(["etcd"], COMPONENTS, IMAGES) == {"etcd", *IN_IMAGES}
 
 
-def test_what_an_archive_contains_is_built() -> None:
+def test_components_of_an_archive_are_built() -> None:
     """Docker's archive contains containerd and runc."""
     assert to_build(["docker"], COMPONENTS, []) == {"docker", "containerd", "runc"}
 
 
 def test_results_of_other_builds_are_served() -> None:
-    """What was built for another cluster is served; an archive without its parts is not."""
+    """Results for another cluster are served, except for archives whose parts are missing."""
     built = to_build(["etcd"], COMPONENTS, IMAGES)
     assert to_serve(built, ["flannel"], COMPONENTS) == {*built, "flannel"}
     assert to_serve(built, ["docker", "containerd"], COMPONENTS) == {*built, "containerd"}
@@ -92,7 +92,7 @@ def run(directory: Path, *options: str) -> tuple[set[str], Path]:
 
 
 def test_a_smaller_selection_removes_nothing(recipes: Path) -> None:
-    """A mirror grows with what is built, and keeps it for a later build of less, even pruned."""
+    """A build of fewer components removes nothing from the mirror, not even with --prune."""
     first, registry = run(recipes, "--components", "one")
     assert first == {"one.tgz"}
     assert run(recipes) == ({"one.tgz", "two.tgz"}, registry)
@@ -101,7 +101,7 @@ def test_a_smaller_selection_removes_nothing(recipes: Path) -> None:
 
 
 def test_a_new_recipe_is_not_built_unless_needed(recipes: Path) -> None:
-    """What was built by an older recipe is not served; it stays in the cache."""
+    """The result of an older recipe is not served, but remains in the cache."""
     run(recipes)
     recipe = recipes / "components" / "two" / "recipe.toml"
     recipe.write_text(recipe.read_text() + "# changed\n")
