@@ -151,8 +151,9 @@ def logs(arguments: argparse.Namespace) -> int:
         return 0
     log = paths.LOG / f"{arguments.service}.log"
     if log not in found:
-        known = ", ".join(path.stem for path in found) or "(no logs)"
-        raise Problem(f"no log {arguments.service!r}: use one of {known}", USAGE)
+        known = ", ".join(path.stem for path in found)
+        hint = f"use one of {known}" if known else "run `lab/lab up` first"
+        raise Problem(f"no log {arguments.service!r}: {hint}", USAGE)
     follow = ["-F"] if arguments.follow else []
     return subprocess.run(["tail", "-n", "200", *follow, str(log)], check=False).returncode
 

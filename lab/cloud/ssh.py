@@ -38,8 +38,9 @@ def find_server(session: Session, name: str) -> str:
     found = session.get(f"{COMPUTE}/servers/detail?all_tenants=1")["servers"]
     ids = [server["id"] for server in found if server["name"] == name]
     if not ids:
-        names = ", ".join(sorted(server["name"] for server in found)) or "(no servers)"
-        raise Problem(f"no server {name!r}: use one of {names}")
+        names = ", ".join(sorted(server["name"] for server in found))
+        hint = f"use one of {names}" if names else "the cloud has no servers"
+        raise Problem(f"no server {name!r}: {hint}")
     return str(ids[0])
 
 
