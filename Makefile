@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets for developers; `make help` lists them. The work is defined in tox.ini and lab/.
+# Targets for developers; `make help` lists them. The commands are defined in tox.ini and lab/.
 
-# One virtual environment for development, which contains tox as well.
+# The virtual environment for development, which also contains tox.
 VENV := .venv
 TOX := $(VENV)/bin/tox
 
@@ -20,24 +20,24 @@ test: $(VENV)/installed  ## all fast tests, linters and documents; no root, no l
 lint: $(VENV)/installed  ## linters only
 	$(TOX) run -e linters
 
-demo:  ## from a bare Debian 12 to a checked cluster, in a lab on this machine; root
+demo:  ## create a cluster in a lab on this machine and check it; root
 	lab/lab demo
 
-demo-ha:  ## the same with three control-plane nodes and workers of both runtimes; root
+demo-ha:  ## the same with three control-plane nodes and workers with both runtimes; root
 	lab/lab demo ha
 
-ring:  ## all tests on the running cluster, losses and rotation included; an hour; root
+ring:  ## all tests on the running cluster, including losses and rotation; an hour; root
 	$${HEATGEN_LAB_STATE:-/var/lib/heatgen-lab}/venv/bin/pytest -p no:cacheprovider -s tests/lab
 
-lab-up:  ## start the lab only: a real OpenStack in a namespace; root
+lab-up:  ## start only the lab: a real OpenStack in a namespace; root
 	lab/lab up
 
-lab-down:  ## remove the lab, whatever state it is in; root
+lab-down:  ## remove the lab, in any state; root
 	lab/lab down
 
-# uv resolves and installs in seconds what takes pip minutes.
+# uv installs in seconds, pip in minutes.
 $(VENV)/installed: setup.cfg pyproject.toml
-	python3 -m venv --clear $(VENV) || { echo "Debian needs: apt-get install python3-venv" >&2; exit 1; }
+	python3 -m venv --clear $(VENV) || { echo "on Debian, run: apt-get install python3-venv" >&2; exit 1; }
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --editable . --group test --group tox
 	touch $@

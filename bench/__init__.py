@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measurements and long runs, each a program of its own."""
+"""Measurements and long runs, each a separate program."""

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Any cluster.yaml, for as long as you like: a report or a template, never anything else.
+"""Check that any cluster.yaml results in a report of problems or in a template.
 
-The fast tests do the same with the same few examples each time (tests/unit/heatgen/test_fuzz.py).
-Reports how many were read, and how many of them gave a template; ends with the smallest example
-that broke something, if there is one. From the root of a checkout, where package and hypothesis
-are:
+The unit tests run a few fixed examples of the same property (tests/unit/heatgen/test_fuzz.py).
+Prints the number of examples with problems and with a template; a failure shows the smallest
+example that causes it. Run it in the root of a checkout, with heatgen and hypothesis installed:
 
     python -m bench.fuzz --examples 5000
 """
@@ -21,11 +20,11 @@ from bench import random_clusters
 
 
 def main() -> int:
-    """Run."""
+    """Run the examples."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--examples", type=int, default=5000, help="default: %(default)s")
     count = parser.parse_args().examples
-    came: collections.Counter[str] = collections.Counter()
+    results: collections.Counter[str] = collections.Counter()
 
     @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
@@ -34,10 +33,10 @@ def main() -> int:
         )
     )
     def fuzz(raw: bytes) -> None:
-        came[random_clusters.judge(raw)] += 1
+        results[random_clusters.check(raw)] += 1
 
     fuzz()
-    print(", ".join(f"{number} {what}" for what, number in sorted(came.items())))
+    print(", ".join(f"{number} {result}" for result, number in sorted(results.items())))
     return 0
 
 

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What does the matrix of N x N paths cost as nodes grow?
+"""Measure the cost of the matrix of N x N paths for several numbers of nodes.
 
-A cluster is asked with one exec a node, whose row of the matrix it brings along, so N nodes cost N
-execs. What grows with N x N is what comes after: facts to keep, tests to judge them. Here sound
-facts of clusters of several sizes are replayed, and the suite judges the paths in them, in one
-process. The ratio is to the smallest, per path, the start of pytest included: 1.0 means that a path
-costs what it costs there.
+The suite collects facts with one exec per node, which returns one row of the matrix. Only the size
+of the facts and the evaluation of checks grow with N x N. This program replays healthy facts of
+clusters of several sizes and evaluates their paths in one process. The ratio is the time per path,
+including the start of pytest, relative to the smallest cluster.
 
     bench/matrix_cost.py [--json]
 """
@@ -33,9 +32,9 @@ CHECKS = "test_pod_reaches_pod or test_host_reaches_pod or test_node_knows_the_w
 
 
 def main() -> int:
-    """Measure."""
+    """Measure all sizes."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     as_json = parser.parse_args().json
     found = [cost(count) for count in COUNTS]
     for each in found:
@@ -45,15 +44,15 @@ def main() -> int:
         return 0
     for each in found:
         print(
-            f"{each['nodes']:4.0f} nodes, as many execs: {each['paths']:6.0f} paths judged in "
-            f"{each['seconds']:6.1f} s of the processor, {each['ratio']:5.2f} a path; "
+            f"{each['nodes']:4.0f} nodes, as many execs: {each['paths']:6.0f} paths checked in "
+            f"{each['seconds']:6.1f} s of CPU time, {each['ratio']:5.2f} per path; "
             f"facts {each['bytes'] / 1000:8.0f} kB"
         )
     return 0
 
 
 def cost(count: int) -> dict[str, float]:
-    """Judge the paths of a sound cluster of so many nodes."""
+    """Check the paths of a healthy cluster with `count` nodes."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "facts.json"
         file.write_text(json.dumps(cluster(count)))
@@ -72,7 +71,7 @@ def cost(count: int) -> dict[str, float]:
 
 
 def cluster(count: int) -> Json:
-    """Return facts of a sound cluster: the recorded control plane, and copies of one worker."""
+    """Return facts of a healthy cluster: the recorded control plane, and copies of one worker."""
     found = recordings.sound("demo")
     (lease,) = (
         each for each in found["views"][CONTROL]["leases"]
@@ -108,7 +107,7 @@ def cluster(count: int) -> Json:
 
 
 def paths(leases: dict[str, Json], source: str) -> Json:
-    """Return what a node knows of the paths to all others."""
+    """Return the facts of a node about the paths to all others."""
     others = [lease for name, lease in leases.items() if name != source]
     gateways = [each["subnet"].removesuffix("/24") for each in others]
     pings = {name: {"least": 0.1, "ms": 0.2, "received": 5, "sent": 5} for name in leases}

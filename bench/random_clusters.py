@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any ``cluster.yaml``: nearly right ones, wrong ones, broken texts. And what must hold of each."""
+"""Generate random ``cluster.yaml`` files, valid and invalid, and check the result of each."""
 
 import functools
 import json
@@ -22,7 +22,7 @@ from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document, problems
 from heatgen.yamlio.problems import ProblemsFound
 
-GOOD = """\
+VALID = """\
 name: demo
 cloud: {external_network: public, image: debian-12, flavor: m1.medium, nodes: 10.0.0.0/24}
 control_plane: {count: 3, availability_zones: [a, b]}
@@ -50,24 +50,24 @@ VALUES = _USUAL | st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXTS, inner, max_size=4),
     max_leaves=8,
 )
-"""Any value that stands where another should."""
+"""Any value, in place of a valid one."""
 
 
 @functools.cache
 def blocks() -> Catalog:
-    """The real blocks."""
+    """Return the blocks of the project."""
     return block_loader.catalog()
 
 
 @functools.cache
 def schema() -> dict[str, Any]:
-    """The real schema."""
+    """Return the schema of ``cluster.yaml``."""
     return block_loader.schema("cluster")
 
 
 @functools.cache
-def places() -> list[tuple[str, ...]]:
-    """Every key that a ``cluster.yaml`` may have, one or two deep."""
+def key_paths() -> list[tuple[str, ...]]:
+    """Return every path of one or two keys that a ``cluster.yaml`` may contain."""
     found: list[tuple[str, ...]] = []
     for key, part in schema()["properties"].items():
         found.append((key,))
@@ -79,26 +79,26 @@ def places() -> list[tuple[str, ...]]:
 
 
 class AnyPins(dict[str, str]):
-    """A lock that has everything."""
+    """Pins that contain every key, with one value."""
 
     def __init__(self, value: str) -> None:
         super().__init__()
         self.value = value
 
     def __contains__(self, key: object) -> bool:
-        """It has that, too."""
+        """Return True."""
         return True
 
     def __getitem__(self, key: str) -> str:
-        """The one value there is."""
+        """Return the value."""
         return self.value
 
 
 @st.composite
 def changed_data(draw: st.DrawFn) -> bytes:
-    """A good cluster with some keys given any value, as JSON, which is YAML."""
-    data = document.parse("good", GOOD.encode()).data
-    for path in draw(st.lists(st.sampled_from(places()), min_size=1, max_size=3)):
+    """Return a valid cluster with random values of some keys, as JSON, which is YAML."""
+    data = document.parse("valid", VALID.encode()).data
+    for path in draw(st.lists(st.sampled_from(key_paths()), min_size=1, max_size=3)):
         value = draw(VALUES)
         inner = data.get(path[0])
         if len(path) == 1:
@@ -112,8 +112,8 @@ def changed_data(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def changed_text(draw: st.DrawFn) -> bytes:
-    """A good cluster's text with pieces cut out and put in."""
-    text = GOOD
+    """Return the text of a valid cluster with pieces removed and inserted."""
+    text = VALID
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(text)))
         length = draw(st.integers(0, 12))
@@ -122,23 +122,24 @@ def changed_text(draw: st.DrawFn) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def judge(raw: bytes) -> str:
-    """Read, plan and render a file: what came of it, ``problems`` or ``template``.
+def check(raw: bytes) -> str:
+    """Read, plan and render a file; return ``problems`` or ``template``.
 
-    Every problem has a file and is told in a report that can be printed; what is accepted can be
-    rendered, is written as YAML, and is the same a second time.
+    Every problem has a file and a message, and is in the printed report. A valid file can be
+    rendered, and gives the same YAML a second time.
     """
     try:
-        return _judge(raw)
-    except ProblemsFound as found:
-        told = found
-    assert told.problems
-    assert all(problem.file and problem.message for problem in told.problems)
-    assert problems.report(told.problems, told.sources).count("error: ") >= len(told.problems)
+        return _check(raw)
+    except ProblemsFound as error:
+        found = error
+    assert found.problems
+    assert all(problem.file and problem.message for problem in found.problems)
+    report = problems.report(found.problems, found.sources)
+    assert report.count(": error[") >= len(found.problems)
     return "problems"
 
 
-def _judge(raw: bytes) -> str:
+def _check(raw: bytes) -> str:
     spec = read_spec(document.parse("cluster.yaml", raw), blocks(), schema())
     validation.notices(spec)
     pinned: Mapping[str, str] = AnyPins("0" * 64)

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""How long does rendering take, how large is the template, how long does the command line take?
+"""Measure the time of rendering and of the command line, and the size of the template.
 
-Reads, plans and renders the golden cluster `ha` with 1, 100 and 1,000 workers, in this process and
-with the catalog read before. Heat's usual limit of resources, which the largest exceeds, is not
-asked. Goals: 0.2 s, a size that does not depend on the number, 0.3 s for the start of `--help`.
+Reads, plans and renders the golden cluster `ha` with 1, 100 and 1,000 workers, in this process,
+after the catalog was read. The default resource limit of Heat, which the largest cluster exceeds,
+is not checked. Goals: 0.2 s, a size that does not depend on the number, 0.3 s for `--help`.
 
-Each number is the median of several runs: seconds by the clock, and seconds of the processor, which
-are the better ones on a machine that has other things to do.
+Each number is the median of several runs: elapsed time, and CPU time, which is more reliable on a
+busy machine.
 
     bench/render_size.py [--json]
 """
@@ -39,9 +39,9 @@ RUNS = 7
 
 
 def main() -> int:
-    """Measure."""
+    """Measure all cases."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     as_json = parser.parse_args().json
     found: dict[str, dict[str, float]] = {}
     for count in COUNTS:
@@ -54,35 +54,35 @@ def main() -> int:
         return 0
     for what, numbers in found.items():
         size = f"{numbers['bytes']:9d} bytes" if "bytes" in numbers else ""
-        times = f"{numbers['clock']:6.3f} s, processor {numbers['processor']:6.3f} s"
+        times = f"{numbers['clock']:6.3f} s, CPU {numbers['processor']:6.3f} s"
         print(f"{what:14s} {times} {size}".rstrip())
     return 0
 
 
 def maker(count: int) -> Callable[[], str]:
-    """What renders a cluster with so many workers in each of its groups together."""
+    """Return a function that renders the cluster with `count` workers in the group `worker`."""
     catalog, schema = block_loader.catalog(), block_loader.schema("cluster")
-    # A pods' network with a part for each node.
+    # A pod network with a subnet for each node.
     text = (CASE / "cluster.yaml").read_text("utf-8") + "network: {pods: 10.128.0.0/10}\n"
     text = text.replace("{name: worker, count: 2}", f"{{name: worker, count: {count}}}")
     text = text.replace("flavor: m1.medium", "flavor: m1.medium\n  nodes: 10.0.0.0/20")
     lock = pins.read("lock", (CASE / "cluster.lock.yaml").read_bytes())
 
     def make() -> str:
-        wish = read_spec(document.parse("cluster.yaml", text.encode()), catalog, schema)
-        return to_yaml(render(build_plan(wish, catalog, lock, "")).as_dict(), "")
+        spec = read_spec(document.parse("cluster.yaml", text.encode()), catalog, schema)
+        return to_yaml(render(build_plan(spec, catalog, lock, "")).as_dict(), "")
 
     return make
 
 
 def run(*arguments: str) -> None:
-    """The command line, as a user starts it."""
+    """Run the command line."""
     program = Path(sys.executable).with_name("heatgen")
     subprocess.run([program, *arguments], capture_output=True, check=True)
 
 
 def median(what: Callable[[], object]) -> dict[str, float]:
-    """Median of the seconds that something takes, its child processes among it."""
+    """Return the median of the seconds of a function, including child processes."""
     clock, processor = [], []
     for _ in range(RUNS):
         start, used = time.perf_counter(), sum(os.times()[:4])

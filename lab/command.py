@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line of the lab: words in, exit status out."""
+"""Command line of the lab."""
 
 import argparse
 import os
@@ -26,14 +26,14 @@ from lab.demo.demo import DEMOS
 from lab.demo.steps import demonstrate
 
 EPILOG = """\
-exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted
+exit status: 0 success, 1 failure, 2 usage error, 130 interrupted
 environment: HEATGEN_LAB_STATE (default /var/lib/heatgen-lab) is the state directory,
              HEATGEN_LAB_CACHE (default /var/cache/heatgen-lab) the cache,
-             HEATGEN_LAB_CLUSTER (demo, demo-ha; default the last made) whose KUBECONFIG is set"""
+             HEATGEN_LAB_CLUSTER (demo or demo-ha, default: the most recent) selects KUBECONFIG"""
 
 
 def main(words: list[str]) -> int:
-    """Do what the words say; return the exit status."""
+    """Run a command of the lab; return the exit status."""
     arguments = parser().parse_args(words)
     try:
         status = arguments.action(arguments)
@@ -42,7 +42,7 @@ def main(words: list[str]) -> int:
         return problem.status
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # whoever reads has seen enough; what is yet unwritten goes nowhere
+    except BrokenPipeError:  # the reader has closed the pipe: discard the rest
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return int(status or 0)
@@ -56,105 +56,104 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = top.add_subparsers(metavar="COMMAND", required=True)
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
 
-    def verb(name: str, action: object, summary: str | None) -> argparse.ArgumentParser:
-        # A verb without a summary is the lab's own, for its far side of the namespace.
-        told = {"help": summary, "description": summary} if summary else {}
-        made = verbs.add_parser(name, **told)  # type: ignore[arg-type]
-        made.set_defaults(action=action)
-        return made
+    def add(name: str, action: object, summary: str | None) -> argparse.ArgumentParser:
+        # A command without a summary is internal: the lab runs it inside the namespace.
+        texts = {"help": summary, "description": summary} if summary else {}
+        added = commands.add_parser(name, **texts)  # type: ignore[arg-type]
+        added.set_defaults(action=action)
+        return added
 
-    verb("up", lambda _: lifecycle.up(), "bring the lab up; quick if it is up")
-    verb("down", lambda _: lifecycle.down(), "end the lab, whatever state it is in")
-    verb("status", status, "show what runs")
-    shell_verb = verb("shell", shell, "enter the lab's namespace, with OS_* set")
-    shell_verb.add_argument(
+    add("up", lambda _: lifecycle.up(), "start the lab (no-op if it is running)")
+    add("down", lambda _: lifecycle.down(), "remove the lab, in any state")
+    add("status", status, "show the running services")
+    shell_command = add("shell", shell, "run a shell in the namespace of the lab, with OS_* set")
+    shell_command.add_argument(
         "--as", dest="user", choices=("demo", "admin"), default="demo", help="default: demo"
     )
-    shell_verb.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND…")
-    ssh_verb = verb("ssh", enter_ssh, "log on to a node as the image's user, who may sudo")
-    ssh_verb.add_argument(
-        "--show", action="store_true", help="print the ssh command, good in `lab/lab shell`"
+    shell_command.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND…")
+    ssh_command = add("ssh", run_ssh, "log in to a node as the user of the image, with sudo")
+    ssh_command.add_argument(
+        "--show", action="store_true", help="print the ssh command, for use in `lab/lab shell`"
     )
-    ssh_verb.add_argument("node", metavar="NODE")
-    ssh_verb.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND…")
-    logs_verb = verb("logs", logs, "show the end of a service's log; without one, all logs' places")
-    logs_verb.add_argument("-f", "--follow", action="store_true", help="go on as it grows")
-    logs_verb.add_argument("service", nargs="?", metavar="SERVICE")
-    service_verb = verb("service", service, "start or stop one service")
-    service_verb.add_argument("change", choices=("start", "stop"))
-    service_verb.add_argument("service", choices=sorted(services.ALL), metavar="SERVICE")
-    demo_verb = verb(
-        "demo", demo, "create a cluster from a bare Debian 12, and run the suite on it"
-    )
-    demo_verb.add_argument(
+    ssh_command.add_argument("node", metavar="NODE")
+    ssh_command.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND…")
+    logs_command = add("logs", logs, "show the end of a service's log, or the paths of all logs")
+    logs_command.add_argument("-f", "--follow", action="store_true", help="follow the log")
+    logs_command.add_argument("service", nargs="?", metavar="SERVICE")
+    service_command = add("service", service, "start or stop one service")
+    service_command.add_argument("change", choices=("start", "stop"))
+    service_command.add_argument("service", choices=sorted(services.ALL), metavar="SERVICE")
+    demo_command = add("demo", demo, "create a cluster from a bare Debian 12, and check it")
+    demo_command.add_argument(
         "size",
         nargs="?",
         choices=DEMOS,
         default="small",
-        help="small: 1 control plane server, 2 workers; ha: 3, and a worker of each runtime",
+        help="small: 1 control-plane node, 2 workers; ha: 3, and a worker with each runtime",
     )
-    # Its words are parsed by itself, those with hyphens, too.
-    fault_verb = verbs.add_parser(
+    # lab.faultinjection parses all arguments, including options.
+    fault_command = commands.add_parser(
         "fault",
-        help="break a cluster: the suite must see it; --help",
+        help="inject a fault into a cluster: the suite must detect it; --help",
         add_help=False,
         prefix_chars="\0",
     )
-    fault_verb.set_defaults(action=fault)
-    fault_verb.add_argument("words", nargs=argparse.REMAINDER)
-    verb("inside-init", lambda _: pid1.main(), None)
-    verb("inside-up", lambda _: lifecycle.inside_up(), None)
-    verb("inside-cleanup", lambda _: cgroups.inside_remove_groups(), None)
-    verb("inside-refresh", lambda _: seed.node_image(), None)
-    verb("inside-ssh", lambda a: ssh.run(a.command[0], a.command[1:]), None).add_argument(
+    fault_command.set_defaults(action=fault)
+    fault_command.add_argument("words", nargs=argparse.REMAINDER)
+    add("inside-init", lambda _: pid1.main(), None)
+    add("inside-up", lambda _: lifecycle.inside_up(), None)
+    add("inside-cleanup", lambda _: cgroups.inside_remove_groups(), None)
+    add("inside-refresh", lambda _: seed.node_image(), None)
+    add("inside-ssh", lambda a: ssh.run(a.command[0], a.command[1:]), None).add_argument(
         "command", nargs=argparse.REMAINDER
     )
-    show = verb("inside-ssh-show", inside_ssh_show, None)
+    show = add("inside-ssh-show", inside_ssh_show, None)
     show.add_argument("node")
-    verb("inside-status", lambda _: inside_status(), None)
+    add("inside-status", lambda _: inside_status(), None)
     return top
 
 
-def enter(*words: str, directory: str = "/") -> int:
-    """Run one of the lab's own verbs inside the namespace; return its exit status."""
+def run_inside(*words: str, directory: str = "/") -> int:
+    """Run an internal command inside the namespace; return its exit status."""
     host.check()
     command = [sys.executable, str(paths.LAUNCHER), *words]
-    return subprocess.run(namespace.entering(command, directory), check=False).returncode
+    return subprocess.run(namespace.nsenter(command, directory), check=False).returncode
 
 
 def shell(arguments: argparse.Namespace) -> int:
-    """Run a command, or a shell, inside the namespace, in the directory we are in."""
+    """Run a command, or a shell, inside the namespace, in the current directory."""
     host.check()
     command = arguments.command or [os.environ.get("SHELL") or "/bin/bash"]
-    inside = namespace.entering(command, str(Path.cwd()))
+    inside = namespace.nsenter(command, str(Path.cwd()))
     environment = shell_environment(arguments.user)
     return subprocess.run(inside, env=environment, check=False).returncode
 
 
-def enter_ssh(arguments: argparse.Namespace) -> int:
-    """Log on to a node, or show how."""
+def run_ssh(arguments: argparse.Namespace) -> int:
+    """Log in to a node, or print the ssh command."""
     if arguments.show:
-        return enter("inside-ssh-show", arguments.node)
-    return enter("inside-ssh", arguments.node, *arguments.command)
+        return run_inside("inside-ssh-show", arguments.node)
+    return run_inside("inside-ssh", arguments.node, *arguments.command)
 
 
 def inside_ssh_show(arguments: argparse.Namespace) -> None:
-    """Print the command that logs on to a node."""
+    """Print the ssh command for a node."""
     print(shlex.join(ssh.command_line(arguments.node, [])))
 
 
 def logs(arguments: argparse.Namespace) -> int:
-    """Show a log, or where all of them are."""
+    """Show a log, or the paths of all logs."""
     found = sorted(paths.LOG.glob("*.log"))
     if arguments.service is None:
         print("\n".join(str(path) for path in found))
         return 0
     log = paths.LOG / f"{arguments.service}.log"
     if log not in found:
-        known = ", ".join(path.stem for path in found) or "none, the lab was never up"
-        raise Problem(f"there is no log {arguments.service!r}; there are: {known}", USAGE)
+        known = ", ".join(path.stem for path in found)
+        hint = f"use one of {known}" if known else "run `lab/lab up` first"
+        raise Problem(f"no log {arguments.service!r}: {hint}", USAGE)
     follow = ["-F"] if arguments.follow else []
     return subprocess.run(["tail", "-n", "200", *follow, str(log)], check=False).returncode
 
@@ -166,18 +165,18 @@ def demo(arguments: argparse.Namespace) -> None:
 
 
 def fault(arguments: argparse.Namespace) -> int:
-    """Put faults into a cluster; done by the lab's virtual environment, in which the suite is."""
+    """Inject faults into a cluster, with the virtual environment of the lab."""
     python = paths.VENV / "bin" / "python"
     if not python.exists():
-        raise Problem(f"there is no {python}: run `make demo` or `make demo-ha` first", USAGE)
+        raise Problem(f"{python} does not exist: run `make demo` or `make demo-ha` first", USAGE)
     command = [str(python), "-B", "-m", "lab.faultinjection", *arguments.words]
     return subprocess.run(command, cwd=paths.CHECKOUT, check=False).returncode
 
 
 def service(arguments: argparse.Namespace) -> int:
-    """Start or stop one service; inside the namespace or, from outside, by way of it."""
+    """Start or stop one service; outside the namespace, run this command inside."""
     if not paths.INSIDE.is_mount():
-        return enter("service", arguments.change, arguments.service)
+        return run_inside("service", arguments.change, arguments.service)
     chosen = services.ALL[arguments.service]
     if arguments.change == "start":
         processes.start(chosen)
@@ -187,20 +186,20 @@ def service(arguments: argparse.Namespace) -> int:
 
 
 def status(_: argparse.Namespace) -> int:
-    """Show whether the lab is up, its services and where things are."""
-    if namespace.outer() is None:
+    """Show the services and the paths of the lab."""
+    if namespace.holder_pid() is None:
         print("the lab is down")
         return 1
-    return enter("inside-status")
+    return run_inside("inside-status")
 
 
 def inside_status() -> int:
-    """Print the table of services; exit status 1 if one that should run does not."""
-    dead = 0
+    """Print the table of services; return 1 if a service is not ready."""
+    not_ready = 0
     for name, chosen in services.ALL.items():
         pid = processes.pid_of(chosen)
-        word = "dead" if pid is None else "ready" if chosen.ready() else "not ready"
-        dead += word != "ready"
-        print(f"{name:<28} {word:<10} {chosen.log}")
+        state = "stopped" if pid is None else "ready" if chosen.ready() else "not ready"
+        not_ready += state != "ready"
+        print(f"{name:<28} {state:<10} {chosen.log}")
     print(f"{'state':<28} {paths.STATE}\n{'cache':<28} {paths.CACHE}")
-    return 1 if dead else 0
+    return 1 if not_ready else 0

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build what the lab serves: node binaries on a mirror, images in a registry."""
+"""Build the files that the lab serves: node binaries on a mirror, images in a registry."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cache of folders keyed by the content of what they are made from.
+"""A cache of directories, each keyed by a digest of its inputs.
 
-An entry is whole or absent: it is made in a folder beside it and renamed. Entries are never
-changed afterwards, so others may link to their files.
+An entry is complete or absent: it is created in a temporary directory and then renamed. Entries
+never change afterwards; therefore hard links to their files are safe.
 """
 
 import fcntl
@@ -17,20 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from lab.artifacts.progress import BuildTimeoutError, say, step
+from lab.artifacts.progress import BuildTimeoutError, print_progress, step
 
 DEFAULT_ROOT = Path("/var/cache/heatgen-lab")
-SECONDS_TO_WAIT_FOR_ANOTHER = 3600.0
+SECONDS_TO_WAIT_FOR_LOCK = 3600.0
 _KEY_LENGTH = 16
 
 
 def default_root() -> Path:
-    """Where the cache lies: HEATGEN_LAB_CACHE if set, else /var/cache/heatgen-lab."""
+    """Return HEATGEN_LAB_CACHE if it is set, else /var/cache/heatgen-lab."""
     return Path(os.environ.get("HEATGEN_LAB_CACHE") or DEFAULT_ROOT)
 
 
 def content_key(parts: Mapping[str, bytes | str]) -> str:
-    """The key of an entry made from the named parts: 16 hexadecimal digits."""
+    """Return the key of an entry with these inputs: 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for name in sorted(parts):
         value = parts[name]
@@ -41,59 +41,60 @@ def content_key(parts: Mapping[str, bytes | str]) -> str:
 
 @dataclass(frozen=True)
 class Cache:
-    """The folder of all entries, each `<name>-<key>`, and of the logs of their making."""
+    """The directory of all entries, each `<name>-<key>`, and of the build logs."""
 
     root: Path
 
     def entry(self, name: str, key: str) -> Path:
-        """Where the entry lies, if it exists."""
+        """Return the path of an entry, which may not exist."""
         return self.root / f"{name}-{key}"
 
     def log(self, name: str) -> Path:
-        """The log of the entry's making, emptied when a new making starts."""
+        """Return the path of the build log, which each build overwrites."""
         return self.root / "logs" / f"{name}.log"
 
-    def take(self, name: str, key: str, what: str, make: Callable[[Path], None]) -> Path:
-        """Return the entry, made by `make` in the empty folder it is given if there is none.
+    def get_or_create(self, name: str, key: str, what: str, create: Callable[[Path], None]) -> Path:
+        """Return an entry; if it does not exist, `create` fills an empty directory with it.
 
-        Only one process makes an entry of a name at a time; what a killed one left is removed.
+        Entries of the same name are created one at a time. The remains of a killed build are
+        removed.
 
         Args:
-            name: what the entry is called.
-            key: the digest of all that decides its content (`content_key`).
-            what: a few words for the progress line.
-            make: fills the folder, or raises.
+            name: name of the entry.
+            key: digest of all inputs (`content_key`).
+            what: description for the progress line.
+            create: fills the directory, or raises.
 
         Raises:
-            BuildTimeoutError: another process has been making it for too long.
+            BuildTimeoutError: another process did not release the lock in time.
         """
         entry = self.entry(name, key)
         if entry.is_dir():
-            say(f"  ✓ {what}: kept from before")
+            print_progress(f"  ✓ {what}: cached")
             return entry
         self.root.mkdir(parents=True, exist_ok=True)
-        with self._only_one(name):
+        with self._exclusive(name):
             self._remove_partial(name)
             if not entry.is_dir():
                 with step(what):
-                    self._make(name, entry, make)
+                    self._create(name, entry, create)
         return entry
 
     def prune(self, keep: set[Path]) -> None:
-        """Remove the entries that share a name with one of `keep` but are not among them."""
+        """Remove all entries that have the name of an entry in `keep`, except those in `keep`."""
         for kept in keep:
             name = kept.name[: -_KEY_LENGTH - 1]
             for entry in self.root.glob(f"{name}-*"):
                 if entry not in keep and re.fullmatch(r"[0-9a-f]{16}", entry.name[len(name) + 1 :]):
-                    say(f"  ✓ removed {entry}")
+                    print_progress(f"  ✓ removed {entry}")
                     shutil.rmtree(entry)
 
-    def _make(self, name: str, entry: Path, make: Callable[[Path], None]) -> None:
+    def _create(self, name: str, entry: Path, create: Callable[[Path], None]) -> None:
         partial = self.root / f".{name}.partial"
         partial.mkdir()
         self.log(name).unlink(missing_ok=True)
         try:
-            make(partial)
+            create(partial)
             os.sync()
             partial.rename(entry)
         finally:
@@ -105,19 +106,21 @@ class Cache:
             shutil.rmtree(partial)
 
     @contextmanager
-    def _only_one(self, name: str) -> Iterator[None]:
-        """Hold the lock of this name; the kernel drops it when this process ends."""
+    def _exclusive(self, name: str) -> Iterator[None]:
+        """Hold the lock of a name; the kernel releases it when this process ends."""
         with (self.root / f".{name}.lock").open("w") as lock:
-            deadline = time.monotonic() + SECONDS_TO_WAIT_FOR_ANOTHER
-            while not _locked(lock):
+            deadline = time.monotonic() + SECONDS_TO_WAIT_FOR_LOCK
+            while not _try_lock(lock):
                 if time.monotonic() > deadline:
-                    raise BuildTimeoutError(f"another build is still making {name}: end it")
+                    raise BuildTimeoutError(
+                        f"another process is building {name}: wait for it or stop it"
+                    )
                 time.sleep(1)
             yield
 
 
-def _locked(lock: IO[str]) -> bool:
-    """Try to take the lock."""
+def _try_lock(lock: IO[str]) -> bool:
+    """Try to acquire the lock; return whether that succeeded."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Proves what lab/artifacts/build made: every checksum file verifies, and every image can be pulled
-# from its storage by a real registry and a real client.
-# Usage: check.sh DIR, the folder with the links mirror and registry. Exits 1 at the first fault.
+# Verify the results of lab/artifacts/build: check every checksum file, and pull every image with a real
+# client from a real registry on the storage.
+# Usage: check.sh DIR, the directory with the links mirror and registry. Exits with 1 at the first error.
 set -euo pipefail
 
 if [ $# -ne 1 ] || [ ! -d "$1/mirror" ] || [ ! -d "$1/registry" ]; then
-    echo "usage: $0 DIR, where DIR holds the links mirror and registry of lab/artifacts/build" >&2
+    echo "usage: $0 DIR, where DIR contains the links mirror and registry of lab/artifacts/build" >&2
     exit 2
 fi
 for program in docker-registry skopeo; do
@@ -26,7 +26,7 @@ end() {
 }
 trap end EXIT
 
-# A checksum file holds either lines "digest  name" or the digest alone, of the file it is named for.
+# A checksum file contains lines "digest  name", or only the digest of the file in its own name.
 while IFS= read -r sums; do
     if grep -q ' ' "$sums"; then
         (cd "$(dirname "$sums")" && sha256sum --check --quiet "$(basename "$sums")")

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `lab/artifacts/build`: from recipes to a mirror's tree and a registry's storage."""
+"""The command `lab/artifacts/build`: build the file tree of a mirror and a registry's storage."""
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from lab.artifacts import go, images, mirror
+from lab.artifacts import go, images, mirror, selection
 from lab.artifacts.cache import Cache, content_key, default_root
-from lab.artifacts.debian import ensure_packages
+from lab.artifacts.debian import ensure_packages, installed_versions
 from lab.artifacts.outcome import EPILOG, link, run_command
-from lab.artifacts.progress import say
-from lab.artifacts.recipes import Component, RecipeError, load_components
+from lab.artifacts.progress import print_progress
+from lab.artifacts.recipes import Component, load_components
 from lab.artifacts.registry import add_image
 
 FOLDER = Path(__file__).resolve().parent
@@ -20,64 +20,113 @@ Built = list[tuple[Component, Path]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+    """Run the command; return the exit code."""
     options = _parser().parse_args(arguments)
-    return run_command(
-        lambda: _make(options.out, Cache(options.cache), options.only, options.prune)
-    )
+    return run_command(lambda: _build_all(options))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lab/artifacts/build",
-        description="Build the node binaries and images of the lab, as the tree of a mirror and "
-        "the storage of an image registry. What was built before is kept.",
+        description="Build the node binaries and images of the lab, as the file tree of a mirror "
+        "and the storage of an image registry. Existing results are reused.",
         epilog=EPILOG,
     )
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder that gets the links mirror and registry"
+        "--out", type=Path, required=True, help="directory for the links mirror and registry"
     )
     parser.add_argument(
-        "--cache", type=Path, default=default_root(), help="folder of what is built (%(default)s)"
+        "--cache", type=Path, default=default_root(), help="directory of the results (%(default)s)"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--only", metavar="COMPONENT", help="build only this component, and create no links"
+    )
+    what.add_argument(
+        "--components",
+        metavar="NAME,NAME,...",
+        type=lambda text: text.split(","),
+        help="build only these components and those that they and the images contain; also serve "
+        "what was built before (default: build all)",
     )
     parser.add_argument(
-        "--only", metavar="COMPONENT", help="build this component and stop there: no links"
-    )
-    parser.add_argument(
-        "--prune", action="store_true", help="afterwards remove what older recipes built"
+        "--prune", action="store_true", help="afterwards remove the results of older recipes"
     )
     return parser
 
 
-def _make(out: Path, cache: Cache, only: str | None, prune: bool) -> None:
+def _build_all(options: argparse.Namespace) -> None:
     started = time.monotonic()
-    cache = Cache(cache.root.absolute())
+    cache = Cache(options.cache.absolute())
     components = load_components(FOLDER / "components")
-    if only and only not in {component.name for component in components}:
-        raise RecipeError(
-            f"no component {only!r}: there are {', '.join(c.name for c in components)}"
-        )
-    components = [component for component in components if only in (None, component.name)]
-    recipes = [] if only else images.load_images(FOLDER / "images", {c.name: c for c in components})
-    packages = {package for component in components for package in component.packages}
-    packages |= {package for image in recipes for package in image.packages}
-    toolchain = go.Toolchain.find(ensure_packages(packages, cache.log("packages")))
-    built = [(component, _build(component, toolchain, cache)) for component in components]
-    if not only:
+    recipes = images.load_images(FOLDER / "images", {c.name: c for c in components})
+    if options.only:
+        selection.check_names([options.only], components)
+        needed, recipes = {options.only}, []
+    else:
+        names = options.components or [component.name for component in components]
+        selection.check_names(names, components)
+        needed = selection.to_build(names, components, recipes)
+    toolchain = _toolchain(components, needed, recipes, cache)
+    for component in components:
+        if component.name in needed:
+            _build(component, toolchain, cache)
+    if not options.only:
+        built = _served(needed, components, toolchain, cache)
         mirror_tree = _mirror(built, cache)
         storage = _registry(built, recipes, cache)
-        link(out.absolute() / "mirror", mirror_tree)
-        link(out.absolute() / "registry", storage)
-        if prune:
+        link(options.out.absolute() / "mirror", mirror_tree)
+        link(options.out.absolute() / "registry", storage)
+        if options.prune:
             cache.prune({mirror_tree, storage, *(folder for _, folder in built)})
-    say(f"  ✓ artifacts ready: {time.monotonic() - started:.1f} s")
+    print_progress(f"  ✓ artifacts ready: {time.monotonic() - started:.1f} s")
 
 
-def _build(component: Component, toolchain: go.Toolchain, cache: Cache) -> Path:
-    key = content_key({**component.inputs(), **toolchain.identity(component)})
+def _toolchain(
+    components: Sequence[Component],
+    needed: Collection[str],
+    recipes: Sequence[images.Image],
+    cache: Cache,
+) -> go.Toolchain:
+    """Install the Debian packages of what is built; return the versions of all."""
+    packages = {name for each in components if each.name in needed for name in each.packages} | {
+        name for image in recipes for name in image.packages
+    }
+    ensure_packages(packages, cache.log("packages"))
+    return go.Toolchain.find(
+        installed_versions(packages.union(*(each.packages for each in components)))
+    )
+
+
+def _served(
+    needed: Collection[str],
+    components: Sequence[Component],
+    toolchain: go.Toolchain,
+    cache: Cache,
+) -> Built:
+    """Return the needed components and those that were built before, with the current recipe.
+
+    A cluster that needs fewer components must not remove those of another cluster.
+    """
+    entries = {each.name: cache.entry(each.name, _key(each, toolchain)) for each in components}
+    cached = [name for name, entry in entries.items() if entry.is_dir()]
+    served = selection.to_serve(needed, cached, components)
+    if skipped := sorted(entries.keys() - served):
+        print_progress(f"  ✓ not needed: {', '.join(skipped)}")
+    return [(each, entries[each.name]) for each in components if each.name in served]
+
+
+def _key(component: Component, toolchain: go.Toolchain) -> str:
+    return content_key({**component.inputs(), **toolchain.identity(component)})
+
+
+def _build(component: Component, toolchain: go.Toolchain, cache: Cache) -> None:
     what = f"building {component.name} {component.version}"
-    return cache.take(
-        component.name, key, what, lambda f: go.build(component, f, cache.log(component.name))
+    cache.get_or_create(
+        component.name,
+        _key(component, toolchain),
+        what,
+        lambda folder: go.build(component, folder, cache.log(component.name)),
     )
 
 
@@ -85,13 +134,14 @@ def _mirror(built: Built, cache: Cache) -> Path:
     key = content_key(
         {"format": mirror.FORMAT, "built": " ".join(folder.name for _, folder in built)}
     )
-    return cache.take(
-        "mirror", key, "laying out the mirror", lambda tree: mirror.lay_out(built, tree)
+    return cache.get_or_create(
+        "mirror", key, "creating the mirror", lambda tree: mirror.lay_out(built, tree)
     )
 
 
 def _registry(built: Built, recipes: Sequence[images.Image], cache: Cache) -> Path:
-    folders = {component.name: folder for component, folder in built}
+    contained = {name for image in recipes for name in image.components}
+    folders = {each.name: folder for each, folder in built if each.name in contained}
 
     def find(name: str) -> Path:
         component, _, file = name.partition("/")
@@ -111,4 +161,4 @@ def _registry(built: Built, recipes: Sequence[images.Image], cache: Cache) -> Pa
         parts |= {
             entry.host: Path(entry.host).read_bytes() for entry in image.entries if entry.host
         }
-    return cache.take("registry", content_key(parts), "making the images", fill)
+    return cache.get_or_create("registry", content_key(parts), "creating the images", fill)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Debian packages that building needs: which are missing, and how to get them."""
+"""Debian packages that builds require: find and install the missing ones."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ SECONDS_TO_INSTALL = 1800
 
 
 def installed_versions(packages: Collection[str]) -> dict[str, str]:
-    """The versions of those of `packages` that are installed."""
+    """Return the versions of those of `packages` that are installed."""
     query = subprocess.run(
         [
             "dpkg-query",
@@ -23,7 +23,7 @@ def installed_versions(packages: Collection[str]) -> dict[str, str]:
         ],
         capture_output=True,
         text=True,
-        check=False,  # it fails when one of them is unknown, and still lists the others
+        check=False,  # dpkg-query fails if a package is unknown, but lists the others
     )
     lines = (line.split(" ", 2) for line in query.stdout.splitlines())
     return {
@@ -32,10 +32,10 @@ def installed_versions(packages: Collection[str]) -> dict[str, str]:
 
 
 def ensure_packages(packages: Collection[str], log: Path) -> dict[str, str]:
-    """Install what is missing of `packages`; return the versions of all.
+    """Install the missing packages; return the versions of all.
 
     Raises:
-        BuildError: something is missing and this is not root, or apt failed.
+        BuildError: a package is missing and the user is not root, or apt-get failed.
     """
     versions = installed_versions(packages)
     missing = sorted(set(packages) - set(versions))
@@ -43,7 +43,7 @@ def ensure_packages(packages: Collection[str], log: Path) -> dict[str, str]:
         return versions
     if os.geteuid() != 0:
         raise BuildError(
-            f"missing Debian packages: {' '.join(missing)}: install them, or run this as root"
+            f"missing Debian packages: {' '.join(missing)}: install them or run as root"
         )
     with step(f"installing {' '.join(missing)}"):
         _apt(["update"], log)

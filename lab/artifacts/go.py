@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build a component from its wrapper Go module with the ordinary Go client."""
+"""Build a component from its wrapper module with the `go` command."""
 
 import os
 import re
@@ -12,37 +12,37 @@ from pathlib import Path
 from lab.artifacts.progress import BuildError, run
 from lab.artifacts.recipes import Component
 
-FORMAT = "1"  # raise it when the same recipe is to be built in another way
+FORMAT = "1"  # increase it when the build of an unchanged recipe changes
 OLDEST_GO = (1, 26)
 SECONDS_TO_BUILD = 3600.0
-SECONDS_TO_ANSWER = 60.0
+COMMAND_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """The programs that build, by what they say of themselves."""
+    """Versions of the programs that build."""
 
     go: str
-    packages: Mapping[str, str]  # name → version of the Debian packages that recipes name
+    packages: Mapping[str, str]  # name → version of the Debian packages in recipes
 
     @classmethod
     def find(cls, packages: Mapping[str, str]) -> "Toolchain":
-        """Ask Go for its version.
+        """Read the version of Go.
 
         Raises:
-            BuildError: there is no Go, or it is too old.
+            BuildError: Go is not installed or too old.
         """
-        wanted = ".".join(map(str, OLDEST_GO))
+        oldest = ".".join(map(str, OLDEST_GO))
         if not shutil.which("go"):
-            raise BuildError(f"there is no Go on PATH: install Go {wanted} or newer")
-        said = _ask(["go", "version"])
-        found = re.search(r"go(\d+)\.(\d+)", said)
+            raise BuildError(f"go is not on PATH: install Go {oldest} or newer")
+        version = _output(["go", "version"])
+        found = re.search(r"go(\d+)\.(\d+)", version)
         if not found or (int(found[1]), int(found[2])) < OLDEST_GO:
-            raise BuildError(f"{said!r} is too old: install Go {wanted} or newer")
-        return cls(go=said, packages=packages)
+            raise BuildError(f"{version!r} is too old: install Go {oldest} or newer")
+        return cls(go=version, packages=packages)
 
     def identity(self, component: Component) -> dict[str, str]:
-        """What decides a build of `component` beside its recipe."""
+        """Return the inputs of a build other than the recipe."""
         packages = " ".join(
             f"{name}={self.packages.get(name)}" for name in sorted(component.packages)
         )
@@ -50,10 +50,10 @@ class Toolchain:
 
 
 def build(component: Component, folder: Path, log: Path) -> None:
-    """Build all outputs of `component` into the empty `folder` and see that they run.
+    """Build all outputs of `component` into the empty `folder` and run their smoke tests.
 
     Raises:
-        BuildError: a build failed, or a binary does not say what the recipe expects.
+        BuildError: a build or a smoke test failed.
     """
     workplace = folder / ".build"
     workplace.mkdir()
@@ -70,42 +70,42 @@ def build(component: Component, folder: Path, log: Path) -> None:
     shutil.rmtree(workplace)
     for name in {*component.binaries, *component.c_programs}:
         (folder / name).chmod(0o755)
-    prove(component, folder)
+    run_smoke_tests(component, folder)
 
 
 def default_name(package: str) -> str:
-    """The name that `go build` gives a program: the last element of its path that is no version."""
+    """Return the name that `go build` gives a program: the last element that is not a version."""
     return [part for part in package.split("/") if not re.fullmatch(r"v[0-9]+", part)][-1]
 
 
-def prove(component: Component, folder: Path) -> None:
-    """Run each smoke command of the recipe.
+def run_smoke_tests(component: Component, folder: Path) -> None:
+    """Run the smoke commands of the recipe.
 
     Raises:
-        BuildError: one cannot be run or does not print what the recipe expects.
+        BuildError: a command cannot be run or does not print what the recipe expects.
     """
     for command, expected in component.smoke.items():
         name, *arguments = command.split()
-        answer = _ask([str(folder / name), *arguments])
-        if expected not in answer:
-            raise BuildError(f"{command!r} should print {expected!r}, but printed: {answer[:300]}")
+        printed = _output([str(folder / name), *arguments])
+        if expected not in printed:
+            raise BuildError(f"{command!r} must print {expected!r}, but printed: {printed[:300]}")
 
 
 def module_folder(component: Component, module: str) -> Path:
-    """Where Go keeps the sources of `module`; the build has brought them.
+    """Return the directory of the sources of `module`, which the build has downloaded.
 
     Raises:
-        BuildError: Go does not know.
+        BuildError: the directory does not exist.
     """
     command = ["go", "list", "-m", "-f", "{{.Dir}}", module]
-    answer = _ask(command, component.folder, environment(component))
-    if not Path(answer).is_dir():
-        raise BuildError(f"{component.name}: where Go keeps {module} is not known: {answer[:300]}")
-    return Path(answer)
+    printed = _output(command, component.folder, environment(component))
+    if not Path(printed).is_dir():
+        raise BuildError(f"{component.name}: no source directory of {module}: {printed[:300]}")
+    return Path(printed)
 
 
 def environment(component: Component, workplace: Path | None = None) -> dict[str, str]:
-    """The environment of Go for this component: this process's, save what decides the result."""
+    """Return the environment for Go: ours, except for variables that change the result."""
     values = {
         **os.environ,
         "CGO_ENABLED": "1" if component.cgo else "0",
@@ -115,12 +115,12 @@ def environment(component: Component, workplace: Path | None = None) -> dict[str
         "GOOS": "linux",
         "GOARCH": "amd64",
     }
-    values.setdefault("HOME", "/root")  # Go keeps its caches below it; a service has none
+    values.setdefault("HOME", "/root")  # of the caches of Go; not set in a service
     return values if workplace is None else {**values, "GOTMPDIR": str(workplace)}
 
 
 def _build_binaries(component: Component, workplace: Path, log: Path) -> None:
-    """One `go build` of all programs, so that they are linked side by side."""
+    """Build all programs with one `go build`, which links them in parallel."""
     command = ["go", "build", "-v", "-o", f"{workplace}/"]
     if component.tags:
         command += ["-tags", ",".join(component.tags)]
@@ -140,12 +140,12 @@ def _build_binaries(component: Component, workplace: Path, log: Path) -> None:
     )
 
 
-def _ask(
+def _output(
     command: list[str], folder: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> str:
-    """Run a short command and return all it printed, whatever its exit status."""
+    """Run a short command; return its output, regardless of the exit status."""
     try:
-        answer = subprocess.run(
+        result = subprocess.run(
             command,
             cwd=folder,
             env=environ,
@@ -153,9 +153,9 @@ def _ask(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=SECONDS_TO_ANSWER,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BuildError(f"{' '.join(command)}: {error}") from error
-    return answer.stdout.strip()
+    return result.stdout.strip()

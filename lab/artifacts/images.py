@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The container images: their recipes, and how one is made of built files.
+"""Container images: read their recipes, create them from built files.
 
-An image is a folder `images/<name>/` with a `recipe.toml`; made, it is one layer, one
-configuration and one manifest, all the same for the same content (fixed times, owners and order).
-The layer is not compressed: nodes pull it from the machine they run on.
+The recipe of an image is `images/<name>/recipe.toml`. The image has one layer, one configuration
+and one manifest, all identical for the same content (fixed times, owners and order). The layer is
+not compressed, because nodes pull it from the machine on which they run.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from typing import Any
 
 from lab.artifacts.recipes import Component, RecipeError, expand, from_table, read_toml
 
-FORMAT = "1"  # raise it when the same recipe is to be made in another way
+FORMAT = "1"  # increase it when the image of an unchanged recipe changes
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -34,8 +34,8 @@ class Entry:
 
     Attributes:
         built: `component/name` of a built file.
-        host: a file of the building machine, from one of the image's Debian packages.
-        applets: the folder that gets a link to this file for each applet it lists (busybox).
+        host: a file of this machine, from a Debian package of the image.
+        applets: directory for a link to this file per applet that it lists (busybox).
         capability: a file capability, permitted and effective.
     """
 
@@ -52,7 +52,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An image and the names it is pulled by. `{version}` in tags is that of `version_of`."""
+    """An image and its names. `{version}` in tags is the version of the component `version_of`."""
 
     name: str
     repository: str
@@ -66,6 +66,11 @@ class Image:
     version_of: str = ""
     packages: list[str] = field(default_factory=list)
 
+    @property
+    def components(self) -> set[str]:
+        """The names of the components whose files are in the image."""
+        return {entry.built.partition("/")[0] for entry in self.entries if entry.built}
+
 
 @dataclass(frozen=True)
 class Blob:
@@ -76,19 +81,19 @@ class Blob:
 
     @property
     def digest(self) -> str:
-        """`sha256:` and the hexadecimal digest."""
+        """The digest, as `sha256:<hexadecimal>`."""
         return f"sha256:{hashlib.sha256(self.data).hexdigest()}"
 
     def descriptor(self) -> dict[str, Any]:
-        """How other blobs refer to this one (OCI image specification, descriptor)."""
+        """Return the reference to this blob (OCI image specification, descriptor)."""
         return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.data)}
 
 
 def load_images(folder: Path, components: Mapping[str, Component]) -> list[Image]:
-    """Read the recipes of all images, in the order of their names.
+    """Read the recipes of all images, sorted by name.
 
     Raises:
-        RecipeError: a recipe is wrong.
+        RecipeError: a recipe is invalid.
     """
     return [_load(path, components) for path in sorted(folder.glob("*/recipe.toml"))]
 
@@ -119,18 +124,18 @@ def _check(entry: Entry, components: Mapping[str, Component], path: Path) -> Non
     component, _, name = entry.built.partition("/")
     if entry.built and (component not in components or name not in components[component].outputs):
         raise RecipeError(
-            f"{path}: {entry.path!r} takes {entry.built!r}, which no component builds"
+            f"{path}: {entry.path!r} contains {entry.built!r}, which no component builds"
         )
     if entry.capability and entry.capability not in _CAPABILITY_BITS:
-        raise RecipeError(f"{path}: {entry.path!r}: capability {entry.capability!r} is not known")
+        raise RecipeError(f"{path}: {entry.path!r}: unknown capability {entry.capability!r}")
 
 
 def make_image(image: Image, find_built: Callable[[str], Path]) -> tuple[Blob, list[Blob]]:
-    """Make an image.
+    """Create an image.
 
     Args:
-        image: its recipe.
-        find_built: where the built file `component/name` lies.
+        image: the recipe.
+        find_built: returns the path of the built file `component/name`.
 
     Returns:
         The manifest, and the blobs it refers to: the configuration and the layer.
@@ -165,7 +170,7 @@ def _json(value: object) -> bytes:
 
 
 def _layer(image: Image, find_built: Callable[[str], Path]) -> bytes:
-    """The image's file system as a tar archive, sorted, every parent folder before its content."""
+    """Return the file system as a sorted tar archive, parent directories before their content."""
     entries = {entry.path.strip("/"): entry for entry in image.entries}
     for entry in image.entries:
         if entry.applets:
@@ -186,7 +191,7 @@ def _layer(image: Image, find_built: Callable[[str], Path]) -> bytes:
 def _member(
     path: str, entry: Entry, find_built: Callable[[str], Path]
 ) -> tuple[tarfile.TarInfo, bytes]:
-    """The header and content of one path of a layer."""
+    """Return the header and the content of one path of a layer."""
     info = tarfile.TarInfo(path)
     info.mode = entry.mode
     if entry.directory:
@@ -206,14 +211,14 @@ def _member(
 
 
 def _capability_text(name: str) -> str:
-    """The value of the extended attribute security.capability, each byte below 128."""
+    """Return the value of the attribute security.capability, in which each byte is below 128."""
     words = [0x02000001, 1 << _CAPABILITY_BITS[name], 0, 0, 0]
     return b"".join(word.to_bytes(4, "little") for word in words).decode("ascii")
 
 
 def _applets(busybox: str) -> list[str]:
-    """The names that a busybox answers to."""
-    answer = subprocess.run(
+    """Return the applets of a busybox."""
+    result = subprocess.run(
         [busybox, "--list"], capture_output=True, text=True, timeout=10, check=True
     )
-    return answer.stdout.split()
+    return result.stdout.split()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lay out built files as upstream publishes them: `<host>/<path>`, with its checksum files.
+"""Arrange built files as upstream publishes them: `<host>/<path>`, with checksum files.
 
-Archives are the same, byte for byte, for the same files: fixed times, owners and order. They are
-stored, not compressed: gzip without compression unpacks several times faster on the nodes, which
-share two cores, and does not depend on the version of zlib.
+Archives are identical, byte for byte, for the same files (fixed times, owners and order). They use
+gzip without compression, which unpacks several times faster on the nodes, which share two cores,
+and does not depend on the version of zlib.
 """
 
 import gzip
@@ -15,11 +15,11 @@ from pathlib import Path
 
 from lab.artifacts.recipes import Component, Release, expand
 
-FORMAT = "1"  # raise it when the same recipe is to be laid out in another way
+FORMAT = "1"  # increase it when the tree of unchanged recipes changes
 
 
 def lay_out(built: Sequence[tuple[Component, Path]], tree: Path) -> None:
-    """Make the mirror's tree in the empty folder `tree` from components and their built files."""
+    """Create the file tree of the mirror in the empty directory `tree`."""
     folders = {component.name: folder for component, folder in built}
     for component, _ in built:
         for release in component.releases:
@@ -30,13 +30,13 @@ def lay_out(built: Sequence[tuple[Component, Path]], tree: Path) -> None:
 
 
 def _find(folders: Mapping[str, Path], component: str, file: str) -> Path:
-    """Where a release's file lies: in its own component's folder, or in the one it names."""
-    lender, _, name = file.rpartition("/")
-    return folders[lender or component] / name
+    """Return the path of a file of a release: of the component, or of the one in its name."""
+    owner, _, name = file.rpartition("/")
+    return folders[owner or component] / name
 
 
 def _publish(release: Release, files: Sequence[Path], tree: Path) -> dict[str, Path]:
-    """Put the files of a release into the tree; return its paths and where they lie."""
+    """Add the files of a release to the tree; return upstream paths and files."""
     if release.is_archive:
         target = _place(tree, release.path)
         pack({release.prefix + file.name: file for file in files}, target)
@@ -50,7 +50,7 @@ def _publish(release: Release, files: Sequence[Path], tree: Path) -> dict[str, P
 
 
 def pack(members: Mapping[str, Path], archive: Path) -> None:
-    """Write a .tar.gz of `members` (name in the archive → file), the same for the same content."""
+    """Write a reproducible .tar.gz of `members` (name in the archive → file)."""
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=0, mtime=0) as stream,
@@ -66,7 +66,7 @@ def pack(members: Mapping[str, Path], archive: Path) -> None:
 
 
 def _add_checksum(release: Release, path: str, published: Path, tree: Path) -> None:
-    """Append the digest of a published file to the release's checksum file."""
+    """Append the digest of a published file to the checksum file of the release."""
     with published.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     text = digest if release.checksum_style == "bare" else f"{digest}  {published.name}\n"
@@ -77,7 +77,7 @@ def _add_checksum(release: Release, path: str, published: Path, tree: Path) -> N
 
 
 def _place(tree: Path, path: str) -> Path:
-    """The file of the tree for an upstream path, its folder made."""
+    """Return the file in the tree for an upstream path; create its directory."""
     target = tree / path
     target.parent.mkdir(parents=True, exist_ok=True)
     return target

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a build command ends: its exit code, its one message, its links."""
+"""The end of a build command: exit code, error message, links."""
 
 import os
 import signal
@@ -14,14 +14,14 @@ from lab.artifacts.recipes import RecipeError
 DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
 EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage or recipe, 3 timed out, 130 interrupted. "
-    "Progress is on stderr, the links made on stdout."
+    "Progress is written to stderr, the created links to stdout."
 )
 
 
 def run_command(work: Callable[[], None]) -> int:
-    """Do the work of a build command; turn its problems into one message and an exit code."""
+    """Run a build command; report errors as one message and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    os.umask(0o022)  # what is built is to be read by other users, whoever builds it
+    os.umask(0o022)  # other users read the results
     try:
         work()
     except RecipeError as problem:
@@ -31,12 +31,12 @@ def run_command(work: Callable[[], None]) -> int:
     except (BuildError, OSError) as problem:
         return _report(problem, FAILED)
     except KeyboardInterrupt:
-        return _report("interrupted; the next run goes on where this one stopped", INTERRUPTED)
+        return _report("interrupted: run the command again to continue", INTERRUPTED)
     return DONE
 
 
 def link(link_path: Path, target: Path) -> None:
-    """Make or replace a symbolic link in one step, and print it on stdout."""
+    """Create or replace a symbolic link atomically, and print it on stdout."""
     link_path.parent.mkdir(parents=True, exist_ok=True)
     fresh = link_path.with_name(f".{link_path.name}.new")
     fresh.unlink(missing_ok=True)

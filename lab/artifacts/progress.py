@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the lab's build commands tell on stderr, and how they run other programs.
+"""Progress of the build commands on stderr, and running of other programs.
 
-One line per step: what it does, then how long it took. Programs write to a log file; a failure
-shows the log's last lines and its path.
+Each step prints a line at its start and at its end, with the duration. Programs write to a log
+file; an error shows the last lines and the path of the log.
 """
 
 import os
@@ -14,30 +14,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-SECONDS_BETWEEN_SIGNS_OF_LIFE = 30.0
+HEARTBEAT_SECONDS = 30.0
 LINES_SHOWN_ON_FAILURE = 15
 
 
 class BuildError(Exception):
-    """A build step failed; the text says what is wrong and what to do."""
+    """A build step failed; the text states the reason and the fix."""
 
 
 class BuildTimeoutError(BuildError):
-    """A build step took longer than it may."""
+    """A build step timed out."""
 
 
-def say(text: str) -> None:
-    """Write one line to stderr at once."""
+def print_progress(text: str) -> None:
+    """Write one line to stderr, unbuffered."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Announce `what`, and its seconds once the block ends well."""
+    """Print `what`, and the duration when the block has succeeded."""
     started = time.monotonic()
-    say(f"  … {what}")
+    print_progress(f"  … {what}")
     yield
-    say(f"  ✓ {what}: {time.monotonic() - started:.1f} s")
+    print_progress(f"  ✓ {what}: {time.monotonic() - started:.1f} s")
 
 
 def run(
@@ -48,21 +48,21 @@ def run(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Run `command` with its output appended to `log`; show a sign of life now and then.
+    """Run `command` with its output appended to `log`; print progress periodically.
 
-    The program dies with this one, whichever way this one ends: it has a process group of its
-    own, which is ended on every exception, and the kernel ends it should this process be killed.
+    The program never outlives this process: it has a separate process group, which is killed on
+    every exception, and the kernel kills the program if this process is killed.
 
     Args:
         command: the program and its arguments.
-        log: the file that gets the command line and all that the program prints.
-        timeout: seconds the program may take.
-        cwd: the folder it runs in.
-        environment: the whole environment of the program; this process's own if None.
+        log: file for the command line and the output of the program.
+        timeout: time limit in seconds.
+        cwd: working directory.
+        environment: the complete environment of the program; None for the current environment.
 
     Raises:
-        BuildTimeoutError: it took longer than `timeout`.
-        BuildError: it cannot be started or its exit status is not 0.
+        BuildTimeoutError: the program exceeded `timeout`.
+        BuildError: the program cannot be started or its exit status is not 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -80,28 +80,28 @@ def run(
     try:
         status = _wait(process, log, command[0], timeout)
     except BaseException:
-        _end_group(process)
+        _kill_group(process)
         raise
     if status != 0:
         raise BuildError(f"{command[0]} failed with status {status}\n{_tail(log)}")
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path, name: str, timeout: float) -> int:
-    """Wait for `process`, telling each half minute that it lives and what it does."""
+    """Wait for `process`; print the last line of its log periodically."""
     started = time.monotonic()
     while True:
         left = timeout - (time.monotonic() - started)
         if left <= 0:
             raise BuildTimeoutError(f"{name} took longer than {timeout:.0f} s\n{_tail(log)}")
         try:
-            return process.wait(min(SECONDS_BETWEEN_SIGNS_OF_LIFE, left))
+            return process.wait(min(HEARTBEAT_SECONDS, left))
         except subprocess.TimeoutExpired:
             doing = _last_lines(log, 1)[-1]
-            say(f"    {name}, {time.monotonic() - started:.0f} s: {doing[:100]}")
+            print_progress(f"    {name}, {time.monotonic() - started:.0f} s: {doing[:100]}")
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all it started: politely, then for good."""
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Terminate the process group, then kill it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -113,7 +113,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_lines(log: Path, count: int) -> list[str]:
-    """The last `count` lines of `log` that hold anything."""
+    """Return the last `count` lines of `log` that are not empty."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 8192))
         text = file.read().decode(errors="replace")
@@ -121,6 +121,6 @@ def _last_lines(log: Path, count: int) -> list[str]:
 
 
 def _tail(log: Path) -> str:
-    """The end of `log` and where to read on, for an error message."""
+    """Return the end of `log` and its path, for an error message."""
     lines = _last_lines(log, LINES_SHOWN_ON_FAILURE)
-    return "\n".join([*(f"    | {line}" for line in lines), f"    the whole log: {log}"])
+    return "\n".join([*(f"    | {line}" for line in lines), f"    log: {log}"])

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is built and how: the recipes of the components, read from their folders.
+"""The recipes of the components.
 
-A component is a folder under `components/`: a wrapper Go module (`go.mod`, `go.sum`) that pins the
-versions, and a `recipe.toml`. In a recipe's texts `{version}`, `{major}` and `{minor}` stand for
-the version that go.mod requires of the recipe's `module`.
+A component is a directory under `components/`: a wrapper Go module (`go.mod`, `go.sum`) that pins
+the versions, and a `recipe.toml`. In the texts of a recipe, `{version}`, `{major}` and `{minor}`
+are replaced by the version of `module` that go.mod requires.
 """
 
 import re
@@ -20,12 +20,12 @@ _Shape = TypeVar("_Shape")
 
 
 class RecipeError(BuildError):
-    """A recipe is wrong; the text names the file, the key and the fix."""
+    """A recipe is invalid; the text names the file, the key and the fix."""
 
 
 @dataclass(frozen=True)
 class CProgram:
-    """A C program of one file, shipped by a Go module and linked statically."""
+    """A C program with one source file in a Go module, linked statically."""
 
     module: str
     source: str
@@ -34,7 +34,7 @@ class CProgram:
 
 @dataclass(frozen=True)
 class Source:
-    """A file that is taken from a Go module as it is."""
+    """A file that is copied unchanged from a Go module."""
 
     module: str
     path: str
@@ -43,17 +43,16 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """Files as upstream publishes them, in a mirror's tree.
+    """Files in the mirror, as upstream publishes them.
 
     Attributes:
-        path: the address without its scheme. With `{file}` in it each of `files` is published by
-            itself, and so it is when there is but one and the path names no archive; else `path`
-            is an archive of them all.
-        files: names of what the component builds, or `component/name` for what another one does.
-        prefix: the folder within the archive.
-        checksums: the path of the checksum file, where `{path}` stands for the file it is of;
-            empty if upstream has none.
-        checksum_style: `bare` for the digest alone, `named` for lines `digest  name`.
+        path: the URL without the scheme: of an archive of all `files`, or of a single file; with
+            `{file}`, each of `files` is published separately.
+        files: names of outputs of this component, or `component/name` for those of another one.
+        prefix: the directory within the archive.
+        checksums: path of the checksum file, in which `{path}` is replaced by `path`; empty if
+            upstream publishes none.
+        checksum_style: `bare` for only the digest, `named` for lines `digest  name`.
     """
 
     path: str
@@ -64,13 +63,13 @@ class Release:
 
     @property
     def is_archive(self) -> bool:
-        """Whether the files are published in one compressed archive."""
+        """Whether the files are published in one archive."""
         return self.path.endswith((".tar.gz", ".tgz"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """One component: what is built from which module, and how it is published."""
+    """One component: its module, outputs and releases."""
 
     name: str
     folder: Path
@@ -90,11 +89,17 @@ class Component:
 
     @property
     def outputs(self) -> set[str]:
-        """The names of all files that building makes."""
+        """The names of all built files."""
         return {*self.binaries, *self.c_programs, *self.sources}
 
+    @property
+    def included(self) -> set[str]:
+        """The names of other components whose files are in the archives of this one."""
+        files = [file for release in self.releases for file in release.files]
+        return {file.partition("/")[0] for file in files if "/" in file} - {self.name}
+
     def inputs(self) -> dict[str, bytes]:
-        """The files whose content decides what building makes."""
+        """Return the content of the files on which the result of a build depends."""
         return {
             name: (self.folder / name).read_bytes() for name in ("recipe.toml", "go.mod", "go.sum")
         }
@@ -119,7 +124,7 @@ class _Recipe:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read the file; see `load_component` for the errors."""
+        """Read the file; `load_component` documents the errors."""
         table = read_toml(path)
         for key, shape in (("c_programs", CProgram), ("sources", Source)):
             entries = table.get(key, {})
@@ -135,21 +140,21 @@ class _Recipe:
 
 
 def load_components(folder: Path) -> list[Component]:
-    """Read all components of `folder`, in the order of their names.
+    """Read all components in `folder`, sorted by name.
 
     Raises:
-        RecipeError: a recipe is wrong.
+        RecipeError: a recipe is invalid.
     """
     found = [load_component(path.parent) for path in sorted(folder.glob("*/recipe.toml"))]
-    _check_borrowed(found)
+    _check_included(found)
     return found
 
 
 def load_component(folder: Path) -> Component:
-    """Read one component's recipe and the versions its wrapper module pins.
+    """Read the recipe of a component and the version in its go.mod.
 
     Raises:
-        RecipeError: the recipe is not TOML, has unknown or missing keys, or contradicts itself.
+        RecipeError: the recipe is not TOML, has unknown or missing keys, or is inconsistent.
     """
     path = folder / "recipe.toml"
     recipe = _Recipe.read(path)
@@ -181,7 +186,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        RecipeError: it cannot be read or is not TOML.
+        RecipeError: the file cannot be read or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -190,7 +195,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def from_table(shape: type[_Shape], table: Mapping[str, Any], where: str) -> _Shape:
-    """Make a dataclass from a TOML table.
+    """Convert a TOML table to a dataclass.
 
     Raises:
         RecipeError: a key is unknown or missing.
@@ -198,7 +203,7 @@ def from_table(shape: type[_Shape], table: Mapping[str, Any], where: str) -> _Sh
     known = {item.name: item for item in fields(shape)}  # type: ignore[arg-type]
     unknown = sorted(set(table) - set(known))
     if unknown:
-        raise RecipeError(f"{where}: unknown key {unknown[0]!r}: known are {', '.join(known)}")
+        raise RecipeError(f"{where}: unknown key {unknown[0]!r}: use one of {', '.join(known)}")
     needed = {
         name for name, item in known.items() if item.default is item.default_factory is MISSING
     }
@@ -209,22 +214,22 @@ def from_table(shape: type[_Shape], table: Mapping[str, Any], where: str) -> _Sh
 
 
 def required_version(go_mod: Path, module: str) -> str:
-    """The version, without its v, that a go.mod requires of `module`.
+    """Return the version, without its v, of `module` that a go.mod requires.
 
     Raises:
-        RecipeError: it requires none.
+        RecipeError: go.mod does not require the module.
     """
     pattern = rf"^(?:require )?\s*{re.escape(module)} v(\S+)"
     found = re.search(pattern, go_mod.read_text(encoding="utf-8"), re.MULTILINE)
     if not found:
         raise RecipeError(
-            f"{go_mod}: does not require {module!r}: name it there or mend the recipe's module"
+            f"{go_mod}: does not require {module!r}: add it, or correct `module` of the recipe"
         )
     return found[1].removesuffix("+incompatible")
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
-    """Replace `{name}` by its value for each of `values`; leave every other brace alone."""
+    """Replace `{name}` for each name in `values`; leave all other braces unchanged."""
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
     return text
@@ -241,34 +246,34 @@ def _expanded(release: Release, texts: Mapping[str, str]) -> Release:
     )
 
 
-def _check_borrowed(components: Sequence[Component]) -> None:
-    """Refuse a release that wants another component's file which that one does not build."""
+def _check_included(components: Sequence[Component]) -> None:
+    """Check that other components build their files that a release contains."""
     built = {f"{component.name}/{name}" for component in components for name in component.outputs}
     for component in components:
         for release in component.releases:
-            strangers = sorted({file for file in release.files if "/" in file} - built)
-            if strangers:
+            unknown = sorted({file for file in release.files if "/" in file} - built)
+            if unknown:
                 raise RecipeError(
-                    f"{component.folder / 'recipe.toml'}: {release.path} holds {strangers[0]!r}, "
+                    f"{component.folder / 'recipe.toml'}: {release.path} contains {unknown[0]!r}, "
                     "which no component builds"
                 )
 
 
 def _check(component: Component, path: Path) -> None:
-    """Refuse what would only fail, or not be noticed, after minutes of building."""
-    unproven = {*component.binaries, *component.c_programs} - {
+    """Report errors that would otherwise appear only after minutes of building, or never."""
+    untested = {*component.binaries, *component.c_programs} - {
         command.split()[0] for command in component.smoke
     }
-    if unproven:
+    if untested:
         raise RecipeError(
-            f"{path}: smoke lacks {min(unproven)!r}: add a command that prints its version"
+            f"{path}: smoke lacks {min(untested)!r}: add a command that prints its version"
         )
     for release in component.releases:
         own = {file for file in release.files if "/" not in file}
-        strangers = sorted(own - component.outputs)
-        if strangers:
+        unknown = sorted(own - component.outputs)
+        if unknown:
             raise RecipeError(
-                f"{path}: {release.path} holds {strangers[0]!r}, which nothing here builds"
+                f"{path}: {release.path} contains {unknown[0]!r}, which the recipe does not build"
             )
         if release.checksum_style not in CHECKSUM_STYLES:
             raise RecipeError(

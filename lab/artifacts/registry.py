@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write images into the storage of an image registry, as the registry itself keeps them.
+"""Write images into the storage of an image registry, without a running registry.
 
-The layout is that of the CNCF distribution's file system driver (registry/storage/paths.go), on
-disk unchanged since 2015: blobs by digest, and in each repository small files that link to them.
-Writing it needs no running registry; `check-registry.sh` pulls every image from it by a real one.
+The layout is that of the file system driver of the CNCF distribution (registry/storage/paths.go),
+unchanged since 2015: blobs by digest, and small files in each repository that refer to them.
+`check.sh` pulls every image from this storage through a real registry.
 """
 
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ def add_image(
     """Add an image under all of its tags.
 
     Args:
-        storage: the registry's `rootdirectory`.
+        storage: the `rootdirectory` of the registry.
         repository: the name without host and tag, such as `coredns/coredns`.
-        tags: the names within the repository.
-        manifest: the image.
-        blobs: what the manifest refers to.
+        tags: the tags of the image.
+        manifest: the manifest of the image.
+        blobs: the blobs to which the manifest refers.
     """
     base = storage / "docker/registry/v2"
     home = base / "repositories" / repository

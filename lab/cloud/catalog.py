@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keystone's content: keys, the services' users and end points, Heat's domain, the user `demo`."""
+"""Content of Keystone: keys, users and endpoints of services, the domain of Heat, the user demo."""
 
 import base64
 import os
@@ -10,7 +10,7 @@ from lab.cloud.http import IDENTITY, PASSWORD, Session
 
 SERVICE_USERS = ("glance", "placement", "nova", "neutron", "heat")
 HOST = "http://203.0.113.1"
-END_POINTS = {
+ENDPOINTS = {
     ("glance", "image"): f"{HOST}:9292",
     ("placement", "placement"): f"{HOST}:8778",
     ("nova", "compute"): f"{HOST}:8774/v2.1",
@@ -22,7 +22,7 @@ INTERFACES = ("public", "internal", "admin")
 
 
 def make_keys() -> None:
-    """Make Keystone's token and credential keys: for each a staged one (0) and a primary (1).
+    """Create the token and credential keys of Keystone, each staged (0) and primary (1).
 
     Source: keystone.common.fernet_utils; a key is 32 random bytes in URL-safe base64.
     """
@@ -36,7 +36,7 @@ def make_keys() -> None:
 
 
 def fill() -> None:
-    """Make users, roles, services and end points; `keystone-manage bootstrap` made `admin`."""
+    """Create users, roles, services and endpoints; `keystone-manage bootstrap` created `admin`."""
     session = Session("admin")
     roles = roles_of(session)
     with ThreadPoolExecutor(max_workers=3) as pool:
@@ -44,33 +44,33 @@ def fill() -> None:
             pool.submit(make_service_users, session, roles),
             pool.submit(make_heat_domain, session, roles),
             pool.submit(make_demo, session, roles),
-            *(pool.submit(make_service, session, *names, to) for names, to in END_POINTS.items()),
+            *(pool.submit(make_service, session, *names, to) for names, to in ENDPOINTS.items()),
         ]
         for result in done:
             result.result()
 
 
 def roles_of(session: Session) -> dict[str, str]:
-    """Make Heat's two roles; return all roles' ids by name."""
+    """Create the two roles of Heat; return the ids of all roles by name."""
     for name in ("heat_stack_owner", "heat_stack_user"):
         session.post(f"{IDENTITY}/roles", {"role": {"name": name}})
     return {role["name"]: role["id"] for role in session.get(f"{IDENTITY}/roles")["roles"]}
 
 
 def make_user(session: Session, name: str, domain: str = "default") -> str:
-    """Make a user with the lab's password; return the id."""
+    """Create a user with the password of the lab; return the id."""
     body = {"user": {"name": name, "password": PASSWORD, "domain_id": domain}}
     return str(session.post(f"{IDENTITY}/users", body)["user"]["id"])
 
 
 def make_project(session: Session, name: str) -> str:
-    """Make a project in the default domain; return the id."""
+    """Create a project in the default domain; return the id."""
     body = {"project": {"name": name, "domain_id": "default"}}
     return str(session.post(f"{IDENTITY}/projects", body)["project"]["id"])
 
 
 def make_service_users(session: Session, roles: dict[str, str]) -> None:
-    """Make the users the services themselves act as."""
+    """Create the users of the services."""
     project = make_project(session, "service")
     for name in SERVICE_USERS:
         user = make_user(session, name)
@@ -78,21 +78,21 @@ def make_service_users(session: Session, roles: dict[str, str]) -> None:
 
 
 def make_heat_domain(session: Session, roles: dict[str, str]) -> None:
-    """Make the domain of the users under which servers speak to Heat, and its administrator."""
+    """Create the domain of the users with which servers call Heat, and its administrator."""
     domain = session.post(f"{IDENTITY}/domains", {"domain": {"name": "heat"}})["domain"]["id"]
     user = make_user(session, "heat_domain_admin", domain)
     session.put(f"{IDENTITY}/domains/{domain}/users/{user}/roles/{roles['admin']}")
 
 
 def make_demo(session: Session, roles: dict[str, str]) -> None:
-    """Make the ordinary user, who may own stacks and administer nothing."""
+    """Create the regular user, who may own stacks but has no administrator role."""
     project, user = make_project(session, "demo"), make_user(session, "demo")
     for role in ("member", "heat_stack_owner"):
         session.put(f"{IDENTITY}/projects/{project}/users/{user}/roles/{roles[role]}")
 
 
 def make_service(session: Session, name: str, kind: str, url: str) -> None:
-    """Make a service with its three end points, all at one address."""
+    """Create a service with its three endpoints, all with one URL."""
     body = {"service": {"name": name, "type": kind}}
     service = session.post(f"{IDENTITY}/services", body)["service"]["id"]
     for interface in INTERFACES:

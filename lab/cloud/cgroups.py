@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Control groups: every server has a tree of its own, in every hierarchy of the machine.
+"""Control groups: every server has a separate tree in every hierarchy of the machine.
 
-libvirt gives an LXC domain one group in some hierarchies and shows it all of them whole, so the
-systemd and the kubelet of each server would keep house in the machine's root group, side by side
-with those of all other servers. `bin/libvirt_lxc` moves a domain into a group of its own of each
-hierarchy, `/<lab>/<domain>/life-<pid>`, as the root of a cgroup namespace, before libvirt sees it,
-and ends all that is left in there when the domain ends.
+libvirt creates a group for an LXC domain in some hierarchies, but exposes all hierarchies
+completely: the systemd and the kubelet of every server would use the root group of the machine.
+Therefore `bin/libvirt_lxc` moves a domain into a separate group of each hierarchy,
+`/<lab>/<domain>/life-<pid>`, as the root of a cgroup namespace, before libvirt inspects it, and
+kills the remaining processes in it when the domain ends.
 """
 
 import os
@@ -16,9 +16,9 @@ from pathlib import Path
 from lab.cloud import paths
 
 ROOT = Path("/sys/fs/cgroup")
-# The lab's own group, named after its state directory, for there may be labs beside it.
-OURS = "heatgen-lab" + str(paths.STATE).replace("/", "-")
-# What systemd mounts in a server if it finds it unmounted; joined as systemd joins them.
+# The group of the lab, named after its state directory, because several labs may run.
+LAB_GROUP = "heatgen-lab" + str(paths.STATE).replace("/", "-")
+# Controllers that systemd in a server mounts if they are not mounted, joined as systemd joins them.
 JOINED = {"net_cls": "net_cls,net_prio", "net_prio": "net_cls,net_prio"}
 
 
@@ -32,7 +32,7 @@ def active() -> list[str]:
 
 
 def idle() -> list[str]:
-    """Return the mount options of hierarchies that could be: controllers on none, or on v2.
+    """Return the mount options of unused hierarchies: controllers without one, or on v2.
 
     Source: cgroups(7), /proc/cgroups: name, hierarchy (0 for none or v2), count, enabled.
     """
@@ -41,27 +41,27 @@ def idle() -> list[str]:
     return sorted({JOINED.get(name, name) for name in free})
 
 
-def write_name() -> None:
-    """Leave the name of the lab's group where `bin/libvirt_lxc` and libvirt's hook look for it."""
-    (paths.CLOUD / "group").write_text(OURS + "\n")
+def write_group_name() -> None:
+    """Write the name of the group to the file that `bin/libvirt_lxc` and the libvirt hook read."""
+    (paths.CLOUD / "group").write_text(LAB_GROUP + "\n")
 
 
 def mount(hierarchies: list[str], root: Path) -> None:
-    """Mount v1 hierarchies in a fresh tmpfs, each in a directory of its name."""
+    """Mount v1 hierarchies in a new tmpfs, each in a directory with its name."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(root)], check=True)
     for options in hierarchies:
         directory = root / options.removeprefix("name=")
         directory.mkdir()
-        wanted = options.replace("name=", "none,name=")
-        command = ["mount", "-t", "cgroup", "-o", wanted, "cgroup", str(directory)]
+        mount_options = options.replace("name=", "none,name=")
+        command = ["mount", "-t", "cgroup", "-o", mount_options, "cgroup", str(directory)]
         subprocess.run(command, check=True)
 
 
 def remove_groups() -> int:
-    """Remove dead servers' groups; return how many servers left some.
+    """Remove the groups of stopped servers; return the number of these servers.
 
-    Some hierarchies are mounted nowhere once the lab is gone, so this is done in a mount
-    namespace where all are.
+    Some hierarchies are not mounted when the lab is down; therefore this runs in a mount namespace
+    in which all are.
     """
     command = ["unshare", "--mount", "--propagation", "private", sys.executable]
     command += [str(paths.LAUNCHER), "inside-cleanup"]
@@ -69,12 +69,12 @@ def remove_groups() -> int:
 
 
 def inside_remove_groups() -> None:
-    """Do `remove_groups` in a mount namespace of its own, printing the number."""
+    """Implement `remove_groups` in a separate mount namespace; print the number."""
     mount(active(), ROOT)
     (ROOT / "unified").mkdir()
     command = ["mount", "-t", "cgroup2", "cgroup2", str(ROOT / "unified")]
     subprocess.run(command, check=True)
-    trees = list(ROOT.glob(f"*/{OURS}"))
+    trees = list(ROOT.glob(f"*/{LAB_GROUP}"))
     servers = {server.name for tree in trees for server in tree.iterdir() if server.is_dir()}
     for tree in trees:
         remove(tree)
@@ -82,7 +82,7 @@ def inside_remove_groups() -> None:
 
 
 def remove(tree: Path) -> None:
-    """Remove a tree of control groups; those with a process in them the kernel keeps."""
+    """Remove a tree of control groups, except for those with processes."""
     for directory, _, _ in os.walk(tree, topdown=False):
         try:
             Path(directory).rmdir()

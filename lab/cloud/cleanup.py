@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clearing away what a dead lab left behind, and nothing else.
+"""Remove the leftovers of a killed lab.
 
-The namespace takes processes, mounts, network devices and libvirt's state with it. What outlives
-it belongs to the machine: loop devices, control groups, a policy-rc.d, the state of the cloud.
+Processes, mounts, network devices and the state of libvirt end with the namespace. Loop devices,
+control groups, a policy-rc.d and the state of the cloud remain on the machine.
 """
 
 import json
@@ -13,14 +13,14 @@ from lab.cloud import cgroups, packages, paths
 
 
 def clean_up() -> list[str]:
-    """Clear away; return a sentence for each kind of thing that there was."""
+    """Remove all leftovers; return a sentence for each kind that existed."""
     found = []
-    if packages.put_policy_back():
-        found.append("put back the machine's policy-rc.d")
+    if packages.restore_policy():
+        found.append("restored the policy-rc.d of the machine")
     if count := detach_loops():
         found.append(f"detached {count} loop devices")
     if count := cgroups.remove_groups():
-        found.append(f"removed {count} servers' control groups")
+        found.append(f"removed the control groups of {count} servers")
     if paths.CLOUD.exists():
         shutil.rmtree(paths.CLOUD)
         found.append(f"removed {paths.CLOUD}")
@@ -28,10 +28,10 @@ def clean_up() -> list[str]:
 
 
 def detach_loops() -> int:
-    """Detach the loop devices of our servers' disks; return how many there were.
+    """Detach the loop devices of the disks of servers; return their number.
 
-    The disks lie on the loop-mounted XFS (known by its device number, for its path is gone with
-    the namespace) or, without XFS, under the state directory.
+    The disks are on the loop-mounted XFS (identified by its device number, because its path ended
+    with the namespace) or, without XFS, in the state directory.
     """
     columns = "NAME,MAJ:MIN,BACK-MAJ:MIN,BACK-FILE"
     listed = json.loads(output("losetup", "--list", "--json", "--output", columns) or "{}")
@@ -47,5 +47,5 @@ def detach_loops() -> int:
 
 
 def output(*command: str) -> str:
-    """Return what a command that must work prints."""
+    """Return the output of a command, which must succeed."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

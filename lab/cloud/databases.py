@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The databases' schemas: made once for each set of package versions, then copied.
+"""The database schemas: created once for each set of package versions, then copied.
 
-Bringing six schemas up to date takes a minute or two of a core; the data directory that comes out
-depends on nothing but the packages, MariaDB's configuration and the commands below, so it is kept
-in the cache under a digest of these.
+Migrating six schemas takes one or two minutes of CPU time. The resulting data directory depends
+only on the packages, the configuration of MariaDB and the commands below; therefore it is cached
+under a digest of these.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ IDENTITY = "http://203.0.113.1:35357/v3/"
 NOVA = "mysql+pymysql://root@localhost/{}?unix_socket=/run/mysqld/mysqld.sock"
 RABBIT = "rabbit://guest:guest@127.0.0.1"
 
-# One list for each project; a list's commands run in order, the lists side by side.
+# The commands of one project run in order, the projects in parallel.
 COMMANDS: dict[str, tuple[str, ...]] = {
     "keystone": (
         "keystone-manage --config-file={etc}/keystone.conf db_sync",
@@ -49,27 +49,27 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 
 def prepare() -> str | None:
-    """Put a data directory with all schemas in place, from the cache if it has one."""
+    """Create a data directory with all schemas, from the cache if possible."""
     kept = paths.CACHE / f"databases-{digest()}"
     live = paths.CLOUD / "mariadb"
     if kept.exists():
         copy(kept, live)
-        return "from the cache"
-    make(live)
-    keep(live, kept)
+        return "cached"
+    create(live)
+    store(live, kept)
     return None
 
 
 def digest() -> str:
-    """Return the digest of all that the schemas depend on."""
+    """Return the digest of all inputs of the schemas."""
     versions = packages.versions((*packages.OPENSTACK, "mariadb-server"))
     recipe = [repr(sorted(versions.items())), repr((NAMES, COMMANDS))]
     recipe.append((paths.ETC / "mariadb.cnf").read_text())
     return hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
 
 
-def make(directory: Path) -> None:
-    """Make the databases and bring every schema up to date; MariaDB is down again after."""
+def create(directory: Path) -> None:
+    """Create the databases and migrate every schema, with a temporary MariaDB."""
     directory.mkdir()
     shutil.chown(directory, "mysql", "mysql")
     command("database", f"mariadb-install-db --defaults-file={ETC}/mariadb.cnf --skip-test-db")
@@ -84,13 +84,13 @@ def make(directory: Path) -> None:
 
 
 def sync(project: str) -> None:
-    """Run one project's schema commands."""
+    """Run the schema commands of one project."""
     for line in COMMANDS[project]:
         command(f"schema-{project}", line.format(etc=ETC))
 
 
 def command(log_name: str, line: str, *more: str) -> None:
-    """Run a command (words of `line`, then `more`) with its output in a log; it must work."""
+    """Run a command (`line`, split, and `more`), which must succeed, with its output in a log."""
     log = paths.LOG / f"{log_name}.log"
     with log.open("ab") as output:
         result = subprocess.run(
@@ -109,8 +109,8 @@ def command(log_name: str, line: str, *more: str) -> None:
         )
 
 
-def keep(live: Path, kept: Path) -> None:
-    """Put a stopped data directory into the cache and older ones out of it."""
+def store(live: Path, kept: Path) -> None:
+    """Store the data directory of a stopped server in the cache; remove older ones."""
     paths.CACHE.mkdir(parents=True, exist_ok=True)
     for old in paths.CACHE.glob("databases-*"):
         shutil.rmtree(old)
@@ -120,5 +120,5 @@ def keep(live: Path, kept: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a data directory with its owners."""
+    """Copy a data directory, preserving owners."""
     subprocess.run(["cp", "-a", str(source), str(target)], check=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the lab asks of the machine under it: root, kernel modules, sysctls."""
+"""Requirements of the lab on the machine: root, kernel modules, sysctls."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 from lab.cloud import paths
 from lab.cloud.problem import USAGE, Problem
 
-# Nodes are containers, in which /proc/sys is read-only but for the network: what kubelet and its
-# containers want there has to stand on the machine beforehand.
-WANTED = {
+# Nodes are containers, in which /proc/sys is read-only except for the network: values that kubelet
+# and its containers require must be set on the machine.
+SYSCTLS = {
     "vm.overcommit_memory": "1",
     "vm.panic_on_oom": "0",
     "kernel.panic": "10",
@@ -37,32 +37,32 @@ MODULES = (
 
 
 def check() -> None:
-    """Raise Problem unless the lab can run here as we are."""
+    """Raise Problem if the lab cannot run."""
     if os.geteuid() != 0:
-        raise Problem("the lab needs root: run it as root or under sudo", USAGE)
+        raise Problem("the lab requires root: run it as root or with sudo", USAGE)
     if str(paths.STATE).startswith("/run/"):
         raise Problem(
-            f"HEATGEN_LAB_STATE={paths.STATE} cannot be used: the lab covers /run with its own; "
+            f"HEATGEN_LAB_STATE={paths.STATE} cannot be used, because the lab hides /run: "
             "choose a directory on a disk",
             USAGE,
         )
 
 
 def prepare() -> None:
-    """Load kernel modules where they are modules, and set sysctls, noting what they were."""
+    """Load kernel modules and set sysctls; record the previous values."""
     if Path("/sbin/modprobe").exists():
         subprocess.run(["/sbin/modprobe", "-a", "-q", *MODULES], check=False)
     before = json.loads(paths.SYSCTLS.read_text()) if paths.SYSCTLS.exists() else {}
-    for name, value in WANTED.items():
+    for name, value in SYSCTLS.items():
         path = path_of(name)
-        if path.exists() and (now := path.read_text().strip()) != value:
-            before.setdefault(name, now)
+        if path.exists() and (current := path.read_text().strip()) != value:
+            before.setdefault(name, current)
             path.write_text(value)
     paths.SYSCTLS.write_text(json.dumps(before))
 
 
 def restore() -> None:
-    """Put the sysctls back as they were before the lab."""
+    """Restore the sysctls to their values before the lab."""
     if not paths.SYSCTLS.exists():
         return
     for name, value in json.loads(paths.SYSCTLS.read_text()).items():

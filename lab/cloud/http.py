@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenStack's own REST, as much as seeding a cloud needs, on the standard library."""
+"""A client of the OpenStack REST APIs with the calls that `catalog` and `seed` need."""
 
 import json
 import time
@@ -16,7 +16,7 @@ IMAGE = f"{HOST}:9292/v2"
 COMPUTE = f"{HOST}:8774/v2.1"
 NETWORK = f"{HOST}:9696/v2.0"
 
-# OS_* of the two users the lab knows; `demo` is an ordinary one.
+# The password of all users, including `admin` and the regular user `demo`.
 PASSWORD = "lab"
 REQUEST_SECONDS = 120
 RETRY_SECONDS = 30
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 def environment(user: str) -> dict[str, str]:
-    """Return what `openstack` and its like want to know, for user `admin` or `demo`."""
+    """Return the OS_* variables of user `admin` or `demo`."""
     return {
         "OS_AUTH_URL": IDENTITY,
         "OS_IDENTITY_API_VERSION": "3",
@@ -39,10 +39,10 @@ def environment(user: str) -> dict[str, str]:
 
 
 class Session:
-    """A user's token, and requests made with it."""
+    """Requests with the token of a user."""
 
     def __init__(self, user: str) -> None:
-        """Authenticate a user of the default domain in the project of the same name."""
+        """Authenticate a user in the project of the same name."""
         domain = {"id": "default"}
         password = {"user": {"name": user, "domain": domain, "password": PASSWORD}}
         body = {
@@ -55,11 +55,11 @@ class Session:
         self.headers = {"X-Auth-Token": headers["X-Subject-Token"]}
 
     def get(self, url: str) -> Json:
-        """Return what a GET answers."""
+        """Send a GET; return the response."""
         return send("GET", url, None, self.headers)[0]
 
     def post(self, url: str, body: Json) -> Json:
-        """Return what a POST answers."""
+        """Send a POST; return the response."""
         return send("POST", url, body, self.headers)[0]
 
     def put(self, url: str) -> None:
@@ -71,16 +71,16 @@ class Session:
         send("DELETE", url, None, self.headers)
 
     def patch(self, url: str, changes: list[Json]) -> None:
-        """Send a PATCH in the form Glance wants."""
+        """Send a PATCH with the content type of Glance."""
         kind = "application/openstack-images-v2.1-json-patch"
         send("PATCH", url, changes, {**self.headers, "Content-Type": kind})
 
 
 def send(method: str, url: str, body: object, headers: dict[str, str]) -> tuple[Json, Any]:
-    """Send a request, return the answer's JSON ({} if it has none) and headers.
+    """Send a request; return the JSON of the response ({} if it is empty) and the headers.
 
-    A service that has just come up may refuse for a moment, for one it asks is not there yet:
-    connection errors and 5xx are tried again for half a minute. Raises Problem otherwise.
+    Connection errors and 5xx are retried for half a minute, because a service may start before
+    one that it calls. Raises Problem otherwise.
     """
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", **headers}
@@ -88,12 +88,12 @@ def send(method: str, url: str, body: object, headers: dict[str, str]) -> tuple[
     while True:
         request = urllib.request.Request(url, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:
-                return json.loads(answer.read() or b"{}"), answer.headers
+            with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as response:
+                return json.loads(response.read() or b"{}"), response.headers
         except urllib.error.HTTPError as error:
             if error.code < 500 or time.monotonic() > deadline:
-                said = error.read().decode(errors="replace")[:500]
-                raise Problem(f"{method} {url}: {error.code} {said}") from error
+                reason = error.read().decode(errors="replace")[:500]
+                raise Problem(f"{method} {url}: {error.code} {reason}") from error
         except OSError as error:
             if time.monotonic() > deadline:
                 raise Problem(f"{method} {url}: {error}") from error
@@ -101,9 +101,9 @@ def send(method: str, url: str, body: object, headers: dict[str, str]) -> tuple[
 
 
 def wait(what: str, condition: Callable[[], bool], seconds: float) -> None:
-    """Wait until a condition holds; raise Problem after so many seconds."""
+    """Wait until a condition is true; raise Problem after a time limit."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise Problem(f"{what}: not in {seconds:.0f} s")
+            raise Problem(f"{what}: timed out after {seconds:.0f} s")
         time.sleep(0.5)

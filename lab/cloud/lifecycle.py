@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a lab: up, down, and what it looks like from outside in between."""
+"""Start and remove a lab."""
 
 import fcntl
 import json
@@ -26,7 +26,7 @@ from lab.cloud import (
     services,
 )
 from lab.cloud.problem import Problem
-from lab.cloud.steps import Step, run, say, timed
+from lab.cloud.steps import Step, print_progress, run, timed
 
 INSTANCES_BYTES = 64 * 2**30
 UP_SECONDS = 900
@@ -34,32 +34,32 @@ LOCK_SECONDS = 900
 
 
 def up() -> None:
-    """Bring the lab up; quick if it is."""
+    """Start the lab; if it is running, only refresh the node image."""
     host.check()
-    with alone():
-        if namespace.outer() is not None and paths.UP.exists() and paths.UP.read_text():
-            enter("inside-refresh")
-            say("the lab is up already")
+    with exclusive():
+        if namespace.holder_pid() is not None and paths.UP.exists() and paths.UP.read_text():
+            run_inside("inside-refresh")
+            print_progress("the lab is already up")
             return
         began = time.monotonic()
-        clear()
+        remove_leftovers()
         timed("packages", packages.install)
         timed("machine", host.prepare)
-        timed("namespace", open_namespace)
-        enter("inside-up")
-        say(f"the lab is up, in {time.monotonic() - began:.0f} s")
+        timed("namespace", create_namespace)
+        run_inside("inside-up")
+        print_progress(f"the lab is up after {time.monotonic() - began:.0f} s")
 
 
-def clear() -> None:
-    """End what there is of a lab and sweep, saying what was there."""
-    if namespace.end():
-        say("  ended a lab that was not whole")
+def remove_leftovers() -> None:
+    """Remove an incomplete lab and the leftovers of a killed one, and report them."""
+    if namespace.kill():
+        print_progress("  killed an incomplete lab")
     for sentence in cleanup.clean_up():
-        say(f"  from a lab before: {sentence}")
+        print_progress(f"  leftovers of an earlier lab: {sentence}")
 
 
-def open_namespace() -> None:
-    """Lay out the state directory and start the namespace on it."""
+def create_namespace() -> None:
+    """Create the state directory and start the namespace."""
     for directory in (paths.CLOUD, paths.PIDS, paths.LOG):
         directory.mkdir(parents=True, exist_ok=True)
     shutil.copytree(paths.ETC, paths.CLOUD / "etc")
@@ -67,13 +67,13 @@ def open_namespace() -> None:
         (paths.CLOUD / name).mkdir(parents=True)
     shutil.chown(paths.CLOUD / "rabbitmq", "rabbitmq", "rabbitmq")
     catalog.make_keys()
-    cgroups.write_name()
-    make_instances_file()
+    cgroups.write_group_name()
+    create_instances_file()
     namespace.start()
 
 
-def make_instances_file() -> None:
-    """Make the XFS the servers' disks go to: sparse, anew each time."""
+def create_instances_file() -> None:
+    """Create the sparse file with the XFS for the disks of servers."""
     paths.INSTANCES_FILE.unlink(missing_ok=True)
     if "\txfs\n" not in Path("/proc/filesystems").read_text():
         return
@@ -82,16 +82,16 @@ def make_instances_file() -> None:
     subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", str(paths.INSTANCES_FILE)], check=True)
 
 
-def enter(verb: str) -> None:
-    """Run one of the lab's own verbs inside the namespace; it must work."""
-    command = namespace.entering([sys.executable, str(paths.LAUNCHER), verb], "/")
+def run_inside(name: str) -> None:
+    """Run an internal command of the lab inside the namespace; it must succeed."""
+    command = namespace.nsenter([sys.executable, str(paths.LAUNCHER), name], "/")
     result = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=UP_SECONDS, check=False)
     if result.returncode:
-        raise Problem("the lab did not come up; `lab/lab down` clears it away", result.returncode)
+        raise Problem("the lab did not start: run `lab/lab down` to remove it", result.returncode)
 
 
 def inside_up() -> None:
-    """Start and seed everything; runs inside the namespace."""
+    """Start all services and create the content of the cloud; runs inside the namespace."""
     service_steps = [
         Step(service.name, partial(processes.start, service), needs)
         for service, needs in services.NEEDS.items()
@@ -103,29 +103,29 @@ def inside_up() -> None:
         Step("key pair", seed.keypair, ("nova-api", "catalog")),
         Step("public network", seed.public_network, ("neutron-server", "catalog")),
         Step("node image", seed.node_image, ("glance-api", "catalog")),
-        Step("network agents", seed.agents_alive, ("neutron-l3-agent", "catalog")),
-        Step("compute host", seed.host_up, ("nova-compute", "nova-scheduler")),
+        Step("network agents", seed.wait_agents_alive, ("neutron-l3-agent", "catalog")),
+        Step("compute host", seed.wait_host_up, ("nova-compute", "nova-scheduler")),
     ]
     seconds = run([*service_steps, *other_steps])
     paths.UP.write_text(json.dumps(seconds))
 
 
 def down() -> None:
-    """End the lab, whatever state it is in."""
+    """Remove the lab, in any state."""
     host.check()
-    with alone():
-        ended = namespace.end()
+    with exclusive():
+        killed = namespace.kill()
         found = cleanup.clean_up()
         host.restore()
         paths.INSTANCES_FILE.unlink(missing_ok=True)
     for sentence in found:
-        say(f"  {sentence}")
-    say("the lab is down" if ended or found else "the lab was down already")
+        print_progress(f"  {sentence}")
+    print_progress("the lab is down" if killed or found else "the lab was already down")
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Hold the lab's lock: one `up` or `down` at a time."""
+def exclusive() -> Iterator[None]:
+    """Hold the lock of the lab, which allows one `up` or `down` at a time."""
     paths.STATE.mkdir(parents=True, exist_ok=True)
     with paths.LOCK.open("w") as lock:
         deadline = time.monotonic() + LOCK_SECONDS
@@ -135,6 +135,6 @@ def alone() -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise Problem("another lab/lab up or down does not end") from None
+                    raise Problem("timed out waiting for another lab/lab up or down") from None
                 time.sleep(0.5)
         yield

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The namespace everything runs in: its own network, mounts and process ids.
+"""The namespace of the lab: separate network, mounts and process ids.
 
-From outside it is one process (`unshare`), known by its id and start time; killing it ends all
-that ever ran inside, servers included. Inside, process 1 is `lab.cloud.pid1`.
+Outside, it is one process (`unshare`), identified by its id and start time. Killing it ends all
+processes inside, including servers. Process 1 inside is `lab.cloud.pid1`.
 """
 
 import os
@@ -19,11 +19,11 @@ END_SECONDS = 20
 
 
 def start() -> None:
-    """Make the namespace and wait until its process 1 has set it up."""
+    """Create the namespace and wait until its process 1 has set it up."""
     paths.LOG.mkdir(parents=True, exist_ok=True)
     log = paths.LOG / "namespace.log"
     with log.open("wb") as output:
-        outer = subprocess.Popen(
+        holder = subprocess.Popen(
             ["unshare", "-n", "-m", "-p", "-f", "--kill-child", "--mount-proc"]
             + ["--propagation", "private", "/usr/bin/python3", str(paths.LAUNCHER), "inside-init"],
             stdin=subprocess.DEVNULL,
@@ -32,63 +32,63 @@ def start() -> None:
             start_new_session=True,
             cwd="/",
         )
-    paths.OUTER_PID.write_text(f"{outer.pid} {started(outer.pid)}")
+    paths.OUTER_PID.write_text(f"{holder.pid} {start_time(holder.pid)}")
     deadline = time.monotonic() + START_SECONDS
     while not paths.UP.exists():
-        if outer.poll() is not None or time.monotonic() > deadline:
-            end()
-            raise Problem(f"the namespace did not come up:\n{log.read_text()}log: {log}")
+        if holder.poll() is not None or time.monotonic() > deadline:
+            kill()
+            raise Problem(f"the namespace did not start:\n{log.read_text()}log: {log}")
         time.sleep(0.05)
 
 
-def outer() -> int | None:
-    """Return the id of the living `unshare` that holds the lab, None if there is none."""
+def holder_pid() -> int | None:
+    """Return the id of the running `unshare` that holds the namespace, or None."""
     try:
         pid, since = paths.OUTER_PID.read_text().split()
     except (FileNotFoundError, ValueError):
         return None
-    return int(pid) if started(int(pid)) == since else None
+    return int(pid) if start_time(int(pid)) == since else None
 
 
-def inner() -> int | None:
-    """Return the id, seen from outside, of the namespace's process 1, None if there is none."""
-    holder = outer()
+def init_pid() -> int | None:
+    """Return the id outside of process 1 of the namespace, or None."""
+    holder = holder_pid()
     if holder is None:
         return None
     children = Path(f"/proc/{holder}/task/{holder}/children").read_text().split()
     return int(children[0]) if children else None
 
 
-def entering(command: list[str], directory: str) -> list[str]:
-    """Return the command line that runs a command inside, in a directory."""
-    pid = inner()
+def nsenter(command: list[str], directory: str) -> list[str]:
+    """Return the command line that runs a command inside the namespace, in a directory."""
+    pid = init_pid()
     if pid is None:
-        raise Problem("the lab is down: `lab/lab up` brings it up")
+        raise Problem("the lab is down: run `lab/lab up`")
     return ["nsenter", "-t", str(pid), "-n", "-m", "-p", f"--wdns={directory}", "--", *command]
 
 
-def end() -> bool:
-    """Kill the namespace with all in it; return whether there was one."""
-    pid = outer()
+def kill() -> bool:
+    """Kill the namespace and all its processes; return whether it existed."""
+    pid = holder_pid()
     if pid is None:
         paths.OUTER_PID.unlink(missing_ok=True)
         return False
-    first = inner()
+    first = init_pid()
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + END_SECONDS
-    # Process 1 is gone only when all others in the namespace are.
-    while alive(pid) or (first is not None and alive(first)):
+    # Process 1 ends after all others in the namespace.
+    while is_running(pid) or (first is not None and is_running(first)):
         if time.monotonic() > deadline:
-            raise Problem(f"process {pid}, which holds the lab, does not die")
+            raise Problem(f"cannot kill process {pid}, which holds the namespace of the lab")
         time.sleep(0.05)
     paths.OUTER_PID.unlink(missing_ok=True)
     return True
 
 
-def started(pid: int) -> str:
-    """Return a process's start time in ticks since boot, '' if there is no such process.
+def start_time(pid: int) -> str:
+    """Return the start time of a process in ticks since boot, '' if it does not exist.
 
-    Source: proc(5), field 22 of /proc/PID/stat; with the id it names a process for ever.
+    Source: proc(5), field 22 of /proc/PID/stat. Id and start time identify a process uniquely.
     """
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
@@ -96,8 +96,8 @@ def started(pid: int) -> str:
         return ""
 
 
-def alive(pid: int) -> bool:
-    """Tell whether a process runs; a zombie does not."""
+def is_running(pid: int) -> bool:
+    """Return whether a process is running; a zombie is not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Debian packages the lab needs, installed without starting any of their daemons."""
+"""The Debian packages of the lab, installed without starting their daemons."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.cloud.problem import Problem
-from lab.cloud.steps import say
+from lab.cloud.steps import print_progress
 
 OPENSTACK = (
     "keystone",
@@ -33,7 +33,7 @@ OPENSTACK = (
     "python3-pymysql",
     "python3-memcache",
 )
-BESIDE = (
+OTHERS = (
     "mariadb-server",
     "rabbitmq-server",
     "memcached",
@@ -56,7 +56,7 @@ BESIDE = (
     "util-linux",
     "xfsprogs",
 )
-ALL = OPENSTACK + BESIDE
+ALL = OPENSTACK + OTHERS
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_BEFORE = Path("/usr/sbin/policy-rc.d.before-heatgen-lab")
@@ -67,7 +67,7 @@ INSTALL_SECONDS = 1800
 
 
 def versions(names: tuple[str, ...] = ALL) -> dict[str, str]:
-    """Return name and version of those packages that are installed whole."""
+    """Return name and version of the packages that are completely installed."""
     found = subprocess.run(
         ["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package} ${Version}\n", *names],
         stdout=subprocess.PIPE,
@@ -80,22 +80,21 @@ def versions(names: tuple[str, ...] = ALL) -> dict[str, str]:
 
 
 def install(names: tuple[str, ...] = ALL) -> str | None:
-    """Install what is missing of the named packages; say so if nothing is."""
+    """Install missing packages; return a note if all are installed."""
     present = versions(names)
     missing = [name for name in names if name not in present]
     if not missing:
-        return "done already"
-    say(f"  installing {len(missing)} packages: {' '.join(missing)}")
-    with daemons_held_back():
-        # A third party's list that does not answer is no reason to stop: what counts is whether
-        # the packages can be had.
+        return "already done"
+    print_progress(f"  installing {len(missing)} packages: {' '.join(missing)}")
+    with daemon_starts_denied():
+        # Ignore failures of third-party sources: only the installation must succeed.
         apt("update", check=False)
         apt("install", "-y", "--no-install-recommends", *missing)
     return None
 
 
 def apt(*arguments: str, check: bool = True) -> None:
-    """Run apt-get without questions; raise Problem with its last lines if it fails."""
+    """Run apt-get non-interactively; raise Problem with its last lines if it fails."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     options = ["-q", "-o", "DPkg::Lock::Timeout=900", "-o", "Acquire::Retries=3"]
     result = subprocess.run(
@@ -114,9 +113,9 @@ def apt(*arguments: str, check: bool = True) -> None:
 
 
 @contextmanager
-def daemons_held_back() -> Iterator[None]:
-    """Have package scripts start nothing meanwhile; put the machine's own policy back after."""
-    put_policy_back()
+def daemon_starts_denied() -> Iterator[None]:
+    """Prevent package scripts from starting daemons; restore the machine's policy afterwards."""
+    restore_policy()
     if POLICY.exists():
         shutil.move(POLICY, POLICY_BEFORE)
     POLICY.write_text(POLICY_TEXT)
@@ -124,11 +123,11 @@ def daemons_held_back() -> Iterator[None]:
     try:
         yield
     finally:
-        put_policy_back()
+        restore_policy()
 
 
-def put_policy_back() -> bool:
-    """Undo `daemons_held_back`, also one that was killed; return whether there was one."""
+def restore_policy() -> bool:
+    """Undo `daemon_starts_denied`, even if it was killed; return whether it was active."""
     ours = POLICY.exists() and POLICY.read_text(errors="replace") == POLICY_TEXT
     if ours:
         POLICY.unlink()

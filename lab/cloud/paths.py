@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the lab keeps things. Nothing is ever written into the checkout.
+"""Paths of the lab. Nothing is written into the checkout.
 
-The state directory holds what belongs to this lab; in it `cloud/` is what dies with it. Inside the
-namespace the state directory is also at `INSIDE`, the one path the static configuration files
-name. The cache holds what is worth keeping between labs, each entry named by a digest of its
-recipe.
+The state directory belongs to one lab; `cloud/` in it is deleted with the lab. Inside the namespace
+the state directory is also mounted at `INSIDE`, the path in the static configuration files. The
+cache is shared by all labs; the name of each entry contains a digest of its recipe.
 """
 
 import os
@@ -38,9 +37,9 @@ INSTANCES_FILE = STATE / "instances.xfs"
 
 
 def kubeconfig() -> Path | None:
-    """Return the kubeconfig of the cluster $HEATGEN_LAB_CLUSTER, else of the one made last.
+    """Return the kubeconfig of the cluster $HEATGEN_LAB_CLUSTER, else the most recent one.
 
-    None if there is none: a cluster's directory stays when the lab goes.
+    None if no kubeconfig exists. The directory of a cluster remains when the lab is removed.
     """
     chosen = os.environ.get("HEATGEN_LAB_CLUSTER") or "demo*"
     found = sorted(STATE.glob(f"{chosen}/kubeconfig"), key=lambda path: path.stat().st_mtime)

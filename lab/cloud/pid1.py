@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Process 1 of the namespace: makes its mounts and the controller's network, then reaps.
+"""Process 1 of the namespace: creates the mounts and the network of the controller, then reaps.
 
-The controller is 203.0.113.1 on the bridge `brprov`; Neutron's external network is flat on the
-same bridge, through a veth pair whose far end plays the host's network card. Nothing is routed
-out of the namespace.
+The controller has the address 203.0.113.1 on the bridge `brprov`. The external network of Neutron
+is a flat network on the same bridge, through a veth pair whose other end replaces the network card
+of a host. There is no route out of the namespace.
 """
 
 import os
@@ -28,12 +28,12 @@ NETWORK = (
 
 
 def main() -> NoReturn:
-    """Set the namespace up, say so, then bury orphans until killed."""
+    """Set up the namespace, create the file `up`, then reap orphans until killed."""
     os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
-    cover_sysfs()
+    mount_sysfs()
     mount_instances()
-    cover_run()
-    cover_libvirt()
+    mount_run()
+    mount_libvirt()
     for line in NETWORK:
         run("ip", *line.split())
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
@@ -43,26 +43,26 @@ def main() -> NoReturn:
 
 
 def run(*command: str) -> None:
-    """Run a command that must work."""
+    """Run a command, which must succeed."""
     subprocess.run(command, check=True)
 
 
-def cover_sysfs() -> None:
-    """Show this network's devices in /sys, and there the v1 control groups, all of them.
+def mount_sysfs() -> None:
+    """Mount a /sys with the devices of this network namespace and all v1 control groups.
 
-    cgroup v2, which a hybrid machine has beside them, stays unmounted: libvirt would find a
-    controller there sooner or later and trip over having both. All controllers are taken to v1
-    before a server's systemd does that on its own.
+    cgroup v2, which a hybrid machine has in addition, stays unmounted, because libvirt fails if it
+    finds controllers in both. All controllers are mounted as v1 before the systemd of a server
+    mounts them.
     """
     run("mount", "-t", "sysfs", "sysfs", "/sys")
     cgroups.mount(cgroups.active() + cgroups.idle(), cgroups.ROOT)
 
 
-def cover_run() -> None:
-    """Give the namespace a /run of its own, the state directory at `INSIDE` in it.
+def mount_run() -> None:
+    """Mount a private /run, with the state directory at `INSIDE`.
 
-    Sockets and pid files of a dead lab are gone with it, and libvirt finds no system bus, hence
-    no systemd-machined that would file our servers under the machine's own slices.
+    It contains no sockets and pid files of an earlier lab. Without a system bus, libvirt does not
+    use the systemd-machined of the machine, which would move servers into slices of the machine.
     """
     aside = paths.CLOUD / "state"
     aside.mkdir()
@@ -72,13 +72,13 @@ def cover_run() -> None:
         Path("/run", name).mkdir()
     shutil.chown("/run/mysqld", "mysql", "mysql")
     run("mount", "--move", str(aside), str(paths.INSIDE))
-    # `ip netns` wants its directory shared, that mounts in it reach all namespaces.
+    # `ip netns` requires a shared mount, so that mounts in it propagate to all namespaces.
     run("mount", "--bind", "/run/netns", "/run/netns")
     run("mount", "--make-shared", "/run/netns")
 
 
-def cover_libvirt() -> None:
-    """Give libvirt directories of the lab's own, so that it knows no domain but ours."""
+def mount_libvirt() -> None:
+    """Mount private directories of libvirt, so that it knows no other domains."""
     own = paths.CLOUD / "libvirt-etc"
     shutil.copytree(paths.ETC / "libvirt", own)
     run("mount", "--bind", str(own), "/etc/libvirt")
@@ -89,11 +89,11 @@ def cover_libvirt() -> None:
 
 
 def mount_instances() -> None:
-    """Put the servers' disks on XFS, whose reflinks copy an image in no time.
+    """Mount an XFS for the disks of servers, on which images are copied by reflink.
 
-    Where the kernel has no XFS they lie on the state directory's own file system: slower, else
-    the same. Shared, so that what Nova unmounts here is unmounted where servers are held, too:
-    else a server would hold the disks of all those that started before it.
+    Without XFS in the kernel, the disks are in the file system of the state directory; that is only
+    slower. The mount is shared, so that unmounts by Nova propagate to the mount namespaces of
+    servers; otherwise a server would keep the disks of all earlier servers in use.
     """
     instances = paths.CLOUD / "nova" / "instances"
     instances.mkdir(parents=True)
@@ -105,15 +105,15 @@ def mount_instances() -> None:
 
 
 def reap() -> NoReturn:
-    """Bury every child that ends, for ever."""
+    """Reap all children, endlessly."""
     while True:
         signal.sigwait({signal.SIGCHLD})
-        while bury_one():
+        while reap_one():
             pass
 
 
-def bury_one() -> bool:
-    """Wait for a child that has ended; return whether there was one."""
+def reap_one() -> bool:
+    """Reap one child that has ended; return whether there was one."""
     try:
         return os.waitpid(-1, os.WNOHANG)[0] != 0
     except ChildProcessError:

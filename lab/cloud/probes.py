@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readiness probes: functions without arguments that tell whether something works."""
+"""Readiness probes: functions without arguments that return whether a service is ready."""
 
 import socket
 import urllib.error
@@ -10,22 +10,22 @@ from pathlib import Path
 PROBE_SECONDS = 5
 
 
-def answers(url: str) -> Callable[[], bool]:
-    """Return a probe for an HTTP server: any answer below 500, refusals included, is one."""
+def http_responds(url: str) -> Callable[[], bool]:
+    """Return a probe for an HTTP server: it is ready if it responds with a status below 500."""
 
     def probe() -> bool:
         try:
             with urllib.request.urlopen(url, timeout=PROBE_SECONDS):
                 return True
-        except urllib.error.HTTPError as refusal:
-            return refusal.code < 500
+        except urllib.error.HTTPError as error:
+            return error.code < 500
         except OSError:
             return False
 
     return probe
 
 
-def listens(host: str, port: int) -> Callable[[], bool]:
+def port_accepts(host: str, port: int) -> Callable[[], bool]:
     """Return a probe for a TCP port that accepts connections."""
 
     def probe() -> bool:
@@ -38,7 +38,7 @@ def listens(host: str, port: int) -> Callable[[], bool]:
     return probe
 
 
-def accepts(path: str) -> Callable[[], bool]:
+def socket_accepts(path: str) -> Callable[[], bool]:
     """Return a probe for a Unix socket that accepts connections."""
 
     def probe() -> bool:
@@ -53,10 +53,10 @@ def accepts(path: str) -> Callable[[], bool]:
     return probe
 
 
-def says(log: Path, words: str) -> Callable[[], bool]:
-    """Return a probe for a daemon without a port: its log holds certain words."""
+def log_contains(log: Path, text: str) -> Callable[[], bool]:
+    """Return a probe for a daemon without a port: its log contains a text."""
 
     def probe() -> bool:
-        return log.exists() and words in log.read_text(errors="replace")
+        return log.exists() and text in log.read_text(errors="replace")
 
     return probe

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the lab says when something is wrong: one text, and the exit status that goes with it."""
+"""Errors that the lab reports, and exit statuses."""
 
 FAILED = 1
 USAGE = 2
@@ -8,9 +8,9 @@ INTERRUPTED = 130
 
 
 class Problem(Exception):
-    """Something the user should read, instead of a traceback."""
+    """An error that is reported to the user without a traceback."""
 
     def __init__(self, text: str, status: int = FAILED) -> None:
-        """Keep the text (what is wrong, what to do) and the exit status."""
+        """Store the text (what is wrong, what to do) and the exit status."""
         super().__init__(text)
         self.status = status

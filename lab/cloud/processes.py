@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting, watching and stopping one service, from inside the namespace."""
+"""Start, monitor and stop one service, from inside the namespace."""
 
 import os
 import signal
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.cloud import paths
-from lab.cloud.namespace import alive, started
+from lab.cloud.namespace import is_running, start_time
 from lab.cloud.problem import Problem
 
 STOP_SECONDS = 15
 LAST_LINES = 15
 
-# Debian's OpenStack belongs to Debian's Python: nothing of the caller's environment gets in.
+# OpenStack runs on Python of Debian: do not inherit the environment of the caller.
 ENVIRONMENT = {
     "PATH": f"{paths.HERE / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
@@ -26,7 +26,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A daemon of the lab: how it is started and how one sees that it works."""
+    """A daemon of the lab: its command and its readiness probe."""
 
     name: str
     command: tuple[str, ...]
@@ -36,28 +36,28 @@ class Service:
 
     @property
     def log(self) -> Path:
-        """The one file that all it says goes to."""
+        """The file for its output."""
         return paths.LOG / f"{self.name}.log"
 
     @property
     def pid_file(self) -> Path:
-        """Its process id and start time."""
+        """The file with its process id and start time."""
         return paths.PIDS / self.name
 
 
 def pid_of(service: Service) -> int | None:
-    """Return the id of the service's living process, None if it has none."""
+    """Return the id of the running process of a service, or None."""
     try:
         pid, since = service.pid_file.read_text().split()
     except (FileNotFoundError, ValueError):
         return None
-    return int(pid) if started(int(pid)) == since and alive(int(pid)) else None
+    return int(pid) if start_time(int(pid)) == since and is_running(int(pid)) else None
 
 
 def start(service: Service) -> None:
-    """Start a service unless it runs, and wait until it is ready."""
+    """Start a service unless it is running, and wait until it is ready."""
     if pid_of(service) is None:
-        if service.log.exists():  # probes look for words of this start, not of the last
+        if service.log.exists():  # probes must not match the log of the last start
             service.log.replace(service.log.with_suffix(".log.before"))
         with service.log.open("wb") as log:
             process = subprocess.Popen(
@@ -69,25 +69,25 @@ def start(service: Service) -> None:
                 cwd="/",
                 start_new_session=True,
             )
-        service.pid_file.write_text(f"{process.pid} {started(process.pid)}")
-    await_ready(service)
+        service.pid_file.write_text(f"{process.pid} {start_time(process.pid)}")
+    wait_ready(service)
 
 
-def await_ready(service: Service) -> None:
-    """Wait until a service is ready; raise Problem with its last words if it ends or takes long."""
+def wait_ready(service: Service) -> None:
+    """Wait until a service is ready; raise Problem with the end of its log if it is not."""
     deadline = time.monotonic() + service.seconds
     while not service.ready():
         if pid_of(service) is None:
-            raise Problem(f"{service.name} ended at its start\n{last_words(service)}")
+            raise Problem(f"{service.name} exited during its start\n{log_tail(service)}")
         if time.monotonic() > deadline:
             raise Problem(
-                f"{service.name} was not ready in {service.seconds:.0f} s\n{last_words(service)}"
+                f"{service.name} was not ready after {service.seconds:.0f} s\n{log_tail(service)}"
             )
         time.sleep(0.2)
 
 
-def last_words(service: Service) -> str:
-    """Return the end of a service's log and where the log is."""
+def log_tail(service: Service) -> str:
+    """Return the end of the log of a service, and the path of the log."""
     try:
         lines = service.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
     except FileNotFoundError:
@@ -96,15 +96,15 @@ def last_words(service: Service) -> str:
 
 
 def stop(service: Service) -> bool:
-    """Stop a service with all its children; return whether it ran."""
+    """Stop a service and all its children; return whether it was running."""
     pid = pid_of(service)
     if pid is None:
         return False
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while alive(pid) and time.monotonic() < deadline:
+    while is_running(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-    # Its session is its own: whoever is left of it was its child.
+    # Each service has a separate session: what remains of it are its children.
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:

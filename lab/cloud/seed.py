@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator puts into a new cloud: flavors, the public network, the node image, a key."""
+"""Initial content of the cloud: flavors, the public network, the node image, a key pair."""
 
 import hashlib
 import subprocess
@@ -7,7 +7,7 @@ import uuid
 
 from lab.cloud import paths
 from lab.cloud.http import COMPUTE, IMAGE, NETWORK, Session, wait
-from lab.cloud.steps import say
+from lab.cloud.steps import print_progress
 
 # name: vCPUs, MiB of memory, GiB of disk
 FLAVORS = {
@@ -23,7 +23,7 @@ READY_SECONDS = 90
 
 
 def flavors() -> None:
-    """Make the flavors."""
+    """Create the flavors."""
     session = Session("admin")
     for name, (vcpus, ram, disk) in FLAVORS.items():
         flavor = {"name": name, "vcpus": vcpus, "ram": ram, "disk": disk}
@@ -31,7 +31,7 @@ def flavors() -> None:
 
 
 def public_network() -> None:
-    """Make the external network `public` on the controller's bridge."""
+    """Create the external network `public` on the bridge of the controller."""
     session = Session("admin")
     network = {
         "name": "public",
@@ -39,10 +39,10 @@ def public_network() -> None:
         "provider:network_type": "flat",
         "provider:physical_network": "provider",
     }
-    made = session.post(f"{NETWORK}/networks", {"network": network})["network"]
+    created = session.post(f"{NETWORK}/networks", {"network": network})["network"]
     subnet = {
         "name": "public-v4",
-        "network_id": made["id"],
+        "network_id": created["id"],
         "ip_version": 4,
         "cidr": "203.0.113.0/24",
         "gateway_ip": "203.0.113.1",
@@ -53,7 +53,7 @@ def public_network() -> None:
 
 
 def keypair() -> None:
-    """Give both users the key pair `lab`; the private half stays in the state directory."""
+    """Create the key pair `lab` for both users; the private key is in the state directory."""
     if not paths.KEY.exists():
         paths.KEY.parent.mkdir(parents=True, exist_ok=True)
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f"]
@@ -65,14 +65,14 @@ def keypair() -> None:
 
 
 def node_image() -> None:
-    """Have the cloud's node image be the one in the state directory.
+    """Register the node image in the state directory, unless it is the one in Glance.
 
-    Into Nova's image cache goes what Nova would fetch from Glance for the first server, where it
-    would put it, with the holes left out: no server's creation pays for that.
-    Source: nova.virt.libvirt.imagecache.get_cache_fname: the SHA-1 of the image's id.
+    The image is also copied, sparse, into the image cache of Nova, so that Nova does not fetch it
+    for the first server.
+    Source: nova.virt.libvirt.imagecache.get_cache_fname: the SHA-1 of the image id.
     """
     if not paths.NODE_IMAGE.exists():
-        say(f"  no node image at {paths.NODE_IMAGE}: the cloud comes up without one")
+        print_progress(f"  {paths.NODE_IMAGE} does not exist: the cloud has no node image")
         return
     session = Session("admin")
     source = str(paths.NODE_IMAGE.resolve())
@@ -90,7 +90,7 @@ def node_image() -> None:
 
 
 def register(session: Session, image: str, source: str) -> None:
-    """Tell Glance of the node image: where it is served, and which file that is now."""
+    """Register the node image in Glance: its URL, and the file behind it."""
     body = {
         "id": image,
         "name": IMAGE_NAME,
@@ -107,23 +107,23 @@ def register(session: Session, image: str, source: str) -> None:
     )
 
 
-def agents_alive() -> None:
-    """Wait until Neutron hears its agents."""
+def wait_agents_alive() -> None:
+    """Wait until all agents have reported to Neutron."""
     session = Session("admin")
 
     def alive() -> bool:
         found = session.get(f"{NETWORK}/agents")["agents"]
         return len([agent for agent in found if agent["alive"]]) >= AGENTS
 
-    wait("Neutron's agents are alive", alive, READY_SECONDS)
+    wait("agents of Neutron are alive", alive, READY_SECONDS)
 
 
-def host_up() -> None:
-    """Wait until Nova's scheduler has adopted the compute host."""
+def wait_host_up() -> None:
+    """Wait until the scheduler of Nova has discovered the compute host."""
     session = Session("admin")
 
     def up() -> bool:
         found = session.get(f"{COMPUTE}/os-hypervisors/detail")["hypervisors"]
         return any(hypervisor["state"] == "up" for hypervisor in found)
 
-    wait("Nova's host is up", up, READY_SECONDS)
+    wait("compute host of Nova is up", up, READY_SECONDS)

@@ -7,7 +7,7 @@ from lab.cloud import http, paths
 
 
 def shell_environment(user: str) -> dict[str, str]:
-    """Return our environment with a user's OS_*, the project's commands and kubectl at hand."""
+    """Return our environment with OS_* of a user, and heatgen and kubectl on PATH."""
     kubectl = sorted(paths.MIRROR.glob("dl.k8s.io/release/*/bin/linux/amd64"))
     path = [str(paths.VENV / "bin"), os.environ["PATH"], *(str(path) for path in kubectl)]
     environment = {**os.environ, **http.environment(user), "PATH": ":".join(path)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way from the controller onto a node, whatever network it is on."""
+"""SSH from the controller to a node, in any tenant network."""
 
 import subprocess
 
@@ -11,10 +11,10 @@ USER = "debian"
 
 
 def command_line(node: str, command: list[str]) -> list[str]:
-    """Return the ssh command that reaches a server by name; runs inside the namespace.
+    """Return the ssh command for a server, by name; call it inside the namespace.
 
-    It starts in the namespace of the router of the server's network and binds to the router's
-    external address, so that security groups see it come from the public network.
+    The command runs in the namespace of the router of the server's network and binds to the
+    external address of the router: for security groups, it comes from the public network.
     """
     session = Session("admin")
     server = find_server(session, node)
@@ -34,12 +34,13 @@ def command_line(node: str, command: list[str]) -> list[str]:
 
 
 def find_server(session: Session, name: str) -> str:
-    """Return the id of the one server of that name, in whatever project."""
+    """Return the id of a server, by name, in any project."""
     found = session.get(f"{COMPUTE}/servers/detail?all_tenants=1")["servers"]
     ids = [server["id"] for server in found if server["name"] == name]
     if not ids:
-        names = ", ".join(sorted(server["name"] for server in found)) or "none"
-        raise Problem(f"there is no server {name!r}; there are: {names}")
+        names = ", ".join(sorted(server["name"] for server in found))
+        hint = f"use one of {names}" if names else "the cloud has no servers"
+        raise Problem(f"no server {name!r}: {hint}")
     return str(ids[0])
 
 
@@ -54,14 +55,14 @@ def find_router(session: Session, network: str) -> tuple[str, str]:
     return router["id"], addresses[0]["ip_address"]
 
 
-def first(session: Session, query: str, key: str, otherwise: str) -> Json:
-    """Return the first of a list Neutron answers; raise Problem if it is empty."""
+def first(session: Session, query: str, key: str, message: str) -> Json:
+    """Return the first item of a list in Neutron; raise Problem if the list is empty."""
     found = session.get(f"{NETWORK}/{query}")[key]
     if not found:
-        raise Problem(otherwise)
+        raise Problem(message)
     return dict(found[0])
 
 
 def run(node: str, command: list[str]) -> int:
-    """Run ssh to a node; return its exit status."""
+    """Run ssh to a node; return the exit status."""
     return subprocess.run(command_line(node, command), check=False).returncode

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps that depend on one another, run side by side as far as they do not."""
+"""Run steps in the order of their dependencies, independent ones in parallel."""
 
 import graphlib
 import queue
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do; `needs` names the steps that must be done before it.
+    """One action; `needs` contains the names of the steps that must be complete before.
 
-    What the action returns is told beside its seconds, like `done already`.
+    The text that the action returns is printed after its duration, such as `already done`.
     """
 
     name: str
@@ -22,25 +22,25 @@ class Step:
     needs: tuple[str, ...] = ()
 
 
-def say(text: str) -> None:
+def print_progress(text: str) -> None:
     """Print one line of progress."""
     print(text, file=sys.stderr, flush=True)
 
 
 def timed(name: str, action: Callable[[], str | None]) -> float:
-    """Do one thing, print its name, seconds and what it returned; return the seconds."""
+    """Run an action; print its name, duration and returned text; return the seconds."""
     began = time.monotonic()
     note = action()
     seconds = time.monotonic() - began
-    say(f"  {name:<28} {seconds:6.1f} s" + (f"  {note}" if note else ""))
+    print_progress(f"  {name:<28} {seconds:6.1f} s" + (f"  {note}" if note else ""))
     return seconds
 
 
 def run(steps: Iterable[Step]) -> dict[str, float]:
-    """Run all steps, each as soon as what it needs is done; return each one's seconds.
+    """Run all steps, each as soon as those it needs are complete; return the seconds of each.
 
-    Raises the first exception of a step at once. What runs beside it is left to end with the
-    process: its threads are daemons.
+    Raises the first exception of a step immediately. Steps that are still running end with the
+    process, because they run in daemon threads.
     """
     table = {step.name: step for step in steps}
     order = graphlib.TopologicalSorter({name: step.needs for name, step in table.items()})
@@ -50,7 +50,7 @@ def run(steps: Iterable[Step]) -> dict[str, float]:
     def work(step: Step) -> None:
         try:
             done.put((step.name, timed(step.name, step.action), None))
-        except BaseException as error:  # noqa: BLE001  handed over to the caller's thread
+        except BaseException as error:  # noqa: BLE001  raised again in the thread of the caller
             done.put((step.name, 0.0, error))
 
     seconds: dict[str, float] = {}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demonstration: one thread through everything, from packages to the suite's verdict.
+"""The demonstrations: create a cluster and check it, starting with the packages.
 
-`steps` lists the steps. Each is skipped when what it would make is there already; what it keeps
-lies in the lab's state directory, never in the checkout.
+`steps` lists the steps. A step is skipped if its result exists. Results are stored in the state
+directory of the lab, never in the checkout.
 """

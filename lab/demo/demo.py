@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which demonstration: the small cluster or the highly available one, and where its files lie."""
+"""The two demonstrations, a small and a highly available cluster, and the paths of their files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,44 +11,44 @@ CLUSTERS = paths.LAUNCHER.parent
 
 @dataclass(frozen=True)
 class Demo:
-    """A cluster the lab can build. Its stack and its directory are called as it is."""
+    """A cluster of the lab. Its stack and its directory have the same name."""
 
     name: str
     source: Path
 
     @property
     def directory(self) -> Path:
-        """Where all that belongs to it is kept."""
+        """The directory of its files."""
         return paths.STATE / self.name
 
     @property
     def cluster(self) -> Path:
-        """Its own copy of the cluster file; lock and administrator's key lie beside it."""
+        """A copy of `source`, beside its lock and the key of the administrator."""
         return self.directory / "cluster.yaml"
 
     @property
     def template(self) -> Path:
-        """What the stack is made from."""
+        """The template of the stack."""
         return self.directory / "generated.yaml"
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's way in."""
+        """The kubeconfig of the administrator."""
         return self.directory / "kubeconfig"
 
     @property
     def report(self) -> Path:
-        """The suite's report, as a page."""
+        """The report of the suite, as HTML."""
         return self.directory / "report.html"
 
     @property
     def expected(self) -> Path:
-        """What the stack tells the suite to expect."""
+        """The expectations of the suite, from the output `conformance` of the stack."""
         return self.directory / "expect.json"
 
     @property
     def events(self) -> Path:
-        """What Heat told of the stack's creation, for `bench/create_time.py`."""
+        """The events of the creation of the stack, for `bench/create_time.py`."""
         return self.directory / "events.json"
 
 

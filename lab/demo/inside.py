@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands inside the lab's namespace, as the ordinary user `demo`."""
+"""Commands inside the namespace of the lab, as the regular user `demo`."""
 
 import subprocess
 from pathlib import Path
@@ -12,17 +12,17 @@ SECONDS = 1800
 
 
 def command(words: list[str], directory: Path) -> list[str]:
-    """Return the command line that runs a command inside, in a directory."""
-    return namespace.entering(words, str(directory))
+    """Return the command line that runs a command inside the namespace, in a directory."""
+    return namespace.nsenter(words, str(directory))
 
 
 def environment() -> dict[str, str]:
-    """Return the environment it runs in."""
+    """Return the environment of the command."""
     return {**shell_environment("demo"), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def run(words: list[str], directory: Path) -> None:
-    """Run a command, its output shown; raise Problem if it fails."""
+    """Run a command without capturing its output; raise Problem if it fails."""
     result = subprocess.run(
         command(words, directory),
         stdin=subprocess.DEVNULL,
@@ -35,7 +35,7 @@ def run(words: list[str], directory: Path) -> None:
 
 
 def output(words: list[str], directory: Path) -> str | None:
-    """Return what a command prints, None if it fails."""
+    """Return the output of a command, or None if it fails."""
     result = subprocess.run(
         command(words, directory),
         stdin=subprocess.DEVNULL,

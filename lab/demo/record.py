@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a step leaves behind so that the next run knows: stamps of content, and seconds."""
+"""Records of completed steps: digests of their inputs, and timings."""
 
 import hashlib
 import json
@@ -12,37 +12,37 @@ STAMPS = "stamps.json"
 
 
 def digest(*parts: str | bytes | Path) -> str:
-    """Return one digest of texts, bytes and files' contents."""
-    whole = hashlib.sha256()
+    """Return one digest of texts, bytes and the content of files."""
+    combined = hashlib.sha256()
     for part in parts:
         content = part.read_bytes() if isinstance(part, Path) else part
         data = content.encode() if isinstance(content, str) else content
-        whole.update(hashlib.sha256(data).digest())
-    return whole.hexdigest()
+        combined.update(hashlib.sha256(data).digest())
+    return combined.hexdigest()
 
 
 def stamped(directory: Path, name: str, value: str) -> bool:
-    """Tell whether a step left this stamp in a directory last time."""
+    """Return whether the last run of a step recorded this stamp in a directory."""
     return bool(read(directory / STAMPS).get(name) == value)
 
 
 def stamp(directory: Path, name: str, value: str) -> None:
-    """Leave a stamp in a directory."""
+    """Record a stamp in a directory."""
     write(directory / STAMPS, {**read(directory / STAMPS), name: value})
 
 
 def add_timings(part: str, values: dict[str, float]) -> None:
-    """Put one part's figures into the timings, in place of those it had."""
+    """Replace the values of one part of the timings."""
     write(paths.TIMINGS, {**read(paths.TIMINGS), part: values})
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return a JSON file's object, {} if there is none."""
+    """Return the object in a JSON file, {} if the file does not exist."""
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
     new.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stack: made by the real client, kept while the template is the one it was made from."""
+"""The stack: created with the OpenStack client, and kept until its template changes."""
 
 import json
 import re
@@ -7,55 +7,57 @@ import subprocess
 
 from lab.cloud import paths
 from lab.cloud.problem import Problem
-from lab.cloud.steps import say
+from lab.cloud.steps import print_progress
 from lab.demo import inside, record
 from lab.demo.demo import Demo
 
 CREATE_MINUTES = 20
-# What `--wait` prints, `<time> [demo.kvstore_start_control_0]: CREATE_COMPLETE  state changed`.
+# A line of `--wait`: `<time> [demo.kvstore_start_control_0]: CREATE_COMPLETE  state changed`.
 EVENT = re.compile(r"\[[\w-]+\.(\w+)\]: CREATE_(COMPLETE|FAILED)")
-STANDING = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
 def create(demo: Demo) -> str | None:
-    """Have a complete stack of the template: keep the one there is, or make it anew."""
-    there = show(demo)
-    if there is not None:
-        if there["stack_status"] in STANDING and is_of_template(demo, there["id"]):
-            return "done already"
-        say(f"  removing stack {demo.name}, {there['stack_status']}, of another template or run")
+    """Create the stack of the template, unless it exists and is complete."""
+    existing = show(demo)
+    if existing is not None:
+        if existing["stack_status"] in COMPLETE and has_template(demo, existing["id"]):
+            return "already done"
+        print_progress(
+            f"  deleting stack {demo.name}: {existing['stack_status']}, or of another template"
+        )
         words = ["openstack", "stack", "delete", "--yes", "--wait", demo.name]
         inside.run(words, demo.directory)
     follow_creation(demo)
-    made = show(demo)
-    if made is None or made["stack_status"] != "CREATE_COMPLETE":
+    created = show(demo)
+    if created is None or created["stack_status"] != "CREATE_COMPLETE":
         words = ["openstack", "stack", "failures", "list", "--long", demo.name]
         inside.run(words, demo.directory)
-        raise Problem(f"stack {demo.name} failed; `lab/lab shell openstack stack list` shows it")
-    keep_events(demo)
-    record.stamp(demo.directory, "stack", stamp_of(demo, made["id"]))
+        raise Problem(f"stack {demo.name} failed: see `lab/lab shell openstack stack list`")
+    save_events(demo)
+    record.stamp(demo.directory, "stack", stamp_of(demo, created["id"]))
     return None
 
 
 def show(demo: Demo) -> dict[str, str] | None:
-    """Return the stack's id and status, None if there is no such stack."""
+    """Return the id and the status of the stack, or None if it does not exist."""
     words = ["openstack", "stack", "show", "--format", "json", demo.name]
     text = inside.output(words, demo.directory)
     return None if text is None else dict(json.loads(text))
 
 
 def stamp_of(demo: Demo, stack: str) -> str:
-    """Return the stamp of a stack made of the template as it is now."""
+    """Return the stamp of a stack of the current template."""
     return record.digest(stack, demo.template)
 
 
-def is_of_template(demo: Demo, stack: str) -> bool:
-    """Tell whether a stack was made of the template as it is now."""
+def has_template(demo: Demo, stack: str) -> bool:
+    """Return whether a stack was created from the current template."""
     return record.stamped(demo.directory, "stack", stamp_of(demo, stack))
 
 
 def follow_creation(demo: Demo) -> None:
-    """Create the stack and tell of every resource that is complete, until it ends either way."""
+    """Create the stack; print each resource that is complete or failed."""
     words = ["timeout", str((CREATE_MINUTES + 5) * 60), "openstack", "stack", "create"]
     words += ["--template", str(demo.template), "--timeout", str(CREATE_MINUTES), "--wait"]
     with (paths.LOG / f"{demo.name}-create.log").open("w") as log:
@@ -71,23 +73,23 @@ def follow_creation(demo: Demo) -> None:
         for line in process.stdout:
             log.write(line)
             if event := EVENT.search(line):
-                say(f"    {event[1]} {event[2].lower()}")
+                print_progress(f"    {event[1]} {event[2].lower()}")
         process.wait()
 
 
-def keep_events(demo: Demo) -> None:
-    """Write down what Heat dated: it forgets a stack's oldest events once there are a thousand."""
+def save_events(demo: Demo) -> None:
+    """Save the events: Heat deletes the oldest events of a stack after a thousand."""
     words = ["openstack", "stack", "event", "list", "--format", "json", demo.name]
     demo.events.write_text(inside.output(words, demo.directory) or "")
 
 
 def outputs(demo: Demo) -> str | None:
-    """Write the kubeconfig and what the suite shall expect, unless they are this stack's."""
-    there = show(demo)
-    stamp = stamp_of(demo, there["id"] if there else "")
+    """Write the kubeconfig and the expectations of the suite, unless they are up to date."""
+    existing = show(demo)
+    stamp = stamp_of(demo, existing["id"] if existing else "")
     written = demo.kubeconfig.exists() and demo.expected.exists()
     if written and record.stamped(demo.directory, "outputs", stamp):
-        return "done already"
+        return "already done"
     words = ["heatgen", "kubeconfig", demo.name, "-o", str(demo.kubeconfig)]
     inside.run(words, demo.directory)
     words = ["openstack", "stack", "output", "show", "--format", "json", demo.name, "conformance"]

@@ -1,57 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the steps run: the build commands' packages, the project's virtual environment."""
+"""Actions of the steps: build tools, artifacts, the virtual environment."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 from lab.artifacts.images import load_images
 from lab.artifacts.recipes import load_components
 from lab.cloud import packages, paths
 from lab.cloud.problem import Problem
-from lab.demo import record
+from lab.demo import components, record
 from lab.node.command import TOOLS as NODE_TOOLS
 
 LAB = paths.LAUNCHER.parent
+ARTIFACTS = LAB / "artifacts"
 PYTHON = "/usr/bin/python3"
 CLIENT = "python-openstackclient>=7"
 STEP_SECONDS = 3600
 
 
 def install_tools() -> str | None:
-    """Install what building needs first, so that it can go on beside the cloud's packages."""
-    components = load_components(LAB / "artifacts" / "components")
-    images = load_images(LAB / "artifacts" / "images", {each.name: each for each in components})
-    needed = {name for component in components for name in component.packages}
+    """Install the packages that builds require; others are installed while builds run."""
+    recipes = load_components(ARTIFACTS / "components")
+    images = load_images(ARTIFACTS / "images", {each.name: each for each in recipes})
+    needed = {name for component in recipes for name in component.packages}
     needed |= {name for image in images for name in image.packages}
     return packages.install(tuple(sorted({*needed, *NODE_TOOLS, "python3-venv"})))
 
 
-def build(what: str) -> None:
-    """Run one of the lab's build commands, which know themselves what is done."""
-    run([str(LAB / what / "build"), "--out", str(paths.STATE)])
+def build_artifacts(cluster: Path) -> None:
+    """Build the artifacts that a cluster needs; existing ones are reused."""
+    needed = components.needed(cluster, load_components(ARTIFACTS / "components"))
+    build(ARTIFACTS, "--components", ",".join(needed))
 
 
-def make_venv() -> str | None:
-    """Make the virtual environment with the project, as it is in the checkout, and its clients.
+def build_node_image() -> None:
+    """Build the node image; an existing one is reused."""
+    build(LAB / "node")
 
-    What the project depends on is kept while setup.cfg is the same, whichever checkout it is in.
+
+def build(directory: Path, *options: str) -> None:
+    """Run the build command of a directory of the lab."""
+    run([str(directory / "build"), "--out", str(paths.STATE), *options])
+
+
+def create_venv() -> str | None:
+    """Create the virtual environment with the checkout, installed editable, and the client.
+
+    The dependencies are reused while setup.cfg is unchanged, even for another checkout.
     """
     pip = [str(paths.VENV / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
     editable = ["--editable", str(paths.CHECKOUT)]
     stamp = record.digest(paths.CHECKOUT / "setup.cfg", CLIENT, sys.version)
     checkout = record.digest(stamp, str(paths.CHECKOUT))
     installed = (paths.VENV / "bin" / "heatgen").exists()
-    there = installed and record.stamped(paths.STATE, "venv", stamp)
-    if there and record.stamped(paths.STATE, "venv-checkout", checkout):
-        return "done already"
-    if there:
+    reusable = installed and record.stamped(paths.STATE, "venv", stamp)
+    if reusable and record.stamped(paths.STATE, "venv-checkout", checkout):
+        return "already done"
+    if reusable:
         run([*pip, "--no-deps", *editable])
     else:
         run([PYTHON, "-m", "venv", "--clear", str(paths.VENV)])
         run([*pip, *editable, CLIENT])
     record.stamp(paths.STATE, "venv", stamp)
     record.stamp(paths.STATE, "venv-checkout", checkout)
-    return "checkout changed" if there else None
+    return "checkout changed" if reusable else None
 
 
 def run(command: list[str]) -> None:

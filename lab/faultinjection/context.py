@@ -70,7 +70,7 @@ class Context:
 
     def kubectl_json(self, *arguments: str) -> Json:
         """Run kubectl with JSON output; return the parsed output."""
-        return self.cluster.ask(*arguments)
+        return self.cluster.get_json(*arguments)
 
     def apply(self, *objects: Json) -> None:
         """Create or update objects."""

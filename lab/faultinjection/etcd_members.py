@@ -72,7 +72,7 @@ def await_settled(context: Context) -> None:
         assert not inactive, f"flanneld is not active on {inactive}"
         return True
 
-    health.await_whole(context.cluster)
+    health.wait_healthy(context.cluster)
     context.wait_for("clients of etcd to reconnect", 120, settled)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from lab.faultinjection import catalog, matrix, recordings
 from lab.harness import traces
 from lab.harness.cluster import Cluster
-from lab.harness.secrets import Treasury
+from lab.harness.secrets import KnownSecrets
 
 PAGE = Path(__file__).parents[2] / "doc" / "reference" / "faults.rst"
 
@@ -41,7 +41,7 @@ def secrets_in(files: Iterable[Path], clusters: list[Cluster]) -> list[str]:
     """
     if not clusters:
         raise LookupError("no cluster is running: its secrets are needed to scan the recordings")
-    treasury = Treasury()
+    known = KnownSecrets()
     for cluster in clusters:
-        treasury.gather(cluster)
-    return treasury.traces_in({path.name: traces.layers(path.read_bytes()) for path in files})
+        known.collect(cluster)
+    return known.leaks_in({path.name: traces.decodings(path.read_bytes()) for path in files})

@@ -100,7 +100,7 @@ def heal_leftover(context: Context) -> str:
     if leftover:
         try:
             catalog.fault(leftover).module.heal(context)
-            health.await_whole(context.cluster)
+            health.wait_healthy(context.cluster)
         except (AssertionError, LookupError) as problem:
             name = context.cluster.name
             raise TrialError(f"cannot heal {leftover} in {name}: {problem}") from None
@@ -177,7 +177,7 @@ def await_recovery(
     """Wait until the cluster is healthy and all red checks pass; return also the problems."""
     deadline = time.monotonic() + fault.green_seconds
     try:
-        health.await_whole(context.cluster, fault.green_seconds)
+        health.wait_healthy(context.cluster, fault.green_seconds)
     except AssertionError as problem:
         return False, [f"{AFTER} {problem}"]
     again = sorted({node_id(test) for test in during.red if test.check not in before}) or [

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clusters of the lab as tests and faults use them: nodes, API, health, power, secrets, polling."""
+"""Access to clusters of the lab: nodes, API, health, power, secrets, polling."""

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificates that lie on the nodes, and which processes serve with them."""
+"""Certificates on the nodes, and the processes that use them."""
 
 from dataclasses import dataclass
 
 from lab.harness.cluster import Node, on_all
 
-# Lines `PATH SERIAL ISSUER-KEY PUBLIC-KEY`, the keys as digests, for all that trust installed.
+# Print lines `PATH SERIAL ISSUER-KEY PUBLIC-KEY`, with digests of the keys, for all installed
+# certificates.
 LIST = """
 for file in /etc/*/pki/*.crt; do
     case ${file##*/} in ca.crt | issuer.crt) continue ;; esac
@@ -15,10 +16,10 @@ for file in /etc/*/pki/*.crt; do
     echo "$file ${serial#serial=} $issuer ${key%% *}"
 done
 """
-# Services that must not restart because a certificate was renewed; flanneld reads its own but once.
+# Services that must not restart for a renewed certificate; flanneld reads its own only once.
 SERVICES = ("etcd", "kube-apiserver", "kubelet", "kube-proxy")
 PIDS = "systemctl show --property MainPID --value " + " ".join(SERVICES) + " 2>/dev/null || true"
-# The serial number of what a local port serves.
+# Print the serial number of the certificate of a port.
 SERVED = (
     "timeout 10 openssl s_client -connect {address}:{port} </dev/null 2>/dev/null"
     " | openssl x509 -noout -serial"
@@ -27,7 +28,7 @@ SERVED = (
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is told of one certificate: its number, who signed it, whose key it is."""
+    """A certificate: serial number, key id of the issuer, digest of the public key."""
 
     serial: str
     issuer: str
@@ -35,26 +36,26 @@ class Certificate:
 
 
 def installed(nodes: list[Node]) -> dict[str, Certificate]:
-    """Return all certificates of the nodes by `NODE:PATH`."""
+    """Return all certificates on nodes, by `NODE:PATH`."""
     found = {}
-    for name, answer in on_all(nodes, LIST).items():
-        for line in answer.splitlines():
-            path, *told = line.split()
-            found[f"{name}:{path}"] = Certificate(*told)
+    for name, output in on_all(nodes, LIST).items():
+        for line in output.splitlines():
+            path, *fields = line.split()
+            found[f"{name}:{path}"] = Certificate(*fields)
     return found
 
 
 def processes(nodes: list[Node]) -> dict[str, list[str]]:
-    """Return the process ids of the services by node; 0 for one that is not there."""
-    return {name: answer.split() for name, answer in on_all(nodes, PIDS).items()}
+    """Return the process ids of the services, by node; 0 for a service that is not running."""
+    return {name: output.split() for name, output in on_all(nodes, PIDS).items()}
 
 
 def served(node: Node, port: int) -> str:
-    """Return the serial number of the certificate that a node serves a port with."""
-    answer = node.run(SERVED.format(address=node.address, port=port))
-    return answer.strip().removeprefix("serial=")
+    """Return the serial number of the certificate of a port of a node."""
+    output = node.run(SERVED.format(address=node.address, port=port))
+    return output.strip().removeprefix("serial=")
 
 
 def authority(node: Node) -> str:
-    """Return the bundle of authorities that a node trusts for Kubernetes."""
+    """Return the bundle of Kubernetes authorities that a node trusts."""
     return node.run("cat /etc/kubernetes/pki/ca.crt")

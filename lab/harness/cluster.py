@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster that the ring is about: its nodes, its API, what the stack tells of it."""
+"""The cluster under test: nodes, API, outputs of its stack."""
 
 import base64
 import functools
@@ -16,18 +16,18 @@ from cryptography.hazmat.primitives import hashes
 
 from lab.harness import controller
 
-# Which one; without it the one that stands.
+# Selects a cluster; by default the only one that exists.
 VARIABLE = "HEATGEN_LAB_CLUSTER"
 KNOWN = ("demo", "demo-ha")
-STANDING = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 KUBECTL = "/opt/heatgen/bin/kubectl --request-timeout 10s"
-# The cluster's DNS, as words of kubectl.
+# Arguments of kubectl for the DNS of the cluster.
 COREDNS = ("deployment/coredns", "-n", "kube-system")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One server of the cluster."""
+    """A node of the cluster."""
 
     name: str
     role: str
@@ -36,112 +36,112 @@ class Node:
     runtime: str
 
     def run(self, script: str, check: bool = True, text: bytes | None = None) -> str:
-        """Run a shell script on it as root; return what it prints."""
+        """Run a shell script on the node as root; return its output."""
         return controller.on_node(self.name, script, check, text).decode(errors="replace")
 
     def process(self, service: str) -> int:
-        """Return the id of a service's main process; 0 if there is none."""
+        """Return the id of the main process of a service; 0 if it is not running."""
         return int(self.run(f"systemctl show --property MainPID --value {service}"))
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A stack of `make demo` or `make demo-ha` and what it tells of itself."""
+    """The cluster of `make demo` or `make demo-ha`, with the output `conformance` of its stack."""
 
     name: str
     expected: dict[str, Any] = field(repr=False)
 
     @property
     def directory(self) -> Path:
-        """Where the demonstration keeps its files."""
+        """The directory of the files of the demonstration."""
         return controller.STATE / self.name
 
     @property
     def nodes(self) -> list[Node]:
-        """All nodes, by name."""
+        """All nodes, sorted by name."""
         facts = sorted(self.expected["nodes"].items())
         keys = ("role", "group", "address", "runtime")
         return [Node(name=name, **{key: str(fact[key]) for key in keys}) for name, fact in facts]
 
     @property
     def control(self) -> list[Node]:
-        """The control plane, the first server first."""
+        """The control-plane nodes, sorted by name."""
         return [node for node in self.nodes if node.role == "control"]
 
     @property
     def workers(self) -> list[Node]:
-        """The workers, those on containerd first."""
+        """The workers, those with containerd first."""
         found = [node for node in self.nodes if node.role == "worker"]
         return sorted(found, key=lambda node: (node.runtime, node.name))
 
     @functools.cached_property
     def endpoint(self) -> str:
-        """The API's URL within the cluster, as kubelets go by; the stack tells that for users."""
+        """The URL of the API that kubelets use; the output of the stack is the URL for users."""
         config = yaml.safe_load(self.workers[0].run("cat /etc/kubernetes/kubelet.kubeconfig"))
         return str(config["clusters"][0]["cluster"]["server"])
 
     @property
     def kubeconfig(self) -> dict[str, Any]:
-        """The administrator's kubeconfig as it is now."""
+        """The current kubeconfig of the administrator."""
         return dict(yaml.safe_load((self.directory / "kubeconfig").read_text()))
 
     @property
     def external(self) -> str:
-        """The API's URL from outside."""
+        """The URL of the API for clients outside."""
         return str(self.kubeconfig["clusters"][0]["cluster"]["server"])
 
     def kubectl(self, *words: str, check: bool = True) -> str:
-        """Run kubectl as the administrator, from outside; return what it prints."""
+        """Run kubectl as the administrator, outside the cluster; return its output."""
         options = ["--kubeconfig", str(self.directory / "kubeconfig"), "--request-timeout", "15s"]
-        answer = controller.inside("kubectl", *options, *words, check=check)
-        return answer.decode(errors="replace")
+        output = controller.inside("kubectl", *options, *words, check=check)
+        return output.decode(errors="replace")
 
-    def ask(self, *words: str) -> dict[str, Any]:
-        """Return the JSON that kubectl prints."""
+    def get_json(self, *words: str) -> dict[str, Any]:
+        """Run kubectl; return its output, parsed as JSON."""
         return dict(json.loads(self.kubectl(*words, "--output", "json")))
 
     def resource(self, name: str) -> str:
-        """Return the id of what a resource of the stack is in the cloud."""
+        """Return the physical id of a resource of the stack."""
         words = ["openstack", "stack", "resource", "show", "-f", "value"]
         words += ["-c", "physical_resource_id", self.name, name]
         return controller.inside(*words).decode().strip()
 
 
-def chosen() -> Cluster:
-    """Return the cluster that is named, or the one that stands.
+def selected() -> Cluster:
+    """Return the cluster that the environment selects, or the only one that exists.
 
     Raises:
-        LookupError: there is none, or there are several and none is named.
+        LookupError: no cluster exists, or several exist and none is selected.
     """
     named = os.environ.get(VARIABLE)
-    standing = [
-        name for name in ([named] if named else KNOWN) if controller.stack_status(name) in STANDING
+    complete = [
+        name for name in ([named] if named else KNOWN) if controller.stack_status(name) in COMPLETE
     ]
-    if not standing:
+    if not complete:
         raise LookupError(
-            f"no stack {named or ' or '.join(KNOWN)} stands: run `make demo-ha` first"
+            f"stack {named or ' or '.join(KNOWN)} is not complete: run `make demo-ha` first"
         )
-    if len(standing) > 1:
-        raise LookupError(f"{' and '.join(standing)} stand: name one by {VARIABLE}")
-    return read(standing[0])
+    if len(complete) > 1:
+        raise LookupError(f"{' and '.join(complete)} exist: select one with {VARIABLE}")
+    return read(complete[0])
 
 
 def read(name: str) -> Cluster:
-    """Return a cluster as its stack tells of it now."""
+    """Return a cluster with the current output of its stack."""
     words = ["openstack", "stack", "output", "show", "-f", "json", name, "conformance"]
     value = json.loads(controller.inside(*words))["output_value"]
     return Cluster(name, json.loads(value) if isinstance(value, str) else value)
 
 
 def on_all(nodes: list[Node], script: str) -> dict[str, str]:
-    """Run a script on several nodes side by side; return what each printed, by name."""
+    """Run a script on several nodes in parallel; return the outputs by node name."""
     with ThreadPoolExecutor(max_workers=4) as pool:
-        answers = pool.map(lambda node: node.run(script), nodes)
-        return {node.name: answer for node, answer in zip(nodes, answers, strict=True)}
+        outputs = pool.map(lambda node: node.run(script), nodes)
+        return {node.name: output for node, output in zip(nodes, outputs, strict=True)}
 
 
 def write_identity(cluster: Cluster, directory: Path) -> dict[str, str]:
-    """Write CA, certificate and key of the administrator as files; return their paths."""
+    """Write CA, certificate and key of the administrator to files; return their paths."""
     config = cluster.kubeconfig
     user, host = config["users"][0]["user"], config["clusters"][0]["cluster"]
     wanted = {
@@ -157,6 +157,6 @@ def write_identity(cluster: Cluster, directory: Path) -> dict[str, str]:
 
 
 def fingerprints(bundle: str) -> list[str]:
-    """Return the SHA-256 of each certificate of a bundle, in its order."""
+    """Return the SHA-256 of each certificate in a bundle, in order."""
     found = x509.load_pem_x509_certificates(bundle.encode())
     return [certificate.fingerprint(hashes.SHA256()).hex() for certificate in found]

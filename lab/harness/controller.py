@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab as the tests see it: commands on the controller, on nodes, and stacks of their own."""
+"""Commands on the controller and on nodes of the lab, and stacks for tests."""
 
 import functools
 import os
@@ -24,7 +24,7 @@ Found = TypeVar("Found")
 def run(
     *words: Word, check: bool = True, directory: Path = CHECKOUT, text: bytes | None = None
 ) -> bytes:
-    """Run a command, `text` on its input; return what it prints. With `check` it must succeed."""
+    """Run a command with input `text`; return its output. With `check` it must succeed."""
     result = subprocess.run(
         [str(word) for word in words],
         input=text or b"",
@@ -34,49 +34,51 @@ def run(
         check=False,
     )
     if check and result.returncode:
-        said = (result.stdout + result.stderr).decode(errors="replace")[-2000:]
-        raise AssertionError(f"{' '.join(map(str, words))[:500]}: {result.returncode}\n{said}")
+        output = (result.stdout + result.stderr).decode(errors="replace")[-2000:]
+        command = " ".join(map(str, words))[:500]
+        raise AssertionError(f"{command}: exit status {result.returncode}\n{output}")
     return result.stdout
 
 
 def inside(*words: Word, check: bool = True, directory: Path = CHECKOUT) -> bytes:
-    """Run a command on the controller as the ordinary user `demo`."""
+    """Run a command on the controller as the regular user `demo`."""
     return run(LAB, "shell", *words, check=check, directory=directory)
 
 
 def as_admin(*words: Word) -> bytes:
-    """Run a command on the controller with the cloud's administrator's rights."""
+    """Run a command on the controller as the administrator of the cloud."""
     return run(LAB, "shell", "--as", "admin", *words)
 
 
 def node_command(node: str, script: str) -> list[str]:
     """Return the command line that runs a shell script on a node as root.
 
-    sudo logs the script, so nothing secret may stand in it: that goes by standard input.
+    sudo logs the script, so it must not contain secrets: pass them on standard input.
     """
-    return [str(LAB), "shell", *way_to(node), f"sudo bash -c {quoted(script)}"]
+    return [str(LAB), "shell", *ssh_command(node), f"sudo bash -c {quoted(script)}"]
 
 
 @functools.cache
-def way_to(node: str) -> tuple[str, ...]:
-    """Return the ssh command that leads to a node; asking the cloud for it each time takes long."""
+def ssh_command(node: str) -> tuple[str, ...]:
+    """Return the ssh command for a node; cached, because it requires requests to the cloud."""
     return tuple(shlex.split(run(LAB, "ssh", "--show", node).decode()))
 
 
 def on_node(node: str, script: str, check: bool = True, text: bytes | None = None) -> bytes:
-    """Run a shell script on a node as root, `text` on its input; return what it prints."""
+    """Run a shell script with input `text` on a node as root; return its output."""
     return run(*node_command(node, script), check=check, text=text)
 
 
 def quoted(text: str) -> str:
-    """Return text as one word of a shell."""
+    """Quote text as one word of a shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def wait_for(what: str, seconds: float, find: Callable[[], Found], pause: float = 1.0) -> Found:
-    """Return what is found as soon as it is true; fail with what was wrong last.
+    """Call `find` until its result is true; return the result.
 
-    Looking may fail with an AssertionError, or a ValueError for a broken answer; the last is told.
+    `find` may raise AssertionError, or ValueError for an invalid response. The message after a
+    timeout contains the last error or result.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -88,54 +90,54 @@ def wait_for(what: str, seconds: float, find: Callable[[], Found], pause: float 
         except (AssertionError, ValueError) as error:
             last = error
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds:g} s; last: {last}")
+            raise AssertionError(f"{what}: timed out after {seconds:g} s; last: {last}")
         time.sleep(pause)
 
 
 @contextmanager
-def meanwhile(act: Callable[[], None], every: float, patience: float) -> Iterator[None]:
-    """Act every few seconds while something else is done; in the end wait for the last time."""
+def periodically(act: Callable[[], None], every: float, patience: float) -> Iterator[None]:
+    """Call a function every few seconds in a thread; at the end wait for the last call."""
     end = threading.Event()
 
-    def go_on() -> None:
+    def repeat() -> None:
         while not end.wait(every):
             act()
 
-    actor = threading.Thread(target=go_on, daemon=True)
-    actor.start()
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         end.set()
-        actor.join(patience)
+        thread.join(patience)
 
 
 def stack_status(name: str) -> str:
-    """Return a stack's status, `absent` if there is none."""
+    """Return the status of a stack, `absent` if it does not exist."""
     words = ["openstack", "stack", "show", "-f", "value", "-c", "stack_status", name]
     return inside(*words, check=False).decode().strip() or "absent"
 
 
 @contextmanager
 def stack(name: str, template: Path) -> Iterator[str]:
-    """Create a stack, whatever comes of it; yield its status, remove it in the end."""
-    remove(name)
+    """Create a stack, which may fail; yield its status; delete it at the end."""
+    delete(name)
     words = ["openstack", "stack", "create", "-t", str(template), "--timeout", "15", "--wait", name]
     try:
         inside(*words, check=False)
         yield stack_status(name)
     finally:
-        remove(name)
+        delete(name)
 
 
-def remove(name: str) -> None:
-    """Remove a stack if there is one."""
+def delete(name: str) -> None:
+    """Delete a stack if it exists."""
     if stack_status(name) != "absent":
         inside("openstack", "stack", "delete", "--yes", "--wait", name)
 
 
 def update(name: str, *options: str) -> float:
-    """Update a stack as it is but for the options; it must succeed. Return the seconds."""
+    """Update a stack with changed options, which must succeed; return the seconds."""
     began = time.monotonic()
     words = ["openstack", "stack", "update", "--existing", "--timeout", "15", "--wait"]
     inside(*words, *options, name, check=False)
@@ -146,14 +148,14 @@ def update(name: str, *options: str) -> float:
 
 
 def failures(name: str) -> str:
-    """Return what Heat says of a stack's failures."""
+    """Return the failures of a stack that Heat reports."""
     words = ["openstack", "stack", "failures", "list", "--long", name]
     return inside(*words).decode(errors="replace")
 
 
 @contextmanager
 def stopped(service: str) -> Iterator[None]:
-    """Stop one service of the lab meanwhile."""
+    """Stop one service of the lab; start it at the end."""
     run(LAB, "service", "stop", service)
     try:
         yield

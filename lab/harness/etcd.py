@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""etcd as its members tell of it, asked on a node with the certificate for health."""
+"""State of etcd, read with etcdctl on a node, with the certificate for health checks."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ETCDCTL = (
 
 @dataclass(frozen=True)
 class Member:
-    """One member as the cluster lists it."""
+    """A member in the list of members."""
 
     number: int
     name: str
@@ -24,35 +24,35 @@ class Member:
 
 
 def url(node: Node) -> str:
-    """Return the address of a node's member."""
+    """Return the client URL of the member on a node."""
     return f"https://{node.address}:2379"
 
 
 def members(node: Node) -> dict[str, Member]:
-    """Return all members by their name, as the one on a node lists them."""
-    answer = json.loads(node.run(f"{ETCDCTL} --endpoints {url(node)} member list"))
+    """Return all members by name, as the member on a node lists them."""
+    listed = json.loads(node.run(f"{ETCDCTL} --endpoints {url(node)} member list"))
     found = [
         Member(int(each["ID"]), str(each.get("name", "")), bool(each.get("isLearner")))
-        for each in answer["members"]
+        for each in listed["members"]
     ]
     return {member.name: member for member in found}
 
 
-def healthy(asked: Node, nodes: list[Node]) -> list[str]:
-    """Return the names of those nodes whose member is healthy, asked from one of them."""
+def healthy(client: Node, nodes: list[Node]) -> list[str]:
+    """Return the names of the nodes whose member is healthy; run etcdctl on the node `client`."""
     endpoints = ",".join(url(node) for node in nodes)
-    answer = asked.run(f"{ETCDCTL} --endpoints {endpoints} endpoint health || true")
-    told: list[dict[str, Any]] = json.loads(answer)
-    good = {each["endpoint"] for each in told if each["health"]}
-    return [node.name for node in nodes if url(node) in good]
+    output = client.run(f"{ETCDCTL} --endpoints {endpoints} endpoint health || true")
+    states: list[dict[str, Any]] = json.loads(output)
+    found = {each["endpoint"] for each in states if each["health"]}
+    return [node.name for node in nodes if url(node) in found]
 
 
 def leader(nodes: list[Node]) -> Node:
-    """Return the node whose member leads."""
+    """Return the node with the leader."""
     endpoints = ",".join(url(node) for node in nodes)
-    answer = json.loads(nodes[0].run(f"{ETCDCTL} --endpoints {endpoints} endpoint status"))
+    states = json.loads(nodes[0].run(f"{ETCDCTL} --endpoints {endpoints} endpoint status"))
     by_url = {url(node): node for node in nodes}
-    for each in answer:
+    for each in states:
         if each["Status"]["leader"] == each["Status"]["header"]["member_id"]:
             return by_url[each["Endpoint"]]
-    raise AssertionError(f"no member says it leads: {answer}")
+    raise AssertionError(f"etcd has no leader: {states}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the ring measured, kept beside the cluster's files: `figures.json` in its directory."""
+"""Measurements of the lab tests, stored in `figures.json` in the directory of the cluster."""
 
 import json
 from collections.abc import Callable
@@ -9,8 +9,8 @@ Figure = Callable[[str, object], None]
 NAME = "figures.json"
 
 
-def keep(directory: Path, name: str, value: object) -> None:
-    """Put one figure into the file, a line each, in place of an older one of its name."""
+def store(directory: Path, name: str, value: object) -> None:
+    """Store a figure, one per line; it replaces an older one with the same name."""
     path = directory / NAME
     known = json.loads(path.read_text()) if path.exists() else {}
     lines = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a cluster is whole: what every test begins with and leaves behind."""
+"""Health of a cluster, which tests require before and leave after."""
 
 import json
 from datetime import datetime
@@ -8,8 +8,8 @@ from pathlib import Path
 from lab.harness import controller, etcd
 from lab.harness.cluster import Cluster, Node
 
-WHOLE_SECONDS = 180
-# Asked on a control plane server: whether each API server is ready, by its status; then etcd.
+HEALTHY_SECONDS = 180
+# Run on a control-plane node: print the status of /readyz of each API server, then etcd.
 SCRIPT = """
 pair=/var/lib/kubelet/pki/kubelet-client-current.pem
 for address in {addresses}; do
@@ -23,17 +23,17 @@ echo
 """
 
 
-def await_whole(cluster: Cluster, seconds: float = WHOLE_SECONDS) -> None:
-    """Wait until every node is Ready, every API server ready, every member of etcd healthy."""
+def wait_healthy(cluster: Cluster, seconds: float = HEALTHY_SECONDS) -> None:
+    """Wait until all nodes, API servers and members of etcd are ready."""
     controller.wait_for(
-        f"{cluster.name} is whole",
+        f"{cluster.name} is healthy",
         seconds,
-        lambda: all_ready(cluster) and control_plane_is_whole(cluster),
+        lambda: all_ready(cluster) and control_plane_healthy(cluster),
     )
 
 
-def control_plane_is_whole(cluster: Cluster) -> bool:
-    """Tell whether all API servers and members of etcd are well, and no member is a learner."""
+def control_plane_healthy(cluster: Cluster) -> bool:
+    """Return True if API servers and etcd are healthy; else raise AssertionError."""
     nodes = cluster.control
     script = SCRIPT.format(
         addresses=" ".join(node.address for node in nodes),
@@ -41,54 +41,49 @@ def control_plane_is_whole(cluster: Cluster) -> bool:
         etcdctl=etcd.ETCDCTL,
     )
     codes, healths, listed = nodes[-1].run(script).splitlines()
-    assert codes.split() == ["200"] * len(nodes), f"readyz of the API servers: {codes}"
-    sick = [each["endpoint"] for each in json.loads(healths) if not each["health"]]
-    assert not sick, f"etcd is not healthy at {sick}"
+    assert codes.split() == ["200"] * len(nodes), f"/readyz of the API servers: {codes}"
+    unhealthy = [each["endpoint"] for each in json.loads(healths) if not each["health"]]
+    assert not unhealthy, f"etcd is unhealthy at {unhealthy}"
     learners = [each for each in json.loads(listed)["members"] if each.get("isLearner")]
-    assert not learners, f"learners yet: {learners}"
+    assert not learners, f"members are still learners: {learners}"
     return True
 
 
 def all_ready(cluster: Cluster) -> bool:
-    """Tell whether the API says that all nodes there should be are Ready."""
+    """Return True if all expected nodes are Ready; else raise AssertionError."""
     states = node_states(cluster)
-    missing = {node.name: states.get(node.name) for node in cluster.nodes}
-    not_ready = {name: state for name, state in missing.items() if state != "True"}
+    expected = {node.name: states.get(node.name) for node in cluster.nodes}
+    not_ready = {name: state for name, state in expected.items() if state != "True"}
     assert not not_ready, f"not Ready: {not_ready}"
     return True
 
 
 def node_states(cluster: Cluster) -> dict[str, str]:
-    """Return the status of each Node's condition Ready."""
+    """Return the status of the condition Ready of each Node."""
     found = {}
-    for node in cluster.ask("get", "nodes")["items"]:
+    for node in cluster.get_json("get", "nodes")["items"]:
         conditions = {each["type"]: each["status"] for each in node["status"]["conditions"]}
         found[node["metadata"]["name"]] = conditions.get("Ready", "Unknown")
     return found
 
 
-def await_return(cluster: Cluster, node: Node, since: float, seconds: float) -> None:
-    """Wait until a node's kubelet has reported after a moment, and the cluster is whole."""
+def wait_return(cluster: Cluster, node: Node, since: float, seconds: float) -> None:
+    """Wait until the kubelet of a node has reported after a time, and the cluster is healthy."""
     words = ["get", "lease", node.name, "-n", "kube-node-lease"]
 
     def reported() -> bool:
-        renewed = str(cluster.ask(*words)["spec"]["renewTime"]).replace("Z", "+00:00")
+        renewed = str(cluster.get_json(*words)["spec"]["renewTime"]).replace("Z", "+00:00")
         return datetime.fromisoformat(renewed).timestamp() > since
 
-    controller.wait_for(f"the kubelet of {node.name} reports", seconds, reported)
-    await_whole(cluster, seconds)
+    controller.wait_for(f"the kubelet of {node.name} has reported", seconds, reported)
+    wait_healthy(cluster, seconds)
 
 
-def suite(cluster: Cluster) -> None:
-    """Have the conformance suite judge the cluster as its stack describes it now."""
-    judge(cluster.name, cluster.directory)
-
-
-def judge(stack: str, directory: Path) -> None:
-    """Have the suite judge a stack's cluster, whose kubeconfig is in the directory."""
-    told = directory / "expect.json"
+def run_suite(stack: str, directory: Path) -> None:
+    """Run the conformance suite on the cluster of a stack, with the kubeconfig in a directory."""
+    expected = directory / "expect.json"
     words = ["openstack", "stack", "output", "show", "-f", "json", stack, "conformance"]
-    told.write_bytes(controller.inside(*words))
+    expected.write_bytes(controller.inside(*words))
     suite = ["pytest", "conformance/", "-n", "auto", "-q", "-p", "no:cacheprovider"]
-    options = ["--kubeconfig", str(directory / "kubeconfig"), "--expect", str(told)]
+    options = ["--kubeconfig", str(directory / "kubeconfig"), "--expect", str(expected)]
     controller.inside(*suite, *options)

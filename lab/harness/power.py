@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers' power, by way of Nova, or past it: pulling the plug."""
+"""Stop and start servers through Nova, or cut their power."""
 
 import json
 
@@ -11,36 +11,36 @@ START_SECONDS = 120
 
 
 def status(node: Node) -> str:
-    """Return what Nova says of a server."""
+    """Return the status of a server in Nova."""
     words = ["openstack", "server", "show", "-f", "value", "-c", "status", node.name]
     return controller.inside(*words).decode().strip()
 
 
-def await_status(node: Node, wanted: str, seconds: float) -> None:
-    """Wait until Nova says that a server is in a status."""
+def wait_status(node: Node, wanted: str, seconds: float) -> None:
+    """Wait until a server has a status in Nova."""
     controller.wait_for(
         f"{node.name} is {wanted}", seconds, lambda: status(node) == wanted, pause=2.0
     )
 
 
 def stop(node: Node) -> None:
-    """Have Nova shut a server down: its services end in good order."""
+    """Shut a server down through Nova, which stops its services in order."""
     controller.inside("openstack", "server", "stop", node.name)
-    await_status(node, "SHUTOFF", STOP_SECONDS)
+    wait_status(node, "SHUTOFF", STOP_SECONDS)
 
 
 def cut(node: Node) -> None:
-    """Pull the plug: all processes of the server die at once; Nova finds out on its own."""
-    # An administrator finds servers of others by their id only.
+    """Kill all processes of a server at once, without Nova, and wait until Nova has noticed."""
+    # An administrator finds servers of other projects only by id.
     words = ["openstack", "server", "show", "-f", "value", "-c", "id", node.name]
     server = controller.inside(*words).decode().strip()
     words = ["openstack", "server", "show", "-f", "json", server]
     domain = json.loads(controller.as_admin(*words))["OS-EXT-SRV-ATTR:instance_name"]
     controller.as_admin("virsh", "--connect", "lxc:///", "destroy", domain)
-    await_status(node, "SHUTOFF", STOP_SECONDS)
+    wait_status(node, "SHUTOFF", STOP_SECONDS)
 
 
 def start(node: Node) -> None:
-    """Have Nova start a server."""
+    """Start a server through Nova."""
     controller.inside("openstack", "server", "start", node.name)
-    await_status(node, "ACTIVE", START_SECONDS)
+    wait_status(node, "ACTIVE", START_SECONDS)

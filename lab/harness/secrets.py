@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster's secrets: where they lie, and the heaps in which none of them may show."""
+"""Collect the secrets of the cluster; search databases and logs, which must not contain them."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ from lab.harness import controller, traces
 from lab.harness.cluster import Cluster, Node
 
 DATABASES = ("heat", "nova", "nova_api", "nova_cell0", "neutron", "keystone")
-# Where a node has secrets of the cluster: all of these files come here in one archive.
+# Write an archive with all files of a node that may contain secrets of the cluster.
 KEY_FILES = (
     "grep -rlZIE 'PRIVATE KEY-----|client-key-data|secret: ' "
     "/etc/etcd /etc/kubernetes /etc/flannel /etc/front-proxy /etc/heatgen /etc/docker "
@@ -29,22 +29,22 @@ KEY_FILES = (
 )
 LOGS = (
     "journalctl --no-pager --all --output=cat; "
-    # Rotated logs are compressed; zcat -f passes on what is not.
+    # Rotated logs are compressed; zcat -f copies others unchanged.
     "find /var/log -path /var/log/journal -prune -o -type f -print0 | xargs -0 zcat -f"
 )
 PEM = re.compile(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.+?-----END \1PRIVATE KEY-----", re.DOTALL)
 DATA = re.compile(rb"(?:client-key-data|secret): *[\"']?([A-Za-z0-9+/=]{40,})")
 
 
-class Treasury:
-    """The secret numbers of all private keys and encryption keys, by where they lay."""
+class KnownSecrets:
+    """The secret values of all private keys and encryption keys, by path."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Create an empty collection."""
         self.found: dict[str, bytes] = {}
 
-    def gather(self, cluster: Cluster) -> None:
-        """Add what the cluster has now; what a place had before stays."""
+    def collect(self, cluster: Cluster) -> None:
+        """Add the current secrets of the cluster; earlier ones are kept."""
         administrator = (cluster.directory / "cluster.admin.key").read_bytes()
         self.add(keys_in("administrator", administrator))
         with ThreadPoolExecutor(max_workers=4) as pool:
@@ -52,25 +52,25 @@ class Treasury:
                 self.add(found)
 
     def add(self, found: dict[str, bytes]) -> None:
-        """Add secrets, under a name of their own if another lay at their place before."""
+        """Add secrets; if a path had another secret before, add it under another name."""
         for where, secret in found.items():
             name = where
             while self.found.get(name, secret) != secret:
                 name += " later"
             self.found[name] = secret
 
-    def traces_in(self, heaps: dict[str, list[bytes]]) -> list[str]:
-        """Return which secrets show in which heaps."""
+    def leaks_in(self, texts: dict[str, list[bytes]]) -> list[str]:
+        """Return which secrets are in which texts, given as their decodings."""
         return [
             f"{where} in {name}"
             for where, secret in self.found.items()
-            for name, heap in heaps.items()
-            if traces.found(secret, heap)
+            for name, decodings in texts.items()
+            if traces.contains(secret, decodings)
         ]
 
 
 def keys_on(node: Node) -> dict[str, bytes]:
-    """Return the secrets in all files of a node that may hold one."""
+    """Return the secrets in the files of a node."""
     found: dict[str, bytes] = {}
     archive = controller.on_node(node.name, KEY_FILES)
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
@@ -81,7 +81,7 @@ def keys_on(node: Node) -> dict[str, bytes]:
 
 
 def keys_in(where: str, content: bytes) -> dict[str, bytes]:
-    """Return the secrets in a file, those in its base64 values among them."""
+    """Return the secrets in a file, including those in base64 values."""
     found = {f"{where} {n}": number(key[0]) for n, key in enumerate(PEM.finditer(content))}
     for n, match in enumerate(DATA.finditer(content)):
         value = base64.b64decode(match[1])
@@ -93,7 +93,7 @@ def keys_in(where: str, content: bytes) -> dict[str, bytes]:
 
 
 def number(pem: bytes) -> bytes:
-    """Return the secret number of a private key: what makes it private, and nothing else."""
+    """Return the secret number of a private key, without its public parts."""
     load = load_ssh_private_key if b"OPENSSH" in pem else load_pem_private_key
     key = load(pem, None)
     if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -104,40 +104,40 @@ def number(pem: bytes) -> bytes:
     return key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
 
 
-def heaps(cluster: Cluster) -> dict[str, list[bytes]]:
-    """Return everything that was written down outside the keys' own files, by where."""
+def databases_and_logs(cluster: Cluster) -> dict[str, list[bytes]]:
+    """Return the decodings of all databases of the cloud and all logs of nodes, by name."""
     texts = {f"database {name}": dump(name) for name in DATABASES}
     with ThreadPoolExecutor(max_workers=4) as pool:
         logs = pool.map(lambda node: controller.on_node(node.name, LOGS), cluster.nodes)
         texts |= {
             f"logs of {node.name}": log for node, log in zip(cluster.nodes, logs, strict=True)
         }
-    return {name: traces.layers(text) for name, text in texts.items()}
+    return {name: traces.decodings(text) for name, text in texts.items()}
 
 
 def dump(database: str) -> bytes:
-    """Return all of a database of the cloud as SQL."""
+    """Return an SQL dump of a database of the cloud."""
     words = ["mariadb-dump", "--no-defaults", "--single-transaction", "--databases", database]
     return controller.as_admin(*words)
 
 
-def lookalikes(heaps: dict[str, list[bytes]]) -> list[str]:
-    """Return where something looks like a private key or a token, whoever's it is."""
+def keys_and_tokens_in(texts: dict[str, list[bytes]]) -> list[str]:
+    """Return which texts contain anything that looks like a private key or a token."""
     return [
         f"{kind} in {name}"
-        for name, heap in heaps.items()
-        for layer in heap
-        for kind, look in (("key", traces.PRIVATE_KEY), ("token", traces.TOKEN))
-        if look.search(layer)
+        for name, decodings in texts.items()
+        for decoded in decodings
+        for kind, pattern in (("key", traces.PRIVATE_KEY), ("token", traces.TOKEN))
+        if pattern.search(decoded)
     ]
 
 
-def assert_kept(cluster: Cluster, treasury: Treasury) -> dict[str, list[bytes]]:
-    """Gather all secrets, search all heaps for them; none may show. Return the heaps."""
-    treasury.gather(cluster)
-    written = heaps(cluster)
-    size = sum(len(heap[0]) for heap in written.values())
-    print(f"searched {size} bytes in {len(written)} places for {len(treasury.found)} secrets")
-    assert not treasury.traces_in(written)
-    assert not lookalikes(written)
+def assert_not_leaked(cluster: Cluster, known_secrets: KnownSecrets) -> dict[str, list[bytes]]:
+    """Check that no databases and no logs contain a secret; return their decodings."""
+    known_secrets.collect(cluster)
+    written = databases_and_logs(cluster)
+    size = sum(len(decodings[0]) for decodings in written.values())
+    print(f"searched {size} bytes in {len(written)} places for {len(known_secrets.found)} secrets")
+    assert not known_secrets.leaks_in(written)
+    assert not keys_and_tokens_in(written)
     return written

@@ -1,55 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looking for secrets in heaps of bytes, however they may have been wrapped on their way there.
+"""Search bytes for secrets in any encoding.
 
-A secret's bytes may lie there as they are, in hexadecimal, or in base64 at any of three offsets,
-its lines broken anywhere, its line ends escaped by JSON and once more by a dump. Base64 may lie
-within base64 (a kubeconfig holds PEM so, Nova a server's user data).
+A secret may be stored raw, in hexadecimal, or in base64 at any of three offsets, with line breaks
+anywhere, which JSON and an SQL dump may escape. Base64 may be nested (PEM in a kubeconfig, user
+data in Nova).
 """
 
 import base64
 import binascii
 import re
 
-# A line end as it may come: real, or escaped any number of times. Blanks fall with it.
+# Line ends, real or escaped any number of times, and blanks.
 LINE_ENDS = re.compile(rb"\\+[nr]|\s+")
-# What is base64 and long enough to hold a key; URL-safe as well.
-WRAPPED = re.compile(rb"[A-Za-z0-9+/_-]{80,}={0,2}")
+# Base64, standard or URL-safe, long enough for a key.
+BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{80,}={0,2}")
 DEPTH = 3
 
 PRIVATE_KEY = re.compile(rb"-----BEGIN[A-Z]*PRIVATEKEY-----[A-Za-z0-9+/]{16}")
 TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{16,}\.eyJ[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}")
 
 
-def of(secret: bytes) -> set[bytes]:
-    """Return the forms in which a secret's bytes may show in `layers`."""
+def encodings(secret: bytes) -> set[bytes]:
+    """Return the encodings of a secret that may occur in `decodings`."""
     found = {secret, secret.hex().encode(), secret.hex().upper().encode()}
     for offset in range(3):
-        whole = base64.b64encode(b"\0" * offset + secret)
-        # The first and last characters hold bits of the neighbours, too.
-        begin, end = (0, 2, 3)[offset], len(whole) - (4 if (offset + len(secret)) % 3 else 0)
-        found |= {whole[begin:end], whole[begin:end].translate(bytes.maketrans(b"+/", b"-_"))}
+        encoded = base64.b64encode(b"\0" * offset + secret)
+        # The first and last characters also encode bits of neighboring bytes.
+        begin, end = (0, 2, 3)[offset], len(encoded) - (4 if (offset + len(secret)) % 3 else 0)
+        found |= {encoded[begin:end], encoded[begin:end].translate(bytes.maketrans(b"+/", b"-_"))}
     return found
 
 
-def layers(heap: bytes, depth: int = DEPTH) -> list[bytes]:
-    """Return a heap as it is, without its line ends, and whatever base64 in it wraps."""
-    flat = LINE_ENDS.sub(b"", heap)
-    found = [heap, flat]
-    if depth and (inner := b"\n".join(map(unwrapped, {*WRAPPED.findall(flat)}))):
-        found += layers(inner, depth - 1)
+def decodings(data: bytes, depth: int = DEPTH) -> list[bytes]:
+    """Return data unchanged, without line ends, and with its base64 decoded."""
+    flat = LINE_ENDS.sub(b"", data)
+    found = [data, flat]
+    if depth and (inner := b"\n".join(map(decoded, {*BASE64.findall(flat)}))):
+        found += decodings(inner, depth - 1)
     return found
 
 
-def unwrapped(text: bytes) -> bytes:
-    """Return what base64 holds, read from each of its first four characters.
+def decoded(text: bytes) -> bytes:
+    """Return base64 text, decoded from each of its first four characters.
 
-    Which one begins it is not known: without the blanks between them, words run together.
+    The start is unknown, because the text may follow another word after blanks are removed.
     """
     plain = text.translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
     parts = [plain[begin:] for begin in range(4)]
     return b"\n".join(binascii.a2b_base64(part[: len(part) // 4 * 4]) for part in parts)
 
 
-def found(secret: bytes, heap: list[bytes]) -> bool:
-    """Tell whether a secret shows in a heap's layers, in any form."""
-    return any(form in layer for form in of(secret) for layer in heap)
+def contains(secret: bytes, found: list[bytes]) -> bool:
+    """Return whether decodings contain a secret in any encoding."""
+    return any(form in each for form in encodings(secret) for each in found)

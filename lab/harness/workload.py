@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Something that runs on the cluster while it is put to the test: pods, a Service, a Secret."""
+"""A workload for tests: pods, a Service, a Secret."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.harness.cluster import Cluster, Node
-from lab.harness.watch import Target
+from lab.harness.polling import Target
 
 NAMESPACE = "lab-ring"
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
@@ -23,28 +23,28 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Workload:
-    """What was made, and what is to be found again: the Service's address, the Secret's text."""
+    """The created workload: the address of the Service, the text of the Secret."""
 
     cluster: Cluster
     address: str
     secret: str
 
     def target(self) -> Target:
-        """Return what a node asks of the Service."""
+        """Return the request of a node to the Service."""
         return {"name": "service", "url": f"http://{self.address}/hostname"}
 
     def read_secret(self) -> str:
-        """Return the Secret's text as the API tells it now."""
-        found = self.cluster.ask("get", "secret", "kept", "-n", NAMESPACE)
+        """Read the text of the Secret from the API."""
+        found = self.cluster.get_json("get", "secret", "kept", "-n", NAMESPACE)
         return base64.b64decode(found["data"]["text"]).decode()
 
     def identity(self) -> str:
-        """Return what a namespace keeps for life: its uid."""
-        return str(self.cluster.ask("get", "namespace", NAMESPACE)["metadata"]["uid"])
+        """Return the uid of the namespace, which changes only if it is recreated."""
+        return str(self.cluster.get_json("get", "namespace", NAMESPACE)["metadata"]["uid"])
 
     def pod_on(self, node: Node) -> str:
         """Return the address of the pod on a worker."""
-        pods = self.cluster.ask("get", "pods", "-n", NAMESPACE, "-l", "app=web")["items"]
+        pods = self.cluster.get_json("get", "pods", "-n", NAMESPACE, "-l", "app=web")["items"]
         here = [pod for pod in pods if pod["spec"]["nodeName"] == node.name]
         assert here, f"no pod on {node.name}"
         return str(here[0]["status"]["podIP"])
@@ -52,7 +52,7 @@ class Workload:
 
 @contextmanager
 def running(cluster: Cluster, directory: Path) -> Iterator[Workload]:
-    """Have a pod on every worker behind one Service; take it all away in the end."""
+    """Create a pod on every worker and a Service; delete all at the end."""
     secret = os.urandom(16).hex()
     file = directory / "workload.json"
     file.touch(mode=0o600)
@@ -61,7 +61,7 @@ def running(cluster: Cluster, directory: Path) -> Iterator[Workload]:
         cluster.kubectl("apply", "-f", str(file))
         words = ["rollout", "status", "daemonset/web", "-n", NAMESPACE]
         cluster.kubectl(*words, f"--timeout={READY_SECONDS}s", "--request-timeout=0")
-        service = cluster.ask("get", "service", "web", "-n", NAMESPACE)
+        service = cluster.get_json("get", "service", "web", "-n", NAMESPACE)
         yield Workload(cluster, str(service["spec"]["clusterIP"]), secret)
     finally:
         words = ["delete", "namespace", NAMESPACE, "--ignore-not-found"]
@@ -69,13 +69,13 @@ def running(cluster: Cluster, directory: Path) -> Iterator[Workload]:
 
 
 def objects(secret: str) -> list[Json]:
-    """Return all objects: the pods run under the restricted policy, on workers only."""
+    """Return all objects; the pods satisfy the restricted policy and run only on workers."""
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        of("v1", "Secret", "kept", {"stringData": {"text": secret}}),
-        of("v1", "ConfigMap", "pad", {"data": {}}),
-        of("apps/v1", "DaemonSet", "web", {"spec": daemon_set()}),
-        of(
+        namespaced("v1", "Secret", "kept", {"stringData": {"text": secret}}),
+        namespaced("v1", "ConfigMap", "pad", {"data": {}}),
+        namespaced("apps/v1", "DaemonSet", "web", {"spec": daemon_set()}),
+        namespaced(
             "v1",
             "Service",
             "web",
@@ -84,8 +84,8 @@ def objects(secret: str) -> list[Json]:
     ]
 
 
-def of(version: str, kind: str, name: str, rest: Json) -> Json:
-    """Return an object of our namespace."""
+def namespaced(version: str, kind: str, name: str, rest: Json) -> Json:
+    """Return an object in the namespace of the workload."""
     return {
         "apiVersion": version,
         "kind": kind,
@@ -95,7 +95,7 @@ def of(version: str, kind: str, name: str, rest: Json) -> Json:
 
 
 def daemon_set() -> Json:
-    """Return what runs: a web server on each worker that tells its name."""
+    """Return the spec of the DaemonSet: a web server that returns its host name."""
     restricted = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -108,7 +108,7 @@ def daemon_set() -> Json:
         "image": IMAGE,
         "args": ["netexec", f"--http-port={PORT}", "--udp-port=-1"],
         "securityContext": restricted,
-        # Not /healthz: that is well only once the UDP server runs, which the pod has not.
+        # Not /healthz, which succeeds only with the UDP server, which is disabled.
         "readinessProbe": {"httpGet": {"path": "/hostname", "port": PORT}, "periodSeconds": 2},
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
     }

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build the image that the lab boots its servers from."""
+"""Build the image from which the servers of the lab boot."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make a raw ext4 disk of a root file system, as small and as sparse as it can be.
+"""Create a small, sparse raw ext4 disk from a root file system.
 
-Nova copies it for each server and grows it to the flavor's disk (qemu-img resize, e2fsck,
-resize2fs). The disks die with the lab, so nothing is spent on keeping them safe: no journal, and
-mounted without barriers and without zeroing the inode tables in the background.
+Nova copies it for each server and grows it to the disk size of the flavor (qemu-img resize, e2fsck,
+resize2fs). The disks are deleted with the lab, so durability is not needed: no journal, and mounted
+without barriers and without initializing the inode tables in the background.
 """
 
 import os
@@ -18,7 +18,7 @@ SECONDS_TO_WRITE = 600.0
 
 
 def make_disk(recipe: Recipe, root: Path, disk: Path, log: Path) -> None:
-    """Write the content of `root` into the new file `disk`.
+    """Write the content of `root` to the new file `disk`.
 
     Raises:
         BuildError: mkfs failed.
@@ -33,14 +33,14 @@ def make_disk(recipe: Recipe, root: Path, disk: Path, log: Path) -> None:
     options = ["-F", "-q", "-b", str(BLOCK_BYTES), "-m", "0", "-L", "cloudimg-rootfs"]
     options += ["-O", features, "-i", str(recipe.bytes_per_inode), "-N", str(inodes)]
     run(["mkfs.ext4", *options, "-d", str(root), str(disk)], log, timeout=SECONDS_TO_WRITE)
-    # tune2fs cannot set two of them: it takes the comma for its own.
+    # tune2fs cannot set two options: it splits them at the comma itself.
     request = "set_super_value mount_opts noinit_itable,nobarrier"
     run(["debugfs", "-w", "-R", request, str(disk)], log, timeout=SECONDS_TO_WRITE)
     run(["fallocate", "--dig-holes", str(disk)], log, timeout=SECONDS_TO_WRITE)
 
 
 def usage(root: Path) -> tuple[int, int]:
-    """Bytes, in whole blocks, and number of the files and folders below `root`."""
+    """Return the bytes, in full blocks, and the number of files and directories in `root`."""
     used = files = 0
     for folder, _, names in os.walk(root):
         files += 1

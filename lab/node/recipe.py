@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the node image is made of: `recipe.toml` and the files under `overlay/`."""
+"""The recipe of the node image: `recipe.toml` and the files under `overlay/`."""
 
 import stat
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ class Recipe:
     """The keys of recipe.toml.
 
     Attributes:
-        suite: Debian's name of the release.
-        packages: what is installed beside the essential packages.
+        suite: name of the Debian release.
+        packages: packages in addition to the essential ones.
         leave_out: patterns of paths that dpkg does not unpack.
-        keep: patterns of paths that it does unpack all the same.
-        remove: patterns, relative to the root, of what is removed after installing.
+        keep: patterns of exceptions from `leave_out`.
+        remove: patterns, relative to the root, of files to remove after the installation.
         masked_units: systemd units that are never started.
-        enabled_units: systemd units that Debian does not enable by itself.
-        disabled_units: systemd units that Debian does enable by itself.
-        free_mib: room left in the file system, in MiB.
-        bytes_per_inode: bytes of the file system for each inode.
+        enabled_units: systemd units to enable that Debian does not enable.
+        disabled_units: systemd units to disable that Debian enables.
+        free_mib: free space in the file system, in MiB.
+        bytes_per_inode: bytes of the file system per inode.
     """
 
     suite: str
@@ -37,7 +37,7 @@ class Recipe:
     bytes_per_inode: int
 
     def packages_inputs(self) -> dict[str, bytes | str]:
-        """What decides the file system that the packages make."""
+        """Return the inputs of the file system with the packages."""
         return {
             "suite": self.suite,
             "packages": "\n".join(sorted(self.packages)),
@@ -50,14 +50,14 @@ def load_recipe(folder: Path) -> Recipe:
     """Read `folder/recipe.toml`.
 
     Raises:
-        RecipeError: it is not TOML, or a key is unknown or missing.
+        RecipeError: the file is not TOML, or a key is unknown or missing.
     """
     path = folder / "recipe.toml"
     return from_table(Recipe, read_toml(path), str(path))
 
 
 def image_inputs(folder: Path) -> dict[str, bytes | str]:
-    """What decides the image: the recipe and each path of the overlay."""
+    """Return the inputs of the image: the recipe and each path of the overlay."""
     parts: dict[str, bytes | str] = {"recipe": (folder / "recipe.toml").read_bytes()}
     overlay = folder / "overlay"
     for path in sorted(overlay.rglob("*")):
@@ -70,5 +70,5 @@ def image_inputs(folder: Path) -> dict[str, bytes | str]:
 
 
 def is_program(path: Path) -> bool:
-    """Whether a file of the overlay may be run: all of its mode that a checkout keeps."""
+    """Return whether a file is executable: the only part of its mode that git records."""
     return bool(path.stat().st_mode & stat.S_IXUSR)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make the root file system of a node in a folder: Debian's packages, the overlay, the masks."""
+"""Create the root file system of a node: Debian packages, overlay, masked units."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def install_packages(recipe: Recipe, archive: Path, log: Path) -> None:
-    """Install the recipe's packages and write the root file system to `archive`, a tar file.
+    """Install the packages of the recipe and write the root file system to `archive`, a tar file.
 
     Raises:
         BuildError: the packages cannot be installed.
@@ -23,9 +23,9 @@ def install_packages(recipe: Recipe, archive: Path, log: Path) -> None:
     sources.write_text(_sources(recipe.suite), encoding="utf-8")
     options = [f'--dpkgopt=path-exclude="{pattern}"' for pattern in recipe.leave_out]
     options += [f'--dpkgopt=path-include="{pattern}"' for pattern in recipe.keep]
-    options.append("--dpkgopt=force-unsafe-io")  # a build that dies is made anew
-    # In a mount and process namespace of its own nothing it mounts or starts outlives it.
-    # Its working folder goes with the partial entry should it be killed.
+    options.append("--dpkgopt=force-unsafe-io")  # an interrupted build starts again from nothing
+    # In separate mount and PID namespaces, its mounts and processes end with it. If it is killed,
+    # its working directory is removed with the partial cache entry.
     namespace = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(recipe.packages)}"]
     run(
@@ -38,7 +38,7 @@ def install_packages(recipe: Recipe, archive: Path, log: Path) -> None:
 
 
 def make_root(recipe: Recipe, archive: Path, overlay: Path, root: Path, log: Path) -> None:
-    """Unpack the packages' file system into the new folder `root` and make it a node's.
+    """Unpack the file system with the packages into the new directory `root` and configure it.
 
     Raises:
         BuildError: the archive cannot be unpacked.
@@ -54,17 +54,17 @@ def make_root(recipe: Recipe, archive: Path, overlay: Path, root: Path, log: Pat
     _mask(recipe, root)
     for verb, units in (("disable", recipe.disabled_units), ("enable", recipe.enabled_units)):
         run(["chroot", str(root), "systemctl", verb, *units], log, timeout=60)
-    _lay_over(overlay, root)
+    _copy_overlay(overlay, root)
 
 
 def _sources(suite: str) -> str:
-    """Where this machine's apt gets `suite` and its updates from, as lines of a sources.list.
+    """Return the apt sources of `suite` and its updates on this machine, as a sources.list.
 
     Raises:
-        BuildError: this machine's apt knows no archive of the suite.
+        BuildError: apt has no source of the suite.
     """
     line_format = "$(ORIGIN)|$(CODENAME)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)"
-    answer = subprocess.run(
+    result = subprocess.run(
         ["apt-get", "indextargets", "--format", line_format, "Created-By: Packages"],
         capture_output=True,
         text=True,
@@ -72,25 +72,25 @@ def _sources(suite: str) -> str:
         check=False,
     )
     lines = []
-    for line in answer.stdout.splitlines():
+    for line in result.stdout.splitlines():
         origin, codename, release, component, address = line.split("|")
         if origin == "Debian" and codename.split("-")[0] == suite and component == "main":
             lines.append(f"deb [signed-by={KEYRING}] {address} {release} main\n")
     if not lines:
         raise BuildError(
-            f"this machine's apt knows no archive of Debian {suite}: add one to its sources and "
+            f"apt has no source of Debian {suite} on this machine: add one to sources.list and "
             "run apt-get update"
         )
     return "".join(dict.fromkeys(lines))
 
 
 def _strip(recipe: Recipe, root: Path) -> None:
-    """Remove what the recipe names, and the addresses of this machine's archives."""
+    """Remove the files that the recipe names, and the apt sources of this machine."""
     for pattern in recipe.remove:
         for path in root.glob(pattern):
             path.unlink()
     (root / "etc/apt/sources.list").write_text("", encoding="utf-8")
-    # Empty, not absent: systemd then gives each server its own and does not think of a first boot.
+    # Empty, not absent: systemd then generates an id for each server, without a "first boot".
     (root / "etc/machine-id").write_text("", encoding="utf-8")
 
 
@@ -101,8 +101,8 @@ def _mask(recipe: Recipe, root: Path) -> None:
         link.symlink_to("/dev/null")
 
 
-def _lay_over(overlay: Path, root: Path) -> None:
-    """Copy the overlay's files and links, all root's own, in place of what is there."""
+def _copy_overlay(overlay: Path, root: Path) -> None:
+    """Copy the files and links of the overlay, owned by root, over existing ones."""
     for path in sorted(overlay.rglob("*")):
         target = root / path.relative_to(overlay)
         if path.is_dir() and not path.is_symlink():

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# On the plain cluster's control plane, as root. `authorities ADDRESS NODE...` makes all keys and what each
-# node needs; `start` the static pods; `finish COUNT` the first objects, and waits until all nodes are Ready.
+# Runs on the control plane of the plain cluster, as root. `authorities ADDRESS NODE...` creates all keys and
+# the files for each node; `start` creates the static pods; `finish COUNT` creates the first objects and waits
+# until all nodes are Ready.
 set -euo pipefail
 K8S=http://203.0.113.1:8080/dl.k8s.io/release/v1.37.2/bin/linux/amd64
 ETCD=http://203.0.113.1:8080/github.com/etcd-io/etcd/releases/download/v3.6.16/etcd-v3.6.16-linux-amd64.tar.gz
@@ -18,7 +19,7 @@ authority() {
         -keyout "$etc/$1.key" -out "$etc/$1.crt"
 }
 
-# certificate AUTHORITY FILE SUBJECT [NAMES]: for both sides of a connection.
+# certificate AUTHORITY FILE SUBJECT [NAMES]: for servers and clients.
 certificate() {
     local extensions="extendedKeyUsage=serverAuth,clientAuth"
     [ -z "${4:-}" ] || extensions+=$'\n'"subjectAltName=$4"
@@ -72,7 +73,7 @@ authorities() {
     done
 }
 
-# static NAME WORD...: a static pod that runs a program of the host, from the one image that there is.
+# static NAME WORD...: create a static pod that runs a program of the host, in the only available image.
 static() {
     local name=$1 words
     shift

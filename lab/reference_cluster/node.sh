@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# On every server of the plain cluster, as root: `prepare` brings runtime, CNI and programs, `join`
-# starts kubelet, flannel and kube-proxy with what the control plane gave it in /etc/k8s.
+# Runs on every server of the plain cluster, as root: `prepare` installs runtime, CNI and programs, `join`
+# starts kubelet, flannel and kube-proxy with the files from the control plane in /etc/k8s.
 set -euo pipefail
 MIRROR=http://203.0.113.1:8080
 REGISTRY=http://203.0.113.1:5000
@@ -21,8 +21,7 @@ program() {
     mv "/usr/local/bin/$2.new" "/usr/local/bin/$2"
 }
 
-# unit NAME: started, and again after a reboot. Nobody waits for it: flannel waits for the API, which is
-# started only when the kubelet is there.
+# unit NAME: enable and start a unit, without waiting: flannel waits for the API, which the kubelet starts.
 unit() {
     install -m 0644 "$files/$1.service" $units/
     systemctl daemon-reload

@@ -101,7 +101,7 @@ def stopped_servers_restarted(cluster: Cluster) -> AbstractContextManager[None]:
             if node.name in stopped:
                 power.start(node)
 
-    return controller.meanwhile(start_stopped, POLL_SECONDS, patience=power.START_SECONDS)
+    return controller.periodically(start_stopped, POLL_SECONDS, patience=power.START_SECONDS)
 
 
 def test_disruptive_checks_pass(largest: Cluster, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_disruptive_checks_pass(largest: Cluster, tmp_path: Path) -> None:
         )  # fmt: skip
     assert results.exit == 0, results.printed[-4000:]
     assert set(outcomes(results).values()) == {"passed"}
-    health.await_whole(largest)
+    health.wait_healthy(largest)
     for test in results.tests:
         print(f"{test.seconds:6.1f} s  {test.check}")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab ring: end to end, on the cluster that stands in the running lab; root.
+"""End-to-end tests on a cluster of the running lab; they require root.
 
-With `make demo-ha` all of it; on the cluster of `make demo`, whose control plane is one server, the
-part that this can bear. If both stand, HEATGEN_LAB_CLUSTER names one. What is measured goes to the
-report and to `figures.json` in the cluster's directory.
+All tests run on the cluster of `make demo-ha`; on the cluster of `make demo`, those that require
+several control-plane nodes are skipped. If both exist, HEATGEN_LAB_CLUSTER selects one.
+Measurements are stored in the report and in `figures.json` in the directory of the cluster.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the lab ring takes for granted; without it nothing is told, rather than skipped."""
+"""Requirements of the lab tests; abort (do not skip) if they are missing."""
 
 import os
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from lab.harness import cluster as clusters
 from lab.harness import figures, health, workload
 from lab.harness.cluster import Cluster
 from lab.harness.figures import Figure
-from lab.harness.secrets import Treasury
+from lab.harness.secrets import KnownSecrets
 from lab.harness.workload import Workload
 
-# The order of the modules: what only looks, what changes the cluster by the book, what breaks it.
-# What is not named comes first.
-LATER = (
+# Order of the modules: read-only tests, supported changes of the cluster, failures. Modules that
+# are not in the list run first.
+ORDER = (
     "test_memory",
     "test_readme",
     "test_secrets",
@@ -31,8 +31,8 @@ LATER = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests in the order in which they do the least harm to each other."""
-    place = {f"{__package__}.{name}": index for index, name in enumerate(LATER)}
+    """Sort the tests so that they influence each other as little as possible."""
+    place = {f"{__package__}.{name}": index for index, name in enumerate(ORDER)}
 
     def key(item: pytest.Item) -> int:
         module = item.getparent(pytest.Module)
@@ -43,61 +43,61 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
-    """The cluster that stands, or that is named; without one, or without root, give up at once."""
+    """Return the selected cluster; abort without a cluster or without root."""
     if os.geteuid() != 0:
-        pytest.exit("the lab ring needs root", returncode=2)
+        pytest.exit("the lab tests require root", returncode=2)
     try:
-        return clusters.chosen()
+        return clusters.selected()
     except LookupError as problem:
         pytest.exit(str(problem), returncode=2)
 
 
 @pytest.fixture(scope="session")
-def many(cluster: Cluster) -> Cluster:
-    """The cluster, if one control plane server of it may go."""
+def ha_cluster(cluster: Cluster) -> Cluster:
+    """Return the cluster; skip the test unless it has three control-plane nodes."""
     if len(cluster.control) < 3:
-        pytest.skip(f"{cluster.name} has one control plane server: `make demo-ha` makes three")
+        pytest.skip(f"{cluster.name} has one control-plane node; run `make demo-ha` for three")
     return cluster
 
 
 @pytest.fixture(scope="session")
 def work(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workload]:
-    """Pods, a Service and a Secret on the cluster, there all the while."""
-    with workload.running(cluster, tmp_path_factory.mktemp("workload")) as made:
-        yield made
+    """Create pods, a Service and a Secret on the cluster for the session."""
+    with workload.running(cluster, tmp_path_factory.mktemp("workload")) as created:
+        yield created
 
 
 @pytest.fixture
-def whole(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster, whole before the test, which has to leave it so."""
-    health.await_whole(cluster)
+def healthy(cluster: Cluster) -> Iterator[Cluster]:
+    """Return the cluster; it must be healthy before and after the test."""
+    health.wait_healthy(cluster)
     yield cluster
-    health.await_whole(cluster)
+    health.wait_healthy(cluster)
 
 
 @pytest.fixture(scope="session")
 def figure_once(cluster: Cluster) -> Figure:
-    """Keep a figure beside the cluster's files and show it; for what is measured once."""
+    """Return a function that stores and prints a figure; for use in fixtures."""
 
-    def keep(name: str, value: object) -> None:
-        figures.keep(cluster.directory, name, value)
+    def store(name: str, value: object) -> None:
+        figures.store(cluster.directory, name, value)
         print(f"{name}: {value}")
 
-    return keep
+    return store
 
 
 @pytest.fixture
 def figure(figure_once: Figure, record_property: Figure) -> Figure:
-    """Keep a figure in the report, too."""
+    """Return a function that stores and prints a figure and adds it to the report."""
 
-    def keep(name: str, value: object) -> None:
+    def store(name: str, value: object) -> None:
         record_property(name, value)
         figure_once(name, value)
 
-    return keep
+    return store
 
 
 @pytest.fixture(scope="session")
-def treasury() -> Treasury:
-    """All secrets of the cluster that were ever seen; those that are gone are still looked for."""
-    return Treasury()
+def known_secrets() -> KnownSecrets:
+    """Return the secrets of the cluster, including earlier ones, for the session."""
+    return KnownSecrets()

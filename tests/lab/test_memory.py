@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every node has room: what it uses at rest is far below what its flavor gives it."""
+"""Memory usage of idle nodes."""
 
 from lab.harness.cluster import Cluster, on_all
 from lab.harness.figures import Figure
 
 MIB = 2**20
-# Of the node's own control group, whose limit is the flavor's memory (lab/README.rst). What counts
-# is what the kernel cannot drop at once, as the kubelet counts it.
+# From the control group of the node, whose limit is the memory of the flavor (lab/README.rst). Like
+# the kubelet, exclude memory that the kernel can reclaim immediately.
 SCRIPT = """
 cd /sys/fs/cgroup/memory
 cat memory.usage_in_bytes
@@ -15,11 +15,11 @@ awk '$1 == "hierarchical_memory_limit" {print $2}' memory.stat
 """
 
 
-def test_nodes_have_room(whole: Cluster, figure: Figure) -> None:
-    """No node uses more than three quarters of its memory at rest."""
+def test_nodes_have_free_memory(healthy: Cluster, figure: Figure) -> None:
+    """No idle node uses more than three quarters of its memory."""
     used, limits = {}, {}
-    for name, answer in on_all(whole.nodes, SCRIPT).items():
-        usage, droppable, limit = map(int, answer.split())
-        used[name], limits[name] = (usage - droppable) // MIB, limit // MIB
+    for name, output in on_all(healthy.nodes, SCRIPT).items():
+        usage, reclaimable, limit = map(int, output.split())
+        used[name], limits[name] = (usage - reclaimable) // MIB, limit // MIB
     figure("memory at rest, MiB", used)
     assert all(used[name] < limits[name] * 3 // 4 for name in used), limits

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All TCP ports of every node, from wherever somebody may try: open are those the design opens.
+"""Exactly the planned TCP ports of every node are reachable, from everywhere.
 
-What a security group lets through shows even where nobody listens: the node itself refuses. So
-both are compared, what is open and what comes through at all.
+Ports that a security group permits are visible even if no process listens, because the node refuses
+the connection. Therefore both open and refused ports are compared.
 """
 
 import json
@@ -23,7 +23,7 @@ PROGRAM = controller.CHECKOUT / "lab" / "harness" / "programs" / "scan.py"
 SSH, API, KUBELET, ETCD, PEERS = 22, 6443, 10250, 2379, 2380
 NODE_PORTS = [30000, 32767]
 
-# Who listens on a node where another node, or the world, can ask: (from, to) by role.
+# Open ports by role of source and target: (from, to).
 OPEN = {
     ("outside", "control"): {SSH, API},
     ("outside", "worker"): {SSH},
@@ -32,13 +32,13 @@ OPEN = {
     ("worker", "control"): {API, ETCD},
     ("worker", "worker"): set(),
 }
-# A pod asks its own node past all security groups: what listens on any address of the node.
+# Security groups do not filter from a pod to its own node: ports on any address of the node.
 OWN_NODE = {SSH, KUBELET}
 
 Seen = dict[str, dict[str, Any]]
 Reached = dict[tuple[str, str], dict[str, Any]]
 
-# Become part of the network of the pod that has the address $1, then run the program $2 on $3.
+# Enter the network of the pod with the address $1, then run the program $2 with the argument $3.
 IN_POD = """
 find /proc/[0-9]*/ns/net -printf '%l %p\\n' 2>/dev/null | sort -u -k1,1 >/run/networks || true
 for link in $(cut -d' ' -f2 /run/networks); do
@@ -51,18 +51,18 @@ exit 1
 
 
 def argument(addresses: list[str], source: str | None = None) -> str:
-    """Return what `scan.py` is told."""
+    """Return the argument of `scan.py`."""
     return json.dumps({"addresses": addresses, "source": source})
 
 
 def from_controller(addresses: list[str]) -> Seen:
-    """Scan from the public network: addresses that it knows."""
+    """Scan addresses of the public network from the controller."""
     words = [sys.executable, str(PROGRAM), argument(addresses)]
     return dict(json.loads(controller.as_admin(*words)))
 
 
 def from_router(cluster: Cluster, addresses: list[str]) -> Seen:
-    """Scan nodes' own addresses as the public network would if it had a route to them."""
+    """Scan addresses of nodes from their router, as from a public network with a route."""
     router = cluster.resource("router")
     words = ["openstack", "router", "show", "-f", "json", "-c", "external_gateway_info", router]
     gateway = json.loads(controller.as_admin(*words))["external_gateway_info"]
@@ -85,17 +85,17 @@ def from_pod(node: Node, pod: str, addresses: list[str]) -> Seen:
     return dict(json.loads(node.run(script)))
 
 
-def one_of_each_role(nodes: list[Node], asking: Node) -> list[str]:
-    """Return the addresses of a node of each role but the one that asks.
+def one_of_each_role(nodes: list[Node], source: Node) -> list[str]:
+    """Return the addresses of a node of each role, excluding the source of the scan.
 
-    Nodes of a role have one security group, and the world's scan proves that it is on all of them.
+    Nodes of a role have one security group; the scan from outside proves that for all of them.
     """
-    return list({node.role: node.address for node in nodes if node != asking}.values())
+    return list({node.role: node.address for node in nodes if node != source}.values())
 
 
 @pytest.fixture(scope="module")
 def scans(cluster: Cluster, work: Workload, figure_once: Figure) -> Reached:
-    """What each place reached of each node and of the API's address outside."""
+    """Return the reachable ports of each node and of the floating address, by source."""
     nodes = cluster.nodes
     everything = [node.address for node in nodes]
     api = str(urlsplit(cluster.external).hostname)
@@ -115,21 +115,21 @@ def scans(cluster: Cluster, work: Workload, figure_once: Figure) -> Reached:
         running = {place: pool.submit(scan) for place, scan in places.items()}
         seen = {place: scan.result() for place, scan in running.items()}
     names = {node.address: node.name for node in nodes} | {api: "the API's floating address"}
-    told = {
-        place: {names[address]: found for address, found in answers.items()}
-        for place, answers in seen.items()
+    named = {
+        place: {names[address]: found for address, found in results.items()}
+        for place, results in seen.items()
     }
-    figure_once("ports", told)
-    return {(place, node): found for place, nodes in told.items() for node, found in nodes.items()}
+    figure_once("ports", named)
+    return {(place, node): found for place, nodes in named.items() for node, found in nodes.items()}
 
 
-def through(ports: set[int], nodes_between: bool) -> list[list[int]]:
-    """Return the ports that may come through as ranges: those open, and what NodePorts use."""
-    return closed_up({"open": ports, "refused": [NODE_PORTS] if nodes_between else []})
+def permitted(ports: set[int], node_ports: bool) -> list[list[int]]:
+    """Return the planned reachable ports as ranges: open ports, and NodePorts if permitted."""
+    return reachable({"open": ports, "refused": [NODE_PORTS] if node_ports else []})
 
 
-def closed_up(found: dict[str, Any]) -> list[list[int]]:
-    """Return what came through, open or refused, as ranges."""
+def reachable(found: dict[str, Any]) -> list[list[int]]:
+    """Return the open and the refused ports as ranges."""
     ranges = sorted([*([port, port] for port in found["open"]), *map(list, found["refused"])])
     joined: list[list[int]] = []
     for begin, end in ranges:
@@ -141,7 +141,7 @@ def closed_up(found: dict[str, Any]) -> list[list[int]]:
 
 
 def expected_of(place: str, node: Node, by_name: dict[str, Node]) -> tuple[set[int], bool]:
-    """Return which ports of a node are open from a place, and whether NodePorts come through."""
+    """Return the open ports of a node from a source, and whether NodePorts are permitted."""
     if place == "outside":
         return OPEN["outside", node.role], False
     origin = by_name[re.sub(r"^a pod on ", "", place)]
@@ -149,21 +149,21 @@ def expected_of(place: str, node: Node, by_name: dict[str, Node]) -> tuple[set[i
 
 
 def test_only_planned_ports_are_reached(cluster: Cluster, scans: Reached) -> None:
-    """From outside, from a node of each role and from pods: exactly what the design opens."""
+    """From outside, from a node of each role and from pods, only planned ports are reachable."""
     by_name = {node.name: node for node in cluster.nodes}
     wrong = {}
     for (place, name), found in scans.items():
         if name not in by_name or place == f"a pod on {name}":
             continue
-        ports, nodes_between = expected_of(place, by_name[name], by_name)
-        wanted = through(ports, nodes_between)
-        if set(found["open"]) != ports or closed_up(found) != wanted:
-            wrong[f"{place} to {name}"] = {"seen": found, "planned": wanted, "open": sorted(ports)}
+        ports, node_ports = expected_of(place, by_name[name], by_name)
+        planned = permitted(ports, node_ports)
+        if set(found["open"]) != ports or reachable(found) != planned:
+            wrong[f"{place} to {name}"] = {"seen": found, "planned": planned, "open": sorted(ports)}
     assert not wrong
 
 
 def test_a_pod_reaches_little_of_its_own_node(cluster: Cluster, scans: Reached) -> None:
-    """No security group stands between a pod and its node: only what must listens there."""
+    """No security group filters from a pod to its node; only SSH and the kubelet listen there."""
     own = {
         place: set(found["open"])
         for (place, name), found in scans.items()
@@ -173,8 +173,8 @@ def test_a_pod_reaches_little_of_its_own_node(cluster: Cluster, scans: Reached) 
     assert own == dict.fromkeys(own, OWN_NODE)
 
 
-def test_the_floating_address_leads_to_the_api(scans: Reached) -> None:
-    """From the public network the API answers at its floating address, and its node's SSH."""
+def test_the_floating_address_reaches_the_api(scans: Reached) -> None:
+    """From the public network, the API and SSH are open at the floating address."""
     found = scans["the public network", "the API's floating address"]
     assert set(found["open"]) == {SSH, API}
     assert not found["refused"]

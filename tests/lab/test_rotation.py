@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificates, authorities and the administrator's key made anew, under a client's eyes.
+"""Certificates, authorities and the key of the administrator are renewed without downtime.
 
-What counts as downtime: a client that asks five times a second, each time by a new connection, may
-have to ask again for OUTAGE_SECONDS. For new certificates nothing restarts: that is what a
-busy machine may need for one answer. For new authorities every API server restarts, one after the
-other; who asked that one asks again and meets the next, and the address moves within the same ten
-seconds as when a server is lost.
+A client that sends five requests per second, each on a new connection, may fail for at most
+OUTAGE_SECONDS. New certificates restart no process: this is the time of one response on a busy
+machine. New authorities restart the API servers one by one: clients retry with another one, and the
+address moves within the same ten seconds as after the loss of a server.
 """
 
 import time
@@ -19,8 +18,8 @@ from lab.harness import certificates, controller, health, secrets
 from lab.harness import cluster as clusters
 from lab.harness.cluster import COREDNS, Cluster, Node, fingerprints
 from lab.harness.figures import Figure
-from lab.harness.secrets import Treasury
-from lab.harness.watch import Target, Watch, from_node, from_outside, watching
+from lab.harness.polling import PollResults, Target, from_node, from_outside, poll
+from lab.harness.secrets import KnownSecrets
 from lab.harness.workload import NAMESPACE, Workload
 
 pytestmark = pytest.mark.long
@@ -36,63 +35,64 @@ Places = list[tuple[Node | None, list[Target]]]
 
 @pytest.fixture
 def identity(cluster: Cluster, tmp_path: Path) -> dict[str, str]:
-    """The administrator's CA, certificate and key as files."""
+    """Return the paths of CA, certificate and key of the administrator."""
     return clusters.write_identity(cluster, tmp_path / "identity")
 
 
 @pytest.fixture
 def places(cluster: Cluster, work: Workload, identity: dict[str, str]) -> Places:
-    """Who asks: an administrator outside, a kubelet inside, that one's node for the Service."""
+    """Return the polled targets: of an administrator outside, and of a kubelet and its node."""
     worker = cluster.workers[0]
     inside = [*from_node(cluster, worker), work.target()]
     return [(None, from_outside(cluster, identity, NAMESPACE)), (worker, inside)]
 
 
 def heatgen(cluster: Cluster, *words: str) -> float:
-    """Run heatgen beside the cluster's files; return the seconds it took."""
+    """Run heatgen in the directory of the cluster; return the seconds."""
     began = time.monotonic()
     controller.inside("heatgen", *words, directory=cluster.directory)
     return round(time.monotonic() - began, 1)
 
 
 def fetch_kubeconfig(cluster: Cluster) -> None:
-    """Do what an administrator does after a rotation."""
+    """Fetch the kubeconfig, as an administrator does after a rotation."""
     heatgen(cluster, "kubeconfig", cluster.name, "-o", "kubeconfig")
 
 
-def assert_no_downtime(watch: Watch, seconds: float) -> None:
-    """The API and the Service answered all the while, but for so many seconds.
+def assert_no_downtime(results: PollResults, seconds: float) -> None:
+    """Check the longest outage of the API and of the Service.
 
-    The Service fails nearly nobody: each of its pods is there all the time.
+    Nearly no requests to the Service may fail, because its pods keep running.
     """
-    for target in watch.seen:
+    for target in results.seen:
         bound = OUTAGE_SECONDS if target == "service" else seconds
-        assert watch.outage(target) <= bound, str(watch)
-    assert watch.failures("service") <= MOST_FAILED * watch.requests("service"), str(watch)
+        assert results.outage(target) <= bound, str(results)
+    limit = MOST_FAILED * results.requests("service")
+    assert results.failures("service") <= limit, str(results)
 
 
 def following(node: Node, bundle: Path) -> AbstractContextManager[None]:
-    """Have a client's file of authorities be, within seconds, what a node trusts."""
+    """Update the authorities of a client, within seconds, to those that a node trusts."""
 
     def follow() -> None:
         new = bundle.with_suffix(".new")
         new.write_text(certificates.authority(node))
         new.rename(bundle)
 
-    return controller.meanwhile(follow, FOLLOW_SECONDS, patience=30)
+    return controller.periodically(follow, FOLLOW_SECONDS, patience=30)
 
 
 def test_certificates_are_renewed_without_downtime(
-    whole: Cluster, places: Places, figure: Figure
+    healthy: Cluster, places: Places, figure: Figure
 ) -> None:
-    """All certificates are new ones for the same keys, and served, and no process is another."""
-    before = certificates.installed(whole.nodes)
-    pids = certificates.processes(whole.nodes)
-    with watching(*places) as watch:
-        seconds = heatgen(whole, "rotate", "certificates", whole.name)
-    fetch_kubeconfig(whole)
+    """All certificates are renewed for the same keys and served, without restarts."""
+    before = certificates.installed(healthy.nodes)
+    pids = certificates.processes(healthy.nodes)
+    with poll(*places) as results:
+        seconds = heatgen(healthy, "rotate", "certificates", healthy.name)
+    fetch_kubeconfig(healthy)
 
-    after = certificates.installed(whole.nodes)
+    after = certificates.installed(healthy.nodes)
     assert after.keys() == before.keys()
     same = [where for where in before if after[where].serial == before[where].serial]
     assert not same, f"not renewed: {same}"
@@ -100,73 +100,73 @@ def test_certificates_are_renewed_without_downtime(
         where: each.key for where, each in before.items()
     }
     assert {each.issuer for each in after.values()} == {each.issuer for each in before.values()}
-    assert certificates.processes(whole.nodes) == pids
-    for node in whole.control:
+    assert certificates.processes(healthy.nodes) == pids
+    for node in healthy.control:
         for port, path in ((API, "kubernetes/pki/apiserver"), (ETCD, "etcd/pki/server")):
             wanted = after[f"{node.name}:/etc/{path}.crt"].serial
             assert certificates.served(node, port) == wanted, f"port {port} of {node.name}"
     figure("rotate certificates, seconds", seconds)
-    figure("while certificates rotate", watch.seen)
-    assert_no_downtime(watch, OUTAGE_SECONDS)
+    figure("while certificates rotate", results.seen)
+    assert_no_downtime(results, OUTAGE_SECONDS)
 
 
 def test_authorities_are_replaced_in_two_steps(
-    whole: Cluster, places: Places, identity: dict[str, str], figure: Figure, tmp_path: Path
+    healthy: Cluster, places: Places, identity: dict[str, str], figure: Figure, tmp_path: Path
 ) -> None:
-    """First both are trusted and the new one signs, then the old one is gone from every node.
+    """First both are trusted and the new one signs, then the old one is removed from every node.
 
-    What was scaled by hand keeps its size, though every step runs again.
+    A Deployment that was scaled manually keeps its size, although every step runs again.
     """
-    node = whole.workers[0]
-    whole.kubectl("scale", *COREDNS, "--replicas=3")
+    node = healthy.workers[0]
+    healthy.kubectl("scale", *COREDNS, "--replicas=3")
     old = fingerprints(certificates.authority(node))
     assert len(old) == 1
-    with following(node, Path(identity["ca"])), watching(*places) as first:
-        seconds = heatgen(whole, "rotate", "authorities", whole.name)
+    with following(node, Path(identity["ca"])), poll(*places) as first:
+        seconds = heatgen(healthy, "rotate", "authorities", healthy.name)
     both = fingerprints(certificates.authority(node))
     assert len(both) == 2
     assert both[1] == old[0]
     figure("rotate authorities, first step, seconds", seconds)
     figure("while authorities rotate, first step", first.seen)
 
-    fetch_kubeconfig(whole)
-    clusters.write_identity(whole, tmp_path / "identity")
-    with watching(*places) as second:
-        seconds = heatgen(whole, "rotate", "authorities", whole.name)
-    fetch_kubeconfig(whole)
+    fetch_kubeconfig(healthy)
+    clusters.write_identity(healthy, tmp_path / "identity")
+    with poll(*places) as second:
+        seconds = heatgen(healthy, "rotate", "authorities", healthy.name)
+    fetch_kubeconfig(healthy)
     figure("rotate authorities, second step, seconds", seconds)
     figure("while authorities rotate, second step", second.seen)
 
-    size = whole.ask("get", *COREDNS)["spec"]["replicas"]
-    whole.kubectl("scale", *COREDNS, "--replicas=2")
+    size = healthy.get_json("get", *COREDNS)["spec"]["replicas"]
+    healthy.kubectl("scale", *COREDNS, "--replicas=2")
     assert size == 3
-    health.await_whole(whole)
-    trusted = clusters.on_all(whole.nodes, "cat /etc/kubernetes/pki/ca.crt")
+    health.wait_healthy(healthy)
+    trusted = clusters.on_all(healthy.nodes, "cat /etc/kubernetes/pki/ca.crt")
     assert {name: fingerprints(text) for name, text in trusted.items()} == {
-        each.name: both[:1] for each in whole.nodes
+        each.name: both[:1] for each in healthy.nodes
     }
     verify = "for f in /etc/*/pki/*.crt; do openssl verify -CAfile ${f%/*}/ca.crt $f; done"
-    clusters.on_all(whole.nodes, f"set -e; {verify}")
+    clusters.on_all(healthy.nodes, f"set -e; {verify}")
     assert_no_downtime(first, RESTART_OUTAGE_SECONDS)
     assert_no_downtime(second, RESTART_OUTAGE_SECONDS)
 
 
-def test_the_administrator_gets_a_new_key(whole: Cluster, figure: Figure) -> None:
-    """`heatgen kubeconfig --renew` leads to another key and certificate, and they work."""
-    before = whole.kubeconfig["users"][0]["user"]
-    seconds = heatgen(whole, "kubeconfig", whole.name, "--renew", "-o", "kubeconfig")
-    after = yaml.safe_load((whole.directory / "kubeconfig").read_text())["users"][0]["user"]
+def test_the_administrator_gets_a_new_key(healthy: Cluster, figure: Figure) -> None:
+    """`heatgen kubeconfig --renew` creates another key and certificate, which are accepted."""
+    before = healthy.kubeconfig["users"][0]["user"]
+    seconds = heatgen(healthy, "kubeconfig", healthy.name, "--renew", "-o", "kubeconfig")
+    after = yaml.safe_load((healthy.directory / "kubeconfig").read_text())["users"][0]["user"]
     for part in ("client-certificate-data", "client-key-data"):
         assert after[part] != before[part]
-    whole.kubectl("get", "namespace", "kube-system")
+    healthy.kubectl("get", "namespace", "kube-system")
     figure("kubeconfig --renew, seconds", seconds)
 
 
-def test_workloads_outlive_it_all(whole: Cluster, work: Workload) -> None:
-    """What was encrypted at rest before is read; the suite judges later, after the losses."""
+def test_encrypted_data_remains_readable(healthy: Cluster, work: Workload) -> None:
+    """Data that was encrypted before the rotation can be read."""
     assert work.read_secret() == work.secret
 
 
-def test_nothing_secret_was_written_down(whole: Cluster, treasury: Treasury) -> None:
-    """Neither the keys of before nor those of now show in databases and logs."""
-    secrets.assert_kept(whole, treasury)
+def test_no_secret_was_leaked(healthy: Cluster, known_secrets: KnownSecrets) -> None:
+    """Databases and logs contain neither the old nor the new keys."""
+    secrets.assert_not_leaked(healthy, known_secrets)

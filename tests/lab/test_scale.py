@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One more worker by an update of the stack, and one less again; nobody else notices."""
+"""Add and remove a worker by updates of the stack, without effect on other nodes."""
 
 import json
 from pathlib import Path
@@ -8,57 +8,57 @@ from lab.harness import certificates, controller, health, secrets
 from lab.harness import cluster as clusters
 from lab.harness.cluster import Cluster
 from lab.harness.figures import Figure
-from lab.harness.secrets import Treasury
-from lab.harness.watch import from_node, from_outside, watching
+from lab.harness.polling import from_node, from_outside, poll
+from lab.harness.secrets import KnownSecrets
 from lab.harness.workload import NAMESPACE, Workload
 
-# Nothing of the control plane restarts, so a request may be slow on a busy machine, no more.
+# The control plane does not restart: permit only a slow response of a busy machine.
 OUTAGE_SECONDS = 3.0
 
 
 def servers(cluster: Cluster) -> dict[str, str]:
-    """Return the ids of the cluster's servers by name."""
+    """Return the ids of the servers of the cluster, by name."""
     listed = json.loads(controller.inside("openstack", "server", "list", "-f", "json"))
     return {each["Name"]: each["ID"] for each in listed if each["Name"].startswith(cluster.name)}
 
 
 def group_size(cluster: Cluster) -> int:
-    """Return how many workers the group `worker` has."""
+    """Return the number of workers in the group `worker`."""
     return len([node for node in cluster.nodes if node.group == "worker"])
 
 
 def test_one_worker_more_and_one_less(
-    whole: Cluster, work: Workload, treasury: Treasury, figure: Figure, tmp_path: Path
+    healthy: Cluster, work: Workload, known_secrets: KnownSecrets, figure: Figure, tmp_path: Path
 ) -> None:
-    """The new one joins; all others keep servers and certificates; nothing secret is written."""
-    before, size = servers(whole), group_size(whole)
-    kept = certificates.installed(whole.nodes)
-    identity = clusters.write_identity(whole, tmp_path / "identity")
-    asked = (None, from_outside(whole, identity, NAMESPACE))
-    worker = whole.workers[0]
-    within = (worker, [*from_node(whole, worker), work.target()])
+    """The new worker joins; other nodes keep servers and certificates; no secret is leaked."""
+    before, size = servers(healthy), group_size(healthy)
+    kept = certificates.installed(healthy.nodes)
+    identity = clusters.write_identity(healthy, tmp_path / "identity")
+    outside = (None, from_outside(healthy, identity, NAMESPACE))
+    worker = healthy.workers[0]
+    within = (worker, [*from_node(healthy, worker), work.target()])
 
-    with watching(asked, within) as watch:
-        seconds = controller.update(whole.name, "--parameter", f"worker_count={size + 1}")
-    larger = clusters.read(whole.name)
+    with poll(outside, within) as results:
+        seconds = controller.update(healthy.name, "--parameter", f"worker_count={size + 1}")
+    larger = clusters.read(healthy.name)
     try:
         assert group_size(larger) == size + 1
-        health.await_whole(larger)
+        health.wait_healthy(larger)
         after = servers(larger)
         assert {name: after[name] for name in before} == before
         assert len(after) == len(before) + 1
-        assert certificates.installed(whole.nodes) == kept
-        secrets.assert_kept(larger, treasury)
+        assert certificates.installed(healthy.nodes) == kept
+        secrets.assert_not_leaked(larger, known_secrets)
     finally:
-        new = {node.name for node in larger.nodes} - {node.name for node in whole.nodes}
-        shrink = controller.update(whole.name, "--parameter", f"worker_count={size}")
-    assert servers(whole) == before
-    assert not new & health.node_states(whole).keys()
-    # No Service leads to a pod whose server is gone.
-    pods = whole.ask("get", "pods", "--all-namespaces")["items"]
+        new = {node.name for node in larger.nodes} - {node.name for node in healthy.nodes}
+        shrink = controller.update(healthy.name, "--parameter", f"worker_count={size}")
+    assert servers(healthy) == before
+    assert not new & health.node_states(healthy).keys()
+    # Pods of the removed server are deleted, so that no Service uses them.
+    pods = healthy.get_json("get", "pods", "--all-namespaces")["items"]
     assert not [pod for pod in pods if pod["spec"].get("nodeName") in new]
     figure("one worker more, seconds", round(seconds, 1))
     figure("one worker less, seconds", round(shrink, 1))
-    figure("while scaling", watch.seen)
-    for target in watch.seen:
-        assert watch.outage(target) <= OUTAGE_SECONDS, str(watch)
+    figure("while scaling", results.seen)
+    for target in results.seen:
+        assert results.outage(target) <= OUTAGE_SECONDS, str(results)

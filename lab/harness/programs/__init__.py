@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that run where the questions are: on the controller, on a node, in a pod's network.
+"""Programs that run on the controller, on a node or in the network of a pod.
 
-Each is one file on the standard library alone, for it is handed to `python3 -c` by way of ssh.
-Its one argument is JSON, and so is what it prints.
+Each is a single file that uses only the standard library, because it is passed to `python3 -c` over
+ssh. The argument and the output are JSON.
 """

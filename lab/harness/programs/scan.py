@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which TCP ports of some addresses answer? All 65535 of each, by raw SYN packets; root.
+"""Scan all TCP ports of addresses with raw SYN packets; requires root.
 
-Argument: `{"addresses": [...], "source": ADDRESS or null}`. Prints for each address which ports are
-`open` (somebody listens) and which are `refused` (the packet came through, nobody listens), the
-latter as ranges; all others did not answer. A packet may be lost, so who did not answer is asked
-once more. Nothing is left behind: the kernel, which knows of no such connection, resets what opens.
+Argument: `{"addresses": [...], "source": ADDRESS or null}`. Prints for each address the ports that
+are `open`, and as ranges the ports that are `refused` (the packet arrived, but no process listens).
+All others did not respond; they are tried twice, because a packet may be lost. No connections
+remain: the kernel does not know them and resets those that open.
 """
 
 import json
@@ -19,16 +19,16 @@ BATCH = 256
 PAUSE = 0.003
 LAST_SECONDS = 1.0
 ROUNDS = 2
-# Above the range from which Linux gives ports out (net.ipv4.ip_local_port_range).
+# Above the range of ephemeral ports of Linux (net.ipv4.ip_local_port_range).
 OWN_PORTS = (61001, 65535)
 SYN, RST, SYN_ACK = 0x02, 0x04, 0x12
 
 
 class Scanner:
-    """The ports of one address."""
+    """Scans the ports of one address."""
 
     def __init__(self, address: str, source: str | None) -> None:
-        """Open a raw socket that hears of this address only."""
+        """Open a raw socket that receives packets only from this address."""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         if source:
@@ -42,7 +42,7 @@ class Scanner:
         self.refused: set[int] = set()
 
     def packet(self, port: int) -> bytes:
-        """Return a TCP header that asks for a connection to a port."""
+        """Return the TCP header of a SYN packet to a port."""
         parts = (self.own_port, port, random.getrandbits(32), 0, 5 << 4, SYN, 64240)
         bare = struct.pack("!HHIIBBHHH", *parts, 0, 0)
         words = struct.unpack("!16H", self.pseudo + bare)
@@ -52,14 +52,14 @@ class Scanner:
         return struct.pack("!HHIIBBHHH", *parts, ~total & 0xFFFF, 0)
 
     def send(self, port: int) -> None:
-        """Send one request, waiting for room."""
+        """Send one packet; wait while buffers are full."""
         for _ in range(1000):
             try:
                 self.socket.send(self.packet(port))
             except (BlockingIOError, InterruptedError):
                 time.sleep(PAUSE)
             except OSError as error:
-                # The network's buffers are full, or the packet is not let out at all.
+                # ENOBUFS: buffers are full. EPERM: the packet is blocked locally.
                 if error.errno not in (1, 105):
                     raise
                 time.sleep(PAUSE)
@@ -68,43 +68,43 @@ class Scanner:
             else:
                 return
 
-    def hear(self) -> None:
-        """Read all answers that are there."""
+    def receive(self) -> None:
+        """Read all pending responses."""
         while True:
             try:
-                heard = self.socket.recv(4096)
+                packet = self.socket.recv(4096)
             except BlockingIOError:
                 return
-            except ConnectionRefusedError:  # an ICMP error of this address
+            except ConnectionRefusedError:  # an ICMP error from this address
                 continue
-            begin = (heard[0] & 0x0F) * 4
-            there, here = struct.unpack_from("!HH", heard, begin)
-            flags = heard[begin + 13]
-            if here != self.own_port:
+            begin = (packet[0] & 0x0F) * 4
+            source, target = struct.unpack_from("!HH", packet, begin)
+            flags = packet[begin + 13]
+            if target != self.own_port:
                 continue
             if flags & SYN_ACK == SYN_ACK:
-                self.open.add(there)
+                self.open.add(source)
             elif flags & RST:
-                self.refused.add(there)
+                self.refused.add(source)
 
     def scan(self) -> None:
-        """Ask all ports, in disorder, then once more those that did not answer."""
+        """Scan all ports in random order, then again those that did not respond."""
         for _ in range(ROUNDS):
             ports = sorted(set(PORTS) - self.open - self.refused)
             random.shuffle(ports)
             for begin in range(0, len(ports), BATCH):
                 for port in ports[begin : begin + BATCH]:
                     self.send(port)
-                self.hear()
+                self.receive()
                 time.sleep(PAUSE)
             end = time.monotonic() + LAST_SECONDS
             while time.monotonic() < end:
-                self.hear()
+                self.receive()
                 time.sleep(0.01)
 
 
 def ranges(ports: set[int]) -> list[list[int]]:
-    """Return ports as ranges, both ends included."""
+    """Return ports as inclusive ranges."""
     found: list[list[int]] = []
     for port in sorted(ports):
         if found and found[-1][1] == port - 1:
@@ -115,14 +115,14 @@ def ranges(ports: set[int]) -> list[list[int]]:
 
 
 def main() -> None:
-    """Scan all addresses, one after another."""
-    wanted = json.loads(sys.argv[1])
-    told = {}
-    for address in wanted["addresses"]:
-        scanner = Scanner(address, wanted["source"])
+    """Scan all addresses in sequence."""
+    options = json.loads(sys.argv[1])
+    results = {}
+    for address in options["addresses"]:
+        scanner = Scanner(address, options["source"])
         scanner.scan()
-        told[address] = {"open": sorted(scanner.open), "refused": ranges(scanner.refused)}
-    print(json.dumps(told))
+        results[address] = {"open": sorted(scanner.open), "refused": ranges(scanner.refused)}
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

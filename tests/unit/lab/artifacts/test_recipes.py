@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes: those of the repository are sound, and a wrong one is told clearly."""
+"""Recipes: those of the repository are valid, and errors in others are reported."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ thing = "example.org/thing/cmd/thing"
 
 
 def component_folder(tmp_path: Path, recipe: str = RECIPE) -> Path:
-    """A component's folder with this recipe."""
+    """Return the directory of a component with this recipe."""
     (tmp_path / "go.mod").write_text(GO_MOD)
     (tmp_path / "recipe.toml").write_text(recipe)
     return tmp_path
 
 
 def test_versions_come_from_go_mod(tmp_path: Path) -> None:
-    """The version is written once, in go.mod, and put into the recipe's texts."""
+    """The version is read from go.mod and inserted into the texts of the recipe."""
     component = load_component(component_folder(tmp_path))
     assert component.version == "1.2.3"
     assert component.ldflags == ["-X main.version=v1.2.3"]
@@ -37,36 +37,39 @@ def test_versions_come_from_go_mod(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "told"),
+    ("recipe", "message"),
     [
         (RECIPE.replace("summary", "summery"), "unknown key 'summery'"),
         (RECIPE.replace('summary = "a thing"', ""), "'summary' is missing"),
         (RECIPE.replace("example.org/thing", "example.org/other"), "does not require"),
         (RECIPE.replace('"thing --version"', '"other"'), "smoke lacks 'thing'"),
-        (RECIPE + '[[releases]]\npath = "x"\nfiles = ["y"]\n', "'y', which nothing here builds"),
+        (
+            RECIPE + '[[releases]]\npath = "x"\nfiles = ["y"]\n',
+            "'y', which the recipe does not build",
+        ),
         ("summary =", "cannot be read as TOML"),
     ],
 )
-def test_a_wrong_recipe_is_told(tmp_path: Path, recipe: str, told: str) -> None:
-    """The error names the file and what is wrong in it."""
-    with pytest.raises(RecipeError, match=told) as caught:
+def test_an_invalid_recipe_is_reported(tmp_path: Path, recipe: str, message: str) -> None:
+    """The error contains the path of the file and the reason."""
+    with pytest.raises(RecipeError, match=message) as caught:
         load_component(component_folder(tmp_path, recipe))
     assert str(tmp_path) in str(caught.value)
 
 
-def test_a_borrowed_file_must_be_built(tmp_path: Path) -> None:
-    """An archive that wants what no component builds is refused before anything is built."""
-    for name in ("lender", "taker"):
+def test_a_file_of_another_component_must_be_built(tmp_path: Path) -> None:
+    """A file of another component that is not built is reported when recipes are loaded."""
+    for name in ("part", "archive"):
         (tmp_path / name).mkdir()
         component_folder(tmp_path / name)
-    release = '[[releases]]\npath = "x.tgz"\nfiles = ["lender/thing", "lender/other"]\n'
-    (tmp_path / "taker/recipe.toml").write_text(RECIPE + release)
-    with pytest.raises(RecipeError, match="'lender/other', which no component builds"):
+    release = '[[releases]]\npath = "x.tgz"\nfiles = ["part/thing", "part/other"]\n'
+    (tmp_path / "archive/recipe.toml").write_text(RECIPE + release)
+    with pytest.raises(RecipeError, match="'part/other', which no component builds"):
         load_components(tmp_path)
 
 
-def test_a_module_without_go_mod_has_a_plain_version(tmp_path: Path) -> None:
-    """What Go adds to the version of a module without go.mod is no part of upstream's name."""
+def test_incompatible_is_removed_from_a_version(tmp_path: Path) -> None:
+    """The suffix that Go adds to versions of modules without go.mod is not part of the version."""
     folder = component_folder(tmp_path)
     (folder / "go.mod").write_text("require example.org/thing v29.8.1+incompatible\n")
     assert load_component(folder).version == "29.8.1"
@@ -74,14 +77,14 @@ def test_a_module_without_go_mod_has_a_plain_version(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
 def test_go_mod_names_every_package(component: Component) -> None:
-    """A package that go.mod has no `tool` line for would lack its sums, and the build fail."""
+    """Every package has a `tool` line in go.mod; otherwise go.sum would be incomplete."""
     go_mod = (component.folder / "go.mod").read_text()
     for package in component.binaries.values():
         assert f"\t{package}\n" in go_mod or f"tool {package}\n" in go_mod
 
 
-def test_images_are_sound() -> None:
-    """Each image's recipe takes only what some component builds."""
+def test_images_are_valid() -> None:
+    """The recipes of images contain only files that components build."""
     found = images.load_images(command.FOLDER / "images", {c.name: c for c in COMPONENTS})
     assert {image.repository for image in found} >= {"pause", "coredns/coredns"}
 
@@ -95,5 +98,5 @@ def test_images_are_sound() -> None:
     ],
 )
 def test_default_name(package: str, name: str) -> None:
-    """Go names a program by the last element of its path that is no version."""
+    """The name of a program is the last element of its path that is not a version."""
     assert go.default_name(package) == name

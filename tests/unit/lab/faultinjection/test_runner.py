@@ -27,7 +27,7 @@ class FakeLab:
         cluster = Cluster("demo", {"nodes": {}})
         self.context = Context(cluster, Journal(path / "journal.json"))
         monkeypatch.setattr(suite, "on_cluster", self.on_cluster)
-        monkeypatch.setattr(health, "await_whole", lambda *_: None)
+        monkeypatch.setattr(health, "wait_healthy", lambda *_: None)
         monkeypatch.setattr(catalog, "declared", lambda _: {"test_a"})
         monkeypatch.setattr(catalog, "fault", lambda _: self.fault)
         self.fault: Fault = fault(inject=self.inject, heal=self.heal, GREEN_SECONDS=0.0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measuring program measures: an outage that was made is seen, with its length."""
+"""poll.py measures outages."""
 
 import json
 import subprocess
@@ -10,27 +10,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from lab.harness import watch
+from lab.harness import polling
 
-PROGRAMS = watch.PROGRAM.parent
-AWAY = 1.5
+PROGRAMS = polling.PROGRAM.parent
+OUTAGE_SECONDS = 1.5
 
 
 class Quiet(BaseHTTPRequestHandler):
-    """Answers every GET, says nothing."""
+    """An HTTP server that responds to every GET and writes no log."""
 
     def do_GET(self) -> None:
-        """Answer 200."""
+        """Respond with 200."""
         self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
+        """Write no log."""
 
 
 @contextmanager
 def serving(port: int = 0) -> Iterator[int]:
-    """Serve HTTP meanwhile; yield the port."""
+    """Serve HTTP; yield the port."""
     server = HTTPServer(("127.0.0.1", port), Quiet)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -43,7 +43,7 @@ def serving(port: int = 0) -> Iterator[int]:
 
 
 def poller(port: int) -> subprocess.Popen[str]:
-    """Start to poll a port."""
+    """Start polling a port."""
     target = {"name": "it", "url": f"http://127.0.0.1:{port}/"}
     return subprocess.Popen(
         [sys.executable, str(PROGRAMS / "poll.py"), json.dumps([target])],
@@ -54,18 +54,18 @@ def poller(port: int) -> subprocess.Popen[str]:
 
 
 def test_an_outage_is_measured() -> None:
-    """A server that was away for a while was away about that long, and began to be so then."""
+    """The duration and the start of an outage are reported."""
     with serving() as port:
         process = poller(port)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-    left = time.time()
-    time.sleep(AWAY)
+    stopped = time.time()
+    time.sleep(OUTAGE_SECONDS)
     with serving(port):
         time.sleep(1)
         answer, _ = process.communicate(timeout=30)
     seen = json.loads(answer)["it"]
-    assert AWAY - 0.1 <= seen["outage"] <= AWAY + 1
-    assert abs(seen["at"] - left) < 1
+    assert OUTAGE_SECONDS - 0.1 <= seen["outage"] <= OUTAGE_SECONDS + 1
+    assert abs(seen["at"] - stopped) < 1
     assert seen["failures"] >= 3
     assert seen["requests"] > seen["failures"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The searcher finds what it is for: a test that finds nothing must be one that could."""
+"""Searching for secrets: every encoding is found, and nothing else."""
 
 import base64
 import json
@@ -14,13 +14,13 @@ SECRET = os.urandom(32)
 
 
 def pem(body: bytes) -> bytes:
-    """Return bytes as the body of a PEM, 64 characters a line."""
+    """Return bytes as the body of a PEM, with 64 characters per line."""
     lines = "\n".join(textwrap.wrap(base64.b64encode(body).decode(), 64))
     return f"-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n".encode()
 
 
 def dumped(text: bytes) -> bytes:
-    """Return text as it is in a dump of a column that holds JSON."""
+    """Return text as in an SQL dump of a column that contains JSON."""
     return json.dumps({"value": text.decode()}).replace("\\", "\\\\").encode()
 
 
@@ -37,21 +37,21 @@ def dumped(text: bytes) -> bytes:
         lambda body: dumped(base64.b64encode(b"data: " + base64.b64encode(pem(body)))),
     ],
 )
-def test_a_secret_is_found_however_wrapped(before: int, wrap: object) -> None:
+def test_a_secret_is_found_in_every_encoding(before: int, wrap: object) -> None:
     """Raw, hexadecimal, base64, PEM, in JSON in a dump, base64 in base64; at every offset."""
     body = os.urandom(before) + SECRET + os.urandom(65)
     heap = b"x y" + wrap(body) + b"\nz"  # type: ignore[operator]
-    assert traces.found(SECRET, traces.layers(heap))
+    assert traces.contains(SECRET, traces.decodings(heap))
 
 
-def test_what_is_not_there_is_not_found() -> None:
-    """Another secret's PEM is no trace of this one."""
-    assert not traces.found(SECRET, traces.layers(dumped(pem(os.urandom(138)))))
+def test_another_secret_is_not_found() -> None:
+    """The PEM of another secret does not match."""
+    assert not traces.contains(SECRET, traces.decodings(dumped(pem(os.urandom(138)))))
 
 
-def test_private_keys_and_tokens_are_known_by_their_look() -> None:
-    """A PEM in a dump and a JWT match their patterns, the words alone do not."""
-    flat = traces.layers(dumped(pem(SECRET)))[1]
+def test_patterns_of_private_keys_and_tokens() -> None:
+    """A PEM in a dump and a JWT match their patterns; a command with the marker does not."""
+    flat = traces.decodings(dumped(pem(SECRET)))[1]
     assert traces.PRIVATE_KEY.search(flat)
     assert not traces.PRIVATE_KEY.search(b"grep-q-----BEGIN.*PRIVATEKEY-----")
     part = base64.urlsafe_b64encode(b'{"alg":"RS256","kid":"xyz"}').rstrip(b"=")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node image's recipe: what decides the image, and that it stays a stock one."""
+"""The recipe of the node image: its inputs, packages and units."""
 
 import json
 import shutil
@@ -14,12 +14,12 @@ RUNC = "usr/local/sbin/lab-runc"
 
 
 def copy_of_recipe(tmp_path: Path) -> Path:
-    """The recipe's folder, to be altered."""
+    """Return a copy of the recipe and the overlay."""
     return Path(shutil.copytree(command.FOLDER, tmp_path / "node", symlinks=True))
 
 
-def test_a_changed_link_or_file_makes_another_image(tmp_path: Path) -> None:
-    """Every path of the overlay counts, links by where they lead."""
+def test_a_changed_link_or_file_changes_the_image(tmp_path: Path) -> None:
+    """Every path of the overlay is an input, links by their targets."""
     folder = copy_of_recipe(tmp_path)
     before = image_inputs(folder)
     link = folder / "overlay/etc/resolv.conf"
@@ -33,16 +33,16 @@ def test_a_changed_link_or_file_makes_another_image(tmp_path: Path) -> None:
     }
 
 
-def test_a_program_that_may_not_run_makes_another_image(tmp_path: Path) -> None:
-    """Whether a file of the overlay may be run counts as its content does."""
+def test_a_changed_mode_changes_the_image(tmp_path: Path) -> None:
+    """Whether a file of the overlay is executable is an input."""
     folder = copy_of_recipe(tmp_path)
     before = image_inputs(folder)
     (folder / "overlay" / RUNC).chmod(0o644)
     assert set(before) ^ set(image_inputs(folder)) == {f"program {RUNC}", f"file {RUNC}"}
 
 
-def test_docker_may_start_containers_without_lowering_scores(tmp_path: Path) -> None:
-    """The lab's runc lifts a score that the machine refuses, and leaves all else as it is."""
+def test_lab_runc_raises_negative_scores(tmp_path: Path) -> None:
+    """lab-runc sets a negative oom_score_adj to 0 and changes nothing else."""
     config = {"process": {"oomScoreAdj": -998, "args": ['"oomScoreAdj":-998']}, "linux": {}}
     file = tmp_path / "config.json"
     file.write_text(json.dumps(config, separators=(",", ":")))
@@ -63,23 +63,23 @@ def test_docker_may_start_containers_without_lowering_scores(tmp_path: Path) -> 
     assert done.stdout == f"create --bundle {tmp_path} id\n"
 
 
-def test_daemons_wait_for_the_cluster() -> None:
-    """The image has keepalived for the steps to start; Debian's own enabling of it is undone."""
+def test_keepalived_is_installed_but_disabled() -> None:
+    """The image contains keepalived, which Debian enables; the unit is disabled, not masked."""
     recipe = load_recipe(command.FOLDER)
     assert "keepalived" in recipe.packages
     assert "keepalived.service" in recipe.disabled_units
     assert "keepalived.service" not in recipe.masked_units
 
 
-def test_the_image_is_a_stock_one() -> None:
-    """No agent and no part of a cluster is baked in: the user data brings them."""
+def test_the_image_contains_no_cluster_software() -> None:
+    """The image contains cloud-init, but no agent and no part of a cluster."""
     packages = set(load_recipe(command.FOLDER).packages)
     assert "cloud-init" in packages
     assert not packages & {"containerd", "runc", "etcd-server", "kubelet", "os-collect-config"}
 
 
-def test_usage_counts_whole_blocks(tmp_path: Path) -> None:
-    """Each folder and each file, however small, takes a block and an inode; an empty one none."""
+def test_usage_counts_full_blocks(tmp_path: Path) -> None:
+    """Directories and files use full blocks and one inode each; empty files use no block."""
     (tmp_path / "small").write_text("x")
     (tmp_path / "empty").write_text("")
     (tmp_path / "large").write_bytes(b"x" * 4097)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watching: somebody asks five times a second while something is done to the cluster."""
+"""Poll a cluster five times per second while a test changes it."""
 
 import json
 import subprocess
@@ -22,25 +22,25 @@ Target = dict[str, Any]
 
 
 @dataclass
-class Watch:
-    """What one place saw; complete once the watching has ended."""
+class PollResults:
+    """Results of polling, by name of the target; complete when the polling has ended."""
 
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def outage(self, target: str) -> float:
-        """Return the longest time a target did not answer, in seconds."""
+        """Return the longest time without a response of a target, in seconds."""
         return float(self.seen[target]["outage"])
 
     def failures(self, target: str) -> int:
-        """Return how many requests failed."""
+        """Return the number of failed requests."""
         return int(self.seen[target]["failures"])
 
     def requests(self, target: str) -> int:
-        """Return how many requests there were."""
+        """Return the number of requests."""
         return int(self.seen[target]["requests"])
 
     def __str__(self) -> str:
-        """Return what was seen in a line for each target."""
+        """Return one line per target."""
         lines = (
             f"{name}: {seen['outage']} s, {seen['failures']} of {seen['requests']} failed"
             f" {seen['errors'] or ''}"
@@ -50,10 +50,10 @@ class Watch:
 
 
 class Poller:
-    """One `poll.py` that runs somewhere."""
+    """A running `poll.py`."""
 
     def __init__(self, command: list[str], targets: list[Target]) -> None:
-        """Start it; its targets are all it is told."""
+        """Start the program with its targets."""
         self.targets = [str(target["name"]) for target in targets]
         self.process = subprocess.Popen(
             command,
@@ -63,8 +63,8 @@ class Poller:
             cwd=controller.CHECKOUT,
         )
 
-    def await_ready(self) -> Self:
-        """Wait until every target has answered it."""
+    def wait_ready(self) -> Self:
+        """Wait until every target has responded."""
         assert self.process.stdout is not None
         bound = threading.Timer(START_SECONDS, self.process.kill)
         bound.start()
@@ -74,24 +74,24 @@ class Poller:
             bound.cancel()
         if line.strip() != b"ready":
             self.process.kill()
-            _, said = self.process.communicate()
-            told = said.decode(errors="replace")[-1000:]
-            raise AssertionError(f"nobody could be asked for {self.targets}: {told}")
+            _, errors = self.process.communicate()
+            reason = errors.decode(errors="replace")[-1000:]
+            raise AssertionError(f"cannot poll {self.targets}: {reason}")
         return self
 
     def end(self) -> dict[str, dict[str, Any]]:
-        """End it and return what it saw."""
+        """End the polling and return the results."""
         try:
-            answer, said = self.process.communicate(timeout=END_SECONDS)
+            output, errors = self.process.communicate(timeout=END_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-        text = said.decode(errors="replace")[-1000:]
-        assert self.process.returncode == 0, f"the poller of {self.targets} died: {text}"
-        return dict(json.loads(answer))
+        reason = errors.decode(errors="replace")[-1000:]
+        assert self.process.returncode == 0, f"polling of {self.targets} failed: {reason}"
+        return dict(json.loads(output))
 
     def stop(self) -> None:
-        """Have it not outlive us, whatever happened."""
+        """Kill the program if it is still running."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.communicate()
@@ -108,23 +108,23 @@ def command(place: Node | None, targets: list[Target]) -> list[str]:
 
 
 @contextmanager
-def watching(*places: tuple[Node | None, list[Target]]) -> Iterator[Watch]:
-    """Ask targets from several places meanwhile; what they saw is there at the end."""
-    watch = Watch()
+def poll(*places: tuple[Node | None, list[Target]]) -> Iterator[PollResults]:
+    """Poll targets from several places; the results are complete at the end."""
+    results = PollResults()
     with ExitStack() as cleanup:
         pollers = [Poller(command(place, targets), targets) for place, targets in places]
         for poller in pollers:
             cleanup.callback(poller.stop)
         for poller in pollers:
-            poller.await_ready()
-        yield watch
+            poller.wait_ready()
+        yield results
         for poller in pollers:
-            watch.seen |= poller.end()
-    print(watch)
+            results.seen |= poller.end()
+    print(results)
 
 
 def from_outside(cluster: Cluster, identity: dict[str, str], namespace: str) -> list[Target]:
-    """Return what an administrator asks from outside: to read an object, and to change one."""
+    """Return the requests of an administrator outside: read an object, and change one."""
     base = f"{cluster.external}/api/v1/namespaces/{namespace}"
     change = {"method": "PATCH", "body": '{"data":{"changed":"@TIME@"}}'}
     change |= {"content": "application/merge-patch+json"}
@@ -135,7 +135,7 @@ def from_outside(cluster: Cluster, identity: dict[str, str], namespace: str) -> 
 
 
 def from_node(cluster: Cluster, node: Node) -> list[Target]:
-    """Return what a node's kubelet asks by the address within: to read its own Node."""
+    """Return the request of a kubelet to the internal address: read its Node."""
     pair = "/var/lib/kubelet/pki/kubelet-client-current.pem"
     url = f"{cluster.endpoint}/api/v1/nodes/{node.name}"
     return [
