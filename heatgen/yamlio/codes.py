@@ -9,12 +9,12 @@ from typing import Self
 
 
 class Code(StrEnum):
-    """What is wrong, in one word for programs; ``description`` is one sentence for people."""
+    """Kinds of problems: the value is for programs, ``description`` is one sentence for users."""
 
     description: str
 
     def __new__(cls, value: str, description: str) -> Self:
-        """Return a member that carries its description."""
+        """Return a member with its description."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.description = description
@@ -22,8 +22,43 @@ class Code(StrEnum):
 
     UNSPECIFIED = "unspecified", "A problem without a code of its own."
 
+    # Input files.
+    YAML_SYNTAX = "yaml-syntax", "The file is not valid YAML."
+    FILE_TOO_LARGE = "file-too-large", "The file exceeds the size limit of input files."
+    NOT_UTF8 = "not-utf8", "The file is not encoded in UTF-8."
+    INVALID_CHARACTER = "invalid-character", "The file contains a character that YAML forbids."
+    NESTING_TOO_DEEP = "nesting-too-deep", "Mappings and sequences are nested too deeply."
+    MULTIPLE_DOCUMENTS = "multiple-documents", "The file contains more than one YAML document."
+    YAML_TAG = "yaml-tag", "The file contains a YAML tag, which heatgen does not support."
+    YAML_ANCHOR = (
+        "yaml-anchor",
+        "The file contains a YAML anchor, alias or merge key, which heatgen does not support.",
+    )
+    KEY_NOT_SCALAR = "key-not-scalar", "A key of a mapping is itself a mapping or sequence."
+    DUPLICATE_KEY = "duplicate-key", "A mapping defines the same key more than once."
+    UNKNOWN_KEY = "unknown-key", "The schema does not define this key."
+    MISSING_KEY = "missing-key", "A required key is not set."
+    EMPTY_VALUE = "empty-value", "A key has no value, but its value is required."
+    WRONG_TYPE = "wrong-type", "A value has another type than the schema requires."
+    VALUE_NOT_ALLOWED = "value-not-allowed", "A value is not one of the allowed values."
+    INVALID_FORMAT = (
+        "invalid-format",
+        "A value does not have the required format, such as that of a name, URL or network.",
+    )
+    OUT_OF_RANGE = "out-of-range", "A number is smaller or larger than allowed."
+    INVALID_LENGTH = (
+        "invalid-length",
+        "A string, list or mapping is shorter or longer than allowed.",
+    )
+    DUPLICATE_ITEM = "duplicate-item", "A list contains the same item more than once."
+    SCHEMA_VIOLATION = "schema-violation", "A value breaks another rule of its schema."
+
+    # Specification.
+
     # Blocks.
     DEPRECATED_NAME = (
         "deprecated-name",
         "A name has been replaced by another one; the old name works for one more release.",
     )
+
+    # Plan.
