@@ -54,8 +54,50 @@ class Code(StrEnum):
     SCHEMA_VIOLATION = "schema-violation", "A value breaks another rule of its schema."
 
     # Specification.
+    CONFLICTING_KEYS = "conflicting-keys", "Two keys cannot be set at the same time."
+    CONTROL_PLANE_COUNT = (
+        "control-plane-count",
+        "The number of control-plane nodes is not 1, 3 or 5.",
+    )
+    ADDRESS_OUTSIDE_NETWORK = (
+        "address-outside-network",
+        "A fixed address is outside the network of the nodes.",
+    )
+    ADDRESS_IN_POOL = (
+        "address-in-pool",
+        "A fixed address is in the range that Neutron allocates dynamically.",
+    )
+    NETWORK_OVERLAP = "network-overlap", "Two networks of the cluster overlap."
+    NETWORK_TOO_SMALL = (
+        "network-too-small",
+        "A network has too few addresses for the nodes, pods or services of the cluster.",
+    )
+    VERSION_TOO_OLD = "version-too-old", "A block requires a newer version of a component."
+    DUPLICATE_GROUP = "duplicate-group", "Two groups of nodes have the same name."
+    CONFLICTING_OPTIONS = (
+        "conflicting-options",
+        "Two groups of workers set different options of the same block.",
+    )
+    INVALID_LABEL_KEY = "invalid-label-key", "The key of a node label is not valid in Kubernetes."
+    RESERVED_LABEL_KEY = (
+        "reserved-label-key",
+        "The key of a node label is in a domain that kubelets must not use.",
+    )
+    INVALID_TAINT_KEY = "invalid-taint-key", "The key of a node taint is not valid in Kubernetes."
+    DUPLICATE_TAINT = "duplicate-taint", "Two taints of a group have the same key and effect."
 
     # Blocks.
+    UNKNOWN_BLOCK = "unknown-block", "The layer has no block of this name."
+    UNKNOWN_LAYER = "unknown-layer", "A folder of blocks is named like no layer."
+    LAYER_MISMATCH = "layer-mismatch", "block.yaml names another layer than its folder."
+    INVALID_BLOCK_NAME = "invalid-block-name", "The name of a block's folder is not a valid name."
+    DUPLICATE_BLOCK = "duplicate-block", "Two folders define a block of the same layer and name."
+    FILE_NOT_TEXT = "file-not-text", "A file in a block's folder is not UTF-8 text."
+    INCOMPLETE_INSTALLATION = (
+        "incomplete-installation",
+        "A file that is part of heatgen is missing.",
+    )
+    NEWER_LOCK = "newer-lock", "The lock file was written by a newer version of heatgen."
     DEPRECATED_NAME = (
         "deprecated-name",
         "A name has been replaced by another one; the old name works for one more release.",

@@ -25,7 +25,7 @@ DIALECT = {
     r"wish(?:es|ed)?": "option, request",
     r"asks?|asked|asking": "request, query, call, prompt, check",
     r"anew": "again; recreate, rebuild",
-    r"(?:is|are|was|were|be) none": "is not supported, does not exist",
+    r"(?:is|are|was|were|be) (?-i:none)": "is not supported, does not exist",
     r"in vain": "unused, without effect",
     r"for ever|for good": "permanently",
     r"by the book": "normal",
