@@ -197,7 +197,7 @@ def pod_networks(spec: Spec, catalog: Catalog) -> Iterator[tuple[Path, IPv4Netwo
                 yield (name, option), IPv4Network(layer.options[option]), part["per_node"]
 
 
-def worker_room(spec: Spec, catalog: Catalog) -> int:
+def max_workers(spec: Spec, catalog: Catalog) -> int:
     """Return how many workers fit into the networks of the nodes and pods."""
     pods = [
         addresses.pod_capacity(network, prefix) - spec.control_plane.count

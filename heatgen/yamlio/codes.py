@@ -104,3 +104,16 @@ class Code(StrEnum):
     )
 
     # Plan.
+    UNRESOLVED_REFERENCE = (
+        "unresolved-reference",
+        "A block refers to an option, artifact, file, step or source that does not exist.",
+    )
+    UNDECLARED_INPUT = "undeclared-input", "A step uses an input that its block does not declare."
+    MISSING_CAPABILITY = "missing-capability", "A step requires a capability that no step provides."
+    STEP_CYCLE = "step-cycle", "Steps depend on each other."
+    NOT_PINNED = "not-pinned", "The lock file has no digest of an artifact or image."
+    MISSING_SCRIPT = "missing-script", "The script of a step does not exist."
+    INVALID_SCRIPT = (
+        "invalid-script",
+        "The script of a step does not source the step library exactly once.",
+    )
