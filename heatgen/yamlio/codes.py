@@ -89,7 +89,7 @@ class Code(StrEnum):
     # Blocks.
     UNKNOWN_BLOCK = "unknown-block", "The layer has no block of this name."
     UNKNOWN_LAYER = "unknown-layer", "A folder of blocks is named like no layer."
-    LAYER_MISMATCH = "layer-mismatch", "block.yaml names another layer than its folder."
+    LAYER_MISMATCH = "layer-mismatch", "The layer in block.yaml is not that of its folder."
     INVALID_BLOCK_NAME = "invalid-block-name", "The name of a block's folder is not a valid name."
     DUPLICATE_BLOCK = "duplicate-block", "Two folders define a block of the same layer and name."
     FILE_NOT_TEXT = "file-not-text", "A file in a block's folder is not UTF-8 text."

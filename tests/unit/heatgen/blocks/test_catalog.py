@@ -122,7 +122,7 @@ def test_deprecations_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed.err.splitlines()
     assert not printed.out
     assert lines[0].startswith(f"hot/{OS}:6:21: warning[deprecated-name]: ")
-    assert lines[1].endswith("from: artefacts, description: what will be fetched}")
+    assert lines[1].endswith("from: artefacts, description: artifacts to download}")
     assert printed.err.count("warning[deprecated-name]") == 3
 
 
