@@ -336,7 +336,7 @@ def _texts(tree: Tree, folder: str, root: str) -> tuple[dict[str, str], list[Pro
             texts[path.removeprefix(prefix)] = tree[path].decode()
         except UnicodeDecodeError:
             hint = "declare binary files as artifacts"
-            code = Code.FILE_NOT_TEXT
+            code = Code.INVALID_ENCODING
             problems.append(
                 Problem(f"{root}/{path}", None, "file is not UTF-8 text", hint, code=code)
             )

@@ -122,7 +122,7 @@ def _resolved_inputs(
                 continue
             if name not in instance.block.inputs:
                 message = f"step {instance.step.name!r} uses an undeclared input {name}"
-                code = Code.UNDECLARED_INPUT
+                code = Code.UNDECLARED_NAME
                 problems.append(instance.block.document.problem(("steps",), message, code=code))
                 continue
             try:
@@ -131,7 +131,7 @@ def _resolved_inputs(
                 )
             except inputs.Unpinned as error:
                 hint = "run 'heatgen lock'"
-                code = Code.NOT_PINNED
+                code = Code.INCOMPLETE_LOCK
                 problems.append(Problem(context.pins.name, None, str(error), hint, code=code))
             except Unresolved as error:
                 path = ("inputs", name, "from")
@@ -161,9 +161,9 @@ def _configs(
         if text is None or text.count(LIBRARY_LINE) != 1:
             file = instance.block.document.name.removesuffix("block.yaml") + instance.step.script
             lines = " and ".join(LIBRARY_LINE.splitlines())
-            message, code = f"script must have the lines {lines} once", Code.INVALID_SCRIPT
+            message, code = f"script must have the lines {lines} once", Code.SCRIPT_CONVENTION
             if text is None:
-                message, code = "script is missing", Code.MISSING_SCRIPT
+                message, code = "script is missing", Code.MISSING_BLOCK_FILE
             raise ProblemsFound([Problem(file, None, message, code=code)])
         script = around_library(text, install) if instance.config in first else (text,)
         yield StepConfig(instance.config, script, kinds[instance.config], instance.step.outputs)

@@ -46,7 +46,7 @@ def notices(spec: Spec) -> list[str]:
         found.append("access.ssh opens the SSH port, but login requires access.ssh_key")
     if spec.control_plane.count > 1 and spec.control_plane.load_balancer == NO_BALANCER:
         found.append(
-            "control_plane.load_balancer is none: the API is not reachable while the first "
+            "control_plane.load_balancer: none makes the API unreachable while the first "
             "control-plane node is down"
         )
     return found

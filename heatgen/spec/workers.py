@@ -147,12 +147,12 @@ def _check_labels(document: Document, path: Path, group: WorkerGroup) -> Iterato
         found = _KEY.match(key)
         if not found:
             message = f"{dotted(path)}: invalid label key {key!r}"
-            code = Code.INVALID_LABEL_KEY
+            code = Code.INVALID_LABEL_OR_TAINT
             yield document.problem(place, message, _KEY_HINT, key=True, code=code)
         elif _reserved(found["prefix"] or ""):
             message = f"{dotted(path)}: label key {key!r} is reserved for Kubernetes"
             hint = "use a domain other than kubernetes.io and k8s.io"
-            code = Code.RESERVED_LABEL_KEY
+            code = Code.RESERVED_LABEL
             yield document.problem(place, message, hint, key=True, code=code)
 
 
@@ -164,11 +164,11 @@ def _check_taints(document: Document, path: Path, group: WorkerGroup) -> Iterato
         place = (*path, number)
         if not _KEY.match(key):
             message = f"{dotted(place)}: invalid taint key {key!r}"
-            yield document.problem(place, message, _KEY_HINT, code=Code.INVALID_TAINT_KEY)
+            yield document.problem(place, message, _KEY_HINT, code=Code.INVALID_LABEL_OR_TAINT)
         if identity in seen:
             message = f"{dotted(place)}: duplicate taint {key!r} with the same effect"
             hint = "remove one of them"
-            yield document.problem(place, message, hint, code=Code.DUPLICATE_TAINT)
+            yield document.problem(place, message, hint, code=Code.DUPLICATE_ITEM)
         seen.add(identity)
 
 

@@ -25,16 +25,16 @@ class Code(StrEnum):
     # Input files.
     YAML_SYNTAX = "yaml-syntax", "The file is not valid YAML."
     FILE_TOO_LARGE = "file-too-large", "The file exceeds the size limit of input files."
-    NOT_UTF8 = "not-utf8", "The file is not encoded in UTF-8."
-    INVALID_CHARACTER = "invalid-character", "The file contains a character that YAML forbids."
-    NESTING_TOO_DEEP = "nesting-too-deep", "Mappings and sequences are nested too deeply."
-    MULTIPLE_DOCUMENTS = "multiple-documents", "The file contains more than one YAML document."
-    YAML_TAG = "yaml-tag", "The file contains a YAML tag, which heatgen does not support."
-    YAML_ANCHOR = (
-        "yaml-anchor",
-        "The file contains a YAML anchor, alias or merge key, which heatgen does not support.",
+    INVALID_ENCODING = (
+        "invalid-encoding",
+        "The file is not encoded in UTF-8, or contains a character that YAML forbids.",
     )
-    KEY_NOT_SCALAR = "key-not-scalar", "A key of a mapping is itself a mapping or sequence."
+    UNSUPPORTED_YAML = (
+        "unsupported-yaml",
+        "The file uses YAML features that heatgen rejects: anchors, aliases, merge keys, tags, "
+        "several documents, or keys that are not scalars.",
+    )
+    NESTING_TOO_DEEP = "nesting-too-deep", "Mappings and sequences are nested too deeply."
     DUPLICATE_KEY = "duplicate-key", "A mapping defines the same key more than once."
     UNKNOWN_KEY = "unknown-key", "The schema does not define this key."
     MISSING_KEY = "missing-key", "A required key is not set."
@@ -78,21 +78,21 @@ class Code(StrEnum):
         "conflicting-options",
         "Two groups of workers set different options of the same block.",
     )
-    INVALID_LABEL_KEY = "invalid-label-key", "The key of a node label is not valid in Kubernetes."
-    RESERVED_LABEL_KEY = (
-        "reserved-label-key",
+    INVALID_LABEL_OR_TAINT = (
+        "invalid-label-or-taint",
+        "The key of a node label or taint is not valid in Kubernetes.",
+    )
+    RESERVED_LABEL = (
+        "reserved-label",
         "The key of a node label is in a domain that kubelets must not use.",
     )
-    INVALID_TAINT_KEY = "invalid-taint-key", "The key of a node taint is not valid in Kubernetes."
-    DUPLICATE_TAINT = "duplicate-taint", "Two taints of a group have the same key and effect."
 
     # Blocks.
     UNKNOWN_BLOCK = "unknown-block", "The layer has no block of this name."
-    UNKNOWN_LAYER = "unknown-layer", "A folder of blocks is named like no layer."
+    UNKNOWN_LAYER = "unknown-layer", "The name of a folder of blocks is not a layer."
     LAYER_MISMATCH = "layer-mismatch", "The layer in block.yaml is not that of its folder."
     INVALID_BLOCK_NAME = "invalid-block-name", "The name of a block's folder is not a valid name."
     DUPLICATE_BLOCK = "duplicate-block", "Two folders define a block of the same layer and name."
-    FILE_NOT_TEXT = "file-not-text", "A file in a block's folder is not UTF-8 text."
     INCOMPLETE_INSTALLATION = (
         "incomplete-installation",
         "A file that is part of heatgen is missing.",
@@ -106,14 +106,21 @@ class Code(StrEnum):
     # Plan.
     UNRESOLVED_REFERENCE = (
         "unresolved-reference",
-        "A block refers to an option, artifact, file, step or source that does not exist.",
+        "A block refers to a value that does not exist.",
     )
-    UNDECLARED_INPUT = "undeclared-input", "A step uses an input that its block does not declare."
     MISSING_CAPABILITY = "missing-capability", "A step requires a capability that no step provides."
     STEP_CYCLE = "step-cycle", "Steps depend on each other."
-    NOT_PINNED = "not-pinned", "The lock file has no digest of an artifact or image."
-    MISSING_SCRIPT = "missing-script", "The script of a step does not exist."
-    INVALID_SCRIPT = (
-        "invalid-script",
-        "The script of a step does not source the step library exactly once.",
+
+    # Block authoring.
+    MISSING_BLOCK_FILE = "missing-block-file", "A file that block.yaml names does not exist."
+    SCRIPT_CONVENTION = (
+        "script-convention",
+        "A script lacks the common first lines, or the message with which it has to end.",
     )
+    UNDECLARED_NAME = (
+        "undeclared-name",
+        "A step or script uses an input or output that is not declared.",
+    )
+
+    # Project files and locks.
+    INCOMPLETE_LOCK = "incomplete-lock", "The lock lacks an artifact or image of the cluster."

@@ -148,7 +148,7 @@ def decode(name: str, raw: bytes) -> str:
         message = f"file is not UTF-8 (byte 0x{raw[error.start]:02x})"
         hint = "save the file in UTF-8"
         text = raw.decode("utf-8", "replace")
-        problem = Problem(name, position, message, hint, code=Code.NOT_UTF8)
+        problem = Problem(name, position, message, hint, code=Code.INVALID_ENCODING)
         raise ProblemsFound([problem], {name: text}) from None
 
 
@@ -160,7 +160,7 @@ def _character_problem(name: str, text: str, error: yaml.reader.ReaderError) -> 
     position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
     message = f"character U+{ord(character):04X} is not allowed in YAML"
     hint = "remove it, or write it as an escape sequence"
-    return Problem(name, position, message, hint, code=Code.INVALID_CHARACTER)
+    return Problem(name, position, message, hint, code=Code.INVALID_ENCODING)
 
 
 def syntax_problem(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
@@ -213,7 +213,7 @@ class _Builder:
                 if self._documents > 1:
                     message = "file contains several YAML documents"
                     hint = "keep one, without '---'"
-                    self._report(event, Code.MULTIPLE_DOCUMENTS, message, hint)
+                    self._report(event, Code.UNSUPPORTED_YAML, message, hint)
                     return
             elif isinstance(event, yaml.ScalarEvent):
                 self._scalar(event)
@@ -234,7 +234,9 @@ class _Builder:
             self._take_key(frame, event)
             return
         if event.tag not in _STRING_TAGS:
-            self._report(event, Code.YAML_TAG, f"unsupported tag {event.tag!r}", "remove it")
+            self._report(
+                event, Code.UNSUPPORTED_YAML, f"unsupported tag {event.tag!r}", "remove it"
+            )
         plain = not event.style and event.tag is None
         path = self._add(event, plain_value(event.value) if plain else event.value)
         if plain:
@@ -242,7 +244,7 @@ class _Builder:
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         message, hint = "anchors and aliases are not supported", "repeat the value"
-        self._report(event, Code.YAML_ANCHOR, message, hint)
+        self._report(event, Code.UNSUPPORTED_YAML, message, hint)
         frame = self._stack[-1] if self._stack else None
         if frame is not None and isinstance(frame.container, dict) and frame.key is None:
             # The alias is a key: discard the value that follows.
@@ -256,7 +258,7 @@ class _Builder:
         frame.dropped = event.value in frame.container
         if event.value == "<<" and not event.style:
             message, hint = "merge keys and anchors are not supported", "repeat the keys"
-            self._report(event, Code.YAML_ANCHOR, message, hint)
+            self._report(event, Code.UNSUPPORTED_YAML, message, hint)
         if frame.dropped:
             first = self.keys[path].line
             message = f"duplicate key {event.value!r} (first defined on line {first})"
@@ -272,10 +274,12 @@ class _Builder:
             return False
         if frame is not None and isinstance(frame.container, dict) and frame.key is None:
             message, hint = "a key must be a string", "write 'key: value'"
-            self._report(event, Code.KEY_NOT_SCALAR, message, hint)
+            self._report(event, Code.UNSUPPORTED_YAML, message, hint)
             return False
         if event.tag is not None and event.tag != "!":
-            self._report(event, Code.YAML_TAG, f"unsupported tag {event.tag!r}", "remove it")
+            self._report(
+                event, Code.UNSUPPORTED_YAML, f"unsupported tag {event.tag!r}", "remove it"
+            )
         container: dict[str, Any] | list[Any]
         container = {} if isinstance(event, yaml.MappingStartEvent) else []
         path = self._add(event, container)

@@ -34,7 +34,7 @@ def moved(source: str, target: str) -> dict[str, bytes]:
         (moved("os/debian/", "os/De_bian/"), "hot/blocks/os/De_bian", "invalid-block-name"),
         (moved("os/debian/", "network/debian/"), "hot/blocks/network/debian/block.yaml",
          "layer-mismatch"),
-        (tiny.tree() | {"trust/logo": b"\xff"}, "hot/trust/logo", "file-not-text"),
+        (tiny.tree() | {"trust/logo": b"\xff"}, "hot/trust/logo", "invalid-encoding"),
         (tiny.tree() | {OS: b"steps: 1\n"}, f"hot/{OS}", "wrong-type"),
         (moved("agent/heatgen-agent", "agent/other"), "hot/agent/heatgen-agent",
          "incomplete-installation"),

@@ -120,7 +120,7 @@ def test_missing_pins() -> None:
     with pytest.raises(ProblemsFound) as found:
         build_plan(tiny.spec(), blocks, Pins(), tiny.REQUEST)
     problems = sorted(found.value.problems, key=lambda problem: problem.message)
-    assert [problem.code for problem in problems] == ["not-pinned"] * 2
+    assert [problem.code for problem in problems] == ["incomplete-lock"] * 2
     assert tiny.TOOL in problems[0].message
     assert tiny.PAUSE in problems[1].message
     assert all("heatgen lock" in problem.hint for problem in problems)
@@ -146,7 +146,7 @@ def test_script_without_library() -> None:
     files = tiny.tree()
     files["trust/20-sign.sh"] = b"#!/bin/bash\n"
     (problem,) = problems_of(files)
-    assert (problem.file, problem.code) == ("hot/trust/20-sign.sh", "invalid-script")
+    assert (problem.file, problem.code) == ("hot/trust/20-sign.sh", "script-convention")
 
 
 def test_missing_script() -> None:
@@ -154,13 +154,13 @@ def test_missing_script() -> None:
     files = tiny.tree()
     del files["trust/20-sign.sh"]
     (problem,) = problems_of(files)
-    assert (problem.file, problem.code) == ("hot/trust/20-sign.sh", "missing-script")
+    assert (problem.file, problem.code) == ("hot/trust/20-sign.sh", "missing-block-file")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "line", "code"),
     [
-        ("inputs: [CERTIFICATES]", "inputs: [CERTIFICATE]", 17, "undeclared-input"),
+        ("inputs: [CERTIFICATES]", "inputs: [CERTIFICATE]", 17, "undeclared-name"),
         ("from: certificates,", "from: certificate,", 6, "unresolved-reference"),
         ("when: {control_plane.count:", "when: {control_plane.cout:", 21, "unresolved-reference"),
     ],
