@@ -62,7 +62,7 @@ def _networks(plan: Plan) -> Row:
     options = {layer: spec.layers[layer].options for layer in LAYERS}
     found = {
         "nodes": str(spec.cloud.nodes),
-        "handed out to workers": "by the subnet"
+        "handed out to workers": "from the subnet"
         if spec.cloud.subnet
         else f"{plan.pool[0]} to {plan.pool[1]}",
         "pods": options["network"].get("pods", ""),
