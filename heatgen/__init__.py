@@ -2,9 +2,9 @@
 """heatgen: Kubernetes clusters on OpenStack from one Heat template, layer by layer.
 
 Every package is a stage: ``cluster.yaml`` -> :mod:`heatgen.spec` -> :mod:`heatgen.plan` ->
-:mod:`heatgen.render` -> ``generated.yaml``. These and the packages that they need are pure: text
-and values in, text and values out. I/O is in :mod:`heatgen.project` (files, upstream's servers),
-:mod:`heatgen.cloud` (OpenStack), :mod:`heatgen.tosca.reader` and :mod:`heatgen.cli`.
+:mod:`heatgen.render` -> ``generated.yaml``. These packages and the ones that they import are pure:
+they do no I/O. I/O is in :mod:`heatgen.project` (files, upstream's servers), :mod:`heatgen.cloud`
+(OpenStack), :mod:`heatgen.tosca.reader` and :mod:`heatgen.cli`.
 """
 
 VERSION = "0.1.0"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m heatgen``."""
+"""Entry point of ``python -m heatgen``."""
 
 import sys
 

@@ -2,18 +2,18 @@
 """The layers of a cluster and the roles of its servers."""
 
 LAYERS = ("os", "runtime", "kvstore", "network", "orchestration")
-"""The five layers, from the ground up."""
+"""The five layers, from bottom to top."""
 RUNTIME = LAYERS[1]
-"""The layer whose block may differ from group to group."""
+"""The layer whose block may differ between groups."""
 ORCHESTRATION = LAYERS[-1]
 TRUST = "trust"
-"""The block between the layers: keys, certificate requests, certificates."""
+"""The block that all layers use: keys, certificate requests, certificates."""
 CONTROL = "control"
 WORKER = "worker"
 ROLES = (CONTROL, WORKER)
-"""Also the names of groups: the control plane is one, workers are one or several."""
+"""``control`` is also the name of the control plane's group; workers have one or more groups."""
 
 
 def role_of(group: str) -> str:
-    """The role of a group's servers."""
+    """Return the role of a group's servers."""
     return CONTROL if group == CONTROL else WORKER

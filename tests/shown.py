@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that documents show, and what runs them.
+"""Commands in documents, and the tests that run them.
 
-``tests/unit/repository/test_shown.py`` checks that nothing is missing.
+``tests/unit/repository/test_shown.py`` checks that every command has a test or an exception.
 
-A command is a line after ``$`` in a console block, or a line of a literal block that begins with
-one of :data:`PROGRAMS`. Those of a document are run by the test that :data:`RUN_BY` names.
+A command is a line after ``$`` in a console block, or a line of a literal block that starts with
+one of :data:`PROGRAMS`. :data:`RUN_BY` names the test that runs the commands of a document.
 """
 
 import re
@@ -25,42 +25,42 @@ RUN_BY = {
     "doc/how-to/write-block.rst": "tests/unit/repository/test_docs.py",
 }
 NOT_RUN = {
-    r"make [a-z-]+$|\.ci/run$": "they run all tests, this one too; their names are looked up",
-    r"heatgen block lint$": "tox's environment 'blocks' begins with it",
+    r"make [a-z-]+$|\.ci/run$": "they run all tests, including this one; their names are checked",
+    r"heatgen block lint$": "tox's environment 'blocks' runs it",
     r"(python3 -m venv|\.|pip install) ": "tox, and tests/unit/repository/test_packaging.py",
-    r"openstack stack create ": "the demonstration does; test_readme.py compares the bytes",
+    r"openstack stack create ": "the demonstration runs it; test_readme.py compares the bytes",
     r"openstack stack update --existing --parameter": "tests/lab/test_scale.py",
     r"openstack stack resource mark unhealthy ": "tests/lab/test_replacement.py",
     r"openstack stack update --existing ": "tests/lab/test_replacement.py",
-    r"openstack stack delete ": "bench/create_time.py --delete; the lab's only cluster must stay",
-    r"openstack keypair create ": "the lab's own preparation has made one",
-    r"heatgen logs demo --ssh ": "the way to nodes is the site's; the ring runs it without",
+    r"openstack stack delete ": "bench/create_time.py --delete; the lab's only cluster must remain",
+    r"openstack keypair create ": "the setup of the lab creates a key pair",
+    r"heatgen logs demo --ssh ": "SSH access depends on the site; lab tests run it without --ssh",
     r"openstack --os-cloud mycloud kube ": "tests/lab/test_readme.py runs one with OS_*",
-    r"heatgen complete ": "cliff's own; it writes to the system's folders",
-    r"openssl ": "by hand on a node, with keys that no test should have",
+    r"heatgen complete ": "provided by cliff; it writes to system folders",
+    r"openssl ": "run manually on a node, with keys that tests must not have",
 }  # fmt: skip
-"""Commands that nobody runs as they are shown: a pattern of their beginning, and the reason."""
+"""Commands that no test runs as shown: a regular expression of their start, and the reason."""
 
 
 def commands(document: str) -> list[str]:
-    """All commands that a document shows, in its order, without comments."""
+    """Return the commands in a document, in order, without comments."""
     text = (ROOT / document).read_text("utf-8")
     return [line.partition("  #")[0].strip() for line in _lines(text)]
 
 
 def runnable(*documents: str) -> list[str]:
-    """The commands of documents that are to be run, each once."""
+    """Return the commands in documents that tests have to run, each once."""
     shown = [command for document in documents for command in commands(document)]
     return [command for command in dict.fromkeys(shown) if not reason(command)]
 
 
 def reason(command: str) -> str:
-    """Why a command is not run; empty if it is."""
+    """Return why no test runs a command; '' if a test has to run it."""
     return next((why for pattern, why in NOT_RUN.items() if re.match(pattern, command)), "")
 
 
 def block(document: str, language: str, number: int = 0) -> str:
-    """The text of a document's code block of a language, the first if no number is given."""
+    """Return the text of a document's code block of a language, by default the first one."""
     text = (ROOT / document).read_text("utf-8")
     after = text.split(f".. code-block:: {language}\n\n")[number + 1]
     lines = re.split(r"\n(?=\S)", after)[0].splitlines(keepends=True)
@@ -68,7 +68,7 @@ def block(document: str, language: str, number: int = 0) -> str:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Lines of blocks that are commands; a last backslash goes on in the next line."""
+    """Yield the lines of blocks that are commands, with continued lines joined."""
     kind, waiting = "", ""
     for line in text.splitlines():
         if line and not line.startswith(" "):
@@ -82,7 +82,7 @@ def _lines(text: str) -> Iterator[str]:
         elif kind == "console" and line.startswith("  $ "):
             waiting = line.removeprefix("  $ ")
         elif "──" in line:
-            continue  # a drawing that names programs
+            continue  # a diagram with names of programs
         elif kind == "literal" and line.strip().split(" ")[0] in PROGRAMS:
             waiting = line.strip()
         if waiting.endswith("\\"):

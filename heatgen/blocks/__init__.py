@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Building blocks as values."""
+"""Building blocks, unsupported systems, and pins of artifacts and images."""

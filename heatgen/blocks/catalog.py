@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The building blocks, made from the texts of their files. A block is a folder; nothing registers.
+"""Data model and parser of building blocks. A block is a folder; there is no registration.
 
-:mod:`heatgen.project.block_loader` reads the files. :mod:`heatgen.authoring.lint` checks a block as
-a whole, for example that its scripts fit its description.
+:mod:`heatgen.project.block_loader` reads the files. :mod:`heatgen.authoring.lint` checks the parts
+of a block against each other, for example its scripts against ``block.yaml``.
 """
 
 import re
@@ -19,10 +19,10 @@ from heatgen.yamlio.document import Document
 from heatgen.yamlio.problems import Problem, ProblemsFound, did_you_mean
 
 Tree = Mapping[str, bytes]
-"""Files under ``hot/`` by their path there, such as ``blocks/os/debian/block.yaml``."""
+"""Contents of files by their path below ``hot/``, such as ``blocks/os/debian/block.yaml``."""
 
 Condition = Mapping[str, tuple[str | int | bool, ...]]
-"""Sources of inputs to values: all must have one of theirs. Nothing: always."""
+"""Sources of inputs to allowed values; all must match. Empty: always true."""
 
 BLOCK_FILE = "block.yaml"
 UNSUPPORTED_FILE = "unsupported.yaml"
@@ -31,19 +31,19 @@ BUILTIN = "heatgen"
 STEP_LIBRARY = "lib/step.sh"
 LIBRARY_INSTALL = "lib/install.sh"
 MAX_NAME = 30
-"""Characters of a block's name: it is part of resources' names."""
+"""Maximum length of a block's name, which is part of resource names."""
 AGENT = "agent/heatgen-agent"
 AGENT_UNIT = "agent/heatgen-agent.service"
 
 
 _PART = re.compile(r'# shellcheck source=hot/(lib/\w+\.sh)\nsource "\$HEATGEN_LIB/\w+\.sh"\n')
-"""Lines of the step library that source a part of it."""
+"""Lines of the step library that source one of its parts."""
 _NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{MAX_NAME - 1}}}\Z")
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that nodes fetch: its URL and where upstream publishes checksums ('' if nowhere)."""
+    """A file that nodes download: its URL, and that of upstream's checksum file ('' if none)."""
 
     url: str
     checksums: str
@@ -51,7 +51,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Config:
-    """A component's configuration: base file, planned values by JSON pointer, user's override."""
+    """A component's configuration: base file, planned values by JSON pointer, override name."""
 
     file: str
     settings: Mapping[str, str | list[str]]
@@ -61,7 +61,7 @@ class Config:
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """A certificate that nodes of some roles ask for, if its conditions hold."""
+    """A certificate that nodes of some roles request if its condition is true."""
 
     name: str
     authority: str
@@ -75,7 +75,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Need:
-    """A version that a block needs: of an option of its own layer or of another's."""
+    """A minimum version that a block requires of an option of its own or another layer."""
 
     layer: str
     option: str
@@ -85,7 +85,7 @@ class Need:
 
 @dataclass(frozen=True)
 class VolumeOptions:
-    """A volume of its own for each control-plane server: the options that say size and type."""
+    """A volume of each control-plane server: the options that set its size and type."""
 
     size: str
     type: str
@@ -93,7 +93,7 @@ class VolumeOptions:
 
 @dataclass(frozen=True)
 class Input:
-    """An input of scripts: where its value comes from, and what it is."""
+    """An input of scripts: the source of its value, and its description."""
 
     name: str
     source: str
@@ -102,7 +102,7 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One software deployment of a block; ``first_only``: on the first control-plane node alone."""
+    """One software deployment of a block; ``first_only``: on the first control-plane node only."""
 
     name: str
     script: str
@@ -111,7 +111,7 @@ class Step:
     requires: tuple[str, ...]
     provides: tuple[str, ...]
     inputs: Mapping[str, tuple[str, ...]]
-    """Names of inputs to the roles that they are given on."""
+    """Names of inputs to the roles whose nodes have them."""
     outputs: Mapping[str, str]
     timeout: int
     """Seconds."""
@@ -120,7 +120,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """Traffic a block needs: to servers of roles, from roles or named sources (api, ssh, pods)."""
+    """Traffic that a block requires: to roles, from roles or named sources (api, ssh, pods)."""
 
     port: str
     """'' for protocols without ports."""
@@ -145,7 +145,7 @@ class Block:
     images: Mapping[str, str]
     configs: Mapping[str, Config]
     patches: Mapping[str, Mapping[str, Any]]
-    """Parts of other configurations by the name of their override."""
+    """Values to merge into other configurations, by the name of their override."""
     certificates: tuple[Certificate, ...]
     volumes: Mapping[str, VolumeOptions]
     needs: tuple[Need, ...]
@@ -157,21 +157,21 @@ class Block:
     files: Mapping[str, str]
     """Texts of the folder's files by name."""
     origin: str
-    """:data:`BUILTIN`, or the folder of blocks that it comes from."""
+    """:data:`BUILTIN`, or the folder of blocks that contains it."""
     document: Document
-    """``block.yaml`` with places, for problems."""
+    """``block.yaml`` with positions, for problems."""
     deprecations: tuple[Problem, ...] = ()
-    """Old spellings in ``block.yaml`` that still work."""
+    """Deprecated names in ``block.yaml`` that still work."""
 
     @property
     def overrides(self) -> set[str]:
-        """Names under which users override configurations of this block."""
+        """Return the names by which users override configurations of this block."""
         return {config.override for config in self.configs.values() if config.override}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
-    """All blocks by (layer, name), the trust block, and the texts that every cluster carries."""
+    """All blocks by (layer, name), the trust block, and the texts common to all clusters."""
 
     blocks: Mapping[tuple[str, str], Block]
     trust: Block
@@ -180,71 +180,79 @@ class Catalog:
     agent: str
     agent_unit: str
     unsupported: Systems
-    """What is no block; a block of the same name stands before it."""
+    """Known systems without a block; a block of the same name takes precedence."""
 
     def names(self, layer: str) -> list[str]:
-        """Blocks of a layer, sorted."""
+        """Return the names of a layer's blocks, sorted."""
         return sorted(name for block_layer, name in self.blocks if block_layer == layer)
 
     def all_blocks(self) -> list[Block]:
-        """Every block, the trust block last."""
+        """Return every block, the trust block last."""
         return [*(self.blocks[key] for key in sorted(self.blocks)), self.trust]
 
     def unsupported_systems(self) -> list[System]:
-        """What is no block, in the order of the layers."""
+        """Return the known systems without a block, in the order of the layers."""
         return [
             item for item in self.unsupported.known if (item.layer, item.name) not in self.blocks
         ]
 
     def deprecations(self) -> list[Problem]:
-        """Old spellings in blocks that still work."""
+        """Return the deprecated names in blocks."""
         return [problem for block in self.all_blocks() for problem in block.deprecations]
 
-    def missing(self, layer: str, word: str) -> tuple[str, str]:
-        """Why there is no block of a name in a layer, and what to do."""
-        system = self.unsupported.find(layer, word)
+    def missing(self, layer: str, name: str) -> tuple[str, str]:
+        """Return why a layer has no block of a name, and a hint."""
+        system = self.unsupported.find(layer, name)
         if system is not None:
             hint = f"see 'heatgen block list --layer {layer}'"
-            return system.explained(self.names(layer)), hint
+            return system.explanation(self.names(layer)), hint
         for other in LAYERS:
-            if (other, word) in self.blocks or self.unsupported.find(other, word):
-                return f"there is no block {word!r}", f"it belongs to the layer {other}"
-        return f"there is no block {word!r}", did_you_mean(word, self.names(layer))
+            if (other, name) in self.blocks or self.unsupported.find(other, name):
+                return f"unknown block {name!r}", f"it belongs to the layer {other}"
+        return f"unknown block {name!r}", did_you_mean(name, self.names(layer))
 
 
 def build(
     tree: Tree, block_schema: schema.Schema, others: Mapping[str, Tree] | None = None
 ) -> Catalog:
-    """The catalog of a tree, and of other folders of blocks.
+    """Return the catalog of the built-in blocks and of the blocks in other folders.
 
     Args:
-        tree: files under ``hot/``.
-        block_schema: of a ``block.yaml``.
-        others: for each folder laid out like ``hot/blocks``, its files by their path there.
+        tree: files below ``hot/``.
+        block_schema: schema of ``block.yaml``.
+        others: for each folder laid out like ``hot/blocks``, its files by their path in it.
 
     Raises:
-        ProblemsFound: when files are missing, a ``block.yaml`` is not as its schema says, or there
-            are two blocks of one name.
+        ProblemsFound: a file is missing, a ``block.yaml`` is invalid, or two blocks have the same
+            name.
     """
     problems: list[Problem] = []
     sources: dict[str, str] = {}
     blocks: dict[tuple[str, str], Block] = {}
-    for origin, place, files in _collections(tree, others or {}):
+    for origin, root, files in _collections(tree, others or {}):
         for folder in _block_folders(files):
             try:
-                block = _read_block(files, folder, place, origin, block_schema)
+                block = _read_block(files, folder, root, origin, block_schema)
             except ProblemsFound as found:
                 problems += found.problems
                 sources |= found.sources
                 continue
             first = blocks.setdefault((block.layer, block.name), block)
             if first is not block:
-                problems.append(_clash(first, block))
+                problems.append(_duplicate(first, block))
     parts = _PART.findall(tree.get(STEP_LIBRARY, b"").decode())
     own = (STEP_LIBRARY, *parts, LIBRARY_INSTALL, AGENT, AGENT_UNIT, f"{TRUST}/{BLOCK_FILE}")
-    for path in own:
-        if path not in tree:
-            problems.append(Problem(f"hot/{path}", None, "is missing", "reinstall heatgen"))
+    problems += [
+        Problem(
+            f"hot/{path}",
+            None,
+            "file is missing",
+            "reinstall heatgen",
+            code=Code.INCOMPLETE_INSTALLATION,
+        )
+        for path in own
+        if path not in tree
+    ]
     known = unsupported.NONE
     if UNSUPPORTED_FILE in tree:
         try:
@@ -266,62 +274,73 @@ def build(
 
 
 def _step_library(tree: Tree) -> str:
-    """Return the step library, with its parts (without their heads) in place of their lines."""
+    """Return the step library with its parts inserted, without their header comments."""
     return _PART.sub(
         lambda line: tree[line[1]].decode().partition("\n\n")[2], tree[STEP_LIBRARY].decode()
     )
 
 
 def valid_name(name: str) -> bool:
-    """Whether a block may be called so."""
+    """Return whether a name is a valid name of a block."""
     return _NAME.match(name) is not None
 
 
 def _collections(tree: Tree, others: Mapping[str, Tree]) -> Iterator[tuple[str, str, Tree]]:
-    """Where blocks come from: the origin, what stands before paths in messages, and the files."""
+    """Yield the origin, the root of paths in messages, and the files of each set of blocks."""
     yield BUILTIN, "hot", tree
     for folder, files in others.items():
         yield folder, folder, files
 
 
 def _read_block(
-    tree: Tree, folder: str, place: str, origin: str, block_schema: schema.Schema
+    tree: Tree, folder: str, root: str, origin: str, block_schema: schema.Schema
 ) -> Block:
-    """The block of a folder such as ``blocks/os/debian``.
+    """Return the block of a folder such as ``blocks/os/debian``.
 
     Raises:
-        ProblemsFound: when ``block.yaml`` is not as its schema says, or the folder cannot be one.
+        ProblemsFound: ``block.yaml``, the folder's name or another file is invalid.
     """
+    path = f"{root}/{folder}"
     description, deprecations = _with_current_spelling(
-        document.parse(f"{place}/{folder}/{BLOCK_FILE}", tree[f"{folder}/{BLOCK_FILE}"])
+        document.parse(f"{path}/{BLOCK_FILE}", tree[f"{folder}/{BLOCK_FILE}"])
     )
     problems = schema.check(description, block_schema)
     own_trust = origin == BUILTIN and folder == TRUST
     layer, name = (TRUST, TRUST) if own_trust else folder.split("/")[-2:]
     if not own_trust and layer not in LAYERS:
-        hint = did_you_mean(layer, LAYERS)
-        problems.append(Problem(f"{place}/{folder}", None, f"{layer!r} is not a layer", hint))
+        message, hint = f"{layer!r} is not a layer", did_you_mean(layer, LAYERS)
+        problems.append(Problem(path, None, message, hint, code=Code.UNKNOWN_LAYER))
     elif not problems and description.data["layer"] != layer:
         message = f"layer is {description.data['layer']!r}, but the folder is {layer!r}"
-        problems.append(description.problem(("layer",), message))
+        hint = f"set 'layer: {layer}', or move the folder"
+        problems.append(description.problem(("layer",), message, hint, code=Code.LAYER_MISMATCH))
     if not valid_name(name):
-        message = f"a block cannot be called {name!r}"
+        message = f"invalid block name {name!r}"
         hint = f"use at most {MAX_NAME} lower-case letters, digits and hyphens"
-        problems.append(Problem(f"{place}/{folder}", None, message, hint))
-    prefix = f"{folder}/"
-    files: dict[str, str] = {}
-    for path in sorted(path for path in tree if path.startswith(prefix)):
-        try:
-            files[path.removeprefix(prefix)] = tree[path].decode()
-        except UnicodeDecodeError:
-            hint = "what nodes need in bytes is an artifact"
-            problems.append(Problem(f"{place}/{path}", None, "is not UTF-8 text", hint))
+        problems.append(Problem(path, None, message, hint, code=Code.INVALID_BLOCK_NAME))
+    files, not_text = _texts(tree, folder, root)
+    problems += not_text
     if problems:
         raise ProblemsFound(problems, {description.name: description.text})
     data = schema.filled(description.data, block_schema)
-    return replace(
-        _block(layer, name, data, files, origin, description), deprecations=deprecations
-    )
+    return replace(_block(layer, name, data, files, origin, description), deprecations=deprecations)
+
+
+def _texts(tree: Tree, folder: str, root: str) -> tuple[dict[str, str], list[Problem]]:
+    """Return the texts of a folder's files by name, and a problem for each file that is binary."""
+    texts: dict[str, str] = {}
+    problems = []
+    prefix = f"{folder}/"
+    for path in sorted(path for path in tree if path.startswith(prefix)):
+        try:
+            texts[path.removeprefix(prefix)] = tree[path].decode()
+        except UnicodeDecodeError:
+            hint = "declare binary files as artifacts"
+            code = Code.INVALID_ENCODING
+            problems.append(
+                Problem(f"{root}/{path}", None, "file is not UTF-8 text", hint, code=code)
+            )
+    return texts, problems
 
 
 def _with_current_spelling(description: Document) -> tuple[Document, tuple[Problem, ...]]:
@@ -350,14 +369,15 @@ def _with_current_spelling(description: Document) -> tuple[Document, tuple[Probl
     return current, tuple(deprecations)
 
 
-def _clash(first: Block, second: Block) -> Problem:
+def _duplicate(first: Block, second: Block) -> Problem:
     where = first.document.name.removesuffix(f"/{BLOCK_FILE}")
-    message = f"there are two blocks {second.layer}/{second.name}, the other is {where}"
-    return Problem(second.document.name, None, message, "rename the folder of this one")
+    message = f"duplicate block {second.layer}/{second.name} (first defined in {where})"
+    hint = "rename this folder"
+    return Problem(second.document.name, None, message, hint, code=Code.DUPLICATE_BLOCK)
 
 
 def _block_folders(tree: Tree) -> list[str]:
-    """Folders that hold a block."""
+    """Return the folders with a ``block.yaml``."""
     return sorted(path.removesuffix(f"/{BLOCK_FILE}") for path in tree
                   if path.endswith(f"/{BLOCK_FILE}"))  # fmt: skip
 
@@ -442,7 +462,7 @@ def _step(data: dict[str, Any], block_roles: tuple[str, ...]) -> Step:
 
 
 def _step_inputs(items: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Names to roles of ``NAME`` (on all roles) and ``NAME@ROLE``."""
+    """Return names to roles from items ``NAME`` (all roles) and ``NAME@ROLE``."""
     inputs: dict[str, tuple[str, ...]] = {}
     for item in items:
         name, _, role = item.partition("@")
@@ -466,5 +486,5 @@ def _condition(data: dict[str, Any]) -> Condition:
 
 
 def _roles(names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    """Roles in the one order that everything uses."""
+    """Return roles in the order of :data:`ROLES`."""
     return tuple(role for role in ROLES if role in names)

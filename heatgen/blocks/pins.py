@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lock as a value: which bytes a name stands for. Read and written as ``cluster.lock.yaml``.
+"""Data model, parser and writer of ``cluster.lock.yaml``: digests of artifacts and images.
 
-URLs are upstream's own, also when a mirror serves them: the lock does not depend on the mirror.
+Artifacts are named by their upstream URL even if a mirror serves them: the lock does not depend on
+the mirror.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from heatgen.yamlio.document import Document
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 FORMAT = 1
-"""Version of the lock file's form."""
+"""Version of the lock file's format."""
 HEADER = """\
 # Made by `heatgen lock`: the bytes this cluster is built from. Keep it under version control.
 # artifacts: upstream's URL to SHA-256. images: reference to digest.
@@ -30,7 +31,7 @@ _SCHEMA: schema.Schema = {
             "type": "object",
             "default": {},
             "additionalProperties": {
-                "type": "string", "pattern": "^[0-9a-f]{64}$", "rule": "must be a SHA-256 in hex",
+                "type": "string", "pattern": "^[0-9a-f]{64}$", "rule": "must be a hex SHA-256",
             },
         },
         "images": {
@@ -48,24 +49,24 @@ _SCHEMA: schema.Schema = {
 
 @dataclass(frozen=True)
 class Pins:
-    """Artifacts' URLs to SHA-256 (hex), images' references to digests (``sha256:...``)."""
+    """URLs of artifacts to SHA-256 (hex), references of images to digests (``sha256:...``)."""
 
     artifacts: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
     name: str = "the lock"
-    """Of the file, for messages."""
+    """Name of the file, for messages."""
     document: Document | None = field(default=None, compare=False, repr=False)
-    """The file, if these were read from one."""
+    """The file that these were read from, if any."""
 
     @property
     def every(self) -> dict[str, str]:
-        """Sums and digests by the names of artifacts and images."""
+        """Return the digests by the names of artifacts and images."""
         return {**self.artifacts, **self.images}
 
     def problem(
         self, name: str, message: str, hint: str, *, code: Code = Code.UNSPECIFIED
     ) -> Problem:
-        """A problem with a pin, at its place in the file."""
+        """Return a problem with a pin, at its position in the file."""
         if self.document is None:
             return Problem(self.name, None, message, hint, code=code)
         for part in ("artifacts", "images"):
@@ -75,16 +76,16 @@ class Pins:
 
 
 def read(name: str, raw: bytes) -> Pins:
-    """The pins of a lock file.
+    """Parse a lock file.
 
     Raises:
-        ProblemsFound: when the file is not a lock, or one of a newer form.
+        ProblemsFound: the file is not a lock, or has a newer format.
     """
     # heatgen 0.1 wrote the key with another spelling; `heatgen lock` writes the new one.
     lock = document.with_renamed_key(document.parse(name, raw), "artefacts", "artifacts")
+    hint = "do not edit lock files: delete it and run 'heatgen lock'"
     problems = _newer(lock) or [
-        replace(problem, hint=problem.hint or "locks are made: remove it and run 'heatgen lock'")
-        for problem in schema.check(lock, _SCHEMA)
+        replace(problem, hint=problem.hint or hint) for problem in schema.check(lock, _SCHEMA)
     ]
     if problems:
         raise ProblemsFound(problems, {name: lock.text})
@@ -93,16 +94,17 @@ def read(name: str, raw: bytes) -> Pins:
 
 
 def _newer(lock: Document) -> list[Problem]:
-    """That the file is of a form that only newer programs know; nothing else is to be said then."""
+    """Return the problem of a format that only newer versions of heatgen support, if so."""
     version: Any = lock.data.get("version") if isinstance(lock.data, dict) else None
     if not isinstance(version, int) or version <= FORMAT:
         return []
-    message = f"the lock is of version {version}, this heatgen knows {FORMAT}"
-    return [lock.problem(("version",), message, "use the heatgen that made it, or a newer one")]
+    message = f"the lock has format version {version}, this heatgen supports {FORMAT}"
+    hint = "use the version of heatgen that wrote it, or a newer one"
+    return [lock.problem(("version",), message, hint, code=Code.NEWER_LOCK)]
 
 
 def write(pins: Pins) -> str:
-    """The text of a lock file, sorted, so that a changed pin is one changed line."""
+    """Return the text of a lock file, sorted, so that a changed pin is one changed line."""
     data = {
         "version": FORMAT,
         "artifacts": dict(sorted(pins.artifacts.items())),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people ask for by name and no block is there for: why, and what to take instead.
+"""Known systems that have no block, each with the reason and the block to use instead.
 
-The data is ``hot/unsupported.yaml``; :mod:`heatgen.authoring.lint` holds it against the blocks.
+The data is ``hot/unsupported.yaml``; :mod:`heatgen.authoring.lint` checks it against the blocks.
 """
 
 from collections.abc import Iterable
@@ -45,35 +45,35 @@ _SCHEMA: schema.Schema = {
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """Something of the field that is no block."""
+    """A known system that has no block."""
 
     layer: str
     name: str
     title: str
     also: tuple[str, ...]
-    """Other words for it."""
+    """Other names."""
     state: str
     successor: str
-    """What it went on as; '' if it did not."""
+    """The system that replaced it; '' if none."""
     why: str
     use: str
-    """The block to take today."""
+    """The block to use instead."""
 
-    def explained(self, blocks: Iterable[str]) -> str:
-        """One line for who names it in ``cluster.yaml``.
+    def explanation(self, blocks: Iterable[str]) -> str:
+        """Return the message for a ``cluster.yaml`` that uses it, in one line.
 
         Args:
             blocks: names of the blocks of its layer.
         """
-        verdict = {
+        state = {
             PLANNED: "has no block yet",
-            SUCCESSOR: f"went on as {self.successor}",
-            REFUSED: "is refused",
+            SUCCESSOR: f"was replaced by {self.successor}",
+            REFUSED: "is not supported",
         }[self.state]
-        return f"{self.title} {verdict}: {self.reason(blocks)}"
+        return f"{self.title} {state}: {self.reason(blocks)}"
 
     def reason(self, blocks: Iterable[str]) -> str:
-        """Why there is no block, and what to take instead."""
+        """Return why there is no block, and which block to use instead."""
         if self.state != SUCCESSOR:
             return f"{self.why}; use {self.use}"
         if self.successor in blocks:
@@ -83,16 +83,16 @@ class System:
 
 @dataclass(frozen=True)
 class Systems:
-    """All of them, and the text they stand in."""
+    """All known systems without a block, and their document."""
 
     known: tuple[System, ...]
     document: Document | None = None
 
-    def find(self, layer: str, word: str) -> System | None:
-        """What a word means in a layer, if anything."""
-        wanted = word.lower().replace("_", "-").replace(" ", "-")
+    def find(self, layer: str, name: str) -> System | None:
+        """Return the system of a layer with a name, if any; ignore case, spaces and underscores."""
+        normalized = name.lower().replace("_", "-").replace(" ", "-")
         for system in self.known:
-            if system.layer == layer and wanted in (system.name, *system.also):
+            if system.layer == layer and normalized in (system.name, *system.also):
                 return system
         return None
 
@@ -101,10 +101,10 @@ NONE = Systems(())
 
 
 def read(name: str, raw: bytes) -> Systems:
-    """The systems of a file.
+    """Parse ``unsupported.yaml``.
 
     Raises:
-        ProblemsFound: it is not as it should be.
+        ProblemsFound: the file is invalid.
     """
     text = document.parse(name, raw)
     problems = schema.check(text, _SCHEMA)

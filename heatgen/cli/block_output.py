@@ -144,7 +144,7 @@ def of_system(system: System, catalog: Catalog) -> dict[str, Any]:
         "layer": system.layer,
         "name": system.name,
         "state": system.state,
-        "summary": system.explained(catalog.names(system.layer)),
+        "summary": system.explanation(catalog.names(system.layer)),
         "also": _words(system.also),
         "successor": system.successor,
         "use": system.use,

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The language of Heat templates."""
+"""Heat Orchestration Templates (HOT): data model, resource names, functions, deployments."""

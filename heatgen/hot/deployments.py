@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The deployments of a template: tasks, each a step of a layer on servers, and their order.
+"""Deployments found in a template, their servers and dependencies.
 
-What a stack runs may be of another cluster.yaml or another heatgen than what lies here, so it is
-read from the template that the stack has.
+They are read from the stack's own template, because the stack may have been created from another
+``cluster.yaml`` or by another version of heatgen.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,15 +19,15 @@ DEPLOYMENT_GROUP = "OS::Heat::SoftwareDeploymentGroup"
 DEPLOYMENTS = (DEPLOYMENT, DEPLOYMENT_GROUP)
 CONFIG = "OS::Heat::SoftwareConfig"
 TEXTS = (CONFIG, resolve.VALUE)
-"""Types that are only text."""
+"""Resource types that contain only text."""
 
 INFRASTRUCTURE = "cloud"
-"""Not a layer: the servers and all that they stand on."""
+"""Not a layer: servers, networks and other resources of the cloud."""
 DISPLAY_ORDER = (INFRASTRUCTURE, LAYERS[0], TRUST, *LAYERS[1:])
-"""In the order in which they are shown; work on several goes on side by side."""
+"""Order of the progress display; several of them are deployed at the same time."""
 
 Resources = Mapping[str, Mapping[str, Any]]
-"""Of a template, resolved (:func:`heatgen.hot.resolve.resources`)."""
+"""Resources of a template, resolved (:func:`heatgen.hot.resolve.resources`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +43,18 @@ class Task:
 
     @property
     def title(self) -> str:
-        """Layer and step."""
+        """Return ``LAYER/STEP``."""
         return f"{self.layer}/{self.step}"
 
 
 def tasks(resources: Resources) -> dict[str, Task]:
-    """The tasks by resource, in the order of the template."""
+    """Return the tasks by resource, in the order of the template."""
     found = {}
     for name, item in resources.items():
         if item["type"] in DEPLOYMENTS:
             title = (item["properties"].get("input_values") or {}).get("HEATGEN_STEP")
             if not isinstance(title, str):
-                # Of somebody else's.
+                # Not created by heatgen.
                 continue
             layer, _, step = title.partition("/")
             requires = tuple(
@@ -73,7 +73,7 @@ def tasks(resources: Resources) -> dict[str, Task]:
 
 
 def servers(resources: Resources) -> tuple[str, ...]:
-    """Names of all nodes, the control plane's first."""
+    """Return the names of all nodes, those of the control plane first."""
     return tuple(
         node
         for kind in (SERVER, GROUP)
@@ -84,12 +84,12 @@ def servers(resources: Resources) -> tuple[str, ...]:
 
 
 def nodes_of(name: str, item: Mapping[str, Any], resources: Resources) -> tuple[str, ...]:
-    """Names of the servers that a resource is, holds or runs on; of other resources none."""
+    """Return the names of the servers that a resource is, contains or runs on, if any."""
     return tuple(_nodes(name, item, resources))
 
 
 def members_of(name: str, resources: Resources) -> tuple[str, ...]:
-    """Names of the servers of a group."""
+    """Return the names of the servers in a ResourceGroup."""
     properties = resources[name]["properties"]
     pattern = properties["resource_def"].get("properties", {}).get("name")
     if not isinstance(pattern, str):
@@ -105,7 +105,7 @@ def _nodes(name: str, item: Mapping[str, Any], resources: Resources) -> Iterator
     elif kind == GROUP:
         yield from members_of(name, resources)
     elif kind in DEPLOYMENTS:
-        place = properties.get("server" if kind == DEPLOYMENT else "servers")
-        for _, server in resolve.references(place):
+        target = properties.get("server" if kind == DEPLOYMENT else "servers")
+        for _, server in resolve.references(target):
             if server in resources:
                 yield from _nodes(server, resources[server], resources)

@@ -1,73 +1,80 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names of resources in the template.
+"""Names of resources and parameters in the template.
 
-They are permanent: a changed name makes Heat replace what it names.
+They must never change: Heat replaces a resource whose name changes.
 """
 
 from heatgen.layers import CONTROL, WORKER
 
 
 def control(index: int) -> str:
-    """Server resource of a control-plane node."""
+    """Return the name of a control-plane server."""
     return f"control_{index}"
 
 
 def control_port(index: int) -> str:
-    """Neutron port of a control-plane node."""
+    """Return the name of the Neutron port of a control-plane server."""
     return f"control_{index}_port"
 
 
 def security_group(role: str) -> str:
-    """Security group of a role's servers."""
+    """Return the name of the security group of a role's servers."""
     return f"security_group_{role}"
 
 
 def security_rule(role: str, origin: str, protocol: str, first: int, last: int) -> str:
-    """Rule for servers of a role that stands outside their group."""
+    """Return the name of a rule that is a resource of its own."""
     ports = "" if not first else f"_{first}" if first == last else f"_{first}_{last}"
     return f"security_rule_{role}_from_{origin}_{protocol}{ports}"
 
 
 def workers(group: str) -> str:
-    """Resource of a group of workers."""
-    return "workers" if group == WORKER else f"workers_{_word(group)}"
+    """Return the name of the ResourceGroup of a group of workers."""
+    return "workers" if group == WORKER else f"workers_{_identifier(group)}"
 
 
 def server_group(group: str) -> str:
-    """Nova server group of a group's servers."""
-    return "control_group" if group == CONTROL else f"server_group_{_word(group)}"
+    """Return the name of the Nova server group of a group."""
+    return "control_group" if group == CONTROL else f"server_group_{_identifier(group)}"
 
 
 def volume(layer: str, name: str, index: int) -> str:
-    """Cinder volume that a block wants on control-plane node ``index``."""
-    return f"{layer}_{_word(name)}_volume_{control(index)}"
+    """Return the name of a block's Cinder volume on control-plane node ``index``."""
+    return f"{layer}_{_identifier(name)}_volume_{control(index)}"
 
 
 def volume_attachment(layer: str, name: str, index: int) -> str:
-    """What joins that volume and its server."""
-    return f"{layer}_{_word(name)}_attachment_{control(index)}"
+    """Return the name of the attachment of that volume to its server."""
+    return f"{layer}_{_identifier(name)}_attachment_{control(index)}"
 
 
 def group_parameter(group: str, what: str) -> str:
-    """Parameter of a group: its ``count``, ``flavor`` or ``image``."""
-    return f"{_word(group)}_{what}"
+    """Return the name of a group's parameter ``count``, ``flavor`` or ``image``."""
+    return f"{_identifier(group)}_{what}"
 
 
 def api_member(index: int) -> str:
-    """A control-plane node behind the load balancer."""
+    """Return the name of a load balancer's member for a control-plane node."""
     return f"api_member_{index}"
 
 
 def step_config(layer: str, step: str, block: str = "") -> str:
-    """SoftwareConfig of a step; with the block's name if it is not the layer's main one."""
-    return "_".join(part for part in (layer, _word(step), _word(block), "config") if part)
+    """Return the name of a step's SoftwareConfig.
+
+    Args:
+        layer: the layer of the step's block.
+        step: the step.
+        block: the block, if it is not the one that the control plane uses.
+    """
+    parts = (layer, _identifier(step), _identifier(block), "config")
+    return "_".join(part for part in parts if part)
 
 
 def step_deployment(layer: str, step: str, group: str, index: int | None) -> str:
-    """Deployment of a step: on control-plane node ``index``, or (None) on a group of workers."""
-    place = workers(group) if index is None else control(index)
-    return f"{layer}_{_word(step)}_{place}"
+    """Return the name of a deployment on control-plane node ``index``, or (None) on workers."""
+    target = workers(group) if index is None else control(index)
+    return f"{layer}_{_identifier(step)}_{target}"
 
 
-def _word(text: str) -> str:
+def _identifier(text: str) -> str:
     return text.replace("-", "_")

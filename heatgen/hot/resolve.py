@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a template says once its parameters are known, as far as no cloud is needed for it.
+"""Evaluation of HOT functions that do not need a running stack.
 
-Parameters, texts held in ``OS::Heat::Value`` and joined lists are put in; what only a running
-stack knows (references, attributes) stays as the function it is.
+It replaces parameters, attributes of ``OS::Heat::Value`` and ``list_join``; references to other
+resources and their attributes remain functions.
 """
 
 import json
@@ -13,12 +13,12 @@ VALUE = "OS::Heat::Value"
 
 
 def parameters(template: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Value of each parameter, in the form of its type; what is not given has its default.
+    """Return the value of each parameter, converted to its type, or its default.
 
     Args:
-        template: as Heat gets it.
-        given: by name; Heat gives numbers as texts. Pseudo parameters (``OS::stack_name``) are
-            taken as they are.
+        template: as sent to Heat.
+        given: values by name; Heat returns numbers as strings. Pseudo parameters such as
+            ``OS::stack_name`` are not converted.
     """
     declared = template.get("parameters") or {}
     values = {name: value for name, value in given.items() if name.startswith("OS::")}
@@ -29,18 +29,18 @@ def parameters(template: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
 
 
 def resources(template: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The resources by name, with everything put in that ``values`` and the template tell.
+    """Return the resources by name, with functions replaced by their values where possible.
 
     Args:
-        template: as Heat gets it.
-        values: of its parameters, see :func:`parameters`.
+        template: as sent to Heat.
+        values: values of its parameters, see :func:`parameters`.
     """
     raw = template.get("resources") or {}
     return {name: _resolved(item, values, raw) for name, item in raw.items()}
 
 
 def references(value: Any) -> Iterator[tuple[str, str]]:
-    """Every reference in a resolved value: ``get_resource`` or ``get_attr``, and to what."""
+    """Yield every reference in a resolved value: ``get_resource`` or ``get_attr``, and target."""
     if isinstance(value, dict):
         if len(value) == 1:
             [(name, argument)] = value.items()
@@ -75,14 +75,14 @@ def _resolved(value: Any, values: Mapping[str, Any], raw: Mapping[str, Any]) -> 
 
 
 def _parameter(argument: Any, values: Mapping[str, Any]) -> Any:
-    """A parameter's value; a path into it is left as it is."""
+    """Return a parameter's value; a path into a parameter is not evaluated."""
     if isinstance(argument, str) and argument in values:
         return values[argument]
     return {"get_param": argument}
 
 
 def _attribute(argument: list[Any], values: Mapping[str, Any], raw: Mapping[str, Any]) -> Any:
-    """An attribute: that of a value is the value."""
+    """Return the value of an ``OS::Heat::Value``, else the function."""
     name, *path = argument
     item = raw.get(name) if isinstance(name, str) else None
     if not item or item.get("type") != VALUE or path[:1] != ["value"]:
@@ -96,7 +96,7 @@ def _attribute(argument: list[Any], values: Mapping[str, Any], raw: Mapping[str,
 
 
 def _joined(argument: list[Any]) -> Any:
-    """Lists of texts joined, if nothing in them is unknown."""
+    """Return joined lists of strings if all items are known, else the function."""
     separator, *lists = argument
     if all(isinstance(part, list) for part in lists):
         items = [item for part in lists for item in part]
@@ -106,7 +106,7 @@ def _joined(argument: list[Any]) -> Any:
 
 
 def _typed(kind: str, value: Any) -> Any:
-    """A parameter's value; Heat tells those of a stack as texts, whatever their type."""
+    """Return a parameter's value converted to its type; Heat returns every value as a string."""
     if not isinstance(value, str):
         return value
     if kind == "number":

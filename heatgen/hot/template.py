@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Heat Orchestration Template as a value, and its text.
+"""Data model and writer of Heat Orchestration Templates: parameters, resources, outputs.
 
-Only what HOT is: parameters, resources, outputs. What they mean for a cluster is said in
-:mod:`heatgen.render.template`.
+:mod:`heatgen.render.template` creates the template of a cluster.
 """
 
 from collections.abc import Mapping
@@ -12,10 +11,10 @@ from typing import Any
 from heatgen.yamlio import writer
 
 VERSION = "2021-04-16"
-"""heat_template_version: Wallaby, the newest there is."""
+"""heat_template_version: Wallaby, the newest one."""
 
 Expression = Any
-"""A value of a property: plain, or with functions of HOT in it."""
+"""A value of a property, which may contain HOT functions."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Parameter:
     constraints: tuple[Mapping[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The parameter in HOT."""
+        """Return the parameter in HOT."""
         result: dict[str, Any] = {"type": self.kind, "description": self.description}
         if self.default is not None:
             result["default"] = self.default
@@ -47,7 +46,7 @@ class Resource:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """The resource in HOT."""
+        """Return the resource in HOT."""
         result: dict[str, Any] = {"type": self.kind}
         if self.depends_on:
             result["depends_on"] = list(self.depends_on)
@@ -68,7 +67,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Template:
-    """A template; mappings keep the order in which they are read best."""
+    """A template; the order of its mappings is the order in the file."""
 
     description: str
     parameters: Mapping[str, Parameter]
@@ -76,7 +75,7 @@ class Template:
     outputs: Mapping[str, Output]
 
     def as_dict(self) -> dict[str, Any]:
-        """The template as Heat gets it."""
+        """Return the template as sent to Heat."""
         return {
             "heat_template_version": VERSION,
             "description": self.description,
@@ -90,27 +89,26 @@ class Template:
 
 
 def to_yaml(template: dict[str, Any], header: str) -> str:
-    """A template (:meth:`Template.as_dict`) as YAML behind a header of comment lines."""
+    """Return a template (:meth:`Template.as_dict`) as YAML after a header of comment lines."""
     comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
-    # Quoted: YAML would take the bare date for a date.
     return comment + writer.dump(template)
 
 
 def get_param(name: str) -> dict[str, Any]:
-    """Value of a parameter, or of a pseudo parameter such as ``OS::stack_name``."""
+    """Return a reference to a parameter or pseudo parameter (``OS::stack_name``)."""
     return {"get_param": name}
 
 
 def get_resource(name: str) -> dict[str, Any]:
-    """Reference to a resource."""
+    """Return a reference to a resource."""
     return {"get_resource": name}
 
 
 def get_attr(resource: str, *path: str | int) -> dict[str, Any]:
-    """Attribute of a resource, with the way into it."""
+    """Return a reference to an attribute of a resource, or to a path in it."""
     return {"get_attr": [resource, *path]}
 
 
 def list_join(separator: str, *lists: Expression) -> dict[str, Any]:
-    """Lists of texts joined to one text."""
+    """Return the function that joins lists of strings."""
     return {"list_join": [separator, *lists]}

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that is decided about a cluster."""
+"""All decisions about a cluster: servers, addresses, security groups, deployments."""

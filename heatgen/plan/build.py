@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan of a cluster: which servers, which steps on them in which order, with which inputs.
+"""Builder of a plan: servers, volumes, steps with their inputs and order.
 
-Everything is decided here; :mod:`heatgen.render.template` only writes it down as HOT.
+:mod:`heatgen.render.template` writes the plan as HOT and decides nothing.
 """
 
 import contextlib
@@ -19,27 +19,27 @@ from heatgen.plan.schedule import StepInstance
 from heatgen.spec import addresses
 from heatgen.spec.block_selection import group_blocks
 from heatgen.spec.model import Spec
-from heatgen.spec.validation import worker_room
+from heatgen.spec.validation import max_workers
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 LIBRARY_LINE = '# shellcheck source=hot/lib/step.sh\nsource "$HEATGEN_LIB/step.sh"\n'
-"""The lines by which a step's script reads the library; before them the first steps install it."""
+"""The lines of a script that source the library; the first steps install it before them."""
 LIBRARY_FOLDER = "/opt/heatgen/lib"
-"""Where on a node the library lies."""
+"""Folder of the library on a node."""
 
 
 def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
-    """Decide everything.
+    """Return the plan of a cluster.
 
     Args:
-        spec: what the cluster shall be.
+        spec: the specification of the cluster.
         catalog: the blocks.
-        pins: checksums and digests of all that the blocks fetch.
+        pins: digests of artifacts and images.
         admin_request: the administrator's certificate request, PEM.
 
     Raises:
-        ProblemsFound: with every input that cannot be resolved and every requirement that no step
-            meets.
+        ProblemsFound: an input cannot be resolved, or no step provides a required capability.
     """
     context = PlanContext(spec, group_blocks(spec, catalog), pins)
     steps, off = schedule.instances(context)
@@ -52,7 +52,7 @@ def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> 
         ),
         api_host=context.api_host,
         api_external=context.api_external,
-        worker_room=worker_room(spec, catalog),
+        max_workers=max_workers(spec, catalog),
         pool=addresses.pool(spec.cloud.nodes),
         volumes=tuple(_volumes(context)),
         rules=security_groups.rules(context),
@@ -75,7 +75,7 @@ def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> 
 
 
 def _volumes(context: PlanContext) -> Iterator[Volume]:
-    """The volumes that blocks of the control plane want, node by node."""
+    """Yield the volumes of the control plane's blocks, node by node."""
     spec, zones = context.spec, context.spec.control_plane.machine.volume_zones
     for block in context.groups[CONTROL].values():
         for name, volume in block.volumes.items():
@@ -89,15 +89,15 @@ def _volumes(context: PlanContext) -> Iterator[Volume]:
 
 
 def around_library(script: str, install: str) -> tuple[str, str]:
-    """What stands before and after the library in the script of a step that installs it first.
+    """Return the parts before and after the library of a script that installs it.
 
     Args:
-        script: the step's own.
+        script: the script of the step.
         install: ``hot/lib/install.sh``, in which the library replaces the word LIBRARY.
     """
     head, body = script.split(LIBRARY_LINE)
     before, after = install.split("\nLIBRARY\n")
-    # Its first lines are for people and shellcheck.
+    # Remove its comments, which are for readers and shellcheck.
     before = "\n".join(line for line in before.split("\n") if not line.startswith("#"))
     return f"{head}{before}\n", f"\n{after}{LIBRARY_LINE}{body}"
 
@@ -105,7 +105,7 @@ def around_library(script: str, install: str) -> tuple[str, str]:
 def _resolved_inputs(
     context: PlanContext, steps: list[StepInstance]
 ) -> dict[str, dict[str, Value]]:
-    """For each instance its inputs by name."""
+    """Return the inputs of each step by name."""
     problems: list[Problem] = []
     values: dict[str, dict[str, Value]] = {}
     for instance in steps:
@@ -121,18 +121,22 @@ def _resolved_inputs(
             if instance.role not in roles:
                 continue
             if name not in instance.block.inputs:
-                message = f"step {instance.step.name!r} names an input that is not declared: {name}"
-                problems.append(instance.block.document.problem(("steps",), message))
+                message = f"step {instance.step.name!r} uses an undeclared input {name}"
+                code = Code.UNDECLARED_NAME
+                problems.append(instance.block.document.problem(("steps",), message, code=code))
                 continue
             try:
                 values[instance.name][name] = inputs.resolve(
                     instance.block.inputs[name].source, block_context
                 )
             except inputs.Unpinned as error:
-                problems.append(Problem(context.pins.name, None, str(error), "run 'heatgen lock'"))
+                hint = "run 'heatgen lock'"
+                code = Code.INCOMPLETE_LOCK
+                problems.append(Problem(context.pins.name, None, str(error), hint, code=code))
             except Unresolved as error:
                 path = ("inputs", name, "from")
-                problems.append(instance.block.document.problem(path, str(error)))
+                code = Code.UNRESOLVED_REFERENCE
+                problems.append(instance.block.document.problem(path, str(error), code=code))
     if problems:
         raise ProblemsFound(problems, schedule.sources(steps))
     return values
@@ -144,8 +148,8 @@ def _configs(
     first: set[str],
     install: str,
 ) -> Iterator[StepConfig]:
-    """One configuration for each step of a block, shared by all its deployments."""
-    # Inputs may be given on one role only: the configuration declares them all.
+    """Yield one configuration for each step of a block, which all its deployments share."""
+    # Declare inputs that only one role has, too.
     kinds: dict[str, dict[str, str]] = {}
     for instance in steps:
         kinds.setdefault(instance.config, {}).update(
@@ -157,8 +161,10 @@ def _configs(
         if text is None or text.count(LIBRARY_LINE) != 1:
             file = instance.block.document.name.removesuffix("block.yaml") + instance.step.script
             lines = " and ".join(LIBRARY_LINE.splitlines())
-            message = "is missing" if text is None else f"must hold the lines {lines} once"
-            raise ProblemsFound([Problem(file, None, message)])
+            message, code = f"script must have the lines {lines} once", Code.SCRIPT_CONVENTION
+            if text is None:
+                message, code = "script is missing", Code.MISSING_BLOCK_FILE
+            raise ProblemsFound([Problem(file, None, message, code=code)])
         script = around_library(text, install) if instance.config in first else (text,)
         yield StepConfig(instance.config, script, kinds[instance.config], instance.step.outputs)
 
@@ -184,13 +190,13 @@ def _dns(context: PlanContext) -> str:
 
 
 def _artifacts(context: PlanContext) -> list[str]:
-    """Lines "URL SHA256" of what servers fetch, in the order of the layers."""
+    """Return lines "URL SHA256" of the artifacts of all groups, in the order of the layers."""
     lines = [line for group in context.groups for line in inputs.group_artifacts(context, group)]
     return list(dict.fromkeys(lines))
 
 
 def _images(context: PlanContext) -> set[str]:
-    """References of images, with digests; one that no step needs may be without."""
+    """Return references of images with digests; an unused image may have no pin."""
     found = set()
     for block in context.blocks:
         block_context = BlockContext(context, block, context.users(block)[0])
@@ -201,15 +207,15 @@ def _images(context: PlanContext) -> set[str]:
 
 
 def _facts(context: PlanContext, block: Block) -> dict[str, Any]:
-    """A block's facts with their values.
+    """Return a block's facts with their values.
 
     Raises:
-        ProblemsFound: a fact names what is not there.
+        ProblemsFound: a fact has an invalid reference.
     """
     try:
         return _fact_values(context, block)
     except Unresolved as error:
-        problem = block.document.problem(("facts",), str(error))
+        problem = block.document.problem(("facts",), str(error), code=Code.UNRESOLVED_REFERENCE)
         raise ProblemsFound([problem], {block.document.name: block.document.text}) from None
 
 

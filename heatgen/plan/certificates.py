@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which certificates may be signed: the policy that the first control-plane node follows.
+"""Policy by which the first control-plane node signs certificates.
 
-One line for each certificate, fields apart by ``|``::
+One line for each certificate, with fields separated by ``|``::
 
     name|roles|authority|subject|usages|SANs|owner
 
-``{node}``, ``{address}`` and ``{external}`` stand for what only the signer knows of a node.
+The signer replaces ``{node}``, ``{address}`` and ``{external}``.
 """
 
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ _SERVICE = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
 
 def policy(wanted: Iterable[Certificate], api_addresses: Iterable[str], domain: str) -> str:
-    """The policy lines, sorted by name.
+    """Return the policy lines, sorted by name.
 
     Args:
-        wanted: the certificates that the cluster's blocks ask for.
-        api_addresses: addresses by which components and pods reach the API.
+        wanted: the certificates of the cluster's blocks.
+        api_addresses: addresses of the API for components and pods.
         domain: the cluster's DNS domain.
     """
     api = (

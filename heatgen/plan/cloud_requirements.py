@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan needs of a cloud, compared with what the cloud says: before anything is created.
+"""Resources and quotas that a plan requires of a cloud, and their check.
 
-Pure: :mod:`heatgen.cloud.preflight` asks the cloud.
+Pure: :mod:`heatgen.cloud.preflight` queries the cloud.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,61 +14,61 @@ from heatgen.spec.addresses import NEUTRON_PORTS
 from heatgen.spec.machine import NO_GROUP, Machine
 from heatgen.spec.model import NO_BALANCER, OCTAVIA, VIP
 
-FINE, MISSING, UNKNOWN = "fine", "missing", "not told"
-"""Verdicts: it is there, it is not, the cloud did not say."""
+FINE, MISSING, UNKNOWN = "fine", "missing", "unknown"
+"""Results of a check; :data:`UNKNOWN` if the cloud did not report the state."""
 
 DEFAULT_RULES = 2
-"""Rules that Neutron gives every security group by itself: out by IPv4, out by IPv6."""
+"""Rules that Neutron adds to every security group: egress by IPv4 and by IPv6."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CloudRequirements:
-    """What must be there, by its names, and how much of what is counted."""
+    """Names of resources that must exist, and amounts of what has quotas."""
 
     name: str
     images: tuple[str, ...]
     flavors: Mapping[str, int]
-    """To the number of servers."""
+    """Flavors to numbers of servers."""
     disks: Mapping[str, tuple[str, ...]]
-    """Flavors to images that start from the flavor's own disk."""
+    """Flavors to images that boot from the flavor's disk."""
     key_pair: str
     external_network: str
     network: str
     subnet: str
     router: str
     nodes: str
-    """The range that the subnet must have, if it is there already."""
+    """The range that an existing subnet must have."""
     addresses: tuple[str, ...]
-    """That must be free there."""
+    """Addresses that must be free in an existing subnet."""
     zones: tuple[str, ...]
     volume_zones: tuple[str, ...]
     volume_types: tuple[str, ...]
     load_balancer: bool
     amounts: Mapping[str, int]
-    """Of what has quotas, servers' processors and memory apart."""
+    """Amounts of what has quotas, except processors and memory of servers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CloudState:
-    """What the cloud says; None for what is not there, and nothing for what it does not tell."""
+    """State of the cloud: None for a missing resource, no entry if the cloud did not report it."""
 
     images: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     """``status``, ``min_disk`` (GB), ``min_ram`` (MB)."""
     flavors: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     """``vcpus``, ``ram`` (MB), ``disk`` (GB)."""
     names: Mapping[tuple[str, str], Mapping[str, Any] | None] = field(default_factory=dict)
-    """Other things by kind and name: ``key pair``, ``network``, ``subnet``, and so on."""
+    """Other resources by kind and name: ``key pair``, ``network``, ``subnet``, and so on."""
     quotas: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Used and allowed; -1 for no limit."""
+    """Used amount and limit; -1 for no limit."""
     taken: tuple[str, ...] = ()
-    """Addresses of the subnet that ports have."""
+    """Addresses of ports in the existing subnet."""
     unknown: Mapping[str, str] = field(default_factory=dict)
-    """What the cloud did not answer, and why."""
+    """Queries that failed, with the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """One thing that is needed, and whether it is there."""
+    """Result of the check of one requirement; the fields are columns of ``heatgen plan``."""
 
     what: str
     needed: str
@@ -78,7 +78,7 @@ class CheckResult:
 
 
 def requirements(plan: Plan) -> CloudRequirements:
-    """What a plan needs."""
+    """Return the requirements of a plan."""
     spec, cloud = plan.spec, plan.spec.cloud
     machines = [(spec.control_plane.count, spec.control_plane.machine)]
     machines += [(group.count, group.machine) for group in spec.workers]
@@ -111,7 +111,7 @@ def requirements(plan: Plan) -> CloudRequirements:
 
 
 def _amounts(plan: Plan, machines: list[tuple[int, Machine]]) -> dict[str, int]:
-    """How much of each quota the cluster takes."""
+    """Return the amounts that the cluster uses of each quota."""
     spec = plan.spec
     servers = sum(count for count, _ in machines)
     new = 0 if spec.cloud.subnet else 1
@@ -125,12 +125,12 @@ def _amounts(plan: Plan, machines: list[tuple[int, Machine]]) -> dict[str, int]:
         "networks": new,
         "subnets": new,
         "routers": router,
-        # The router's and those of the DHCP agents are the project's, too.
+        # Ports of the router and of DHCP agents belong to the project, too.
         "ports": servers + (spec.control_plane.load_balancer == VIP) + new * (1 + NEUTRON_PORTS),
         "security groups": len(ROLES),
         "security group rules": len(plan.rules) + DEFAULT_RULES * len(ROLES),
         "floating IPs": int(spec.access.floating_ip),
-        # A new router has one, too.
+        # A new router has an external address, too.
         "addresses of the external network": int(spec.access.floating_ip) + router,
         "volumes": len(plan.volumes) + sum(count for count, _ in boots),
         "gigabytes of volumes": sum(volume.size for volume in plan.volumes)
@@ -139,7 +139,7 @@ def _amounts(plan: Plan, machines: list[tuple[int, Machine]]) -> dict[str, int]:
 
 
 def check(needed: CloudRequirements, state: CloudState) -> list[CheckResult]:
-    """Everything that is needed, each with its verdict."""
+    """Check every requirement."""
     found = [
         *_images(needed, state),
         *_flavors(needed, state),
@@ -156,7 +156,7 @@ def check(needed: CloudRequirements, state: CloudState) -> list[CheckResult]:
 
 
 def failed(found: list[CheckResult]) -> bool:
-    """Whether a creation would fail."""
+    """Return whether the creation of the stack would fail."""
     return any(item.verdict == MISSING for item in found)
 
 
@@ -179,14 +179,14 @@ def _images(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResul
                 needed=name,
                 there=image["status"],
                 verdict=MISSING,
-                advice="it cannot be booted from",
+                advice="servers cannot boot from it: wait, or choose another image",
             )
         else:
             yield CheckResult(what="image", needed=name, there="active", verdict=FINE)
 
 
 def _flavors(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
-    """Flavors are there, and large enough for the images."""
+    """Check that flavors exist and are large enough for the images."""
     for name in needed.flavors:
         if name not in state.flavors:
             continue
@@ -204,7 +204,7 @@ def _flavors(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResu
         yield CheckResult(what="flavor", needed=name, there=size, verdict=FINE)
         for image in needed.disks.get(name, ()):
             limits = state.images.get(image) or {}
-            # A disk of 0 is as large as the image.
+            # A disk of 0 means as large as the image.
             small = 0 < flavor["disk"] < limits.get("min_disk", 0)
             if small or flavor["ram"] < limits.get("min_ram", 0):
                 wanted = f"{limits['min_ram']} MB, {limits['min_disk']} GB"
@@ -219,7 +219,7 @@ def _flavors(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResu
 
 
 def _named(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
-    """Everything else that is called by its name."""
+    """Check that other resources and services exist."""
     wanted = [
         ("key pair", needed.key_pair, "openstack keypair list"),
         ("external network", needed.external_network, "openstack network list --external"),
@@ -234,26 +234,25 @@ def _named(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult
     ]
     for kind, name, command in wanted:
         if name and (kind, name) in state.names:
-            there = state.names[kind, name] is not None
-            verdict = FINE if there else MISSING
+            exists = state.names[kind, name] is not None
             yield CheckResult(
                 what=kind,
                 needed=name,
-                there="there" if there else "none",
-                verdict=verdict,
-                advice="" if there else f"see '{command}'",
+                there="exists" if exists else "none",
+                verdict=FINE if exists else MISSING,
+                advice="" if exists else f"see '{command}'",
             )
     for service, needs in (("load balancers", needed.load_balancer),
                            ("block storage", "volumes" in needed.amounts)):  # fmt: skip
         if needs and ("service", service) in state.names:
-            there = state.names["service", service] is not None
-            advice = "" if there else "this cloud has no such service: choose another way"
-            yield CheckResult(what="service", needed=service, there="there" if there else "none",
-                          verdict=FINE if there else MISSING, advice=advice)  # fmt: skip
+            exists = state.names["service", service] is not None
+            advice = "" if exists else "remove the settings that require this service"
+            yield CheckResult(what="service", needed=service, there="exists" if exists else "none",
+                          verdict=FINE if exists else MISSING, advice=advice)  # fmt: skip
 
 
 def _subnet(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
-    """A subnet that is there has the range that cloud.nodes says, and room for what is planned."""
+    """Check that an existing subnet has the range of cloud.nodes, and that addresses are free."""
     if not needed.subnet or ("subnet", needed.subnet) not in state.names:
         return
     subnet = state.names["subnet", needed.subnet]
@@ -267,7 +266,7 @@ def _subnet(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResul
         )
         return
     fits = subnet["cidr"] == needed.nodes
-    advice = "" if fits else "write the subnet's range as cloud.nodes"
+    advice = "" if fits else "set cloud.nodes to the subnet's range"
     yield CheckResult(
         what="subnet's range",
         needed=needed.nodes,
@@ -286,7 +285,7 @@ def _subnet(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResul
 
 
 def _quotas(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
-    """What is counted."""
+    """Check amounts against quotas."""
     amounts = dict(needed.amounts)
     known = {name: flavor for name, flavor in state.flavors.items() if flavor}
     amounts["processors"] = sum(
@@ -301,7 +300,7 @@ def _quotas(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResul
         used, limit = state.quotas[what]
         free = "no limit" if limit < 0 else f"{limit - used} of {limit}"
         short = 0 <= limit < used + amount
-        advice = "delete something, or ask the operator for a larger quota" if short else ""
+        advice = "delete unused resources, or request a larger quota" if short else ""
         yield CheckResult(
             what=what,
             needed=str(amount),
@@ -312,13 +311,13 @@ def _quotas(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResul
 
 
 def _stack(needed: CloudRequirements, state: CloudState) -> CheckResult:
-    """The name of the cluster is usually that of the stack."""
+    """Check whether a stack of the cluster's name exists; never fails, as names can differ."""
     taken = state.names.get(("stack", needed.name)) is not None
     advice = "give the new stack another name, or update this one" if taken else ""
     return CheckResult(
         what="stack's name",
         needed=needed.name,
-        there="there is one" if taken else "free",
+        there="exists" if taken else "free",
         verdict=FINE,
         advice=advice,
     )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Components' configuration files: base, planned values, then what the user overrides, merged last.
+"""Configuration files of components: base file, planned values, then the user's overrides.
 
-The user's part follows JSON Merge Patch (RFC 7396): mappings merge, lists and the rest replace,
-null removes.
+Overrides are a JSON Merge Patch (RFC 7396): mappings are merged, other values replaced, null
+removes a key.
 """
 
 import json
@@ -16,11 +16,11 @@ from heatgen.yamlio import document
 
 
 def base(name: str, text: str) -> dict[str, Any]:
-    """A base file as values: TOML by its ending, else YAML (JSON is YAML).
+    """Parse a base file: TOML if its name ends with ``.toml``, else YAML (or JSON).
 
     Raises:
-        ValueError: the TOML is not TOML, or the file is not a mapping.
-        ProblemsFound: the YAML is not YAML.
+        ValueError: the TOML is invalid, or the file is not a mapping.
+        ProblemsFound: the YAML is invalid.
     """
     if name.endswith(".toml"):
         return tomllib.loads(text)
@@ -31,10 +31,10 @@ def base(name: str, text: str) -> dict[str, Any]:
 
 
 def with_value(data: Any, pointer: str, value: Any) -> Any:
-    """A copy of data with one value set at a JSON pointer (RFC 6901); mappings are made as needed.
+    """Return a copy of data with a value set at a JSON pointer (RFC 6901); create missing mappings.
 
     Raises:
-        ValueError: the pointer leads through a list's missing item or through a scalar.
+        ValueError: a parent is a scalar, or an item of a list that does not exist.
     """
     if not pointer:
         return value
@@ -46,11 +46,11 @@ def with_value(data: Any, pointer: str, value: Any) -> Any:
     if isinstance(data, list) and token.isdigit() and int(token) < len(data):
         index = int(token)
         return [*data[:index], with_value(data[index], rest, value), *data[index + 1 :]]
-    raise ValueError(f"there is no {token!r} to set a value at")
+    raise ValueError(f"cannot set {token!r}: its parent has no such item")
 
 
 def merged(data: Any, patch: Any) -> Any:
-    """Data with a JSON Merge Patch (RFC 7396) applied."""
+    """Return data with a JSON Merge Patch (RFC 7396) applied."""
     if not isinstance(patch, Mapping):
         return patch
     result = dict(data) if isinstance(data, Mapping) else {}
@@ -63,7 +63,7 @@ def merged(data: Any, patch: Any) -> Any:
 
 
 def text(data: dict[str, Any], form: str) -> str:
-    """A configuration as text: ``json`` or ``toml``, with a newline at its end."""
+    """Return a configuration as text in the format ``json`` or ``toml``, with a final newline."""
     if form == "toml":
         return tomli_w.dumps(data)
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"

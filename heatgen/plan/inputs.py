@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the inputs of scripts come from: the words that ``from:`` in a ``block.yaml`` may say.
+"""Sources of the inputs of scripts: the values of ``from:`` in ``block.yaml``.
 
-Most are known while planning and become plain values. What only Heat knows later (outputs of other
-steps, names and addresses of servers) becomes a reference, which :mod:`heatgen.render.deployments`
-writes as a function of HOT.
+Most are known during planning and become plain values. Those that only Heat knows (outputs of other
+steps, names and addresses of servers) become references, which :mod:`heatgen.render.deployments`
+writes as HOT functions.
 
 ==============================  ==================================================================
 ``options.X``                   the block's own option
@@ -11,34 +11,34 @@ writes as a function of HOT.
 ``orchestration.dns``           address of the cluster's DNS
 ``orchestration.service_address``  address of the service ``kubernetes``
 ``cluster.name``                ``name`` in ``cluster.yaml``
-``control_plane.addresses``     planned addresses, comma separated; ``control_plane.count``
+``control_plane.addresses``     fixed addresses, comma separated; ``control_plane.count``
 ``control_plane.load_balancer``  ``vip``, ``octavia`` or ``none``
 ``group.name``                  the group: ``control``, or a group of workers
 ``group.labels``, ``.taints``   "k=v,k=v" and "k=v:Effect,...": of its Kubernetes nodes
 ``nodes.cidr``                  network of the nodes
-``api.host``, ``.port``, ``.url``  where the cluster's own components reach the API
-``api.external``                address by which users reach it
+``api.host``, ``.port``, ``.url``  endpoint of the API for the cluster's own components
+``api.external``                address of the API for users
 ``artifact.X``                  "URL SHA256"
-``artifacts``                   lines "URL SHA256": all that the group's servers need
+``artifacts``                   lines "URL SHA256": all artifacts of the group's servers
 ``image.X``                     reference with digest
 ``config.X``                    text of a configuration
 ``file:NAME``                   text of a file of the block
 ``override.X``                  the user's override as JSON
-``volume.X``                    id of the server's own volume; ``volumes.X`` whether there is one
+``volume.X``                    id of the server's data volume; ``volumes.X`` whether it exists
 ``artifacts.mirror``, ``.registry``  URLs, empty for upstream
 ``access.admin_request``        the administrator's certificate request (PEM)
-``access.admin_days``           life of the administrator's certificate
-``rotation.certificates``       a number; when it is raised, all certificates are made anew
-``rotation.authorities``        generations of the authorities that are trusted; the first signs
+``access.admin_days``           validity of the administrator's certificate
+``rotation.certificates``       generation of certificates; a higher one renews all of them
+``rotation.authorities``        generations of the trusted authorities; the first signs
 ``site.proxy``                  lines "NAME=VALUE": http_proxy and so on; empty for none
-``site.ca_certificates``        certificates (PEM) of authorities that nodes trust
+``site.ca_certificates``        certificates (PEM) of additional trusted authorities
 ``site.ntp_servers``            names, comma separated
 ``certificates``                policy lines (:mod:`heatgen.plan.certificates`)
 ``expected.nodes``              names of all servers, comma separated
 ``servers.names``               map GROUP to map "0", "1", ... to names; ``servers.addresses``
 ``step.LAYER.STEP.OUTPUT@all``  map GROUP to map "0", "1", ... to the outputs of a step
 ``step.LAYER.STEP.OUTPUT@control``  map "0", "1", ... to the outputs on the control plane
-``step.LAYER.STEP.OUTPUT``      output of a step that runs on the first control-plane node alone
+``step.LAYER.STEP.OUTPUT``      output of a step that runs on the first control-plane node only
 ==============================  ==================================================================
 """
 
@@ -65,12 +65,12 @@ CONTROL_TAINTS = ("node-role.kubernetes.io/control-plane=:NoSchedule",)
 
 
 class Unpinned(Unresolved):
-    """A reference whose bytes the lock does not know."""
+    """The lock has no digest of an artifact or image."""
 
 
 @dataclass(frozen=True)
 class StepOutput:
-    """Output of a step's deployments: of all, of the control plane's, or ('') of its only one."""
+    """Output of a step's deployments: of all, of the control plane's, or ('') of the only one."""
 
     layer: str
     step: str
@@ -95,12 +95,12 @@ class NodeNames:
 
 @dataclass(frozen=True)
 class ApiExternal:
-    """Address by which users reach the API: a floating IP that Neutron chooses."""
+    """Address of the API for users: a floating IP that Neutron chooses."""
 
 
 @dataclass(frozen=True)
 class VolumeId:
-    """Id of the volume that a block wants on the control-plane server that asks."""
+    """Id of a block's volume on the control-plane server of the deployment."""
 
     layer: str
     name: str
@@ -120,44 +120,44 @@ Reference = (
     StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | VolumeId | StackParameter
 )
 Value = Any
-"""A plain value (text, number, list, mapping) or a :data:`Reference`."""
+"""A plain value (string, number, list, mapping) or a :data:`Reference`."""
 
 
 @dataclass(frozen=True)
 class PlanContext:
-    """Everything that inputs of any block are resolved from."""
+    """The data from which inputs of all blocks are resolved."""
 
     spec: Spec
     groups: Mapping[str, Mapping[str, Block]]
-    """By group, the control plane first: blocks by layer, bottom up, the trust block last."""
+    """Blocks by group (control plane first) and layer (bottom to top, trust last)."""
     pins: Pins
 
     @property
     def blocks(self) -> list[Block]:
-        """Every block that a group uses, in the order of the layers."""
+        """Return every block that a group uses, in the order of the layers."""
         return used_blocks(self.groups)
 
     @cached_property
     def control_addresses(self) -> tuple[IPv4Address, ...]:
-        """Return the planned addresses of the control-plane nodes."""
+        """Return the fixed addresses of the control-plane nodes."""
         return addresses.control_addresses(
             self.spec.cloud.first_address, self.spec.control_plane.count
         )
 
     @cached_property
     def api_host(self) -> str:
-        """Return the planned address by which the cluster's own components reach the API."""
+        """Return the address of the API for the cluster's own components."""
         if self.spec.control_plane.load_balancer == NO_BALANCER:
             return str(self.control_addresses[0])
         return str(self.spec.cloud.first_address)
 
     @property
     def api_external(self) -> "ApiExternal | str":
-        """Return the address by which users reach the API."""
+        """Return the address of the API for users."""
         return ApiExternal() if self.spec.access.floating_ip else self.api_host
 
     def users(self, block: Block) -> list[str]:
-        """The groups that use a block."""
+        """Return the groups that use a block."""
         return [
             group for group, blocks in self.groups.items() if blocks[block.layer].name == block.name
         ]
@@ -165,7 +165,7 @@ class PlanContext:
 
 @dataclass(frozen=True)
 class BlockContext:
-    """The block whose inputs are resolved, and the group of servers that they are for."""
+    """The block whose inputs are resolved, and the group of servers."""
 
     cluster: PlanContext
     block: Block
@@ -173,21 +173,21 @@ class BlockContext:
 
     @property
     def role(self) -> str:
-        """The role of the group's servers."""
+        """Return the role of the group's servers."""
         return role_of(self.group)
 
     @property
     def workers(self) -> WorkerGroup | None:
-        """The group, if it is one of workers."""
+        """Return the group of workers; None for the control plane."""
         return next((item for item in self.cluster.spec.workers if item.name == self.group), None)
 
 
 def resolve(source: str, context: BlockContext) -> Value:
-    """The value of a reference.
+    """Return the value of a source.
 
     Raises:
-        Unresolved: it leads nowhere.
-        Unpinned: the lock lacks what it names.
+        Unresolved: the source does not exist.
+        Unpinned: the lock has no digest of the artifact or image.
     """
     if source in _SINGLES:
         return _SINGLES[source](context)
@@ -198,33 +198,33 @@ def resolve(source: str, context: BlockContext) -> Value:
         return _FAMILIES[family](name, context)
     if family in LAYERS and name:
         return _layer_option(family, name, context)
-    raise Unresolved(f"{source!r} is not a source of inputs")
+    raise Unresolved(f"unknown source {source!r}")
 
 
 def holds(condition: Condition, context: BlockContext) -> bool:
-    """Whether each source of a condition has one of the values, compared as text.
+    """Return whether each source of a condition has one of its values, compared as text.
 
     Raises:
-        Unresolved: a source leads nowhere, or Heat alone knows it.
+        Unresolved: a source does not exist, or only Heat knows its value.
     """
     for source, values in condition.items():
         found = resolve(source, context)
         if isinstance(found, Reference):
-            raise Unresolved(f"{source!r} is known to Heat only: a condition cannot ask it")
+            raise Unresolved(f"a condition cannot use {source!r}: only Heat knows its value")
         if as_text(found) not in {as_text(value) for value in values}:
             return False
     return True
 
 
 def is_map(value: Value) -> bool:
-    """Whether the value arrives as a map: an input of type Json."""
+    """Return whether the value is a map, so that the input has the type Json."""
     if isinstance(value, StepOutput):
         return value.scope != ""
     return isinstance(value, ServerNames | ServerAddresses)
 
 
 def as_text(value: Value) -> str:
-    """A plain value as scripts get it: lists comma separated, mappings as JSON."""
+    """Return a plain value as text for scripts: lists comma separated, mappings as JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
@@ -235,7 +235,7 @@ def as_text(value: Value) -> str:
 
 
 def group_artifacts(cluster: PlanContext, group: str) -> list[str]:
-    """Lines "URL SHA256" of all artifacts that steps on a group use, in the order of the layers."""
+    """Return lines "URL SHA256" of the artifacts of a group's steps, in the order of the layers."""
     lines: dict[str, None] = {}
     for block in cluster.groups[group].values():
         context = BlockContext(cluster, block, group)
@@ -275,7 +275,7 @@ def _artifact(name: str, context: BlockContext) -> str:
         raise Unresolved(f"the block has no artifact {name!r}")
     url = urls[name]
     if url not in pins.artifacts:
-        raise Unpinned(f"there is no checksum of {url}")
+        raise Unpinned(f"no checksum of {url}")
     return f"{artifact_url(url, spec.artifacts.mirror)} {pins.artifacts[url]}"
 
 
@@ -285,7 +285,7 @@ def _image(name: str, context: BlockContext) -> str:
         raise Unresolved(f"the block has no image {name!r}")
     reference = references[name]
     if reference not in context.cluster.pins.images:
-        raise Unpinned(f"there is no digest of {reference}")
+        raise Unpinned(f"no digest of {reference}")
     return f"{reference}@{context.cluster.pins.images[reference]}"
 
 
@@ -318,7 +318,7 @@ def _setting(source: str | list[str], context: BlockContext) -> Value:
         return [_setting(item, context) for item in source]
     value = resolve(source, context)
     if isinstance(value, Reference):
-        raise Unresolved(f"{source!r} is known to Heat only: a configuration cannot hold it")
+        raise Unresolved(f"a configuration cannot contain {source!r}: only Heat knows its value")
     return value
 
 
@@ -338,24 +338,24 @@ def _step_output(name: str, context: BlockContext) -> StepOutput:
         if scope == CONTROL and CONTROL not in step.roles:
             raise Unresolved(f"step {layer}/{step_name} does not run on the control plane")
         if not scope and not step.first_only:
-            raise Unresolved(f"step {layer}/{step_name} runs on several servers: add @all")
+            raise Unresolved(f"step {layer}/{step_name} runs on several servers: append @all")
     return StepOutput(layer, step_name, output, scope)
 
 
 def _find_steps(layer: str, name: str, context: BlockContext) -> list[Step]:
-    """The steps of a name: one for each block of the layer that has it."""
+    """Return the steps of a name in all blocks of a layer."""
     blocks = [block for block in context.cluster.blocks if block.layer == layer]
     steps = [step for block in blocks for step in block.steps if step.name == name]
     if not steps:
-        raise Unresolved(f"there is no step {layer}/{name}")
+        raise Unresolved(f"unknown step {layer}/{name}")
     return steps
 
 
 def volume_size(spec: Spec, block: Block, name: str) -> int:
-    """GiB of a volume that a block wants; 0 for none.
+    """Return the size of a block's volume in GiB; 0 for none.
 
     Raises:
-        Unresolved: the block has no such volume, or the volume no such option.
+        Unresolved: the block has no such volume, or not the option of its size.
     """
     if name not in block.volumes:
         raise Unresolved(f"the block has no volume {name!r}")
@@ -363,11 +363,10 @@ def volume_size(spec: Spec, block: Block, name: str) -> int:
 
 
 def _volume_id(name: str, context: BlockContext) -> Value:
-    there = volume_size(context.cluster.spec, context.block, name) > 0
-    return VolumeId(context.block.layer, name) if there else ""
+    return VolumeId(context.block.layer, name) if _has_volume(name, context) else ""
 
 
-def _volume_wanted(name: str, context: BlockContext) -> bool:
+def _has_volume(name: str, context: BlockContext) -> bool:
     return volume_size(context.cluster.spec, context.block, name) > 0
 
 
@@ -382,14 +381,14 @@ def _taints(context: BlockContext) -> str:
 
 def _policy(context: BlockContext) -> str:
     cluster = context.cluster
-    reached_by = [str(addresses.service_address(_services(context))), cluster.api_host]
+    api_addresses = [str(addresses.service_address(_services(context))), cluster.api_host]
     wanted = [
         certificate
         for block in cluster.blocks
         for certificate in block.certificates
         if holds(certificate.when, BlockContext(cluster, block, cluster.users(block)[0]))
     ]
-    return certificates.policy(wanted, reached_by, site.DOMAIN)
+    return certificates.policy(wanted, api_addresses, site.DOMAIN)
 
 
 _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
@@ -434,5 +433,5 @@ _FAMILIES: dict[str, Callable[[str, BlockContext], Value]] = {
     "override": _override,
     "step": _step_output,
     "volume": _volume_id,
-    "volumes": _volume_wanted,
+    "volumes": _has_volume,
 }

@@ -13,7 +13,7 @@ from heatgen.spec.model import Spec
 
 @dataclass(frozen=True)
 class ControlServer:
-    """A control-plane node and the address it will have."""
+    """A control-plane node and its fixed address."""
 
     index: int
     address: IPv4Address
@@ -21,7 +21,7 @@ class ControlServer:
 
 @dataclass(frozen=True, kw_only=True)
 class Volume:
-    """A volume of its own for a control-plane node."""
+    """A data volume of a control-plane node."""
 
     layer: str
     name: str
@@ -31,20 +31,20 @@ class Volume:
     type: str
     """'' for the cloud's default."""
     zone: str
-    """'' for Cinder's choice."""
+    """'' if Cinder chooses."""
 
 
 @dataclass(frozen=True)
 class StepConfig:
-    """A step's script, with the inputs and outputs that it declares to Heat."""
+    """A step's script with its declared inputs and outputs."""
 
     name: str
     script: tuple[str, ...]
-    """Its text; of a step that installs the library two pieces, the library belongs between."""
+    """The text; if the step installs the library, the parts before and after the library."""
     inputs: Mapping[str, str]
-    """Name to Heat's type: String or Json."""
+    """Names to Heat's types: String or Json."""
     outputs: Mapping[str, str]
-    """Name to description."""
+    """Names to descriptions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,31 +58,31 @@ class Deployment:
     index: int | None
     config: str
     requires: tuple[str, ...]
-    """Names of deployments that must be complete before."""
+    """Names of deployments that must complete first."""
     inputs: Mapping[str, Value]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A cluster, decided."""
+    """Everything that is decided about a cluster."""
 
     spec: Spec
     control: tuple[ControlServer, ...]
     api_host: str
-    """Address by which the cluster's own components reach the API."""
+    """Address of the API for the cluster's own components."""
     api_external: ApiExternal | str
-    """Address by which users reach the API."""
-    worker_room: int
-    """How many workers find addresses for themselves and for their pods."""
+    """Address of the API for users."""
+    max_workers: int
+    """How many workers fit into the networks of nodes and pods."""
     pool: tuple[IPv4Address, IPv4Address]
-    """First and last address that Neutron hands out to workers."""
+    """First and last address of the allocation pool for workers."""
     volumes: tuple[Volume, ...]
     rules: tuple[security_groups.Rule, ...]
     configs: tuple[StepConfig, ...]
     deployments: tuple[Deployment, ...]
-    """In an order in which each comes after those it requires."""
+    """Each after those that it requires."""
     library: str
-    """What all steps share; the first steps of a node install it."""
+    """The step library; the first steps of a node install it."""
     agent: str
     agent_unit: str
     admin_request: str
@@ -90,11 +90,11 @@ class Plan:
     dns: str
     """Address of the cluster's DNS."""
     artifacts: Mapping[str, str]
-    """What nodes fetch: URL, the mirror's if there is one, to SHA-256."""
+    """URLs (of the mirror, if one is set) of artifacts to SHA-256."""
     images: tuple[str, ...]
     """References with digests."""
     facts: Mapping[str, Mapping[str, Any]]
-    """By block: what the suite must know."""
+    """Values for the conformance suite, by block."""
 
     @property
     def control_addresses(self) -> list[str]:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which values of the stack's parameters rotate certificates and authorities.
+"""Values of the stack's parameters that rotate certificates and authorities.
 
-What counts is what the cluster has agreed on, which the stack tells as outputs: a stack update
-without ``--existing`` sets the parameters back, but never the cluster.
+They are derived from the stack's outputs, which have the cluster's state: a stack update without
+``--existing`` resets the parameters, but not the cluster.
 
-Certificates are made anew when their generation is raised. An authority is replaced in three
-states, told by the generations that are trusted, the first of which signs: ``1,2`` (the new one is
-trusted), ``2,1`` (it signs), ``2`` (the old one is gone).
+A higher generation of certificates renews all certificates. The generations of authorities list the
+trusted authorities, of which the first signs. A rotation has three states: ``1,2`` (the new
+authority is trusted), ``2,1`` (it signs), ``2`` (the old one is removed).
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from heatgen.plan.inputs import AUTHORITY_GENERATIONS, CERTIFICATES_GENERATION
 
 OUTPUTS = (CERTIFICATES_GENERATION.name, AUTHORITY_GENERATIONS.name)
-"""Outputs of the stack that tell where the cluster is; its parameters have the same names."""
+"""Outputs of the stack with the cluster's state; its parameters have the same names."""
 
 
 def certificates(agreed: Mapping[str, str]) -> dict[str, str]:
-    """The parameters that have every certificate made anew.
+    """Return the parameters that renew every certificate.
 
     Args:
         agreed: the stack's outputs.
@@ -27,17 +27,17 @@ def certificates(agreed: Mapping[str, str]) -> dict[str, str]:
 
 
 def authorities(agreed: Mapping[str, str]) -> list[dict[str, str]]:
-    """The updates of the next step, one after the other.
+    """Return the parameters of each update of the next step.
 
-    The first step ends when the new authority signs and both are trusted, the second when the old
-    one is not trusted any more. A step that was interrupted goes on where it was.
+    After the first step the new authority signs and both are trusted; after the second step the old
+    one is no longer trusted. An interrupted step resumes.
 
     Args:
         agreed: the stack's outputs.
     """
-    live = [int(text) for text in agreed[AUTHORITY_GENERATIONS.name].split(",")]
-    old, new = live[0], live[-1]
-    if len(live) == 1:
+    trusted = [int(text) for text in agreed[AUTHORITY_GENERATIONS.name].split(",")]
+    old, new = trusted[0], trusted[-1]
+    if len(trusted) == 1:
         new = old + 1
         steps = [[old, new], [new, old]]
     elif old < new:
@@ -47,6 +47,6 @@ def authorities(agreed: Mapping[str, str]) -> list[dict[str, str]]:
     return [{AUTHORITY_GENERATIONS.name: ",".join(map(str, step))} for step in steps]
 
 
-def both_trusted(asked: Mapping[str, str]) -> bool:
-    """Whether a second step is to come."""
-    return "," in asked[AUTHORITY_GENERATIONS.name]
+def both_trusted(parameters: Mapping[str, str]) -> bool:
+    """Return whether both authorities are trusted, so that a second step is required."""
+    return "," in parameters[AUTHORITY_GENERATIONS.name]

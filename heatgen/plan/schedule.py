@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of a plan on their servers: which run where, and in which order."""
+"""The steps of a plan: on which servers they run, and in which order."""
 
 import graphlib
 from collections.abc import Iterator, Mapping
@@ -11,6 +11,7 @@ from heatgen.hot import names
 from heatgen.layers import CONTROL, WORKER, role_of
 from heatgen.plan import inputs
 from heatgen.plan.inputs import BlockContext, PlanContext
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 
@@ -36,19 +37,20 @@ class StepInstance:
 
 
 def instances(context: PlanContext) -> tuple[list[StepInstance], list[StepInstance]]:
-    """Return every step on all its servers; apart from them, those that are switched off."""
+    """Return every step on all its servers, and separately those whose condition is false."""
     on: list[StepInstance] = []
     off: list[StepInstance] = []
     for block in context.blocks:
         for step in block.steps:
             for instance in _instances(context, block, step):
                 try:
-                    chosen = inputs.holds(step.when, BlockContext(context, block, instance.group))
+                    enabled = inputs.holds(step.when, BlockContext(context, block, instance.group))
                 except Unresolved as error:
                     path = ("steps", block.steps.index(step), "when")
-                    problem = block.document.problem(path, str(error))
+                    code = Code.UNRESOLVED_REFERENCE
+                    problem = block.document.problem(path, str(error), code=code)
                     raise ProblemsFound([problem], sources([instance])) from None
-                (on if chosen else off).append(instance)
+                (on if enabled else off).append(instance)
     return on, off
 
 
@@ -68,9 +70,9 @@ def _instances(context: PlanContext, block: Block, step: Step) -> Iterator[StepI
 
 
 def requirements(steps: list[StepInstance], off: list[StepInstance]) -> dict[str, tuple[str, ...]]:
-    """For each instance the names of the steps it waits for.
+    """Return the names of the deployments that each step depends on.
 
-    A capability whose providers are all switched off counts as met.
+    A capability whose providers are all disabled is satisfied.
     """
     problems: list[Problem] = []
     needs: dict[str, tuple[str, ...]] = {}
@@ -82,7 +84,8 @@ def requirements(steps: list[StepInstance], off: list[StepInstance]) -> dict[str
                 message = (
                     f"step {instance.step.name!r} requires {capability!r}, which no step provides"
                 )
-                problems.append(instance.block.document.problem(("steps",), message))
+                code = Code.MISSING_CAPABILITY
+                problems.append(instance.block.document.problem(("steps",), message, code=code))
             found.update(provider.name for provider in providers)
         needs[instance.name] = tuple(sorted(found - {instance.name}))
     if problems:
@@ -93,32 +96,34 @@ def requirements(steps: list[StepInstance], off: list[StepInstance]) -> dict[str
 def _providers(
     instance: StepInstance, capability: str, steps: list[StepInstance]
 ) -> list[StepInstance]:
-    """Who provides a capability to an instance.
+    """Return the steps that provide a capability to a step.
 
-    ``name`` means the provider on the same server (or group of workers); if there is none, those
-    of the same role; else all. ``name@role`` means all of a role, ``name@all`` all there are.
+    ``name`` is provided by the step on the same server (or group of workers), else by those on
+    servers of the same role, else by all. ``name@role`` is provided by all steps on servers of a
+    role, ``name@all`` by all steps.
     """
     name, _, role = capability.partition("@")
     every = [other for other in steps if name in other.step.provides]
     if role:
         return [other for other in every if role in ("all", other.role)]
     same_role = [other for other in every if other.role == instance.role]
-    here = (instance.group, instance.index)
-    same_server = [other for other in same_role if (other.group, other.index) == here]
+    server = (instance.group, instance.index)
+    same_server = [other for other in same_role if (other.group, other.index) == server]
     return same_server or same_role or every
 
 
 def in_order(steps: list[StepInstance], needs: Mapping[str, tuple[str, ...]]) -> list[StepInstance]:
-    """The steps, each after those it requires; among equals in the order of the layers."""
+    """Return the steps, each after those it depends on, otherwise in the order of the layers."""
     by_name = {instance.name: instance for instance in steps}
     rank = {name: number for number, name in enumerate(by_name)}
     sorter = graphlib.TopologicalSorter(needs)
     try:
         sorter.prepare()
     except graphlib.CycleError as error:
-        message = f"steps wait for each other: {' <- '.join(error.args[1])}"
+        message = f"steps depend on each other: {' <- '.join(error.args[1])}"
         document = by_name[error.args[1][0]].block.document
-        raise ProblemsFound([document.problem(("steps",), message)], sources(steps)) from None
+        problem = document.problem(("steps",), message, code=Code.STEP_CYCLE)
+        raise ProblemsFound([problem], sources(steps)) from None
     ordered = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready(), key=rank.__getitem__)
@@ -128,7 +133,7 @@ def in_order(steps: list[StepInstance], needs: Mapping[str, tuple[str, ...]]) ->
 
 
 def first_configs(steps: list[StepInstance], needs: Mapping[str, tuple[str, ...]]) -> set[str]:
-    """Configurations of the steps that run on a node before any other has ended there."""
+    """Return the configurations of steps that can run on a node before any other is complete."""
     by_name = {instance.name: instance for instance in steps}
     before: dict[str, set[str]] = {}
     for instance in in_order(steps, needs):
@@ -146,5 +151,5 @@ def first_configs(steps: list[StepInstance], needs: Mapping[str, tuple[str, ...]
 
 
 def sources(steps: list[StepInstance]) -> dict[str, str]:
-    """Return the texts of the steps' blocks by file name, for problems to quote."""
+    """Return the texts of the steps' blocks by file name, for reports of problems."""
     return {instance.block.document.name: instance.block.document.text for instance in steps}

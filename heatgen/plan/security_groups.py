@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may talk to whom: rules of the security groups, from the ports that blocks declare.
+"""Rules of the security groups, from the ports that blocks declare.
 
-Only what a block declares is open, and only from where it says. All egress is open (Neutron's own
-default): nodes fetch artifacts and images from places that this generator cannot list by address,
-and pods talk to the world.
+Only declared ports are open, and only to the declared sources. All egress is allowed, as is
+Neutron's default: nodes download artifacts and images from addresses that are not known here, and
+pods connect to any address.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from heatgen.spec.model import OCTAVIA, Spec
 
 @dataclass(frozen=True, order=True, kw_only=True)
 class Rule:
-    """Traffic that servers of a role accept; from a role's group or from a network."""
+    """Traffic that servers of a role accept from a role's group or from a network."""
 
     role: str
     protocol: str
@@ -27,13 +27,13 @@ class Rule:
     """First and last port; 0 for protocols without ports."""
     last: int = 0
     from_role: str = ""
-    """'' when ``from_network`` is set, and the other way round."""
+    """Either this or ``from_network`` is set."""
     from_network: str = ""
     why: str
 
 
 def rules(context: PlanContext) -> tuple[Rule, ...]:
-    """All rules, in a fixed order: ICMP among the nodes, then what the blocks ask for."""
+    """Return all rules, sorted: ICMP between nodes, and the ports that blocks declare."""
     wanted = [
         Rule(role=role, protocol="icmp", from_role=origin, why="reachability and path MTU")
         for role in ROLES
@@ -44,13 +44,13 @@ def rules(context: PlanContext) -> tuple[Rule, ...]:
         for port in block.ports:
             if holds(port.when, block_context):
                 wanted += _port_rules(context.spec, block, port)
-    # Neutron refuses a rule that is there already, whatever it is for.
+    # Neutron rejects a duplicate rule even if its description differs.
     traffic = {dataclasses.replace(rule, why=""): rule for rule in reversed(wanted)}
     return tuple(sorted(traffic.values()))
 
 
 def _port_rules(spec: Spec, block: Block, port: Port) -> Iterator[Rule]:
-    """The rules of one declared port."""
+    """Yield the rules of one declared port."""
     first, _, last = option_text(port.port, spec.options_of(block)).partition("-")
     for role in port.to:
         rule = Rule(
@@ -69,12 +69,12 @@ def _port_rules(spec: Spec, block: Block, port: Port) -> Iterator[Rule]:
 
 
 def _networks(spec: Spec, origin: str) -> tuple[str, ...]:
-    """The networks that a named source stands for."""
+    """Return the networks of a named source."""
     if origin == "pods":
         pods = spec.layers["network"].options.get("pods")
         return (str(pods),) if pods else ()
     if origin == "ssh":
         return spec.access.ssh
-    # Octavia's own servers stand in the nodes' network; whom they let through is the listener's.
+    # Octavia's servers are in the nodes' network; the listener restricts their clients.
     octavia = spec.control_plane.load_balancer == OCTAVIA
     return (str(spec.cloud.nodes),) if octavia else spec.access.api

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan as a Heat template."""
+"""Renderer of plans as Heat templates, checks of Heat's limits, and summaries of plans."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the API is reached: at the first control-plane node, at an address that moves, by Octavia.
+"""Endpoint of the API: first control-plane node, virtual IP address, or Octavia load balancer.
 
-The address is planned in all cases (:attr:`heatgen.plan.model.Plan.api_host`); a floating IP is
-associated with its port.
+The plan always has a fixed address (:attr:`heatgen.plan.model.Plan.api_host`); a floating IP is
+associated with the port of this address.
 """
 
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ from heatgen.spec.model import OCTAVIA, VIP, Spec
 
 
 def resources(plan: Plan) -> dict[str, Resource]:
-    """The endpoint's resources by name."""
+    """Return the endpoint's resources by name."""
     spec = plan.spec
     found: dict[str, Resource] = {}
-    # What a floating IP hangs on.
+    # Target of the floating IP.
     port = get_resource(names.control_port(0))
     if spec.control_plane.load_balancer == VIP:
         found["api_port"] = _vip(plan)
@@ -35,25 +35,26 @@ def resources(plan: Plan) -> dict[str, Resource]:
 
 
 def port_properties(plan: Plan) -> dict[str, Any]:
-    """What the ports of control-plane nodes need for the endpoint."""
+    """Return the properties of control-plane ports that the endpoint requires."""
     if plan.spec.control_plane.load_balancer != VIP:
         return {}
     return {"allowed_address_pairs": [{"ip_address": plan.api_host}]}
 
 
 def _vip(plan: Plan) -> Resource:
-    """A port that no server has: it keeps the address for the node that holds it."""
+    """Return an unattached port, which reserves the virtual IP address."""
     groups = {"security_groups": [get_resource(names.security_group(CONTROL))]}
     return network.port(plan.spec.cloud, plan.api_host, groups)
 
 
 def _floating_ip(spec: Spec, port: Expression) -> Resource:
     properties = {"floating_network": get_param("external_network"), "port_id": port}
-    return Resource("OS::Neutron::FloatingIP", properties, depends_on=network.way_out(spec.cloud))
+    depends_on = network.router_dependencies(spec.cloud)
+    return Resource("OS::Neutron::FloatingIP", properties, depends_on=depends_on)
 
 
 def _octavia(plan: Plan) -> Iterator[tuple[str, Resource]]:
-    """A load balancer that passes TCP on: TLS ends at the apiservers; they want certificates."""
+    """Yield a TCP load balancer: API servers terminate TLS, as clients have certificates."""
     subnet = network.subnet(plan.spec.cloud)
     balancer = {"vip_address": plan.api_host, "vip_subnet": subnet}
     yield "api_load_balancer", Resource("OS::Octavia::LoadBalancer", balancer)
@@ -74,8 +75,7 @@ def _octavia(plan: Plan) -> Iterator[tuple[str, Resource]]:
         "pool": get_resource("api_pool"),
         "type": "HTTPS",
         "url_path": "/readyz",
-        # The monitor has no certificate, and nobody is let in without: an apiserver that says so
-        # answers.
+        # The monitor has no client certificate: a healthy API server may respond with 401.
         "expected_codes": "200,401",
         "delay": 3,
         "timeout": 2,

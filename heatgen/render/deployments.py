@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of a plan in HOT: software configurations and deployments."""
+"""Steps of a plan in HOT: software configurations and deployments."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -29,15 +29,15 @@ from heatgen.plan.model import Deployment, Plan, StepConfig
 from heatgen.render.outputs import control_names
 
 STEP_LIBRARY = "step_library"
-"""The resource that holds once the library of all steps, which first steps install."""
+"""The resource with the step library, which the first steps of a node install."""
 TEXTS = "texts"
-"""The resource that holds once what several deployments get: units, manifests, configurations."""
+"""The resource with texts that several deployments share: units, manifests, configurations."""
 SHARED_FROM = 400
-"""Characters from which a text is worth holding apart."""
+"""Minimum length of a shared text."""
 
 
 def library(plan: Plan) -> Resource:
-    """Return the resource that holds the step library."""
+    """Return the resource with the step library."""
     return Resource("OS::Heat::Value", {"type": "string", "value": plan.library})
 
 
@@ -55,7 +55,7 @@ def _config(config: StepConfig) -> Resource:
     outputs: list[dict[str, Any]] = [
         {"name": name, "description": description} for name, description in config.outputs.items()
     ]
-    # An output of this kind that has a value makes the deployment fail, with the value as reason.
+    # A value of an error_output fails the deployment and becomes its status reason.
     outputs.append({"name": "problem", "description": "why it failed", "error_output": True})
     properties = {
         "group": "script",
@@ -69,9 +69,9 @@ def _config(config: StepConfig) -> Resource:
 
 
 def _shared_texts(plan: Plan) -> dict[tuple[str, str], str]:
-    """Keys of the texts that several deployments get, by name of the input and text.
+    """Return the keys of texts that several deployments share, by input and text.
 
-    A key is layer and input; where groups get different texts, with the group's name behind it.
+    A key is LAYER_INPUT, or LAYER_INPUT_GROUP if the texts of groups differ.
     """
     users: dict[tuple[str, str], list[Deployment]] = {}
     for item in plan.deployments:
@@ -118,7 +118,7 @@ def _deployment(plan: Plan, item: Deployment, texts: Mapping[tuple[str, str], st
 
 
 def _expression(plan: Plan, value: Value, index: int | None) -> Expression:
-    """A value of an input in HOT, for control-plane node ``index`` or (None) a group of workers."""
+    """Return an input's value in HOT, for control-plane node ``index`` or (None) for workers."""
     if isinstance(value, StackParameter):
         return get_param(value.name)
     if isinstance(value, ApiExternal):
@@ -138,7 +138,7 @@ def _expression(plan: Plan, value: Value, index: int | None) -> Expression:
 
 
 def _server_map(plan: Plan, attribute: str, of_control: list[Any]) -> Expression:
-    """Map of group to map of index to something of its servers."""
+    """Return a map of groups to maps of indices to an attribute of the servers."""
     workers = {
         group.name: get_attr(names.workers(group.name), "attributes", attribute)
         for group in plan.spec.workers
@@ -148,7 +148,7 @@ def _server_map(plan: Plan, attribute: str, of_control: list[Any]) -> Expression
 
 
 def _step_output(plan: Plan, value: StepOutput) -> Expression:
-    """Outputs of a step's deployments; none if the step is switched off."""
+    """Return the outputs of a step's deployments; empty if the step is disabled."""
     control: dict[str, Expression] = {}
     workers: dict[str, Expression] = {}
     for item in plan.deployments:

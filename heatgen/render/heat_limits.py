@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heat's and Nova's limits, checked before anything is created.
+"""Limits of Heat and Nova, checked before anything is created.
 
-Numbers are the defaults of Heat (``heat/common/config.py``, ``heat/common/wsgi.py``) and Nova's API
-schema (``user_data``: 65535 characters of base64). A cloud may allow more, hardly less.
+The values are the defaults of Heat (``heat/common/config.py``, ``heat/common/wsgi.py``) and of
+Nova's API schema (``user_data``: 65535 characters of base64). A cloud may have higher limits, but
+hardly lower ones.
 """
 
 import json
@@ -18,7 +19,7 @@ MAX_TEMPLATE = 524_288
 MAX_REQUEST = 1_048_576
 """Bytes of a request's JSON."""
 MAX_RESOURCES = 1000
-"""Resources of a stack, those of its groups counted."""
+"""Resources of a stack, including members of its groups."""
 MAX_CONFIGS = 4096
 """Software configurations of a project: those of the template, and one for each deployment on each
 server."""
@@ -26,12 +27,12 @@ MAX_USER_DATA = 49_149
 """Bytes of user data before base64."""
 HEAT_USER_DATA = 12_000
 """Bytes that Heat adds to user data: its own cloud-init parts and the server's metadata. Measured
-as 8 to 9 KB with openstack-heat 27 (tests/heat), with room for long names and URLs."""
+as 8 to 9 KB with openstack-heat 27 (tests/heat), plus a margin for long names and URLs."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """How much of a limit is used."""
+    """Usage of a limit."""
 
     what: str
     used: int
@@ -40,37 +41,37 @@ class Usage:
 
     @property
     def exceeded(self) -> bool:
-        """Whether the cloud would refuse it."""
+        """Return whether the cloud would reject the stack."""
         return self.used > self.limit
 
 
 def usage(plan: Plan, template: dict[str, Any]) -> list[Usage]:
-    """What a plan and its template (as Heat gets it) use of each limit."""
+    """Return the usage of each limit by a plan and its template (as sent to Heat)."""
     user_data = boothook(plan.agent, plan.agent_unit).encode()
-    # A part with other characters than ASCII travels as base64.
+    # A part with non-ASCII characters is encoded in base64.
     size = len(user_data) if user_data.isascii() else len(user_data) * 4 // 3 + len(user_data) // 57
     return [
-        Usage("bytes of the template, as Heat counts them", len(str(template)), MAX_TEMPLATE,
+        Usage("bytes of the template", len(str(template)), MAX_TEMPLATE,
               "shorten overrides"),
         Usage("bytes of the create request", len(json.dumps(template)), MAX_REQUEST,
               "shorten overrides"),
         Usage("resources of the stack", resources(plan, template), MAX_RESOURCES,
-              "use fewer workers, or let the operator raise max_resources_per_stack"),
+              "use fewer workers, or raise max_resources_per_stack in heat.conf"),
         Usage("software configurations of the project", configs(plan, template), MAX_CONFIGS,
-              "use fewer workers, or let the operator raise max_software_configs_per_tenant"),
+              "use fewer workers, or raise max_software_configs_per_tenant in heat.conf"),
         Usage("bytes of user data", size + HEAT_USER_DATA, MAX_USER_DATA,
-              "the agent is too large: report it"),
+              "this is a bug in heatgen: report it"),
     ]  # fmt: skip
 
 
 def resources(plan: Plan, template: dict[str, Any]) -> int:
-    """How many resources Heat counts: for each worker a server and its group's deployments."""
+    """Return how many resources Heat counts: for each worker, its server and its deployments."""
     members = sum(group.count * (1 + deployments(plan, group.name)) for group in plan.spec.workers)
     return len(template["resources"]) + members
 
 
 def configs(plan: Plan, template: dict[str, Any]) -> int:
-    """How many software configurations there are: Heat makes one more for each deployment."""
+    """Return the number of software configurations: Heat adds one for each deployment."""
     kinds = [item["type"] for item in template["resources"].values()]
     workers = sum(group.count * deployments(plan, group.name) for group in plan.spec.workers)
     control = sum(1 for item in plan.deployments if item.index is not None)
@@ -78,13 +79,13 @@ def configs(plan: Plan, template: dict[str, Any]) -> int:
 
 
 def deployments(plan: Plan, group: str) -> int:
-    """Deployments on each server of a group of workers."""
+    """Return the number of deployments on each server of a group of workers."""
     return sum(1 for item in plan.deployments if item.group == group)
 
 
 @dataclass(frozen=True)
 class Largest:
-    """How far a group of workers can grow while the others stay as they are, and what stops it."""
+    """Maximum count of a group of workers if the others do not change, and the limiting factor."""
 
     group: str
     count: int
@@ -92,14 +93,14 @@ class Largest:
 
 
 def largest(plan: Plan, template: dict[str, Any]) -> list[Largest]:
-    """How far each group of workers can grow under the limits of Heat and of the networks."""
+    """Return the maximum count of each group of workers under the limits of Heat and networks."""
     found = []
     for group in plan.spec.workers:
         steps = deployments(plan, group.name)
         free = {
             "resources of the stack": (MAX_RESOURCES - resources(plan, template)) // (1 + steps),
             "software configurations": (MAX_CONFIGS - configs(plan, template)) // max(1, steps),
-            "addresses": plan.worker_room - plan.spec.worker_count,
+            "addresses": plan.max_workers - plan.spec.worker_count,
             "heatgen": MAX_WORKERS - group.count,
         }
         reason = min(free, key=free.__getitem__)

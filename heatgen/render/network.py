@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nodes' network, subnet and router: new ones, or what the cloud has already."""
+"""Network, subnet and router of the nodes: new or existing ones."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -12,18 +12,18 @@ INTERFACE = "router_interface"
 
 
 def parameters(cloud: Cloud) -> dict[str, Parameter]:
-    """Parameters that name what is there already, and the network that leads out."""
-    wanted = {
-        "external_network": ("Network that the router and floating IPs hang on", "network"),
-        "network": ("Network of the nodes, which is there already", "network"),
-        "subnet": ("Subnet of the nodes, which is there already", "subnet"),
-        "router": ("Router of the nodes' network, which is there already", "router"),
+    """Return the parameters with names of existing resources."""
+    descriptions = {
+        "external_network": ("External network of the router and of floating IPs", "network"),
+        "network": ("Existing network of the nodes", "network"),
+        "subnet": ("Existing subnet of the nodes", "subnet"),
+        "router": ("Existing router of the nodes' network", "router"),
     }
     return {
         name: Parameter(
             "string", text, getattr(cloud, name), ({"custom_constraint": f"neutron.{kind}"},)
         )
-        for name, (text, kind) in wanted.items()
+        for name, (text, kind) in descriptions.items()
         if getattr(cloud, name)
     }
 
@@ -31,11 +31,11 @@ def parameters(cloud: Cloud) -> dict[str, Parameter]:
 def resources(
     cloud: Cloud, pool: tuple[IPv4Address, IPv4Address]
 ) -> Iterator[tuple[str, Resource]]:
-    """Network, subnet, and the router that leads out of it, unless they are there.
+    """Yield the network, the subnet and the router, unless they exist.
 
     Args:
-        cloud: what is there and what is wanted.
-        pool: first and last address that Neutron hands out.
+        cloud: resources of the cloud.
+        pool: first and last address of the subnet's allocation pool.
     """
     if cloud.subnet:
         return
@@ -58,27 +58,27 @@ def resources(
 
 
 def network(cloud: Cloud) -> Expression:
-    """The nodes' network."""
+    """Return the reference to the nodes' network."""
     return get_param("network") if cloud.network else get_resource("network")
 
 
 def subnet(cloud: Cloud) -> Expression:
-    """The nodes' subnet."""
+    """Return the reference to the nodes' subnet."""
     return get_param("subnet") if cloud.subnet else get_resource("subnet")
 
 
-def way_out(cloud: Cloud) -> tuple[str, ...]:
-    """What must be there before a server finds the metadata service and the world."""
+def router_dependencies(cloud: Cloud) -> tuple[str, ...]:
+    """Return the resources without which a server cannot reach metadata service and internet."""
     return () if cloud.subnet else (INTERFACE,)
 
 
 def port(cloud: Cloud, fixed: str, properties: dict[str, Any]) -> Resource:
-    """A port with an address of the plan.
+    """Return a port with a fixed address.
 
     Args:
-        cloud: the nodes' network.
+        cloud: resources of the cloud.
         fixed: the address.
-        properties: what else there is to say.
+        properties: additional properties.
     """
     return Resource(
         "OS::Neutron::Port",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stack tells about itself: where the API is, who may enter, which nodes, what to expect."""
+"""Outputs of the stack: API endpoint, certificates, nodes, facts for the conformance suite."""
 
 from heatgen.hot import names
 from heatgen.hot.template import Expression, Output, get_attr, list_join
@@ -10,34 +10,34 @@ from heatgen.plan.model import Plan
 
 
 def outputs(plan: Plan) -> dict[str, Output]:
-    """The outputs of the stack by name."""
+    """Return the outputs of the stack by name."""
     sign = names.step_deployment(TRUST, "sign", CONTROL, 0)
     return {
         "api_endpoint": Output("URL of the Kubernetes API", _endpoint(plan)),
         "ca_certificate": Output(
-            "Certificates of the cluster's authority (PEM), the signing one first",
+            "CA certificates of the cluster (PEM), the signing one first",
             get_attr(sign, "ca_kubernetes"),
         ),
         "admin_certificate": Output(
-            "Certificate of the administrator (PEM); its key is where the request was made",
+            "Certificate of the administrator (PEM), for the key of the certificate request",
             get_attr(sign, "admin_certificate"),
         ),
         **{
-            name: Output(f"What the cluster agreed on as {name}", get_attr(sign, name))
+            name: Output(f"State of the cluster's {name.replace('_', ' ')}", get_attr(sign, name))
             for name in rotation.OUTPUTS
         },
         "nodes": Output("Every node: name to address, role, group and runtime", _nodes(plan)),
-        "conformance": Output("What the suite shall find", _conformance(plan)),
+        "conformance": Output("Facts for the conformance suite", _conformance(plan)),
     }
 
 
 def control_names(plan: Plan) -> list[Expression]:
-    """Names of the control-plane nodes, in order."""
+    """Return the names of the control-plane nodes, in order."""
     return [get_attr(names.control(server.index), "name") for server in plan.control]
 
 
 def _endpoint(plan: Plan) -> Expression:
-    """URL by which users reach the API."""
+    """Return the URL of the API for users."""
     host: Expression = plan.api_external
     if isinstance(host, ApiExternal):
         host = get_attr("api_floating_ip", "floating_ip_address")
@@ -45,7 +45,7 @@ def _endpoint(plan: Plan) -> Expression:
 
 
 def _nodes(plan: Plan) -> Expression:
-    """Map of node name to what it is."""
+    """Return a map of node names to addresses, roles, groups and runtimes."""
     spec = plan.spec
     control = _node_map(
         CONTROL,
@@ -78,7 +78,7 @@ def _node_map(
 
 
 def _conformance(plan: Plan) -> Expression:
-    """What the suite compares the cluster with (``--expect``)."""
+    """Return the facts that the conformance suite expects (``--expect``)."""
     spec = plan.spec
     options = {layer: spec.layers[layer].options for layer in LAYERS}
     blocks = {layer: spec.layers[layer].use for layer in LAYERS}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The security groups of a plan in HOT."""
+"""Security groups of a plan in HOT."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,20 +15,20 @@ from heatgen.plan.security_groups import Rule
 
 
 def resources(plan: Plan) -> Iterator[tuple[str, Resource]]:
-    """A security group for each role.
+    """Yield a security group for each role.
 
-    The groups name each other. Heat cannot make two resources that wait for each other, so the
-    rules for workers from control-plane nodes are resources of their own.
+    The groups refer to each other. Heat does not support circular dependencies, so rules for
+    workers from control-plane nodes are separate resources.
     """
-    apart = [rule for rule in plan.rules if (rule.role, rule.from_role) == (WORKER, CONTROL)]
+    separate = [rule for rule in plan.rules if (rule.role, rule.from_role) == (WORKER, CONTROL)]
     for role in (WORKER, CONTROL):
-        rules = [rule for rule in plan.rules if rule.role == role and rule not in apart]
+        rules = [rule for rule in plan.rules if rule.role == role and rule not in separate]
         group: dict[str, Any] = {
             "description": f"heatgen: {role} nodes of {plan.spec.name}",
             "rules": [_rule(rule) for rule in rules],
         }
         yield names.security_group(role), Resource("OS::Neutron::SecurityGroup", group)
-    for rule in apart:
+    for rule in separate:
         properties: dict[str, Any] = {
             "security_group": get_resource(names.security_group(WORKER)),
             "remote_group": get_resource(names.security_group(CONTROL)),
@@ -39,7 +39,7 @@ def resources(plan: Plan) -> Iterator[tuple[str, Resource]]:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    """A rule inside a security group."""
+    """Return a rule inside a security group."""
     if rule.from_network:
         return {**_traffic(rule), "remote_ip_prefix": rule.from_network}
     origin: dict[str, Any] = {"remote_mode": "remote_group_id"}

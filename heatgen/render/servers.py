@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servers of a plan in HOT: control plane, workers, their ports and volumes."""
+"""Servers of a plan in HOT: control plane and workers with their ports and volumes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,9 +16,9 @@ from heatgen.spec.model import Spec
 from heatgen.spec.workers import WorkerGroup
 
 POLLING = {"os-collect-config": {"polling_interval": 2}}
-"""Server metadata: seconds between an agent's looks for new deployments."""
+"""Server metadata: seconds between polls of the agent for new deployments."""
 AGENT = "agent"
-"""The resource with the user data of all servers; the only one that waits for no other."""
+"""The resource with the user data of all servers; the only one without dependencies."""
 
 
 def resources(plan: Plan) -> Iterator[tuple[str, Resource]]:
@@ -33,14 +33,14 @@ def resources(plan: Plan) -> Iterator[tuple[str, Resource]]:
 
 
 def agent(plan: Plan) -> Resource:
-    """User data as a resource of its own, so that the text is there once for all servers."""
+    """Return the resource with the user data, which all servers share."""
     authorities = site.certificates(plan.spec.site.ca_certificates)
     text = boothook(plan.agent, plan.agent_unit, authorities)
     return Resource("OS::Heat::SoftwareConfig", {"group": "ungrouped", "config": text})
 
 
 def _server_groups(spec: Spec) -> Iterator[tuple[str, Resource]]:
-    """What keeps servers on hosts apart (or together) as far as there are hosts."""
+    """Yield the Nova server groups, which have affinity policies."""
     machines = {group.name: group.machine for group in spec.workers}
     if spec.control_plane.count > 1:
         machines = {CONTROL: spec.control_plane.machine, **machines}
@@ -51,7 +51,7 @@ def _server_groups(spec: Spec) -> Iterator[tuple[str, Resource]]:
 
 
 def _server(plan: Plan, group: str, machine: Machine, index: int | str) -> dict[str, Any]:
-    """What servers of all groups have in common."""
+    """Return the properties that servers of all groups have."""
     name = list_join("-", [get_param("OS::stack_name"), group, str(index)])
     image = get_param(names.group_parameter(group, "image") if machine.image else "image")
     flavor = get_param(names.group_parameter(group, "flavor"))
@@ -72,14 +72,14 @@ def _server(plan: Plan, group: str, machine: Machine, index: int | str) -> dict[
     return properties | {
         "user_data": get_resource(AGENT),
         "user_data_format": "SOFTWARE_CONFIG",
-        # A new agent text must never replace a server.
+        # A new version of the agent must never replace a server.
         "user_data_update_policy": "IGNORE",
         "software_config_transport": "POLL_SERVER_HEAT",
     }
 
 
 def _boot(volume: BootVolume, image: Expression) -> dict[str, Any]:
-    """The volume that a server boots from, made by Nova and gone with the server."""
+    """Return the boot volume of a server, which Nova creates and deletes with the server."""
     return {
         "boot_index": 0,
         "image": image,
@@ -89,8 +89,8 @@ def _boot(volume: BootVolume, image: Expression) -> dict[str, Any]:
     }
 
 
-def _place(spec: Spec, group: str, machine: Machine, index: int) -> dict[str, Any]:
-    """Where a server stands: its zone and the hosts that its server group leaves."""
+def _placement(spec: Spec, group: str, machine: Machine, index: int) -> dict[str, Any]:
+    """Return the properties of a server's availability zone and server group."""
     properties: dict[str, Any] = {}
     if machine.zones:
         properties["availability_zone"] = machine.zones[index % len(machine.zones)]
@@ -109,22 +109,22 @@ def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Re
     yield port, network.port(cloud, str(server.address), properties)
     own: dict[str, Any] = {
         "networks": [{"port": get_resource(port)}],
-        **_place(plan.spec, CONTROL, machine, server.index),
+        **_placement(plan.spec, CONTROL, machine, server.index),
     }
     yield (
         names.control(server.index),
         Resource(
             "OS::Nova::Server",
             _server(plan, CONTROL, machine, server.index) | own,
-            # The metadata service and the way out go through the router.
-            depends_on=network.way_out(cloud),
+            # Servers reach the metadata service and the internet through the router.
+            depends_on=network.router_dependencies(cloud),
             metadata=POLLING,
         ),
     )
 
 
 def _volume(plan: Plan, volume: Volume) -> Iterator[tuple[str, Resource]]:
-    """A volume of a control-plane node's own, and its attachment; it outlives the server."""
+    """Yield a data volume, which outlives the server, and its attachment to the server."""
     name = names.volume(volume.layer, volume.name, volume.index)
     server = names.control(volume.index)
     parts = [get_param("OS::stack_name"), CONTROL, str(volume.index), volume.layer, volume.name]
@@ -147,7 +147,7 @@ def _workers(plan: Plan, group: WorkerGroup) -> Resource:
     cloud = plan.spec.cloud
     nic = {"network": network.network(cloud)}
     if cloud.subnet:
-        # A network that is there may have other subnets, too.
+        # An existing network can have other subnets.
         nic["subnet"] = network.subnet(cloud)
     member = Resource(
         "OS::Nova::Server",
@@ -155,7 +155,7 @@ def _workers(plan: Plan, group: WorkerGroup) -> Resource:
         | {
             "networks": [nic],
             "security_groups": [get_resource(names.security_group(WORKER))],
-            **_place(plan.spec, group.name, group.machine, 0),
+            **_placement(plan.spec, group.name, group.machine, 0),
         },
         metadata=POLLING,
     )
@@ -165,5 +165,5 @@ def _workers(plan: Plan, group: WorkerGroup) -> Resource:
             "count": get_param(names.group_parameter(group.name, "count")),
             "resource_def": member.as_dict(),
         },
-        depends_on=network.way_out(cloud),
+        depends_on=network.router_dependencies(cloud),
     )

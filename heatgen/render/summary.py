@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan as people and programs read it: plain mappings and lists, section by section."""
+"""Summary of a plan as plain mappings and lists, for ``heatgen plan``."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,11 +16,11 @@ Row = dict[str, Any]
 
 
 def summarize(plan: Plan, template: dict[str, Any]) -> dict[str, Any]:
-    """What there is to know of a cluster before it is created.
+    """Return the sections of a plan's summary.
 
     Args:
-        plan: the cluster.
-        template: its template as Heat gets it.
+        plan: the plan.
+        template: its template as sent to Heat.
     """
     return {
         "cluster": _cluster(plan),
@@ -57,12 +57,12 @@ def _cluster(plan: Plan) -> Row:
 
 
 def _networks(plan: Plan) -> Row:
-    """Every range and planned address of the cluster."""
+    """Return the networks and fixed addresses of the cluster."""
     spec = plan.spec
     options = {layer: spec.layers[layer].options for layer in LAYERS}
     found = {
         "nodes": str(spec.cloud.nodes),
-        "handed out to workers": "by the subnet"
+        "handed out to workers": "from the subnet"
         if spec.cloud.subnet
         else f"{plan.pool[0]} to {plan.pool[1]}",
         "pods": options["network"].get("pods", ""),
@@ -123,7 +123,7 @@ def _rule(rule: Rule) -> Row:
 
 
 def _steps(plan: Plan) -> list[Row]:
-    """The deployments by step and round: on which servers, after which steps."""
+    """Return the deployments by step and round: their servers, and the steps they depend on."""
     by_name = {item.name: item for item in plan.deployments}
     rounds = _rounds(plan)
     found: dict[tuple[int, str], list[Deployment]] = {}
@@ -141,7 +141,7 @@ def _steps(plan: Plan) -> list[Row]:
 
 
 def _rounds(plan: Plan) -> dict[str, int]:
-    """When each deployment may begin: nobody waits for one of the same round or a later one."""
+    """Return the round of each deployment: it depends only on deployments of earlier rounds."""
     rounds: dict[str, int] = {}
     for item in plan.deployments:
         rounds[item.name] = 1 + max((rounds[name] for name in item.requires), default=0)

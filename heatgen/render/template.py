@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan as a Heat template. Nothing is decided here; see :mod:`heatgen.plan.build`.
+"""Renderer of a plan as a Heat template. All decisions are in :mod:`heatgen.plan`.
 
-Names of resources, see :mod:`heatgen.hot.names`, are permanent.
+Names of resources (:mod:`heatgen.hot.names`) must never change.
 """
 
 from dataclasses import replace
@@ -22,7 +22,7 @@ MAX_WORKERS = 1000
 
 
 def render(plan: Plan) -> Template:
-    """The template of a plan."""
+    """Return the template of a plan."""
     spec = plan.spec
     resources = dict(network.resources(spec.cloud, plan.pool))
     resources |= dict(security_groups.resources(plan))
@@ -35,19 +35,19 @@ def render(plan: Plan) -> Template:
     return Template(
         description=f"Kubernetes cluster {spec.name}: {layers}. Made by heatgen {VERSION}.",
         parameters=_parameters(plan),
-        resources={name: _behind_agent(name, item) for name, item in resources.items()},
+        resources={name: _after_agent(name, item) for name, item in resources.items()},
         outputs=outputs.outputs(plan),
     )
 
 
-def _behind_agent(name: str, resource: Resource) -> Resource:
-    """The resource; one that waits for no other waits for the agent's text, made in no time.
+def _after_agent(name: str, resource: Resource) -> Resource:
+    """Make a resource without dependencies depend on the agent's config, which is created at once.
 
-    Heat starts those that wait for none one by one, a second apart (``Stack.converge_stack``), and
-    all at once those that waited for one: the last of twenty would begin after twenty seconds.
+    Heat starts resources without dependencies one per second (``Stack.converge_stack``), so that
+    the last of twenty would start after twenty seconds; resources with dependencies start together.
     """
-    waits = resource.depends_on or any(resolve.references(dict(resource.properties)))
-    return resource if waits or name == AGENT else replace(resource, depends_on=(AGENT,))
+    dependent = resource.depends_on or any(resolve.references(dict(resource.properties)))
+    return resource if dependent or name == AGENT else replace(resource, depends_on=(AGENT,))
 
 
 def _parameters(plan: Plan) -> dict[str, Parameter]:
@@ -62,7 +62,7 @@ def _parameters(plan: Plan) -> dict[str, Parameter]:
     for group in spec.workers:
         parameters[names.group_parameter(group.name, "count")] = Parameter(
             "number",
-            f"How many {_members(group)}",
+            f"Number of {_members(group)}",
             group.count,
             ({"range": {"min": 0, "max": MAX_WORKERS}},),
         )
@@ -73,17 +73,17 @@ def _parameters(plan: Plan) -> dict[str, Parameter]:
 
 
 def _members(group: WorkerGroup) -> str:
-    """What people call the servers of a group."""
+    """Return the term for the servers of a group."""
     return "workers" if group.name == WORKER else f"workers of group {group.name}"
 
 
 def _named(description: str, default: str, constraint: str) -> Parameter:
-    """A parameter that names something of the cloud."""
+    """Return a parameter with the name of a resource of the cloud."""
     return Parameter("string", description, default, ({"custom_constraint": constraint},))
 
 
 def _group_parameters(group: str, what: str, machine: Machine) -> dict[str, Parameter]:
-    """What the servers of a group are made of; an image only if it is not that of all."""
+    """Return the flavor of a group's servers, and the image if the group has its own."""
     parameters = {
         names.group_parameter(group, "flavor"): _named(
             f"Flavor of {what}", machine.flavor, "nova.flavor"
@@ -97,22 +97,22 @@ def _group_parameters(group: str, what: str, machine: Machine) -> dict[str, Para
 
 
 def _trust_parameters(admin_request: str) -> dict[str, Parameter]:
-    """What 'heatgen kubeconfig --renew' and 'heatgen rotate' change."""
+    """Return the parameters that 'heatgen kubeconfig --renew' and 'heatgen rotate' change."""
     return {
         ADMIN_REQUEST.name: Parameter(
             "string",
-            "Certificate request of the administrator (PEM); the key never comes here",
+            "Certificate request of the administrator (PEM), never the key",
             admin_request,
         ),
         CERTIFICATES_GENERATION.name: Parameter(
             "number",
-            "When it is raised, every certificate is made anew: heatgen rotate certificates",
+            "Generation of certificates, a higher one renews all: heatgen rotate certificates",
             1,
             ({"range": {"min": 1}},),
         ),
         AUTHORITY_GENERATIONS.name: Parameter(
             "string",
-            "Authorities that are trusted, the first signs: heatgen rotate authorities",
+            "Generations of trusted authorities, the first signs: heatgen rotate authorities",
             "1",
             ({"allowed_pattern": "[1-9][0-9]*(,[1-9][0-9]*)?"},),
         ),

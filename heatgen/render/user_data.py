@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""User data: what a stock cloud image runs at its first boot, to become a node of ours.
+"""User data that installs the agent on a server with a stock cloud image.
 
-A boothook is the earliest that cloud-init runs of what it is given: the agent is in place and its
-start is queued before cloud-init goes on. It runs at every boot, so it must do no harm twice.
+It is a boothook, the part that cloud-init runs first: the agent is installed and its start is
+queued before cloud-init continues. It runs at every boot, so it must be idempotent.
 """
 
 from collections.abc import Sequence
@@ -12,22 +12,22 @@ UNIT_PATH = "/etc/systemd/system/heatgen-agent.service"
 UNIT = "heatgen-agent.service"
 
 CA_MARK = "/etc/heatgen/ca-certificates.pem"
-"""Where the os block keeps what it made the node trust: from then on the store is its affair."""
+"""Certificates that the os block added to the node's store, which it manages from then on."""
 
 _END = "_END_OF_FILE_"
 _STORE = "/usr/local/share/ca-certificates"
 
 
 def boothook(agent: str, unit: str, certificates: Sequence[str] = ()) -> str:
-    """User data that installs and starts the agent.
+    """Return user data that installs and starts the agent.
 
     Args:
         agent: the agent's program.
         unit: its systemd unit.
-        certificates: of authorities (PEM) that the node trusts: the cloud's own API may have one.
+        certificates: PEM certificates of additional trusted authorities, for the cloud's API.
 
     Raises:
-        ValueError: a text holds the line that ends it here, or has no newline at its end.
+        ValueError: a text has no final newline, or contains the end of the here-document.
     """
     return f"""\
 #cloud-boothook
@@ -43,7 +43,7 @@ systemctl start --no-block {UNIT}
 
 
 def _trust(certificates: Sequence[str]) -> str:
-    """Shell that puts authorities into the node's store, before the os block does."""
+    """Return shell code that adds authorities to the node's store before the os block does."""
     if not certificates:
         return ""
     files = "".join(
@@ -54,7 +54,7 @@ def _trust(certificates: Sequence[str]) -> str:
 
 
 def _file(path: str, text: str) -> str:
-    """Shell that writes a file."""
+    """Return shell code that writes a file."""
     if not text.endswith("\n") or f"\n{_END}\n" in text:
         raise ValueError(f"the text of {path} cannot be a here-document")
     return f"cat >{path} <<'{_END}'\n{text}{_END}\n"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``cluster.yaml`` as a value."""
+"""Reader, validation and data model of ``cluster.yaml``."""

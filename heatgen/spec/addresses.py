@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Addresses that are known before anything is created.
 
-The API's own address comes first, the control-plane nodes' follow. In a subnet of ours that is the
-9th address of the nodes' network and upward; what Neutron hands out (workers, its own ports) begins
-at the 20th, so the two never meet. In a subnet that is there the user may say where to begin.
+The address of the API is followed by those of the control-plane nodes. In a subnet that the stack
+creates they start at the 9th address; Neutron's allocation pool (workers, Neutron's own ports)
+starts at the 20th, so that the two ranges do not overlap. In an existing subnet the user can set
+the first address.
 """
 
 from ipaddress import IPv4Address, IPv4Network
@@ -11,46 +12,46 @@ from ipaddress import IPv4Address, IPv4Network
 FIRST = 9
 FIRST_POOL = 20
 NEUTRON_PORTS = 2
-"""Addresses of the pool that Neutron may need for DHCP agents."""
+"""Addresses of the allocation pool that Neutron may use for DHCP agents."""
 
 
 def control_addresses(first: IPv4Address, count: int) -> tuple[IPv4Address, ...]:
-    """Fixed addresses of the control-plane nodes; the address before is the API's."""
+    """Return the fixed addresses of the control-plane nodes; ``first`` is that of the API."""
     return tuple(first + 1 + index for index in range(count))
 
 
 def pool(nodes: IPv4Network) -> tuple[IPv4Address, IPv4Address]:
-    """First and last address that Neutron may hand out."""
+    """Return the first and last address of Neutron's allocation pool."""
     return nodes[FIRST_POOL], nodes[-2]
 
 
 def worker_capacity(nodes: IPv4Network) -> int:
-    """How many workers find an address in a subnet of ours; 0 or less if it is too small."""
+    """Return how many workers fit into a new subnet; 0 or less if it is too small."""
     return nodes.num_addresses - 1 - FIRST_POOL - NEUTRON_PORTS
 
 
 def shared_capacity(nodes: IPv4Network, control: int) -> int:
-    """How many workers find an address in a subnet that is there, if nobody else is in it.
+    """Return how many workers fit into an existing subnet that nothing else uses.
 
-    Network, broadcast, gateway and the planned addresses are taken.
+    The addresses of network, broadcast, gateway, API and control plane are not available.
     """
     return nodes.num_addresses - 3 - (control + 1) - NEUTRON_PORTS
 
 
 def pod_capacity(pods: IPv4Network, prefix: int) -> int:
-    """How many nodes find a part of the pods' network, each with this prefix length.
+    """Return how many nodes can lease a subnet with this prefix length of the pod network.
 
-    As flannel counts: the first part is never leased, and there must be four at least.
+    As in flannel, the first subnet is never leased, and there must be at least four.
     """
     bits = prefix - pods.prefixlen
     return 2**bits - 1 if bits >= 2 else 0
 
 
 def service_address(services: IPv4Network) -> IPv4Address:
-    """Address of the service ``kubernetes``: the first of the range, as the apiserver takes it."""
+    """Return the address of the service ``kubernetes``: kube-apiserver uses the range's first."""
     return services[1]
 
 
 def dns_address(services: IPv4Network) -> IPv4Address:
-    """Address of the cluster's DNS: the 10th of the range, by convention."""
+    """Return the address of the cluster's DNS: the 10th of the range, by convention."""
     return services[10]

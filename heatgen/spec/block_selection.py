@@ -9,7 +9,7 @@ from heatgen.spec.model import Spec
 
 
 def group_blocks(spec: Spec, catalog: Catalog) -> dict[str, dict[str, Block]]:
-    """For each group, the control plane first, its blocks by layer, the trust block last."""
+    """Return each group's blocks by layer, the control plane first, the trust block last."""
     main = {layer: catalog.blocks[layer, spec.layers[layer].use] for layer in LAYERS}
     main[catalog.trust.layer] = catalog.trust
     workers = {
@@ -20,7 +20,7 @@ def group_blocks(spec: Spec, catalog: Catalog) -> dict[str, dict[str, Block]]:
 
 
 def used_blocks(by_group: Mapping[str, Mapping[str, Block]]) -> list[Block]:
-    """Every block that a group uses, once, in the order of the layers."""
+    """Return every block that a group uses, once, in the order of the layers."""
     layers = next(iter(by_group.values()))
     found = (blocks[layer] for layer in layers for blocks in by_group.values())
     return list({(block.layer, block.name): block for block in found}.values())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a group's servers are made of: as the group in ``cluster.yaml`` says, else as the cloud."""
+"""Properties of a group's servers; defaults are in ``cloud``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ NO_GROUP = "none"
 
 @dataclass(frozen=True)
 class BootVolume:
-    """A volume that a server boots from; ``type`` is '' for the cloud's default."""
+    """A boot volume; ``type`` is '' for the cloud's default."""
 
     size: int
     """GiB."""
@@ -19,17 +19,17 @@ class BootVolume:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What the servers of a group are made of and where they stand."""
+    """Properties and placement of a group's servers."""
 
     flavor: str
     image: str
-    """'' for the cloud's."""
+    """'' for ``cloud.image``."""
     zones: tuple[str, ...]
-    """Availability zones, taken in turn; none: Nova chooses."""
+    """Availability zones, used round-robin; if empty, Nova chooses."""
     volume_zones: tuple[str, ...]
-    """The same for volumes of their own; none: Cinder chooses."""
+    """Availability zones of data volumes, used round-robin; if empty, Cinder chooses."""
     boot_volume: BootVolume | None
-    """None: they boot from the flavor's disk."""
+    """None: the servers boot from the flavor's disk."""
     server_group: str
     """Policy of the Nova server group, or :data:`NO_GROUP`."""
 
@@ -40,26 +40,26 @@ def read(
     zones: tuple[str, ...],
     volume_zones: tuple[str, ...],
 ) -> Machine:
-    """What the servers of a group are made of.
+    """Return the properties of a group's servers.
 
     Args:
         group: ``control_plane`` or a group of ``workers``, with defaults.
-        cloud: ``cloud``, with defaults: what groups do not say.
-        zones: of the group, if it names any.
-        volume_zones: the same for volumes.
+        cloud: ``cloud``, with defaults: for what the group does not set.
+        zones: the group's own availability zones, if any.
+        volume_zones: the group's own availability zones of volumes, if any.
     """
     return Machine(
         flavor=group.get("flavor") or cloud["flavor"],
         image=group.get("image") or "",
-        zones=zones or one(cloud.get("availability_zone")),
-        volume_zones=volume_zones or one(cloud.get("volume_availability_zone")),
+        zones=zones or zones_of(cloud.get("availability_zone")),
+        volume_zones=volume_zones or zones_of(cloud.get("volume_availability_zone")),
         boot_volume=_boot_volume(group.get("boot_volume") or cloud.get("boot_volume")),
         server_group=group["server_group"],
     )
 
 
-def one(name: str | None) -> tuple[str, ...]:
-    """A zone, if one is named, as all there are."""
+def zones_of(name: str | None) -> tuple[str, ...]:
+    """Return the zones for an optional name of one zone."""
     return (name,) if name else ()
 
 

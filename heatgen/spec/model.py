@@ -13,27 +13,27 @@ from heatgen.spec.workers import LayerChoice, WorkerGroup
 
 CONTROL_COUNTS = (1, 3, 5)
 VIP, OCTAVIA, NO_BALANCER = "vip", "octavia", "none"
-"""How the API is reached: by an address that moves, by Octavia, at the first node alone."""
+"""Endpoint of the API: virtual IP address, Octavia load balancer, or the first node only."""
 PODS = ("network", "pods")
 SERVICES = ("orchestration", "services")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """Where the cluster is built; names as the cloud knows them."""
+    """Resources of the cloud; names or ids as in the cloud."""
 
     external_network: str
-    """'' if nothing needs it."""
+    """'' if not required."""
     image: str
     nodes: IPv4Network
     first_address: IPv4Address
-    """The API's own; the control-plane nodes' follow."""
+    """Address of the API; those of the control-plane nodes follow."""
     dns: tuple[str, ...]
     network: str
     subnet: str
-    """Network and subnet that are there; '' for new ones."""
+    """Existing network and subnet; '' to create them."""
     router: str
-    """Router that is there; '' for a new one, or none where the subnet is there."""
+    """Existing router; '' to create one, or if the subnet exists."""
     metadata: Mapping[str, str]
     tags: tuple[str, ...]
 
@@ -49,19 +49,19 @@ class ControlPlane:
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Who may reach the cluster from outside; ``ssh_key`` is '' for none."""
+    """Access from outside the cluster; ``ssh_key`` is '' for none."""
 
     api: tuple[str, ...]
     ssh: tuple[str, ...]
     ssh_key: str
     floating_ip: bool
     admin_days: int
-    """Life of the administrator's certificate."""
+    """Validity of the administrator's certificate."""
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Where artifacts and images come from; '' for upstream. Both are URLs without a last '/'."""
+    """Sources of artifacts and images: URLs without a final '/'; '' for upstream."""
 
     mirror: str
     registry: str
@@ -69,7 +69,7 @@ class Artifacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What the site wants of every node; '' and nothing for none."""
+    """Site-specific settings of every node; empty if not set."""
 
     http_proxy: str
     https_proxy: str
@@ -81,14 +81,14 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What the cluster shall be."""
+    """The validated cluster specification."""
 
     name: str
     cloud: Cloud
     control_plane: ControlPlane
     workers: tuple[WorkerGroup, ...]
     layers: Mapping[str, LayerChoice]
-    """Of the control plane, and of workers that name no other runtime."""
+    """Layers of the control plane, and of worker groups without a runtime of their own."""
     access: Access
     artifacts: Artifacts
     site: Site
@@ -96,13 +96,13 @@ class Spec:
 
     @property
     def worker_count(self) -> int:
-        """Workers of all groups."""
+        """Return the number of workers in all groups."""
         return sum(group.count for group in self.workers)
 
     def options_of(self, block: Block) -> Mapping[str, Any]:
-        """Return the values of a block's options: the same on all groups that use it.
+        """Return the values of a block's options, which are equal in all groups that use it.
 
-        The trust block has none.
+        The trust block has no options.
         """
         uses = [self.layers[block.layer]] if block.layer in self.layers else []
         if block.layer == RUNTIME:

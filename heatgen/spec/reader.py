@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reader of ``cluster.yaml``: defaults filled in, everything checked that needs no cloud."""
+"""Reader of ``cluster.yaml``: applies defaults and runs every check that does not need a cloud."""
 
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -10,25 +10,26 @@ from heatgen.spec import addresses, machine, validation, workers
 from heatgen.spec.model import NO_BALANCER, VIP, Access, Artifacts, Cloud, ControlPlane, Site, Spec
 from heatgen.spec.workers import LayerChoice
 from heatgen.yamlio import schema
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document, dotted
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 
 def read_spec(document: Document, catalog: Catalog, cluster_schema: schema.Schema) -> Spec:
-    """The spec of a ``cluster.yaml``.
+    """Return the specification in a ``cluster.yaml``.
 
     Args:
         document: the file.
-        catalog: the blocks it may name; their options are keys of its layers.
-        cluster_schema: the schema of all that does not depend on blocks.
+        catalog: the available blocks, whose options are keys of the layers.
+        cluster_schema: the schema without the parts that depend on blocks.
 
     Raises:
-        ProblemsFound: with everything that is wrong, at once.
+        ProblemsFound: with every problem.
     """
-    whole = full_schema(document.data, catalog, cluster_schema)
-    problems = schema.check(document, whole) + _unknown_blocks(document, catalog)
+    full = full_schema(document.data, catalog, cluster_schema)
+    problems = schema.check(document, full) + _unknown_blocks(document, catalog)
     if not problems:
-        spec = _spec(schema.filled(document.data, whole), catalog)
+        spec = _spec(schema.filled(document.data, full), catalog)
         problems = list(validation.check(document, spec, catalog))
     if problems:
         raise ProblemsFound(problems, {document.name: document.text})
@@ -36,7 +37,7 @@ def read_spec(document: Document, catalog: Catalog, cluster_schema: schema.Schem
 
 
 def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> dict[str, Any]:
-    """The schema of ``cluster.yaml`` with the options and overrides of the blocks that it uses."""
+    """Return the schema of ``cluster.yaml`` with the options and overrides of its blocks."""
     properties = dict(cluster_schema["properties"])
     blocks: list[Block | None] = [catalog.trust]
     for layer in LAYERS:
@@ -49,7 +50,7 @@ def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> d
                 "use": {"type": "string", "minLength": 1, **use},
                 **(block.options if block else {}),
             },
-            # The options of an unknown block are unknown, too: one problem is enough.
+            # Do not report the options of an unknown block in addition to the block.
             "additionalProperties": block is None,
             "elsewhere": _options_elsewhere(layer, catalog),
         }
@@ -71,33 +72,33 @@ def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> d
 
 
 def _options_elsewhere(layer: str, catalog: Catalog) -> dict[str, str]:
-    """Options of a layer's blocks, with the block that has each."""
+    """Return the options of a layer's blocks, each with a hint that names the block."""
     return {
-        option: f"it is an option of {name}: 'use: {name}' has it"
+        option: f"it is an option of {name}: set 'use: {name}', or remove the key"
         for name in catalog.names(layer)
         for option in catalog.blocks[layer, name].options
     }
 
 
 def _overrides_elsewhere(catalog: Catalog) -> dict[str, str]:
-    """Overrides of all blocks, with the block that has each."""
+    """Return the overrides of all blocks, each with a hint that names the block."""
     return {
-        override: f"it is of the block {block.layer}/{block.name}, which this cluster does not use"
+        override: f"remove it: this cluster does not use the block {block.layer}/{block.name}"
         for block in catalog.all_blocks()
         for override in block.overrides
     }
 
 
 def _cloud_schema(data: Any, cloud: schema.Schema) -> dict[str, Any]:
-    """The schema of ``cloud``: a router of ours leads to an external network."""
+    """Return the schema of ``cloud``: a new router requires an external network."""
     written = data.get("cloud") if isinstance(data, dict) else None
-    own = isinstance(written, dict) and (written.get("subnet") or written.get("router"))
-    required = [] if own else ["external_network"]
+    existing = isinstance(written, dict) and (written.get("subnet") or written.get("router"))
+    required = [] if existing else ["external_network"]
     return {**cloud, "required": [*required, *cloud["required"]]}
 
 
 def _used(data: Any, layer: str, default: str) -> str:
-    """The block that a file names for a layer, however broken the rest of the file is."""
+    """Return the block that a file, which may be invalid, uses for a layer."""
     part = data.get(layer) if isinstance(data, dict) else None
     use = part.get("use") if isinstance(part, dict) else None
     return use if isinstance(use, str) else default
@@ -109,16 +110,20 @@ def _unknown_blocks(document: Document, catalog: Catalog) -> list[Problem]:
         use = _used(document.data, layer, "")
         if use and (layer, use) not in catalog.blocks:
             reason, hint = catalog.missing(layer, use)
-            problems.append(document.problem((layer, "use"), f"{layer}.use: {reason}", hint))
+            message = f"{layer}.use: {reason}"
+            problems.append(
+                document.problem((layer, "use"), message, hint, code=Code.UNKNOWN_BLOCK)
+            )
     for path, use in workers.runtimes(document.data).items():
         if use and (RUNTIME, use) not in catalog.blocks:
             reason, hint = catalog.missing(RUNTIME, use)
-            problems.append(document.problem(path, f"{dotted(path)}: {reason}", hint))
+            message = f"{dotted(path)}: {reason}"
+            problems.append(document.problem(path, message, hint, code=Code.UNKNOWN_BLOCK))
     return problems
 
 
 def _spec(data: dict[str, Any], catalog: Catalog) -> Spec:
-    """The spec of checked data."""
+    """Return the specification of valid data."""
     cloud, access, artifacts = data["cloud"], data["access"], data["artifacts"]
     layers = {layer: _layer(data[layer]) for layer in LAYERS}
     return Spec(
@@ -149,7 +154,7 @@ def _cloud(data: dict[str, Any]) -> Cloud:
         external_network=data.get("external_network") or "",
         image=data["image"],
         nodes=nodes,
-        # A network too small for the usual first address is told by its size.
+        # validation._check_counts reports a network that is too small for this default.
         first_address=IPv4Address(first) if first else nodes.network_address + addresses.FIRST,
         dns=tuple(data["dns"]),
         network=data.get("network") or "",
@@ -186,7 +191,7 @@ def _layer(data: dict[str, Any]) -> LayerChoice:
 
 
 def _url(text: str | None) -> str:
-    """A URL without a last slash; a bare host means https."""
+    """Return a URL without a final slash; a host without scheme gets https."""
     if not text:
         return ""
     return (text if "://" in text else f"https://{text}").rstrip("/")

@@ -1,55 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``cluster.yaml`` that one begins with: what must be said, and the rest as comments."""
+"""Template of a starter ``cluster.yaml``: required keys, and the others as comments."""
 
 from collections.abc import Mapping
 
 from heatgen.yamlio import writer
 
 _TEXT = """\
-# A Kubernetes cluster on OpenStack. Lines that begin with '#~' are defaults or examples: to change
-# one, remove the mark. 'heatgen validate' checks this file, 'heatgen block list' tells what there
-# is for each layer.
+# A Kubernetes cluster on OpenStack. Lines that start with '#~' are defaults or examples: remove the
+# mark to set them. 'heatgen validate' checks this file, 'heatgen block list' lists the blocks of
+# each layer.
 name: {name}
 
 cloud:
   external_network: {external_network}   # openstack network list --external
   image: {image}   # of all servers: openstack image list
   flavor: {flavor}   # of all servers: openstack flavor list
-#~  nodes: 10.0.0.0/24   # the network that is made for the servers
-#~  dns: [192.0.2.53]   # resolvers of the servers; the cloud's own if none are named
+#~  nodes: 10.0.0.0/24   # network that is created for the servers
+#~  dns: [192.0.2.53]   # name servers of the nodes; default: those of the cloud
 
 control_plane:
-  count: {control}   # 1, or 3 or 5 of which one or two may be lost
-#~  flavor: m1.large   # if other than above
+  count: {control}   # 1, 3 (tolerates the loss of 1) or 5 (tolerates the loss of 2)
+#~  flavor: m1.large   # overrides cloud.flavor
 
 workers:
   count: {workers}
 #~  flavor: m1.large
 
-# Who may reach the cluster from outside. Without api nobody can use it but from its own servers.
+# Access from outside. With an empty api list only the cluster's own servers can reach the API.
 access:
-  api: {api}   # networks of those who use it, such as [198.51.100.0/24]
-#~  ssh: [198.51.100.0/24]   # networks from which one may log in to servers; needs ssh_key
+  api: {api}   # networks that may reach the Kubernetes API, such as [198.51.100.0/24]
+#~  ssh: [198.51.100.0/24]   # networks that may reach the nodes by SSH; requires ssh_key
 #~  ssh_key: mykey   # openstack keypair list
 
-# The house, layer by layer.
+# The block of each layer, with its options.
 #~os: {{use: debian}}
 #~runtime: {{use: containerd}}   # or docker
 #~kvstore: {{use: etcd}}
 #~network: {{use: flannel, pods: 10.244.0.0/16}}
 #~orchestration: {{use: kubernetes, services: 10.96.0.0/16}}
 
-# Where binaries and images come from, if not from upstream.
+# Mirrors of artifacts and images; default: upstream.
 #~artifacts: {{mirror: https://mirror.example.org, registry: registry.example.org}}
 """
 
 
 def text(answers: Mapping[str, str]) -> str:
-    """The file's text.
+    """Return the file's text.
 
     Args:
         answers: ``name``, ``external_network``, ``image``, ``flavor``; ``control`` and ``workers``
-            (numbers); ``api`` (networks with commas between them, or '').
+            (numbers); ``api`` (comma-separated networks, or '').
     """
     plain = ("name", "external_network", "image", "flavor")
     quoted = {key: writer.dump(answers[key]).strip() for key in plain}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checks of ``cluster.yaml`` that no schema can express, and the capacity of its networks."""
+"""Checks of ``cluster.yaml`` that a schema cannot express, and the capacity of its networks."""
 
 import contextlib
 import itertools
@@ -19,15 +19,16 @@ from heatgen.spec.model import (
     Cloud,
     Spec,
 )
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document, Path, dotted
 from heatgen.yamlio.problems import Problem
 
 MIN_SERVICES = 16
-"""Addresses: the 10th is the DNS's."""
+"""Addresses; the 10th is that of the DNS."""
 
 
 def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
-    """Yield every problem that no schema can express."""
+    """Yield every problem that a schema cannot express."""
     yield from _check_cloud(document, spec)
     yield from _check_counts(document, spec)
     yield from _check_networks(document, spec)
@@ -37,16 +38,16 @@ def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]
 
 
 def notices(spec: Spec) -> list[str]:
-    """What is allowed but rarely meant, one sentence each."""
+    """Return messages about settings that are valid but rarely intended."""
     found = []
     if not spec.access.api:
-        found.append("access.api is empty: from outside the cluster nobody can reach its API")
+        found.append("access.api is empty: the API is not reachable from outside the cluster")
     if spec.access.ssh and not spec.access.ssh_key:
-        found.append("access.ssh opens SSH, but without access.ssh_key nobody can log in")
+        found.append("access.ssh opens the SSH port, but login requires access.ssh_key")
     if spec.control_plane.count > 1 and spec.control_plane.load_balancer == NO_BALANCER:
         found.append(
-            "control_plane.load_balancer is none: without the first control-plane node nobody "
-            "reaches the API, though the others run"
+            "control_plane.load_balancer: none makes the API unreachable while the first "
+            "control-plane node is down"
         )
     return found
 
@@ -57,128 +58,147 @@ def _check_counts(document: Document, spec: Spec) -> list[Problem]:
     path = ("control_plane", "count")
     if count not in CONTROL_COUNTS:
         message = f"control_plane.count must be 1, 3 or 5, not {count}"
-        hint = "etcd needs an odd number: an even one adds a node but no safety"
-        problems.append(document.problem(path, message, hint))
+        hint = "use an odd number: an even one does not tolerate more failures of etcd members"
+        problems.append(document.problem(path, message, hint, code=Code.CONTROL_PLANE_COUNT))
     capacity = worker_capacity(spec)
     if capacity < max(1, spec.worker_count):
         message = (
             f"cloud.nodes: {spec.cloud.nodes} has addresses for {max(0, capacity)} workers, "
             f"not for {spec.worker_count}"
         )
-        hint = "choose a larger network: the first 20 addresses are kept for the control plane"
+        hint = "choose a larger network: the first 20 addresses are reserved for the control plane"
         if spec.cloud.subnet:
             hint = "choose a larger subnet, or fewer workers"
-        problems.append(document.problem(("cloud", "nodes"), message, hint))
+        path = ("cloud", "nodes")
+        problems.append(document.problem(path, message, hint, code=Code.NETWORK_TOO_SMALL))
     return problems
 
 
 def worker_capacity(spec: Spec) -> int:
-    """How many workers find an address; 0 or less if the network is too small."""
+    """Return how many workers fit into the network; 0 or less if it is too small."""
     if spec.cloud.subnet:
         return addresses.shared_capacity(spec.cloud.nodes, spec.control_plane.count)
     return addresses.worker_capacity(spec.cloud.nodes)
 
 
 def _check_cloud(document: Document, spec: Spec) -> Iterator[Problem]:
-    """Which of network, subnet, router and external network go together."""
+    """Check the combination of network, subnet, router and external network."""
     cloud = spec.cloud
 
-    def problem(key: str, message: str, hint: str) -> Problem:
-        return document.problem(("cloud", key), message, hint, key=True)
+    def problem(key: str, code: Code, message: str, hint: str) -> Problem:
+        return document.problem(("cloud", key), message, hint, key=True, code=code)
 
     if not cloud.external_network and spec.access.floating_ip:
-        message = "cloud.external_network is missing: the API's floating IP comes from it"
-        hint = "name it, or set access.floating_ip: false"
-        yield problem("external_network", message, hint)
+        message = "cloud.external_network is required for the API's floating IP"
+        hint = "set it, or set access.floating_ip: false"
+        yield problem("external_network", Code.MISSING_KEY, message, hint)
     if bool(cloud.network) != bool(cloud.subnet):
-        named, missing = ("network", "subnet") if cloud.network else ("subnet", "network")
-        message = f"cloud.{missing} is missing: cloud.{named} is there, so the other must be"
-        yield problem(named, message, "name both to use what is there, none to have new ones")
+        present, missing = ("network", "subnet") if cloud.network else ("subnet", "network")
+        message = f"cloud.{missing} is required when cloud.{present} is set"
+        hint = "set both to use an existing network, or neither to create one"
+        yield problem(present, Code.MISSING_KEY, message, hint)
     if cloud.subnet and cloud.router:
-        message = "cloud.router is of no use with cloud.subnet: that subnet has its own way out"
-        yield problem("router", message, "remove the key")
+        message = (
+            "cloud.router conflicts with cloud.subnet: an existing subnet already has a router"
+        )
+        yield problem("router", Code.CONFLICTING_KEYS, message, "remove the key")
     if cloud.subnet and ("cloud", "nodes") not in document.values:
-        message = "cloud.nodes is missing: with cloud.subnet it must be that subnet's range"
-        yield problem("subnet", message, "see 'openstack subnet show -c cidr SUBNET'")
+        message = "cloud.nodes is required when cloud.subnet is set"
+        hint = "set it to the subnet's range: see 'openstack subnet show -c cidr SUBNET'"
+        yield problem("subnet", Code.MISSING_KEY, message, hint)
     if cloud.subnet and cloud.dns:
-        message = "cloud.dns is of no use with cloud.subnet: that subnet has its own name servers"
-        yield problem("dns", message, "remove the key")
+        message = (
+            "cloud.dns conflicts with cloud.subnet: an existing subnet has its own name servers"
+        )
+        yield problem("dns", Code.CONFLICTING_KEYS, message, "remove the key")
     yield from _check_first_address(document, spec)
 
 
 def _check_first_address(document: Document, spec: Spec) -> Iterator[Problem]:
-    """The planned addresses must lie in the nodes' network and outside what Neutron hands out."""
+    """Check that the fixed addresses are in the network and outside Neutron's allocation pool."""
     cloud = spec.cloud
     path = ("cloud", "first_address")
     if path not in document.values:
         return
     last = int(cloud.first_address) + spec.control_plane.count
     if cloud.first_address not in cloud.nodes or last >= int(cloud.nodes.broadcast_address):
-        message = f"cloud.first_address: {cloud.first_address} and the {spec.control_plane.count}"
-        message += f" behind it must lie in cloud.nodes, {cloud.nodes}"
-        yield document.problem(path, message, "choose an address inside")
+        message = (
+            f"cloud.first_address: {cloud.first_address} and the next {spec.control_plane.count} "
+            f"must be in cloud.nodes, {cloud.nodes}"
+        )
+        hint = "choose an address in cloud.nodes with enough addresses after it"
+        yield document.problem(path, message, hint, code=Code.ADDRESS_OUTSIDE_NETWORK)
     elif not cloud.subnet and not _reserved(cloud, last):
-        message = f"cloud.first_address: {cloud.first_address} and those behind it must lie from"
-        message += f" the 2nd to the {addresses.FIRST_POOL - 1}th address of cloud.nodes"
-        yield document.problem(path, message, "those above are handed out to workers")
+        message = (
+            f"cloud.first_address: {cloud.first_address} and the next {spec.control_plane.count} "
+            f"must be between the 2nd and the {addresses.FIRST_POOL - 1}th address of cloud.nodes"
+        )
+        hint = "choose another address: higher ones are in the DHCP allocation pool"
+        yield document.problem(path, message, hint, code=Code.ADDRESS_IN_POOL)
 
 
 def _reserved(cloud: Cloud, last: int) -> bool:
-    """Whether the planned addresses lie in front of what Neutron hands out."""
+    """Return whether the fixed addresses are below Neutron's allocation pool."""
     start = int(cloud.nodes.network_address)
     return start + 2 <= int(cloud.first_address) and last < start + addresses.FIRST_POOL
 
 
 def _check_networks(document: Document, spec: Spec) -> list[Problem]:
-    """The nodes', pods' and services' networks must not overlap; services need a DNS address."""
+    """Check that the networks do not overlap, and that the service network has a DNS address."""
     networks = _networks(spec)
     problems = []
     for one, other in itertools.combinations(networks, 2):
         if networks[one].overlaps(networks[other]):
-            # Of the two, blame one that is written in the file.
+            # Report it at a key that the file sets.
             path = other if other in document.values else one
             message = f"{dotted(other)} {networks[other]} overlaps {dotted(one)} {networks[one]}"
-            problems.append(document.problem(path, message, "choose networks apart"))
+            hint = "choose networks that do not overlap"
+            problems.append(document.problem(path, message, hint, code=Code.NETWORK_OVERLAP))
     services = networks.get(SERVICES)
     if services is not None and services.num_addresses < MIN_SERVICES:
         message = f"{dotted(SERVICES)} {services} is too small"
-        problems.append(document.problem(SERVICES, message, "the DNS takes its 10th address"))
+        hint = "choose at least a /28: the cluster's DNS uses the 10th address"
+        problems.append(document.problem(SERVICES, message, hint, code=Code.NETWORK_TOO_SMALL))
     return problems
 
 
 def _check_versions(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
-    """Versions that blocks need of themselves and of each other."""
+    """Check the minimum versions that blocks require of themselves and of each other."""
     for block in used_blocks(group_blocks(spec, catalog)):
         for need in block.needs:
             for options in _options_of_layer(spec, need.layer):
                 version = str(options.get(need.option, need.at_least))
                 if _numbers(version) < _numbers(need.at_least):
                     path = (need.layer, need.option)
-                    message = f"{dotted(path)}: {version} does not go with {block.name}: {need.why}"
-                    yield document.problem(path, message, f"choose {need.at_least} or later")
+                    message = (
+                        f"{dotted(path)}: {block.name} requires {need.at_least} or later, "
+                        f"not {version}: {need.why}"
+                    )
+                    hint = f"choose {need.at_least} or later"
+                    yield document.problem(path, message, hint, code=Code.VERSION_TOO_OLD)
 
 
 def _options_of_layer(spec: Spec, layer: str) -> list[Mapping[str, Any]]:
-    """Options of a layer's blocks, those of groups of workers among them."""
+    """Return the options of a layer's blocks, including those of worker groups."""
     groups_own = [group.runtime.options for group in spec.workers] if layer == RUNTIME else []
     return [spec.layers[layer].options, *groups_own]
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """A version's numbers, to compare."""
+    """Return a version's numbers, for comparisons."""
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def pod_networks(spec: Spec, catalog: Catalog) -> Iterator[tuple[Path, IPv4Network, int]]:
-    """Networks of which every node leases a part: key, network, prefix length of a part."""
+    """Yield networks from which every node leases a subnet: key, network, prefix of a subnet."""
     for name, layer in spec.layers.items():
         for option, part in catalog.blocks[name, layer.use].options.items():
             if "per_node" in part:
                 yield (name, option), IPv4Network(layer.options[option]), part["per_node"]
 
 
-def worker_room(spec: Spec, catalog: Catalog) -> int:
-    """How many workers find addresses for themselves and for their pods."""
+def max_workers(spec: Spec, catalog: Catalog) -> int:
+    """Return how many workers fit into the networks of the nodes and pods."""
     pods = [
         addresses.pod_capacity(network, prefix) - spec.control_plane.count
         for _, network, prefix in pod_networks(spec, catalog)
@@ -187,7 +207,7 @@ def worker_room(spec: Spec, catalog: Catalog) -> int:
 
 
 def _check_pods(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
-    """Every node must find a part of the pods' network."""
+    """Check that every node can lease a subnet of the pod network."""
     nodes = spec.control_plane.count + spec.worker_count
     for path, network, prefix in pod_networks(spec, catalog):
         capacity = addresses.pod_capacity(network, prefix)
@@ -195,18 +215,18 @@ def _check_pods(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Pr
             message = (
                 f"{dotted(path)}: {network} has a /{prefix} for {capacity} nodes, not for {nodes}"
             )
-            # 2 ** bits - 1 parts are leased.
-            hint = f"choose a larger network: /{prefix - max(2, nodes.bit_length())} or more"
-            yield document.problem(path, message, hint)
+            # Nodes can lease 2 ** bits - 1 subnets.
+            hint = f"choose a larger network: /{prefix - max(2, nodes.bit_length())} or larger"
+            yield document.problem(path, message, hint, code=Code.NETWORK_TOO_SMALL)
 
 
 def _networks(spec: Spec) -> dict[Path, IPv4Network]:
-    """Every network of the cluster by the key that sets it."""
+    """Return the networks of the cluster by the key that sets them."""
     networks: dict[Path, IPv4Network] = {("cloud", "nodes"): spec.cloud.nodes}
     for layer, option in (PODS, SERVICES):
         value = spec.layers[layer].options.get(option)
         if isinstance(value, str):
-            # Whether it is a network is for the block's own schema to say.
+            # The block's schema reports a value that is not a network.
             with contextlib.suppress(ValueError):
                 networks[layer, option] = IPv4Network(value)
     return networks

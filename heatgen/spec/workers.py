@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``workers`` in ``cluster.yaml``: one group of workers (a mapping), or several (a list).
+"""``workers`` in ``cluster.yaml``: one group (a mapping), or several (a list).
 
-A group may have a runtime of its own: the name of a block, or a mapping with its options.
+A group can have its own runtime: the name of a block, or a mapping with the block's options.
 """
 
 import re
@@ -14,19 +14,21 @@ from heatgen.layers import CONTROL, RUNTIME, WORKER
 from heatgen.spec import machine
 from heatgen.spec.machine import Machine
 from heatgen.yamlio import schema
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document, Path, dotted
 from heatgen.yamlio.problems import Problem
 
 NAME = {
-    # With the cluster's name and an index it must fit into Heat's 53 characters.
+    # Heat limits the cluster's name, this name and an index to 53 characters in total.
     "type": "string", "pattern": "^[a-z]([a-z0-9-]{0,14}[a-z0-9])?$",
-    "rule": "must be lower-case letters, digits and hyphens, at most 16, beginning with a letter",
+    "rule": "must be at most 16 lower-case letters, digits and hyphens, starting with a letter",
     "description": "name of the group, such as 'name: worker'",
 }  # fmt: skip
 _KEY = re.compile(
     r"(?P<prefix>[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?"
     r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?\Z"
 )
+_KEY_HINT = "use NAME or DOMAIN/NAME; the name has at most 63 characters"
 _RESERVED = ("kubernetes.io", "k8s.io")
 
 
@@ -40,7 +42,7 @@ class LayerChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerGroup:
-    """Workers of one kind."""
+    """A group of equal workers."""
 
     name: str
     count: int
@@ -52,7 +54,7 @@ class WorkerGroup:
 
 
 def runtimes(data: Any) -> dict[Path, str]:
-    """The runtimes that groups name, each at its place, however broken the rest of the file is."""
+    """Return the runtimes of groups by their paths, in a file that may be invalid."""
     found: dict[Path, str] = {}
     for path, group in _written(data):
         runtime = group.get(RUNTIME) if isinstance(group, dict) else None
@@ -66,13 +68,13 @@ def runtimes(data: Any) -> dict[Path, str]:
 def full_schema(
     data: Any, group_schema: schema.Schema, main: str, catalog: Catalog
 ) -> dict[str, Any]:
-    """The schema of ``workers`` as it is written: of one group, or of a list of named ones.
+    """Return the schema of ``workers`` for a file: of one group, or of a list of named groups.
 
     Args:
-        data: the whole file.
-        group_schema: of a group, without what depends on blocks.
-        main: the block of groups that name no runtime.
-        catalog: the blocks that they may name.
+        data: the data of the file.
+        group_schema: schema of a group, without the parts that depend on blocks.
+        main: the runtime of groups without their own.
+        catalog: the available blocks.
     """
     schemas = [_with_runtime(group, group_schema, main, catalog) for _, group in _written(data)]
     if not isinstance(data, dict) or not isinstance(data.get("workers"), list):
@@ -92,20 +94,22 @@ def full_schema(
 def read(
     data: Any, cloud: Mapping[str, Any], main: LayerChoice, catalog: Catalog
 ) -> tuple[WorkerGroup, ...]:
-    """The groups of checked data.
+    """Return the groups of valid data.
 
     Args:
         data: ``workers``, with defaults.
-        cloud: ``cloud``, with defaults: what groups do not say.
-        main: the runtime of groups that name none.
-        catalog: the blocks.
+        cloud: ``cloud``, with defaults: for what groups do not set.
+        main: the runtime of groups without their own.
+        catalog: the available blocks.
     """
     written = data if isinstance(data, list) else [{**data, "name": WORKER}]
     return tuple(
         WorkerGroup(
             name=group["name"],
             count=group["count"],
-            machine=machine.read(group, cloud, machine.one(group.get("availability_zone")), ()),
+            machine=machine.read(
+                group, cloud, machine.zones_of(group.get("availability_zone")), ()
+            ),
             runtime=_runtime(group.get(RUNTIME), main, catalog),
             labels=dict(sorted(group["labels"].items())),
             taints=tuple(_taint(text) for text in group["taints"]),
@@ -117,19 +121,22 @@ def read(
 def check(
     document: Document, groups: tuple[WorkerGroup, ...], main: LayerChoice
 ) -> Iterator[Problem]:
-    """What no schema can say: names, labels and taints, and one set of options for a runtime."""
+    """Check what a schema cannot express: names, labels, taints, and options of runtimes."""
     names: set[str] = {CONTROL}
     options = {main.use: main.options}
     for (path, _), group in zip(_written(document.data), groups, strict=True):
         if group.name in names:
-            reason = "is the control plane" if group.name == CONTROL else "is there twice"
-            message = f"{dotted((*path, 'name'))}: {group.name!r} {reason}"
-            yield document.problem((*path, "name"), message, "choose another name")
+            place = (*path, "name")
+            reason = " (reserved for the control plane)" if group.name == CONTROL else ""
+            message = f"{dotted(place)}: duplicate name {group.name!r}{reason}"
+            code = Code.DUPLICATE_GROUP
+            yield document.problem(place, message, "choose another name", code=code)
         names.add(group.name)
         if options.setdefault(group.runtime.use, group.runtime.options) != group.runtime.options:
-            message = f"{dotted((*path, RUNTIME))}: {group.runtime.use} has other options elsewhere"
-            hint = "a cluster has one set of options for each block: write them alike"
-            yield document.problem((*path, RUNTIME), message, hint)
+            place = (*path, RUNTIME)
+            message = f"{dotted(place)}: {group.runtime.use} has other options in another group"
+            hint = "set the same options wherever the block is used"
+            yield document.problem(place, message, hint, code=Code.CONFLICTING_OPTIONS)
         yield from _check_labels(document, (*path, "labels"), group)
         yield from _check_taints(document, (*path, "taints"), group)
 
@@ -139,13 +146,14 @@ def _check_labels(document: Document, path: Path, group: WorkerGroup) -> Iterato
         place = (*path, key)
         found = _KEY.match(key)
         if not found:
-            message = f"{dotted(path)}: {key!r} is not a label's key"
-            hint = "a key is NAME or DOMAIN/NAME, the name at most 63 characters"
-            yield document.problem(place, message, hint, key=True)
+            message = f"{dotted(path)}: invalid label key {key!r}"
+            code = Code.INVALID_LABEL_OR_TAINT
+            yield document.problem(place, message, _KEY_HINT, key=True, code=code)
         elif _reserved(found["prefix"] or ""):
-            message = f"{dotted(path)}: {key!r} is Kubernetes's own"
-            hint = "kubelets may not set labels under kubernetes.io and k8s.io: use another domain"
-            yield document.problem(place, message, hint, key=True)
+            message = f"{dotted(path)}: label key {key!r} is reserved for Kubernetes"
+            hint = "use a domain other than kubernetes.io and k8s.io"
+            code = Code.RESERVED_LABEL
+            yield document.problem(place, message, hint, key=True, code=code)
 
 
 def _check_taints(document: Document, path: Path, group: WorkerGroup) -> Iterator[Problem]:
@@ -153,13 +161,14 @@ def _check_taints(document: Document, path: Path, group: WorkerGroup) -> Iterato
     for number, taint in enumerate(group.taints):
         key, _, rest = taint.partition("=")
         identity = (key, rest.rpartition(":")[2])
+        place = (*path, number)
         if not _KEY.match(key):
-            message = f"{dotted((*path, number))}: {key!r} is not a taint's key"
-            hint = "a key is NAME or DOMAIN/NAME, the name at most 63 characters"
-            yield document.problem((*path, number), message, hint)
+            message = f"{dotted(place)}: invalid taint key {key!r}"
+            yield document.problem(place, message, _KEY_HINT, code=Code.INVALID_LABEL_OR_TAINT)
         if identity in seen:
-            message = f"{dotted((*path, number))}: key {key!r} is there twice with the same effect"
-            yield document.problem((*path, number), message, "keep one of them")
+            message = f"{dotted(place)}: duplicate taint {key!r} with the same effect"
+            hint = "remove one of them"
+            yield document.problem(place, message, hint, code=Code.DUPLICATE_ITEM)
         seen.add(identity)
 
 
@@ -169,7 +178,7 @@ def _reserved(prefix: str) -> bool:
 
 
 def _written(data: Any) -> list[tuple[Path, Any]]:
-    """The groups as they stand in the file, with their places; an unwritten one is empty."""
+    """Return the groups in the file with their paths; without ``workers``, one empty group."""
     workers = data.get("workers") if isinstance(data, dict) else None
     if isinstance(workers, list):
         return [(("workers", number), group) for number, group in enumerate(workers)]
@@ -179,12 +188,12 @@ def _written(data: Any) -> list[tuple[Path, Any]]:
 def _with_runtime(
     group: Any, group_schema: schema.Schema, main: str, catalog: Catalog
 ) -> dict[str, Any]:
-    """The schema of a group with the options of the runtime that it uses."""
+    """Return the schema of a group with the options of its runtime."""
     properties = dict(group_schema["properties"])
     runtime = group.get(RUNTIME) if isinstance(group, dict) else None
     if isinstance(runtime, dict):
         block = catalog.blocks.get((RUNTIME, str(runtime.get("use") or main)))
-        # Without defaults: what is not written is as elsewhere in the cluster.
+        # Without defaults: _runtime adds the values of the main runtime, or the block's defaults.
         options = {
             name: {key: part for key, part in option.items() if key != "default"}
             for name, option in (block.options if block else {}).items()
@@ -198,18 +207,18 @@ def _with_runtime(
 
 
 def _runtime(written: Any, main: LayerChoice, catalog: Catalog) -> LayerChoice:
-    """A group's runtime: the main one, or a block with its own defaults, and what is written."""
+    """Return a group's runtime: the main one, or another block, with the group's options."""
     own = {"use": written} if isinstance(written, str) else dict(written or {})
     use = own.pop("use", None) or main.use
     if use == main.use:
-        usual = main.options
+        defaults = main.options
     else:
         options = catalog.blocks[RUNTIME, use].options
-        usual = {name: option["default"] for name, option in options.items()}
-    return LayerChoice(use, {**usual, **own})
+        defaults = {name: option["default"] for name, option in options.items()}
+    return LayerChoice(use, {**defaults, **own})
 
 
 def _taint(text: str) -> str:
-    """A taint with its (maybe empty) value."""
+    """Return a taint in the form ``KEY=VALUE:EFFECT``; the value may be empty."""
     key, _, effect = text.rpartition(":")
     return f"{key}:{effect}" if "=" in key else f"{key}=:{effect}"

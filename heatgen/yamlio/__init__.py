@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML in and out, JSON Schema, problems with their places."""
+"""YAML parser and writer, JSON Schema validation, and problems with their positions."""

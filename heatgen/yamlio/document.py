@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML text to plain values, each with its place in the text.
+"""Parser of YAML into plain values with their positions.
 
-Reads the part of YAML that people mean: mappings with text keys, sequences, text, whole numbers,
-decimals, true/false, null. What surprises (dates, octal numbers, yes/no) stays text; what can blow
-up or run code (anchors, tags, endless nesting) is refused. Works on events, without recursion.
+It reads a subset of YAML: mappings with string keys, sequences, strings, integers, decimals,
+true/false, null. Dates, octal numbers and yes/no remain strings, because their conversion surprises
+users. Anchors, tags and deep nesting are rejected, because they can exhaust memory or run code.
+The parser works on events, without recursion.
 """
 
 import re
@@ -16,16 +17,17 @@ import yaml
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Position, Problem, ProblemsFound
 
-_Place = TypeVar("_Place")
+_Value = TypeVar("_Value")
 
 Path = tuple[str | int, ...]
-"""The way to a value: keys of mappings and indices of sequences."""
+"""The path to a value: keys of mappings and indices of sequences."""
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50
+_NESTING = f"nesting is deeper than {MAX_DEPTH} levels"
 
 _TOO_DEEP = "exceeded maximum nesting depth"
-"""libyaml's own words: it looks so far ahead that nobody comes to count."""
+"""Message of libyaml, which reads so far ahead that it fails before ``_Builder`` sees the depth."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {
@@ -33,13 +35,13 @@ _BOOLEAN = {
 }  # fmt: skip
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?\.[0-9]{1,17}\Z|[-+]?(?:0|[1-9][0-9]*)\.\Z")
-_WORD = re.compile(r"[^\s'\"\x00-\x1f]+\Z")
+_PLAIN_KEY = re.compile(r"[^\s'\"\x00-\x1f]+\Z")
 _STRING_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A YAML document: its values and where each key and value stands in the text."""
+    """A YAML document: its values, and the position of each key and value."""
 
     name: str
     text: str
@@ -47,7 +49,7 @@ class Document:
     keys: Mapping[Path, Position]
     values: Mapping[Path, Position]
     written: Mapping[Path, str] = field(default_factory=dict)
-    """Plain scalars as they stand in the text, such as ``1.10``."""
+    """Source text of plain scalars, such as ``1.10``."""
 
     def problem(
         self,
@@ -58,12 +60,12 @@ class Document:
         key: bool = False,
         code: Code = Code.UNSPECIFIED,
     ) -> Problem:
-        """A problem at the value (or key) of a path, else at the nearest parent that exists."""
-        places = (self.keys, self.values) if key else (self.values, self.keys)
+        """Return a problem at the value (or key) of a path, else at the nearest existing parent."""
+        tables = (self.keys, self.values) if key else (self.values, self.keys)
         for length in range(len(path), -1, -1):
-            for place in places:
-                if path[:length] in place:
-                    return Problem(self.name, place[path[:length]], message, hint, code=code)
+            for positions in tables:
+                if path[:length] in positions:
+                    return Problem(self.name, positions[path[:length]], message, hint, code=code)
         return Problem(self.name, None, message, hint, code=code)
 
 
@@ -75,10 +77,9 @@ def with_renamed_key(document: Document, old: str, new: str) -> Document:
     if not isinstance(document.data, dict) or old not in document.data or new in document.data:
         return document
 
-    def renamed(places: Mapping[Path, _Place]) -> dict[Path, _Place]:
+    def renamed(table: Mapping[Path, _Value]) -> dict[Path, _Value]:
         return {
-            (new, *path[1:]) if path[:1] == (old,) else path: place
-            for path, place in places.items()
+            (new, *path[1:]) if path[:1] == (old,) else path: value for path, value in table.items()
         }
 
     return replace(
@@ -91,23 +92,23 @@ def with_renamed_key(document: Document, old: str, new: str) -> Document:
 
 
 def dotted(path: Path) -> str:
-    """A path as people write it: ``access.api[0]``; keys that are no words in quotes."""
+    """Return a path as text: ``access.api[0]``; keys with spaces or quotes are quoted."""
     text = ""
     for part in path:
-        key = part if isinstance(part, int) or _WORD.match(part) else repr(part)
+        key = part if isinstance(part, int) or _PLAIN_KEY.match(part) else repr(part)
         text += f"[{key}]" if isinstance(part, int) else f".{key}"
     return text.removeprefix(".")
 
 
 def parse(name: str, raw: bytes) -> Document:
-    """Read one YAML document.
+    """Parse one YAML document.
 
     Args:
-        name: of the file, for messages.
+        name: name of the file, for messages.
         raw: its bytes, UTF-8 with or without a byte order mark.
 
     Raises:
-        ProblemsFound: with every problem that can be told apart (syntax errors end the reading).
+        ProblemsFound: with every problem; parsing stops at the first syntax error.
     """
     text = decode(name, raw)
     builder = _Builder(name)
@@ -130,62 +131,69 @@ def parse(name: str, raw: bytes) -> Document:
 
 
 def decode(name: str, raw: bytes) -> str:
-    """UTF-8 text of the bytes, refused with the place of the first bad byte."""
+    """Decode UTF-8.
+
+    Raises:
+        ProblemsFound: the file is too large, or not UTF-8 (at the position of the first bad byte).
+    """
     if len(raw) > MAX_BYTES:
-        raise ProblemsFound([Problem(name, None, f"is larger than {MAX_BYTES} bytes")])
+        message = f"file is larger than {MAX_BYTES} bytes"
+        raise ProblemsFound([Problem(name, None, message, code=Code.FILE_TOO_LARGE)])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
         position = Position(before.count(b"\n") + 1, column)
-        message = f"is not UTF-8 (byte 0x{raw[error.start]:02x})"
-        hint = "save the file with the encoding UTF-8"
+        message = f"file is not UTF-8 (byte 0x{raw[error.start]:02x})"
+        hint = "save the file in UTF-8"
         text = raw.decode("utf-8", "replace")
-        raise ProblemsFound([Problem(name, position, message, hint)], {name: text}) from None
+        problem = Problem(name, position, message, hint, code=Code.INVALID_ENCODING)
+        raise ProblemsFound([problem], {name: text}) from None
 
 
 def _character_problem(name: str, text: str, error: yaml.reader.ReaderError) -> Problem:
-    """A character that YAML does not allow, with its place."""
-    # The two readers of PyYAML say it as text or as number.
+    """Return the problem of a character that YAML does not allow."""
+    # One of the two readers of PyYAML reports a string, the other one a number.
     character = error.character if isinstance(error.character, str) else chr(error.character)
     before = text.partition(character)[0]
     position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
-    message = f"the character U+{ord(character):04X} is not allowed in YAML"
-    return Problem(name, position, message, "remove it, or write it as an escape")
+    message = f"character U+{ord(character):04X} is not allowed in YAML"
+    hint = "remove it, or write it as an escape sequence"
+    return Problem(name, position, message, hint, code=Code.INVALID_ENCODING)
 
 
 def syntax_problem(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
-    """What the YAML scanner or parser stumbled over, in our form."""
+    """Return the problem of an error of the YAML scanner or parser."""
     mark = error.problem_mark or error.context_mark
     reasons = [reason for reason in (error.context, error.problem) if reason]
-    message, hint = f"is not YAML: {', '.join(reasons)}", ""
+    message, hint, code = f"invalid YAML: {', '.join(reasons)}", "", Code.YAML_SYNTAX
     if error.problem == _TOO_DEEP:
-        message = f"is nested more than {MAX_DEPTH} levels deep"
+        message, code = _NESTING, Code.NESTING_TOO_DEEP
     if mark is None:
-        return Problem(name, None, message)
+        return Problem(name, None, message, code=code)
     position = Position(mark.line + 1, mark.column + 1)
     line = [*text.splitlines(), ""][min(mark.line, text.count("\n"))]
     indentation = line[: len(line) - len(line.lstrip())]
     if "\t" in indentation or line[mark.column : mark.column + 1] == "\t":
         message, hint = "YAML does not allow tabs for indentation", "use spaces"
-    return Problem(name, position, message, hint)
+    return Problem(name, position, message, hint, code=code)
 
 
 @dataclass
 class _Frame:
-    """A mapping or sequence that is still being read."""
+    """A mapping or sequence that is not complete yet."""
 
     path: Path
     container: dict[str, Any] | list[Any]
     key: str | None = None
-    """The key whose value comes next; None: a key comes next (or it is a sequence)."""
+    """The key whose value is the next event; None if a key is next, or in a sequence."""
     dropped: bool = False
-    """The key was refused: its value is read and thrown away."""
+    """The key was rejected: its value is discarded."""
 
 
 class _Builder:
-    """Builds values from YAML events; problems are collected, the reading goes on."""
+    """Builds values from YAML events; collects problems and continues."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -198,12 +206,14 @@ class _Builder:
         self._documents = 0
 
     def read(self, events: Iterable[yaml.Event]) -> None:
-        """Take all events of a stream."""
+        """Process all events of a stream."""
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 self._documents += 1
                 if self._documents > 1:
-                    self._refuse(event, "holds several documents", "keep one, without '---'")
+                    message = "file contains several YAML documents"
+                    hint = "keep one, without '---'"
+                    self._report(event, Code.UNSUPPORTED_YAML, message, hint)
                     return
             elif isinstance(event, yaml.ScalarEvent):
                 self._scalar(event)
@@ -215,8 +225,8 @@ class _Builder:
             elif isinstance(event, yaml.AliasEvent):
                 self._alias(event)
 
-    def _refuse(self, event: yaml.Event, message: str, hint: str = "") -> None:
-        self.problems.append(Problem(self.name, _position(event), message, hint))
+    def _report(self, event: yaml.Event, code: Code, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(self.name, _position(event), message, hint, code=code))
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         frame = self._stack[-1] if self._stack else None
@@ -224,53 +234,60 @@ class _Builder:
             self._take_key(frame, event)
             return
         if event.tag not in _STRING_TAGS:
-            self._refuse(event, f"the tag {event.tag!r} is not read", "remove it")
+            self._report(
+                event, Code.UNSUPPORTED_YAML, f"unsupported tag {event.tag!r}", "remove it"
+            )
         plain = not event.style and event.tag is None
-        path = self._place(event, plain_value(event.value) if plain else event.value)
+        path = self._add(event, plain_value(event.value) if plain else event.value)
         if plain:
             self.written[path] = event.value
 
     def _alias(self, event: yaml.AliasEvent) -> None:
-        self._refuse(event, "anchors and aliases are not read", "write the value out")
+        message, hint = "anchors and aliases are not supported", "repeat the value"
+        self._report(event, Code.UNSUPPORTED_YAML, message, hint)
         frame = self._stack[-1] if self._stack else None
         if frame is not None and isinstance(frame.container, dict) and frame.key is None:
-            # It stands for a key: the value that follows is read and thrown away.
+            # The alias is a key: discard the value that follows.
             frame.key, frame.dropped = "", True
         else:
-            self._place(event, None)
+            self._add(event, None)
 
     def _take_key(self, frame: _Frame, event: yaml.ScalarEvent) -> None:
         frame.key = event.value
         path = (*frame.path, event.value)
         frame.dropped = event.value in frame.container
         if event.value == "<<" and not event.style:
-            self._refuse(event, "anchors and what merges them are not read", "write the keys out")
+            message, hint = "merge keys and anchors are not supported", "repeat the keys"
+            self._report(event, Code.UNSUPPORTED_YAML, message, hint)
         if frame.dropped:
             first = self.keys[path].line
-            message = f"the key {event.value!r} is there twice, first in line {first}"
-            self._refuse(event, message, "keep one of them")
+            message = f"duplicate key {event.value!r} (first defined on line {first})"
+            self._report(event, Code.DUPLICATE_KEY, message, "remove one of them")
         else:
             self.keys[path] = _position(event)
 
     def _open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> bool:
-        """Begin a mapping or sequence; False when reading cannot go on."""
+        """Start a mapping or sequence; return False if parsing cannot continue."""
         frame = self._stack[-1] if self._stack else None
         if len(self._stack) >= MAX_DEPTH:
-            self._refuse(event, f"is nested more than {MAX_DEPTH} levels deep")
+            self._report(event, Code.NESTING_TOO_DEEP, _NESTING)
             return False
         if frame is not None and isinstance(frame.container, dict) and frame.key is None:
-            self._refuse(event, "a key must be text", "write 'key: value'")
+            message, hint = "a key must be a string", "write 'key: value'"
+            self._report(event, Code.UNSUPPORTED_YAML, message, hint)
             return False
         if event.tag is not None and event.tag != "!":
-            self._refuse(event, f"the tag {event.tag!r} is not read", "remove it")
+            self._report(
+                event, Code.UNSUPPORTED_YAML, f"unsupported tag {event.tag!r}", "remove it"
+            )
         container: dict[str, Any] | list[Any]
         container = {} if isinstance(event, yaml.MappingStartEvent) else []
-        path = self._place(event, container)
+        path = self._add(event, container)
         self._stack.append(_Frame(path, container))
         return True
 
-    def _place(self, event: yaml.Event, value: Any) -> Path:
-        """Put a value where it belongs; the path it got."""
+    def _add(self, event: yaml.Event, value: Any) -> Path:
+        """Add a value to its parent; return its path."""
         if not self._stack:
             self.data = value
             self.values[()] = _position(event)
@@ -292,7 +309,7 @@ class _Builder:
 
 
 def plain_value(text: str) -> str | int | float | bool | None:
-    """The value of an unquoted scalar; all that is not clearly something else is text."""
+    """Return the value of an unquoted scalar: a string unless it is clearly something else."""
     if text in _NULL:
         return None
     if text in _BOOLEAN:
@@ -305,7 +322,7 @@ def plain_value(text: str) -> str | int | float | bool | None:
 
 
 def _position(event: yaml.Event) -> Position:
-    """Where an event begins; as wide as it is, if it ends in the same line."""
+    """Return the start of an event, and its width if it ends on the same line."""
     start, end = event.start_mark, event.end_mark
     if start is None or end is None:
         return Position(1, 1)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with an input, where, and what to do: collected first, then reported together.
+"""Problems of an input, each with a position, message and hint, and the report of all of them.
 
 Library code never prints and never exits: it returns problems or raises :class:`ProblemsFound`.
-The form of the report follows butane's: place, source line, caret, rule, fix.
+The report follows butane's format: position, message, source line with carets, hint.
 """
 
 import difflib
@@ -17,7 +17,7 @@ MAX_QUOTE = 160
 
 @dataclass(frozen=True, order=True)
 class Position:
-    """A place in a text: line and column count from 1, width in characters."""
+    """A position in a text: line and column count from 1, width in characters."""
 
     line: int
     column: int
@@ -26,7 +26,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to put right: the rule that is broken (message) and the fix (hint)."""
+    """One problem: what is wrong (``message``) and what to do (``hint``)."""
 
     file: str
     position: Position | None
@@ -35,17 +35,17 @@ class Problem:
     code: Code = field(default=Code.UNSPECIFIED, kw_only=True)
 
     def sort_key(self) -> tuple[str, int, int, str]:
-        """Order of a report: by file, then place, then text."""
-        place = self.position or Position(0, 0)
-        return (self.file, place.line, place.column, self.message)
+        """Return the key by which a report is sorted: file, position, message."""
+        position = self.position or Position(0, 0)
+        return (self.file, position.line, position.column, self.message)
 
 
 class ProblemsFound(Exception):
-    """The input cannot be used; ``problems`` says why, all at once.
+    """The input is invalid; ``problems`` lists every reason.
 
     Args:
-        problems: what was found, in any order.
-        sources: texts by file name, from which the report quotes lines.
+        problems: in any order.
+        sources: file names to texts, from which the report quotes lines.
     """
 
     def __init__(
@@ -57,47 +57,46 @@ class ProblemsFound(Exception):
 
 
 class Failed(ProblemsFound):
-    """The input is good, but what was asked for cannot be done: no source answers, for example."""
+    """The input is valid, but the operation failed, for example because no source responds."""
 
 
-def report(
-    problems: Iterable[Problem], sources: Mapping[str, str], severity: str = "error"
-) -> str:
-    """Return the problems as text for a terminal, one block each, in order of file and place."""
+def report(problems: Iterable[Problem], sources: Mapping[str, str], severity: str = "error") -> str:
+    """Return the problems as text for a terminal, one block each, sorted by file and position."""
     return "\n".join(
-        _block(problem, sources, severity) for problem in sorted(set(problems), key=Problem.sort_key)
+        _block(problem, sources, severity)
+        for problem in sorted(set(problems), key=Problem.sort_key)
     )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A sentence that offers the nearest known word, else all of them; empty if there are none."""
+    """Return a hint with the most similar known word, else with all of them, else ''."""
     words = sorted(known)
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"known here: {', '.join(words)}" if words else ""
+    return f"use one of: {', '.join(words)}" if words else ""
 
 
 def _block(problem: Problem, sources: Mapping[str, str], severity: str) -> str:
-    """One problem: headline, quoted source line with carets, hint."""
-    place = problem.file
+    """Return the text of one problem: headline, quoted source line with carets, hint."""
+    where = problem.file
     lines = []
     if problem.position is not None:
-        place += f":{problem.position.line}:{problem.position.column}"
+        where += f":{problem.position.line}:{problem.position.column}"
         lines = _quote(problem.position, sources.get(problem.file, ""))
-    headline = f"{place}: {severity}[{problem.code}]: {problem.message}"
+    headline = f"{where}: {severity}[{problem.code}]: {problem.message}"
     hint = [f"  hint: {problem.hint}"] if problem.hint else []
     return "\n".join([headline, *lines, *hint])
 
 
 def _quote(position: Position, text: str) -> list[str]:
-    """The source line of a position and carets under it; nothing if the text lacks the line."""
+    """Return the source line of a position with carets below, if the text has such a line."""
     lines = text.splitlines()
     if not 0 < position.line <= len(lines):
         return []
     line = lines[position.line - 1].replace("\t", " ")
     number = f"{position.line:4d}"
-    # Of a long line only what stands around the place.
+    # Quote only the part of a long line around the position.
     start = max(0, position.column - 1 - MAX_QUOTE // 2) if len(line) > MAX_QUOTE else 0
     line, column = line[start : start + MAX_QUOTE], position.column - 1 - start
     width = max(1, min(position.width, len(line) - column))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON Schema on documents: problems that people understand, and defaults filled in.
+"""JSON Schema validation of documents with readable messages, and defaults.
 
-Beside the standard keywords a schema may carry ``rule``: the sentence to say when ``pattern`` or
-``format`` does not hold. Beside ``properties`` it may carry ``elsewhere``: keys that are not known
-here, with the sentence that says where they are.
+Besides the standard keywords a schema may have ``rule``: the message if ``pattern`` or ``format``
+does not match. Next to ``properties`` it may have ``elsewhere``: keys that are not defined here,
+each with a hint where they are defined.
 """
 
 import copy
@@ -14,21 +14,34 @@ from typing import Any
 
 import jsonschema
 
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document, Path, dotted
 from heatgen.yamlio.problems import Problem, did_you_mean
 
 Schema = Mapping[str, Any]
 
-_KINDS = {
-    "string": "text", "integer": "a whole number", "number": "a number",
-    "boolean": "true or false", "object": "a mapping", "array": "a list", "null": "empty",
+_TYPES = {
+    "string": "a string", "integer": "an integer", "number": "a number",
+    "boolean": "true or false", "object": "a mapping", "array": "a list", "null": "null",
 }  # fmt: skip
+_CODES = {
+    "const": Code.VALUE_NOT_ALLOWED,
+    "pattern": Code.INVALID_FORMAT,
+    "format": Code.INVALID_FORMAT,
+    "minimum": Code.OUT_OF_RANGE,
+    "maximum": Code.OUT_OF_RANGE,
+    "minLength": Code.INVALID_LENGTH,
+    "maxLength": Code.INVALID_LENGTH,
+    "maxItems": Code.INVALID_LENGTH,
+    "uniqueItems": Code.DUPLICATE_ITEM,
+}
+"""Codes of keywords that have no function in ``_EXPLAIN``."""
 _FORMAT_RULES = {
     "cidr": "must be an IPv4 network such as 10.0.0.0/24",
     "ipv4": "must be an IPv4 address",
 }
 _FORMATS = jsonschema.FormatChecker(formats=())
-# JSON Schema takes 2.0 for a whole number; what counts things here must be written as one.
+# JSON Schema accepts 2.0 as an integer; this validator does not.
 _Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
@@ -39,7 +52,7 @@ _Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
 
 @_FORMATS.checks("cidr", raises=ValueError)
 def _is_cidr(value: object) -> bool:
-    """An IPv4 network in CIDR notation without host bits."""
+    """Return whether a string is an IPv4 network in CIDR notation without host bits."""
     if isinstance(value, str):
         if "/" not in value:
             return False
@@ -49,7 +62,7 @@ def _is_cidr(value: object) -> bool:
 
 @_FORMATS.checks("ipv4", raises=ValueError)
 def _is_ipv4(value: object) -> bool:
-    """An IPv4 address."""
+    """Return whether a string is an IPv4 address."""
     if isinstance(value, str):
         ipaddress.IPv4Address(value)
     return True
@@ -57,21 +70,21 @@ def _is_ipv4(value: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class _Failure:
-    """One way in which a value breaks a schema."""
+    """One violation of a schema."""
 
     path: Path
     keyword: str
-    """The schema's keyword that does not hold, such as ``type``."""
-    wanted: Any
-    """What the keyword asks for."""
+    """The violated keyword, such as ``type``."""
+    expected: Any
+    """The value of the keyword."""
     part: Schema
-    """The part of the schema that the keyword stands in."""
+    """The subschema with the keyword."""
     value: Any
     message: str
 
 
 def check(document: Document, schema: Schema) -> list[Problem]:
-    """Every way in which a document breaks a schema, each at its place."""
+    """Return every violation of a schema by a document."""
     problems: list[Problem] = []
     for failure in _failures(schema, document.data):
         problems += _EXPLAIN.get(failure.keyword, _broken_rule)(document, failure)
@@ -79,13 +92,13 @@ def check(document: Document, schema: Schema) -> list[Problem]:
 
 
 def check_value(value: Any, schema: Schema) -> str:
-    """Why a value breaks a schema, in one line; empty if it does not."""
+    """Return why a value violates a schema, in one line; '' if it does not."""
     validator = _Validator(schema, format_checker=_FORMATS)
     return "; ".join(error.message for error in validator.iter_errors(value))
 
 
 def filled(value: Any, schema: Schema) -> Any:
-    """A copy of a value with the schema's defaults where nothing was written."""
+    """Return a copy of a value with the schema's defaults for keys that are not set."""
     if isinstance(value, list) and "prefixItems" in schema:
         return [filled(*pair) for pair in zip(value, schema["prefixItems"], strict=True)]
     properties = schema.get("properties")
@@ -104,7 +117,7 @@ def filled(value: Any, schema: Schema) -> Any:
 
 
 def _failures(schema: Schema, value: Any) -> Iterator[_Failure]:
-    """The failures that matter: of alternatives, those of the one that fits best."""
+    """Yield the violations; for alternatives (``anyOf``), only that of the best match."""
     validator = _Validator(schema, format_checker=_FORMATS)
     for error in validator.iter_errors(value):
         best = error
@@ -113,7 +126,7 @@ def _failures(schema: Schema, value: Any) -> Iterator[_Failure]:
         yield _Failure(
             path=tuple(best.absolute_path),
             keyword=str(best.validator),
-            wanted=best.validator_value,
+            expected=best.validator_value,
             part=best.schema if isinstance(best.schema, dict) else {},
             value=best.instance,
             message=best.message,
@@ -122,15 +135,16 @@ def _failures(schema: Schema, value: Any) -> Iterator[_Failure]:
 
 def _broken_rule(document: Document, failure: _Failure) -> list[Problem]:
     name = _name(failure.path)
-    if failure.keyword not in {"pattern", "format"}:
-        return [document.problem(failure.path, f"{name}: {failure.message}")]
+    code = _CODES.get(failure.keyword, Code.SCHEMA_VIOLATION)
+    if code != Code.INVALID_FORMAT:
+        return [document.problem(failure.path, f"{name}: {failure.message}", code=code)]
     rule, hint = failure.part.get("rule", ""), ""
     if not rule and failure.keyword == "format":
-        rule = _FORMAT_RULES.get(failure.wanted, f"must be of the form {failure.wanted}")
+        rule = _FORMAT_RULES.get(failure.expected, f"must have the format {failure.expected}")
     elif not rule:
-        rule, hint = f"must match {failure.wanted}", failure.part.get("description", "")
+        rule, hint = f"must match {failure.expected}", failure.part.get("description", "")
     message = f"{name} {rule}, not {_shown(failure.value)}"
-    return [document.problem(failure.path, message, hint)]
+    return [document.problem(failure.path, message, hint, code=code)]
 
 
 def _unknown_keys(document: Document, failure: _Failure) -> list[Problem]:
@@ -141,45 +155,49 @@ def _unknown_keys(document: Document, failure: _Failure) -> list[Problem]:
         if key not in known:
             path = (*failure.path, key)
             hint = elsewhere.get(key) or did_you_mean(str(key), known)
-            problem = document.problem(path, f"{dotted(path)} is not known here", hint, key=True)
+            message = f"unknown key {dotted(path)}"
+            problem = document.problem(path, message, hint, key=True, code=Code.UNKNOWN_KEY)
             problems.append(problem)
     return problems
 
 
 def _missing_keys(document: Document, failure: _Failure) -> list[Problem]:
-    # One failure for each key: its name stands in the message only.
-    key = next(key for key in failure.wanted if failure.message.startswith(repr(key)))
+    # jsonschema reports each key separately, but names it only in the message.
+    key = next(key for key in failure.expected if failure.message.startswith(repr(key)))
     hint = failure.part.get("properties", {}).get(key, {}).get("description", "")
-    message = f"{dotted((*failure.path, key))} is missing"
-    return [document.problem(failure.path, message, hint, key=bool(failure.path))]
+    message = f"{dotted((*failure.path, key))} is required"
+    at_key = bool(failure.path)
+    return [document.problem(failure.path, message, hint, key=at_key, code=Code.MISSING_KEY)]
 
 
 def _wrong_type(document: Document, failure: _Failure) -> list[Problem]:
     path, value = failure.path, failure.value
-    names = [failure.wanted] if isinstance(failure.wanted, str) else failure.wanted
+    names = [failure.expected] if isinstance(failure.expected, str) else failure.expected
     if value is None and path:
-        hint = f"write {_either(names)}, or remove the key"
-        return [document.problem(path, f"{_name(path)} is empty", hint)]
+        hint = f"set {_either(names)}, or remove the key"
+        return [document.problem(path, f"{_name(path)} is empty", hint, code=Code.EMPTY_VALUE)]
     hint = ""
     if "string" in names and path in document.written:
         hint = f"put it in quotes: '{document.written[path]}'"
     elif "boolean" in names and str(value).lower() in {"yes", "no", "on", "off"}:
         hint = "write true or false"
     elif not path:
-        hint = "begin with 'name: NAME'"
-    message = f"{_name(path)} must be {_either(names)}, not {_kind(value)}"
-    return [document.problem(path, message, hint)]
+        hint = "start with 'name: NAME'"
+    message = f"{_name(path)} must be {_either(names)}, not {_type(value)}"
+    return [document.problem(path, message, hint, code=Code.WRONG_TYPE)]
 
 
 def _too_few(document: Document, failure: _Failure) -> list[Problem]:
-    message = f"{_name(failure.path)} must have at least {failure.wanted}"
-    return [document.problem(failure.path, message)]
+    items = "item" if failure.expected == 1 else "items"
+    message = f"{_name(failure.path)} must have at least {failure.expected} {items}"
+    return [document.problem(failure.path, message, code=Code.INVALID_LENGTH)]
 
 
 def _not_in_list(document: Document, failure: _Failure) -> list[Problem]:
-    choices = [str(choice) for choice in failure.wanted]
-    message = f"{_name(failure.path)}: {_shown(failure.value)} is not known"
-    return [document.problem(failure.path, message, did_you_mean(str(failure.value), choices))]
+    choices = [str(choice) for choice in failure.expected]
+    message = f"{_name(failure.path)}: unsupported value {_shown(failure.value)}"
+    hint = did_you_mean(str(failure.value), choices)
+    return [document.problem(failure.path, message, hint, code=Code.VALUE_NOT_ALLOWED)]
 
 
 _EXPLAIN: dict[str, Callable[[Document, _Failure], list[Problem]]] = {
@@ -197,13 +215,13 @@ def _name(path: Path) -> str:
 
 
 def _either(names: list[str]) -> str:
-    return " or ".join(_KINDS.get(name, name) for name in names)
+    return " or ".join(_TYPES.get(name, name) for name in names)
 
 
-def _kind(value: Any) -> str:
-    """What a value is, with the value where it is short."""
-    kinds = {dict: "a mapping", list: "a list", type(None): "empty"}
-    return kinds.get(type(value)) or _shown(value)
+def _type(value: Any) -> str:
+    """Return the type of a mapping, list or null, else the value."""
+    types = {dict: "a mapping", list: "a list", type(None): "empty"}
+    return types.get(type(value)) or _shown(value)
 
 
 def _shown(value: Any) -> str:

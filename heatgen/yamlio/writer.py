@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain values as YAML for people: block style, scripts as literal blocks, the same bytes always.
+"""Deterministic writer of readable YAML: block style, scripts as literal blocks.
 
-Written by hand and not by a library because the bytes are compared (golden files, digests) and
-must not depend on a library's version; any YAML 1.1 or 1.2 reader reads the values back.
+It does not use a library because the bytes are compared (golden files, digests) and must not depend
+on a library's version. Any YAML 1.1 or 1.2 parser reads the same values back.
 """
 
 import json
@@ -16,14 +16,14 @@ _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 def dump(value: Any) -> str:
-    """Mappings, lists, text, numbers, booleans and None as YAML, ending in a newline."""
+    """Return mappings, lists, strings, numbers, booleans and None as YAML with a final newline."""
     lines: list[str] = []
     _emit(value, 0, "", lines)
     return "\n".join(lines) + "\n"
 
 
 def _emit(value: Any, indent: int, lead: str, lines: list[str]) -> None:
-    """Append a value; ``lead`` is what stands before it on its first line ('key:' or '-')."""
+    """Append a value; ``lead`` precedes it on its first line ('key:' or '-')."""
     pad = "  " * indent
     if isinstance(value, dict) and value:
         _emit_mapping(value, indent, lead, lines)
@@ -43,17 +43,17 @@ def _emit_mapping(value: dict[str, Any], indent: int, lead: str, lines: list[str
     if lead and not lead.endswith("-"):
         lines.append(lead)
     for number, (key, item) in enumerate(value.items()):
-        # The first key of a mapping in a list stands behind the dash.
+        # The first key of a mapping in a list follows the dash.
         start = f"{lead} " if number == 0 and lead.endswith("-") else pad
         _emit(item, indent + 1, f"{start}{_scalar(str(key))}:", lines)
 
 
 def _emit_literal(text: str, indent: int, lead: str, lines: list[str]) -> None:
-    """A literal block; the indicator tells indentation and final newlines where needed."""
+    """Append a literal block with the chomping indicator for its final newlines."""
     pad = "  " * indent
     body = text.rstrip("\n")
     trailing = len(text) - len(body)
-    # Without text there is nothing to indent by, and leading space would be taken for indentation.
+    # A literal block needs text, and leading space would be parsed as indentation.
     if not body or body[0] in " \n\t":
         lines.append(f"{lead} {_quoted(text)}")
         return
@@ -64,21 +64,18 @@ def _emit_literal(text: str, indent: int, lead: str, lines: list[str]) -> None:
 
 
 def _scalar(value: Any) -> str:
-    """A value on one line; JSON's quoting is YAML's, too."""
+    """Return a value on one line; JSON's quoting is valid YAML."""
     if isinstance(value, str):
         if _PLAIN.match(value) and value.lower() not in _WORDS:
             return value
         return _quoted(value)
     if value is None or isinstance(value, bool | int | float | dict | list | tuple):
         return json.dumps(value)
-    raise TypeError(f"no YAML for {type(value).__name__}")
+    raise TypeError(f"cannot write {type(value).__name__} as YAML")
 
 
 def _quoted(text: str) -> str:
-    """Text in double quotes: JSON's form, but for characters beyond the first plane.
-
-    JSON writes these as two escapes, YAML as one.
-    """
+    """Return a string in double quotes as in JSON, with one YAML escape for a surrogate pair."""
     return _PAIR.sub(_one_escape, json.dumps(text))
 
 

@@ -57,7 +57,7 @@ def test_editors_accept_what_heatgen_accepts(path: Path, whole: dict[str, Any]) 
 
 @pytest.mark.parametrize(
     "name", ["unknown-keys", "types", "missing-cloud-keys", "option-values", "other-blocks",
-             "workers-list", "control-plane-words", "cloud-places"]
+             "workers-list", "control-plane-values", "cloud-placement"]
 )  # fmt: skip
 def test_editors_refuse_what_the_schema_refuses(name: str, whole: dict[str, Any]) -> None:
     """A wrong one has."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commit-message hook of pre-commit: which messages it accepts."""
+"""Tests of pre-commit's hook for commit messages."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ RULE = next(hook["entry"] for hook in HOOKS if hook["id"] == "commit-message")
 
 
 def accepted(message: str) -> bool:
-    """Return whether the hook accepts a message, as pre-commit's pygrep does with --multiline."""
+    """Return whether the hook accepts a message, like pre-commit's pygrep with --multiline."""
     return re.search(RULE.encode(), message.encode(), re.MULTILINE | re.DOTALL) is not None
 
 
@@ -28,7 +28,7 @@ def accepted(message: str) -> bool:
     ],
 )
 def test_accepted(message: str) -> None:
-    """The area, an imperative in lower case, an empty line before the body."""
+    """A subject has an area and a lower-case imperative; an empty line precedes the body."""
     assert accepted(message)
 
 
@@ -44,6 +44,6 @@ def test_accepted(message: str) -> None:
         "\n",
     ],
 )
-def test_refused(message: str) -> None:
-    """No area, upper case, a full stop, no empty line, or more than 72 characters."""
+def test_rejected(message: str) -> None:
+    """Other subjects are rejected, such as one without area or longer than 72 characters."""
     assert not accepted(message)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the documents show is true: examples load, commands exist. The lab ring runs them."""
+"""Check documents: examples are valid, commands exist. The lab tests run the commands."""
 
 import os
 import re
@@ -19,15 +19,15 @@ DOCUMENTS = [ROOT / "README.rst", ROOT / "CONTRIBUTING.rst", *sorted(ROOT.glob("
 
 
 def code_block(text: str, language: str) -> str:
-    """The lines of the first code block of a language."""
+    """Return the lines of the first code block of a language."""
     _, _, after = text.partition(f".. code-block:: {language}\n\n")
     lines = after.splitlines(keepends=True)
     end = next(number for number, line in enumerate(lines) if re.match(r"\S", line))
     return "".join(line.removeprefix("  ") for line in lines[:end])
 
 
-def test_the_readmes_cluster_is_good() -> None:
-    """The cluster.yaml of the README is one that heatgen takes as it stands."""
+def test_cluster_of_the_readme() -> None:
+    """The cluster.yaml in the README is valid."""
     text = code_block((ROOT / "README.rst").read_text(), "yaml")
     read = document.parse("cluster.yaml", text.encode())
     shown = read_spec(read, block_loader.catalog(), block_loader.schema("cluster"))
@@ -36,7 +36,7 @@ def test_the_readmes_cluster_is_good() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_make_targets_exist(path: Path) -> None:
-    """Every `make TARGET` that a document names is in the Makefile."""
+    """Every `make TARGET` in a document is in the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"(?:^  |``)make ([a-z-]+)", path.read_text(), re.MULTILINE))
     assert named <= targets
@@ -44,16 +44,16 @@ def test_make_targets_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_heatgen_commands_exist(path: Path) -> None:
-    """Every `heatgen COMMAND` that a document shows is one."""
+    """Every `heatgen COMMAND` in a document exists."""
     pattern = r"(?:^  |\$ |``)heatgen ((?:block |rotate )?[a-z]+)"
     named = set(re.findall(pattern, path.read_text(), re.MULTILINE))
     commands = {name for name, _ in Heatgen().command_manager}
-    # Several may be meant by their first word.
+    # A document may name a group of commands.
     assert named <= commands | {name.partition(" ")[0] for name in commands}
 
 
 def consoles(path: Path, section: str) -> list[tuple[str, str]]:
-    """Commands of a section's console blocks, each with the output that is shown."""
+    """Return the commands in a section's console blocks, each with its output."""
     _, _, text = path.read_text().partition(f"\n{section}\n{'=' * len(section)}\n")
     text = re.split(r"\n\S[^\n]*\n===", text)[0]
     shown: list[tuple[str, str]] = []
@@ -68,8 +68,8 @@ def consoles(path: Path, section: str) -> list[tuple[str, str]]:
 
 
 def test_add_a_block_in_ten_minutes(tmp_path: Path) -> None:
-    """The commands of the document do, in one shell, what it says; only a shown error is one."""
-    # With a lock nobody is asked for checksums.
+    """The commands in the document have the documented output and exit codes, in one shell."""
+    # A lock avoids requests for checksums.
     case = ROOT / "tests" / "golden" / "cases" / "minimal" / "cluster.lock.yaml"
     (tmp_path / case.name).write_text(case.read_text())
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -80,16 +80,16 @@ def test_add_a_block_in_ten_minutes(tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
-    answers = re.split(r"== (\d+)\n", done.stdout)
+    results = re.split(r"== (\d+)\n", done.stdout)
     assert len(shown) > 10
     for number, (command, output) in enumerate(shown):
-        said, status = answers[2 * number : 2 * number + 2]
-        assert status == ("2" if ": error[" in output else "0"), f"{command}\n{said}"
-        assert output in said.replace(str(tmp_path), "/home/me"), command
+        printed, status = results[2 * number : 2 * number + 2]
+        assert status == ("2" if ": error[" in output else "0"), f"{command}\n{printed}"
+        assert output in printed.replace(str(tmp_path), "/home/me"), command
 
 
-def test_links_of_the_readme_lead_to_files() -> None:
-    """Check that every relative link of the README has a target in the repository."""
+def test_links_of_the_readme() -> None:
+    """Every relative link in the README has a target in the repository."""
     targets = re.findall(r"<([\w./-]+)>`__", (ROOT / "README.rst").read_text())
     assert len(targets) > 5
     assert not [target for target in targets if not (ROOT / target).exists()]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An installed heatgen has all that it needs."""
+"""Tests of the wheel."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a copy of what git knows: building leaves files in its folder."""
+    """Build the wheel from a copy of the tracked files, because the build writes to its folder."""
     copy = tmp_path_factory.mktemp("copy")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "heatgen", "hot", "conformance", "setup.cfg", "pyproject.toml",
@@ -33,8 +33,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(copy.glob("*.whl"))
 
 
-def test_wheel_holds_the_house(wheel: Path) -> None:
-    """Blocks, agent, schemas, py.typed and the whole suite are in the wheel."""
+def test_contents(wheel: Path) -> None:
+    """The wheel has blocks, agent, schemas, py.typed and the conformance suite."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     listed = subprocess.run(
@@ -47,11 +47,11 @@ def test_wheel_holds_the_house(wheel: Path) -> None:
 
 
 def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
-    """Unpacked elsewhere, away from the checkout, it lints its blocks."""
+    """The unpacked wheel can lint its blocks outside the repository."""
     with zipfile.ZipFile(wheel) as archive:
         for item in archive.infolist():
             target = Path(archive.extract(item, tmp_path))
-            # As pip does: what could be executed still can.
+            # Keep the executable bit, as pip does.
             if item.external_attr >> 16 & 0o100:
                 target.chmod(0o755)
     program = (
@@ -68,5 +68,5 @@ def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_version(wheel: Path) -> None:
-    """The package's version is the one that templates name."""
+    """The package has the version that templates contain."""
     assert wheel.name.startswith(f"heatgen-{VERSION}-")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command that a document shows is run by a test, or stands in a short list with a reason."""
+"""Check that a test runs every command in documents, or that a list has the reason why not."""
 
 import re
 
@@ -16,16 +16,16 @@ CATALOG, SCHEMA = block_loader.catalog(), block_loader.schema("cluster")
 
 @pytest.mark.parametrize("name", shown.DOCUMENTS)
 def test_every_command_is_run(name: str) -> None:
-    """A document with commands that are to be run names a test, which reads that document."""
-    wanted = shown.runnable(name)
-    if wanted:
+    """A document with commands to run has a test in ``shown.RUN_BY``."""
+    expected = shown.runnable(name)
+    if expected:
         test = shown.RUN_BY.get(name)
-        assert test, f"nobody runs {wanted}: tests/shown.py"
+        assert test, f"no test runs {expected}: see tests/shown.py"
         assert (shown.ROOT / test).exists()
 
 
-def test_no_reason_is_left_over() -> None:
-    """What is not run is shown somewhere, and the tests that do the same are there."""
+def test_exceptions_are_used() -> None:
+    """Every exception matches a command in a document, and the tests that it names exist."""
     commands = [command for name in shown.DOCUMENTS for command in shown.commands(name)]
     for pattern, why in shown.NOT_RUN.items():
         assert any(re.match(pattern, command) for command in commands), pattern
@@ -34,7 +34,7 @@ def test_no_reason_is_left_over() -> None:
 
 
 def test_commands_are_found(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Commands of both kinds of blocks, over two lines, without their comments and output."""
+    """Commands are found in both kinds of blocks, without comments and output."""
     folder = tmp_path_factory.mktemp("document")
     text = (
         "Text with make demo.\n\n.. code-block:: console\n\n  $ one two  # why\n  output\n"
@@ -47,8 +47,8 @@ def test_commands_are_found(tmp_path_factory: pytest.TempPathFactory) -> None:
     ]  # fmt: skip
 
 
-def test_the_tutorials_cluster_is_good() -> None:
-    """The tutorial's files are ones that heatgen takes, and stay within what its text says."""
+def test_clusters_of_the_tutorial() -> None:
+    """The files in the tutorial are valid, and have the documented sizes."""
     tutorial = "doc/tutorial/first-cluster.rst"
     small, large = (shown.block(tutorial, "yaml", number) for number in (0, 1))
     first = read_spec(document.parse("c", small.encode()), CATALOG, SCHEMA)
@@ -57,26 +57,25 @@ def test_the_tutorials_cluster_is_good() -> None:
     assert (first.control_plane.count, second.control_plane.count) == (1, 3)
 
 
-def test_keys_named_for_magnums_users_exist() -> None:
-    """Every key and block named in doc/how-to/migrate-from-magnum.rst exists."""
+def test_keys_in_the_migration_guide() -> None:
+    """Every key and block in doc/how-to/migrate-from-magnum.rst exists."""
     text = (shown.ROOT / "doc" / "how-to" / "migrate-from-magnum.rst").read_text("utf-8")
     cells = [row.partition("\n     - ")[2].partition("\n\n")[0] for row in text.split("   * - ")]
-    named = [word for cell in cells for word in re.findall(r"``([a-z][^`]*)``", cell)]
-    assert len(named) > 30
-    for word in named:
-        if not word.startswith(("openstack ", "heatgen ")):
-            path, _, value = word.partition(": ")
-            _follow(path, yaml.safe_load(value) if value else None)
+    literals = [literal for cell in cells for literal in re.findall(r"``([a-z][^`]*)``", cell)]
+    assert len(literals) > 30
+    for literal in literals:
+        if not literal.startswith(("openstack ", "heatgen ")):
+            path, _, value = literal.partition(": ")
+            _check_key(path, yaml.safe_load(value) if value else None)
 
 
-def _follow(path: str, value: object) -> None:
-    """Walk the schema along a path, to the blocks' options and overrides if need be."""
-    data: dict[str, object] = {}
+def _check_key(path: str, value: object) -> None:
+    """Check that a schema with the options of some block has a key, which allows a value."""
     for block in CATALOG.all_blocks():
-        whole = full_schema({block.layer: {"use": block.name}, **data}, CATALOG, SCHEMA)
-        if _found(whole, path.split("."), value):
+        full = full_schema({block.layer: {"use": block.name}}, CATALOG, SCHEMA)
+        if _found(full, path.split("."), value):
             return
-    raise AssertionError(f"there is no key {path!r} that takes {value!r}")
+    raise AssertionError(f"no key {path!r} allows {value!r}")
 
 
 def _found(part: schema.Schema, path: list[str], value: object) -> bool:

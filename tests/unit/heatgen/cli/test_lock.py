@@ -65,7 +65,7 @@ def test_lock_and_check(cluster: Path, site: Site, capsys: pytest.CaptureFixture
     assert main(["lock", "--check", str(cluster)]) == 0
     assert f"{path}: good, 11 artifacts, 2 images" in capsys.readouterr().err
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == before
-    assert path_of(KUBELET) not in site.asked  # its sum is published
+    assert path_of(KUBELET) not in site.requests  # its sum is published
 
 
 def test_changed_upstream(
@@ -120,10 +120,10 @@ def test_stale_lock(
     # That version is not at the mirror: said in the same report.
     assert "HTTP 404" in said
     # Rendering asks nobody: it says what lacks.
-    del site.asked[:]
+    del site.requests[:]
     assert main(["render", str(cluster)]) == 2
     assert f"there is no checksum of {new}" in capsys.readouterr().err
-    assert site.asked == []
+    assert site.requests == []
     sums = f"{'a' * 64}  etcd-v3.6.99-linux-amd64.tar.gz".encode()
     site.files[path_of(f"{base}/v3.6.99/SHA256SUMS")] = sums
     assert main(["lock", str(cluster)]) == 0
@@ -187,10 +187,10 @@ def test_render_makes_the_lock(
     path = cluster.with_suffix(".lock.yaml")
     assert f"{path}: is missing and made now" in capsys.readouterr().err
     first = target.read_text()
-    del site.asked[:]
+    del site.requests[:]
     assert main(["render", str(cluster), "-o", str(target)]) == 0
     assert "is missing" not in capsys.readouterr().err
-    assert site.asked == []
+    assert site.requests == []
     assert target.read_text() == first
 
 
@@ -229,7 +229,7 @@ def test_interrupted(cluster: Path, site: Site) -> None:
     # What a shell starts in the background ignores Ctrl-C, and so do its children.
     words = ["env", "--default-signal=INT", sys.executable, "-m", "heatgen", "lock", str(cluster)]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
-        while not site.asked:
+        while not site.requests:
             assert running.poll() is None
             time.sleep(0.01)
         running.send_signal(signal.SIGINT)

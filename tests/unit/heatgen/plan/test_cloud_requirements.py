@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a cluster needs of a cloud, and the verdict on what the cloud says."""
+"""Tests of the requirements of a plan, and of their check against the state of a cloud."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from heatgen.plan import cloud_requirements
 from heatgen.plan.cloud_requirements import CheckResult, CloudRequirements, CloudState
 from tests.unit.heatgen.support import tiny
 
-PLACES = """\
+EXISTING = """\
 name: tiny
 cloud: {image: debian, flavor: small, network: office, subnet: office-1, nodes: 192.0.2.0/24,
         external_network: public, availability_zone: az1, boot_volume: {size: 10, type: fast}}
@@ -22,28 +22,28 @@ FLAVOR = {"vcpus": 2, "ram": 2048, "disk": 10}
 
 
 def requirements(text: str = tiny.CLUSTER) -> CloudRequirements:
-    """What a tiny cluster needs."""
+    """Return the requirements of a minimal cluster."""
     return cloud_requirements.requirements(tiny.planned(text))
 
 
 def verdicts(needed: CloudRequirements, state: CloudState) -> dict[str, str]:
-    """Verdicts by what is needed."""
+    """Return the verdicts by requirement."""
     return {item.what: item.verdict for item in cloud_requirements.check(needed, state)}
 
 
 def found(needed: CloudRequirements, state: CloudState, what: str) -> CheckResult:
-    """One finding."""
+    """Return the result of one check."""
     return next(item for item in cloud_requirements.check(needed, state) if item.what == what)
 
 
 def test_amounts() -> None:
-    """Everything that has a quota is counted: servers with their ports, volumes with their size."""
+    """Everything that has a quota is counted, including ports and sizes of volumes."""
     assert requirements().amounts == {
         "servers": 3, "networks": 1, "subnets": 1, "routers": 1, "ports": 3 + 1 + 2,
         "security groups": 2, "security group rules": len(tiny.planned().rules) + 4,
         "floating IPs": 1, "addresses of the external network": 2,
     }  # fmt: skip
-    placed = requirements(PLACES).amounts
+    placed = requirements(EXISTING).amounts
     assert placed["ports"] == 5 + 1
     assert placed["volumes"] == 5 + 3
     assert placed["gigabytes of volumes"] == 5 * 10 + 3 * 8
@@ -52,16 +52,16 @@ def test_amounts() -> None:
 
 
 def test_names() -> None:
-    """Everything that is called by its name is asked for."""
-    needed = requirements(PLACES)
+    """Every resource that the plan refers to by name is required."""
+    needed = requirements(EXISTING)
     assert (needed.key_pair, needed.subnet, needed.zones) == ("mine", "office-1", ("az1",))
     assert needed.volume_types == ("fast", "ssd")
     assert needed.addresses == ("192.0.2.9", "192.0.2.10", "192.0.2.11", "192.0.2.12")
     assert needed.disks == {}
 
 
-def test_a_quota_is_enough_or_not() -> None:
-    """The last one that fits is fine, one more is not; no limit is no limit."""
+def test_quotas() -> None:
+    """An amount equal to the rest of a quota is fine, one more is not; -1 means no limit."""
     needed = requirements()
     flavors = {"small": FLAVOR}
     for used, limit, verdict in ((7, 10, "fine"), (8, 10, "missing"), (900, -1, "fine")):
@@ -87,7 +87,7 @@ def test_a_quota_is_enough_or_not() -> None:
 def test_images_and_flavors(
     image: dict[str, object] | None, flavor: dict[str, object] | None, what: str, verdict: str
 ) -> None:
-    """They are there, ready, and large enough for each other."""
+    """An image must exist and be active; a flavor must exist and be large enough for the image."""
     state = CloudState(images={"debian": image}, flavors={"small": flavor})
     assert verdicts(requirements(), state)[what] == verdict
     assert cloud_requirements.failed(cloud_requirements.check(requirements(), state)) == (
@@ -95,9 +95,9 @@ def test_images_and_flavors(
     )
 
 
-def test_a_subnet_that_is_there() -> None:
-    """Its range is that of cloud.nodes, and nobody has the planned addresses."""
-    needed = requirements(PLACES)
+def test_existing_subnet() -> None:
+    """An existing subnet must have the range of cloud.nodes, and the fixed addresses be free."""
+    needed = requirements(EXISTING)
     state = CloudState(
         names={("subnet", "office-1"): {"cidr": "192.0.2.0/24"}}, taken=("192.0.2.50",)
     )
@@ -112,9 +112,9 @@ def test_a_subnet_that_is_there() -> None:
     )
 
 
-def test_names_that_are_not_there() -> None:
-    """Each is told with the command that lists what there is."""
-    needed = requirements(PLACES)
+def test_missing_resources() -> None:
+    """A missing resource is reported with the command that lists the existing ones."""
+    needed = requirements(EXISTING)
     names: dict[tuple[str, str], dict[str, object] | None] = {
         ("key pair", "mine"): None,
         ("volume type", "ssd"): None,
@@ -126,8 +126,8 @@ def test_names_that_are_not_there() -> None:
     assert found(needed, state, "zone").verdict == "fine"
 
 
-def test_what_is_not_told_does_not_fail() -> None:
-    """A cloud that keeps something to itself is no reason not to create."""
+def test_unknown_state_is_no_failure() -> None:
+    """A query that the cloud rejects has the verdict unknown, which is not a failure."""
     state = CloudState(unknown={"quotas of servers": "Forbidden"})
-    assert verdicts(requirements(), state)["quotas of servers"] == "not told"
+    assert verdicts(requirements(), state)["quotas of servers"] == "unknown"
     assert not cloud_requirements.failed(cloud_requirements.check(requirements(), state))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration files: pointers, merge patches, formats."""
+"""Tests of configuration files: JSON pointers, merge patches, formats."""
 
 import json
 import tomllib
@@ -21,16 +21,16 @@ from heatgen.plan import config_files
     ],
 )
 def test_pointer(data: Any, pointer: str, result: Any) -> None:
-    """RFC 6901, with mappings made on the way."""
+    """A value is set at a JSON pointer (RFC 6901); missing mappings are created."""
     assert config_files.with_value(data, pointer, 1) == result
 
 
 @pytest.mark.parametrize(
     ("data", "pointer"), [({"a": [1]}, "/a/1"), ({"a": [1]}, "/a/x"), ({"a": "text"}, "/a/b")]
 )
-def test_pointer_that_leads_nowhere(data: Any, pointer: str) -> None:
-    """A list is not made longer, a scalar not replaced, by accident."""
-    with pytest.raises(ValueError, match="there is no"):
+def test_invalid_pointer(data: Any, pointer: str) -> None:
+    """A pointer never extends a list or replaces a scalar by a mapping."""
+    with pytest.raises(ValueError, match="cannot set"):
         config_files.with_value(data, pointer, 1)
 
 
@@ -47,12 +47,12 @@ def test_pointer_that_leads_nowhere(data: Any, pointer: str) -> None:
     ],
 )
 def test_merge_patch(data: Any, patch: Any, result: Any) -> None:
-    """The examples of RFC 7396, appendix A."""
+    """The examples of RFC 7396, appendix A, have the results that it lists."""
     assert config_files.merged(data, patch) == result
 
 
 def test_formats() -> None:
-    """What is written is read back by the format's own reader."""
+    """Parsers of JSON, TOML and YAML read the same data back."""
     data = {"a": {"b c": [1, 2]}, "d": True}
     assert json.loads(config_files.text(data, "json")) == data
     assert tomllib.loads(config_files.text(data, "toml")) == data

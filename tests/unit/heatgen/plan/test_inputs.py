@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where inputs come from: every word that ``from:`` may say."""
+"""Tests of the sources of inputs."""
 
 import json
 import tomllib
@@ -21,17 +21,17 @@ MIRROR = tiny.CLUSTER + (
 def context(
     layer: str = "runtime", text: str = MIRROR, group: str = "worker"
 ) -> inputs.BlockContext:
-    """A block on the servers of a group."""
+    """Return the context of a block on the servers of a group."""
     blocks = tiny.build_catalog()
-    wanted = tiny.spec(text, blocks)
-    used = group_blocks(wanted, blocks)
+    spec = tiny.spec(text, blocks)
+    used = group_blocks(spec, blocks)
     return inputs.BlockContext(
-        inputs.PlanContext(wanted, used, tiny.pinned()), used[group][layer], group
+        inputs.PlanContext(spec, used, tiny.pinned()), used[group][layer], group
     )
 
 
 def resolved(source: str, layer: str = "runtime", text: str = MIRROR, group: str = "worker") -> Any:
-    """The value of a reference, asked for by a block."""
+    """Return the value of a source for a block."""
     return inputs.resolve(source, context(layer, text, group))
 
 
@@ -76,12 +76,12 @@ def resolved(source: str, layer: str = "runtime", text: str = MIRROR, group: str
     ],
 )  # fmt: skip
 def test_values(source: str, value: object) -> None:
-    """Each source gives its value."""
+    """Each source has its value."""
     assert resolved(source) == value
 
 
 def test_config() -> None:
-    """A configuration is base, planned values, and the user's part last."""
+    """A configuration has the base file, the planned values and the user's overrides."""
     assert tomllib.loads(resolved("config.box")) == {
         "version": 3,
         "plugins": {"a.b": {"image": f"{tiny.PAUSE}@sha256:{'b' * 64}"}},
@@ -90,24 +90,24 @@ def test_config() -> None:
 
 
 def test_file() -> None:
-    """A file of the block is its text."""
+    """The source ``file:NAME`` is the text of the block's file."""
     assert resolved("file:node.service", "orchestration") == "[Service]\n"
 
 
 def test_upstream_without_mirror() -> None:
-    """Without a mirror, upstream's own URL."""
+    """Without a mirror an artifact has upstream's URL."""
     assert resolved("artifact.tool", text=tiny.CLUSTER).startswith(f"{tiny.TOOL} ")
     assert resolved("artifacts.mirror", text=tiny.CLUSTER) == ""
 
 
 def test_api_without_floating_ip() -> None:
-    """Without a floating IP users reach the API where components do."""
+    """Without a floating IP users have the same address of the API as components."""
     text = tiny.CLUSTER + "access: {floating_ip: false}\n"
     assert resolved("api.external", text=text) == "10.0.0.10"
 
 
 def test_policy() -> None:
-    """One line for each certificate, sorted, with the names it is good for."""
+    """The policy has one line for each certificate, sorted, with its names and addresses."""
     etcd, api = resolved("certificates").splitlines()
     assert etcd == (
         "etcd/server|control|etcd|/CN={node}|server,client"
@@ -123,30 +123,30 @@ def test_policy() -> None:
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("nonsense", "not a source of inputs"),
+        ("nonsense", "unknown source 'nonsense'"),
         ("options.nothing", "no option 'nothing'"),
         ("network.nothing", "no option 'nothing'"),
         ("artifact.nothing", "no artifact 'nothing'"),
         ("image.nothing", "no image 'nothing'"),
         ("config.nothing", "no configuration 'nothing'"),
         ("file:nothing", "no file 'nothing'"),
-        ("servers.worker.names", "not a source of inputs"),
+        ("servers.worker.names", "unknown source 'servers.worker.names'"),
         ("step.trust.request", "must be step.LAYER.STEP.OUTPUT"),
         ("step.trust.request.requests@worker", "must be step.LAYER.STEP.OUTPUT"),
-        ("step.trust.nothing.x@all", "no step trust/nothing"),
-        ("step.nothing.x.y", "no step nothing/x"),
+        ("step.trust.nothing.x@all", "unknown step trust/nothing"),
+        ("step.nothing.x.y", "unknown step nothing/x"),
         ("step.trust.request.nothing@all", "no output 'nothing'"),
-        ("step.trust.request.requests", "add @all"),
+        ("step.trust.request.requests", "append @all"),
     ],
 )
-def test_references_that_lead_nowhere(source: str, reason: str) -> None:
-    """Each is told for what it is."""
+def test_invalid_sources(source: str, reason: str) -> None:
+    """An invalid source is reported with the part that does not exist."""
     with pytest.raises(Unresolved, match=reason):
         resolved(source)
 
 
 def test_groups() -> None:
-    """A group has its own name, labels, taints and runtime."""
+    """Sources of a group have the group's name, labels, taints and runtime."""
     assert resolved("group.name", text=tiny.GROUPS, group="big-box") == "big-box"
     assert resolved("group.labels", text=tiny.GROUPS, group="big-box") == "b=2,example.org/a=x"
     assert resolved("group.taints", text=tiny.GROUPS, group="big-box") == (
@@ -160,13 +160,13 @@ def test_groups() -> None:
 
 
 def test_artifacts_of_a_group() -> None:
-    """Servers are told of what their own group's blocks fetch."""
+    """The source ``artifacts`` has only the artifacts of the group's own blocks."""
     assert resolved("artifacts", "os", tiny.GROUPS, "worker") == f"{tiny.TOOL} {'a' * 64}"
     assert resolved("artifacts", "os", tiny.GROUPS, "big-box") == f"{tiny.ENGINE} {'e' * 64}"
 
 
 def test_patches() -> None:
-    """A block changes another's configuration on its own groups; the user has the last word."""
+    """Patches of a block apply on groups that use it; the user's overrides apply after them."""
     text = tiny.GROUPS + "overrides: {agent: {socket: mine}}\n"
     assert json.loads(resolved("config.agent", "orchestration", text, "big-box")) == {
         "port": 1, "dns": "10.96.0.10", "socket": "mine", "gates": {"new": True, "old": False},
@@ -181,7 +181,7 @@ def test_patches() -> None:
     [("vip", "10.0.0.9"), ("octavia", "10.0.0.9"), ("none", "10.0.0.10")],
 )
 def test_api_host(balancer: str, host: str) -> None:
-    """Components reach the API at the address that the balancer has, known before it is there."""
+    """The API's address for components is fixed by the plan for every kind of load balancer."""
     text = tiny.CLUSTER + f"control_plane: {{count: 3, load_balancer: {balancer}}}\n"
     assert resolved("api.host", text=text) == host
     assert resolved("api.url", text=text) == f"https://{host}:6443"
@@ -189,18 +189,18 @@ def test_api_host(balancer: str, host: str) -> None:
 
 
 def test_conditions() -> None:
-    """All sources must have one of their values; numbers and truths are compared as text."""
-    here = context(text=tiny.GROUPS)
-    assert inputs.holds({}, here)
-    assert inputs.holds({"control_plane.count": (3, 5)}, here)
-    assert inputs.holds({"control_plane.count": ("3",), "group.name": ("worker",)}, here)
-    assert not inputs.holds({"control_plane.count": (3,), "group.name": ("big-box",)}, here)
-    with pytest.raises(Unresolved, match="known to Heat only"):
-        inputs.holds({"servers.names": ("x",)}, here)
+    """Each source must have one of its values; numbers and booleans are compared as text."""
+    worker = context(text=tiny.GROUPS)
+    assert inputs.holds({}, worker)
+    assert inputs.holds({"control_plane.count": (3, 5)}, worker)
+    assert inputs.holds({"control_plane.count": ("3",), "group.name": ("worker",)}, worker)
+    assert not inputs.holds({"control_plane.count": (3,), "group.name": ("big-box",)}, worker)
+    with pytest.raises(Unresolved, match="only Heat knows"):
+        inputs.holds({"servers.names": ("x",)}, worker)
 
 
 def test_certificates_with_conditions() -> None:
-    """A certificate whose condition does not hold may not be signed."""
+    """A certificate whose condition is false is not in the policy."""
     assert "kubernetes/mover" not in resolved("certificates")
     assert "\nkubernetes/mover|control|" in resolved("certificates", text=tiny.GROUPS)
 
@@ -210,5 +210,5 @@ def test_certificates_with_conditions() -> None:
     [("a", "a"), (1, "1"), (True, "true"), (["a", 1], "a,1"), (None, ""), ({"b": 1}, '{"b": 1}')],
 )
 def test_as_text(value: object, text: str) -> None:
-    """Scripts get text."""
+    """Values are converted to text for scripts."""
     assert inputs.as_text(value) == text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rotation: the next values of the stack's parameters."""
+"""Tests of the parameters that rotate certificates and authorities."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from heatgen.plan import rotation
 
 
 def test_certificates() -> None:
-    """The generation grows."""
+    """The generation of certificates is increased by one."""
     agreed = {"certificates_generation": "7", "authority_generations": "1"}
     assert rotation.certificates(agreed) == {"certificates_generation": "8"}
 
@@ -17,13 +17,13 @@ def test_certificates() -> None:
     [
         ("1", ["1,2", "2,1"]),
         ("7", ["7,8", "8,7"]),
-        # Interrupted between the two updates.
+        # Interrupted between the two updates of the first step.
         ("1,2", ["2,1"]),
         ("2,1", ["2"]),
     ],
 )
 def test_authorities(agreed: str, steps: list[str]) -> None:
-    """First both are trusted and the new one signs, then the new one is alone."""
+    """In the first step the new authority becomes trusted and signs, in the second the old ends."""
     found = rotation.authorities({"authority_generations": agreed})
     assert [item["authority_generations"] for item in found] == steps
     assert rotation.both_trusted(found[-1]) == ("," in steps[-1])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Security groups: what is open, and what is not."""
+"""Tests of the rules of security groups."""
 
 from heatgen.plan.security_groups import Rule
 from tests.unit.heatgen.support import tiny
@@ -8,21 +8,21 @@ ACCESS = tiny.CLUSTER + "access: {api: [198.51.100.0/24], ssh: [203.0.113.0/24, 
 
 
 def traffic(text: str = tiny.CLUSTER) -> set[tuple[str, str, int, int, str]]:
-    """Rules as (role, protocol, first, last, from)."""
+    """Return the rules as (role, protocol, first, last, from)."""
     return {
         (rule.role, rule.protocol, rule.first, rule.last, rule.from_role or rule.from_network)
         for rule in tiny.planned(text).rules
     }
 
 
-def test_nothing_is_open_to_the_world_by_default() -> None:
-    """Without access.api and access.ssh every rule but the pods' is between the groups."""
+def test_no_external_access_by_default() -> None:
+    """Without access.api and access.ssh only nodes and pods can connect."""
     outside = {rule for rule in traffic() if rule[4] not in ("control", "worker")}
     assert outside == {("worker", "tcp", 10250, 10250, "10.244.0.0/16")}
 
 
 def test_declared_ports() -> None:
-    """A port is open to whom its block says, and to nobody else."""
+    """A port is open to its declared sources only."""
     found = traffic()
     assert {rule for rule in found if rule[2] == 2379} == {
         ("control", "tcp", 2379, 2379, "control"), ("control", "tcp", 2379, 2379, "worker"),
@@ -32,7 +32,7 @@ def test_declared_ports() -> None:
 
 
 def test_access() -> None:
-    """Networks of access.api reach the API, those of access.ssh every node by SSH."""
+    """access.api opens the API to its networks, access.ssh opens SSH on every node."""
     found = traffic(ACCESS)
     assert ("control", "tcp", 6443, 6443, "198.51.100.0/24") in found
     assert {rule[0] for rule in found if rule[4] == "192.0.2.1/32"} == {"control", "worker"}
@@ -40,18 +40,18 @@ def test_access() -> None:
 
 
 def test_ports_from_options() -> None:
-    """A port that is an option follows it."""
+    """A port that is the value of an option has that value."""
     found = traffic(tiny.CLUSTER + "kvstore: {port: 4001}\n")
     assert ("control", "tcp", 4001, 4001, "worker") in found
     assert not any(rule[2] == 2379 for rule in found)
 
 
-def test_ranges_and_doubles() -> None:
-    """A range is one rule; a rule that two blocks want is there once, or Neutron refuses it."""
+def test_ranges_and_duplicates() -> None:
+    """A range is one rule; so is a port of two blocks, as Neutron rejects duplicates."""
     files = tiny.tree()
     extra = b"  - {port: 30000-32767, protocol: tcp, to: [worker], from: [api], why: node ports}\n"
-    double = b"  - {port: 8472, protocol: udp, to: [worker], from: [control], why: again}\n"
-    files["blocks/orchestration/kubernetes/block.yaml"] += extra + double
+    duplicate = b"  - {port: 8472, protocol: udp, to: [worker], from: [control], why: again}\n"
+    files["blocks/orchestration/kubernetes/block.yaml"] += extra + duplicate
     rules = tiny.planned(ACCESS, files=files).rules
     assert Rule(
         role="worker", protocol="tcp", first=30000, last=32767, from_network="198.51.100.0/24",

@@ -71,7 +71,7 @@ def test_published_sums(site: Site) -> None:
     """The sum is upstream's, from its checksum file; the artifact itself is not fetched."""
     answers, said = asked(site)
     assert answers == lock.Answers(pins.Pins({tiny.TOOL: tool_sum(site)}, {tiny.PAUSE: DIGEST}), ())
-    assert TOOL_PATH not in site.asked
+    assert TOOL_PATH not in site.requests
     assert not said
 
 
@@ -119,7 +119,7 @@ def test_all_that_is_missing_is_told(site: Site) -> None:
     assert one.message == f"cannot fetch {site.url}{SUMS_PATH}: HTTP 404 Not Found"
     assert other.message == f"cannot fetch {site.url}{MANIFEST_PATH}: HTTP 404 Not Found"
     assert "MIRROR/HOST/PATH" in one.hint
-    assert sorted(site.asked) == [SUMS_PATH, MANIFEST_PATH]
+    assert sorted(site.requests) == [SUMS_PATH, MANIFEST_PATH]
 
 
 def test_sum_of_another_file(site: Site) -> None:
@@ -172,7 +172,7 @@ def test_failures_that_stay(site: Site) -> None:
     one, other = problems(site)
     assert one.message.endswith("HTTP 502 Bad Gateway (tried 3 times)")
     assert "bytes read" in other.message
-    assert site.asked.count(SUMS_PATH) == 3
+    assert site.requests.count(SUMS_PATH) == 3
 
 
 def test_silence(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ def test_proxy_of_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -
     for path in list(site.files):
         site.files[f"{there}{path}"] = site.files[path]
     assert asked(site, url=there)[0].problems == ()
-    assert f"{there}{SUMS_PATH}" in site.asked
+    assert f"{there}{SUMS_PATH}" in site.requests
     assert "tried 3 times" in problems(site, url="http://near.invalid")[0].message
 
 

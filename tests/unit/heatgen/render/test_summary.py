@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``heatgen plan`` shows, and that its numbers are those of the template."""
+"""Tests of the summary of a plan."""
 
 import json
 from typing import Any
@@ -20,15 +20,15 @@ TEXT = tiny.GROUPS.replace(
 
 
 @pytest.fixture(scope="module")
-def shown() -> dict[str, Any]:
-    """The overview of three control-plane nodes with volumes and two groups of workers."""
+def summary() -> dict[str, Any]:
+    """Return the summary of three control-plane nodes with volumes and two groups of workers."""
     planned = tiny.planned(TEXT)
     return summarize(planned, render(planned).as_dict())
 
 
-def test_servers(shown: dict[str, Any]) -> None:
-    """Each control-plane node with its address, zone and volumes; each group with its count."""
-    rows = {row["server"]: row for row in shown["servers"]}
+def test_servers(summary: dict[str, Any]) -> None:
+    """Control-plane nodes have addresses, zones and volumes; groups of workers have counts."""
+    rows = {row["server"]: row for row in summary["servers"]}
     assert rows["STACK-control-1"] == {
         "server": "STACK-control-1", "count": 1, "address": "10.0.0.11", "flavor": "small",
         "image": "debian", "zone": "b", "volumes": "kvstore data 8 GiB",
@@ -36,31 +36,31 @@ def test_servers(shown: dict[str, Any]) -> None:
     assert (rows["STACK-big-box-*"]["count"], rows["STACK-big-box-*"]["image"]) == (4, "other")
 
 
-def test_steps_come_after_what_they_wait_for(shown: dict[str, Any]) -> None:
-    """A deployment is in a later round than each it waits for, and the rounds begin at 1."""
-    rounds = {row["deployment"]: row["round"] for row in shown["deployments"]}
+def test_rounds(summary: dict[str, Any]) -> None:
+    """A deployment is in a later round than its dependencies, and rounds start at 1."""
+    rounds = {row["deployment"]: row["round"] for row in summary["deployments"]}
     assert min(rounds.values()) == 1
-    for row in shown["deployments"]:
+    for row in summary["deployments"]:
         assert all(rounds[name] < row["round"] for name in row["after"])
-    numbers = [row["round"] for row in shown["steps"]]
+    numbers = [row["round"] for row in summary["steps"]]
     assert numbers == sorted(numbers)
-    ready = shown["steps"][-1]
+    ready = summary["steps"][-1]
     assert (ready["step"], ready["on"]) == ("orchestration/ready", ["control-0"])
     assert "network/start" in ready["after"]
 
 
-def test_rules_and_what_is_fetched(shown: dict[str, Any]) -> None:
-    """Who may reach whom and why; every artifact with its sum, every image with its digest."""
+def test_rules_and_artifacts(summary: dict[str, Any]) -> None:
+    """Rules have their reasons, artifacts their checksums, images their digests."""
     assert {
         "to": "control", "from": "192.0.2.0/24", "protocol": "tcp", "ports": "22", "why": "os: SSH",
-    } in shown["rules"]  # fmt: skip
-    assert {"url": tiny.TOOL, "sha256": "a" * 64} in shown["artifacts"]
-    assert {"url": tiny.ENGINE, "sha256": "e" * 64} in shown["artifacts"]
-    assert shown["images"] == [f"{tiny.PAUSE}@sha256:{'b' * 64}"]
+    } in summary["rules"]  # fmt: skip
+    assert {"url": tiny.TOOL, "sha256": "a" * 64} in summary["artifacts"]
+    assert {"url": tiny.ENGINE, "sha256": "e" * 64} in summary["artifacts"]
+    assert summary["images"] == [f"{tiny.PAUSE}@sha256:{'b' * 64}"]
 
 
-def test_the_largest_count_is_the_largest() -> None:
-    """With that many workers nothing is exceeded; with one more the named limit is."""
+def test_maximum_count() -> None:
+    """The maximum count of workers exceeds no limit; one more exceeds the limit that is named."""
     planned = tiny.planned()
     [found] = heat_limits.largest(planned, render(planned).as_dict())
     assert found.stopped_by == "resources of the stack"
@@ -75,19 +75,19 @@ def test_the_largest_count_is_the_largest() -> None:
     assert exceeded(found.count + 1) == ["resources of the stack"]
 
 
-def test_addresses_stop_a_group() -> None:
-    """In a small network it is the addresses that end first."""
+def test_maximum_count_in_a_small_network() -> None:
+    """In a small network the number of addresses limits the count."""
     text = tiny.CLUSTER.replace("flavor: small", "flavor: small, nodes: 192.0.2.0/27")
     planned = tiny.planned(text)
     [found] = heat_limits.largest(planned, render(planned).as_dict())
     assert (found.count, found.stopped_by) == (9, "addresses")
 
 
-def test_forms(shown: dict[str, Any]) -> None:
-    """JSON and YAML hold the same; the table has every server, and its columns stand in line."""
-    assert json.loads(json.dumps(shown)) == shown
-    assert writer.dump(shown)
-    text = command.table(shown)
+def test_formats(summary: dict[str, Any]) -> None:
+    """The summary can be written as JSON and YAML; the table has aligned rows for all servers."""
+    assert json.loads(json.dumps(summary)) == summary
+    assert writer.dump(summary)
+    text = command.table(summary)
     lines = [line for line in text.splitlines() if line.startswith("  STACK-")]
-    assert len(lines) == len(shown["servers"])
+    assert len(lines) == len(summary["servers"])
     assert len({line.index("  10.0.0.") for line in lines if "10.0.0." in line}) == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The template, piece by piece."""
+"""Tests of the template."""
 
 import re
 from typing import Any
@@ -17,18 +17,18 @@ FULL = tiny.CLUSTER + (
 
 @pytest.fixture(scope="module")
 def small() -> dict[str, Any]:
-    """The template of the tiny cluster, as Heat gets it."""
+    """Return the template of the minimal cluster, as sent to Heat."""
     return render(tiny.planned()).as_dict()
 
 
 def of_kind(template: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Resources of a kind by name."""
+    """Return the resources of a type by name."""
     found = template["resources"]
     return {name: item for name, item in found.items() if item["type"] == kind}
 
 
-def test_names_are_for_ever() -> None:
-    """These names stand in running stacks: a changed one replaces what it names."""
+def test_resource_names() -> None:
+    """Names of resources never change: Heat would replace these resources of existing stacks."""
     names = set(render(tiny.planned(control=3)).resources)
     assert {
         "network", "subnet", "router", "router_interface", "agent", "workers", "api_floating_ip",
@@ -41,13 +41,13 @@ def test_names_are_for_ever() -> None:
     assert "trust_sign_control_1" not in names
 
 
-def test_no_name_is_parameter_and_resource(small: dict[str, Any]) -> None:
-    """Heat refuses a template in which a parameter and a resource have one name."""
+def test_names_of_parameters_and_resources_differ(small: dict[str, Any]) -> None:
+    """No parameter has the name of a resource, which Heat rejects."""
     assert not small["parameters"].keys() & small["resources"].keys()
 
 
-def test_parameters_need_no_answer(small: dict[str, Any]) -> None:
-    """Every parameter has a default: 'openstack stack create -t' needs nothing else."""
+def test_parameters_have_defaults(small: dict[str, Any]) -> None:
+    """Every parameter has a default, so that 'openstack stack create -t' needs no parameters."""
     assert all("default" in item for item in small["parameters"].values())
     constraints = {
         name: item["constraints"][0].get("custom_constraint")
@@ -63,7 +63,7 @@ def test_parameters_need_no_answer(small: dict[str, Any]) -> None:
 
 
 def test_options_of_the_cloud() -> None:
-    """Flavors, counts, key pair and floating IP follow the spec."""
+    """Flavors, counts, key pair and floating IP are those of the specification."""
     template = render(tiny.planned(FULL)).as_dict()
     parameters = {name: item["default"] for name, item in template["parameters"].items()}
     assert parameters["control_flavor"] == "large"
@@ -74,7 +74,7 @@ def test_options_of_the_cloud() -> None:
     assert template["outputs"]["api_endpoint"]["value"]["list_join"][1][1] == "10.0.0.10"
 
 
-PLACES = """\
+EXISTING = """\
 name: tiny
 cloud:
   image: debian
@@ -103,12 +103,12 @@ access: {floating_ip: false}
 
 @pytest.fixture(scope="module")
 def placed() -> dict[str, Any]:
-    """A cluster in a subnet that is there, in zones, on volumes."""
-    return render(tiny.planned(PLACES)).as_dict()
+    """Return the template of a cluster in an existing subnet, with zones and boot volumes."""
+    return render(tiny.planned(EXISTING)).as_dict()
 
 
-def test_a_network_that_is_there_is_used(placed: dict[str, Any]) -> None:
-    """Nothing of Neutron's is made but ports and security groups."""
+def test_existing_network(placed: dict[str, Any]) -> None:
+    """In an existing network only ports and security groups are created."""
     kinds = {item["type"] for item in placed["resources"].values()}
     assert not kinds & {
         "OS::Neutron::Net", "OS::Neutron::Subnet", "OS::Neutron::Router",
@@ -131,9 +131,9 @@ def test_a_network_that_is_there_is_used(placed: dict[str, Any]) -> None:
     assert "depends_on" not in placed["resources"]["control_0"]
 
 
-def test_a_router_that_is_there_gets_our_network() -> None:
-    """The network is ours, the way out is not."""
-    text = PLACES.replace("  network: office\n  subnet: office-1\n", "  router: edge\n")
+def test_existing_router() -> None:
+    """An existing router is attached to the new network."""
+    text = EXISTING.replace("  network: office\n  subnet: office-1\n", "  router: edge\n")
     text = text.replace("  first_address: 192.0.2.200\n", "")
     resources = render(tiny.planned(text)).as_dict()["resources"]
     assert "router" not in resources
@@ -141,8 +141,8 @@ def test_a_router_that_is_there_gets_our_network() -> None:
     assert resources["network"]["properties"] == {"tags": ["demo"]}
 
 
-def test_servers_stand_in_zones_in_turn(placed: dict[str, Any]) -> None:
-    """Control-plane nodes take their zones in turn, workers their group's, else the cloud's."""
+def test_zones_and_server_groups(placed: dict[str, Any]) -> None:
+    """Control-plane nodes use zones round-robin, workers their group's zone or the cloud's."""
     servers = of_kind(placed, "OS::Nova::Server")
     zones = [servers[f"control_{index}"]["properties"]["availability_zone"] for index in range(3)]
     assert zones == ["az1", "az2", "az1"]
@@ -160,7 +160,7 @@ def test_servers_stand_in_zones_in_turn(placed: dict[str, Any]) -> None:
 
 
 def test_servers_boot_from_volumes(placed: dict[str, Any]) -> None:
-    """The image goes to the volume, which goes with the server."""
+    """A boot volume is created from the image and deleted with the server."""
     control = placed["resources"]["control_0"]["properties"]
     assert "image" not in control
     assert control["block_device_mapping_v2"] == [
@@ -173,8 +173,8 @@ def test_servers_boot_from_volumes(placed: dict[str, Any]) -> None:
     assert (control["metadata"], control["tags"]) == ({"owner": "platform"}, ["demo"])
 
 
-def test_a_block_has_volumes_of_its_own(placed: dict[str, Any], small: dict[str, Any]) -> None:
-    """One for each control-plane node, attached before the step that gets its id runs."""
+def test_data_volumes(placed: dict[str, Any], small: dict[str, Any]) -> None:
+    """Each control-plane node has a volume, attached before the step that uses it runs."""
     volumes = of_kind(placed, "OS::Cinder::Volume")
     assert sorted(volumes) == [f"kvstore_data_volume_control_{index}" for index in range(3)]
     volume = volumes["kvstore_data_volume_control_1"]["properties"]
@@ -196,8 +196,8 @@ def test_a_block_has_volumes_of_its_own(placed: dict[str, Any], small: dict[str,
     assert "kvstore_volume_control_0" not in small["resources"]
 
 
-def test_planned_addresses(small: dict[str, Any]) -> None:
-    """Control-plane addresses lie outside what Neutron hands out."""
+def test_fixed_addresses(small: dict[str, Any]) -> None:
+    """Control-plane addresses are outside the allocation pool."""
     port = small["resources"]["control_0_port"]["properties"]
     assert port["fixed_ips"][0]["ip_address"] == "10.0.0.10"
     pool = small["resources"]["subnet"]["properties"]["allocation_pools"]
@@ -205,13 +205,13 @@ def test_planned_addresses(small: dict[str, Any]) -> None:
 
 
 def servers(template: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every server, that of the workers' group among them."""
+    """Return every server, including the definition in the group of workers."""
     group = template["resources"]["workers"]["properties"]["resource_def"]
     return [*of_kind(template, "OS::Nova::Server").values(), group]
 
 
-def test_servers_can_be_deployed_to(small: dict[str, Any]) -> None:
-    """Servers poll Heat, quickly, and never change for a new agent."""
+def test_software_deployment_of_servers(small: dict[str, Any]) -> None:
+    """Servers poll Heat every 2 s, and a new agent does not replace them."""
     assert len(servers(small)) == 2
     for server in servers(small):
         properties = server["properties"]
@@ -221,15 +221,15 @@ def test_servers_can_be_deployed_to(small: dict[str, Any]) -> None:
         assert server["metadata"] == {"os-collect-config": {"polling_interval": 2}}
 
 
-def test_server_names_are_text(small: dict[str, Any]) -> None:
-    """Names join stack, role and index; Heat joins text only."""
+def test_server_names(small: dict[str, Any]) -> None:
+    """Names consist of stack, group and index, all strings, as list_join requires."""
     joined = [server["properties"]["name"]["list_join"] for server in servers(small)]
     stack = {"get_param": "OS::stack_name"}
     assert joined == [["-", [stack, "control", "0"]], ["-", [stack, "worker", "%index%"]]]
 
 
-def test_every_deployment_says_its_transport(small: dict[str, Any]) -> None:
-    """Defaults are the operator's: deployments name signal transport and themselves."""
+def test_signal_transport(small: dict[str, Any]) -> None:
+    """Deployments set name and signal transport, whose defaults depend on the cloud."""
     deployments = {
         **of_kind(small, "OS::Heat::SoftwareDeployment"),
         **of_kind(small, "OS::Heat::SoftwareDeploymentGroup"),
@@ -240,8 +240,8 @@ def test_every_deployment_says_its_transport(small: dict[str, Any]) -> None:
         assert item["properties"]["name"] == name
 
 
-def test_the_library_is_there_once(small: dict[str, Any]) -> None:
-    """First steps have the library, and the template has it once: Heat limits its size."""
+def test_library_is_shared(small: dict[str, Any]) -> None:
+    """First steps install the library, which is in the template once, as Heat limits its size."""
     library = small["resources"]["step_library"]["properties"]
     assert library == {"type": "string", "value": "# the library\nfail() { exit 1; }"}
     assert str(small).count("# the library") == 1
@@ -256,8 +256,8 @@ def test_the_library_is_there_once(small: dict[str, Any]) -> None:
             assert 'source "$HEATGEN_LIB/step.sh"\n' in script
 
 
-def test_every_step_can_tell_its_problem(small: dict[str, Any]) -> None:
-    """Each script has the output that makes Heat fail the deployment with a reason."""
+def test_error_output(small: dict[str, Any]) -> None:
+    """Each configuration has the output that fails the deployment with a reason."""
     for name, item in of_kind(small, "OS::Heat::SoftwareConfig").items():
         if name != "agent":
             assert item["properties"]["outputs"][-1]["name"] == "problem"
@@ -265,19 +265,19 @@ def test_every_step_can_tell_its_problem(small: dict[str, Any]) -> None:
 
 
 def test_inputs_are_declared(small: dict[str, Any]) -> None:
-    """What a deployment gives is what its configuration declares."""
+    """The input values of a deployment are those that its configuration declares."""
     found = small["resources"]
     for item in found.values():
         if item["type"].startswith("OS::Heat::SoftwareDeployment"):
             config = found[item["properties"]["config"]["get_resource"]]["properties"]
             declared = {entry["name"] for entry in config["inputs"]}
-            # What is given on one role only is empty on the other.
+            # An input of one role has no value on the other.
             assert declared - set(item["properties"]["input_values"]) <= {"LABELS"}
             assert set(item["properties"]["input_values"]) <= declared
 
 
 def test_references(small: dict[str, Any]) -> None:
-    """What only Heat knows becomes a function of HOT."""
+    """Values that only Heat knows are HOT functions."""
     found = small["resources"]
     sign = found["trust_sign_control_0"]["properties"]["input_values"]
     assert sign["REQUESTS"] == {
@@ -294,10 +294,10 @@ def test_references(small: dict[str, Any]) -> None:
     assert install["CA"] == {"get_attr": ["trust_sign_control_0", "ca_kubernetes"]}
 
 
-def test_only_the_agent_waits_for_nothing(
+def test_only_the_agent_has_no_dependencies(
     small: dict[str, Any], placed: dict[str, Any], large: dict[str, Any]
 ) -> None:
-    """Heat starts such resources one by one, a second apart."""
+    """Only one resource has no dependencies, as Heat starts one such resource per second."""
     for template in (small, placed, large):
         first = [
             name
@@ -307,8 +307,8 @@ def test_only_the_agent_waits_for_nothing(
         assert first == ["agent"]
 
 
-def test_groups_do_not_wait_for_each_other(small: dict[str, Any]) -> None:
-    """The control group names the workers' group, never the other way round."""
+def test_security_groups_have_no_cycle(small: dict[str, Any]) -> None:
+    """The workers' security group does not refer to that of the control plane."""
     workers = small["resources"]["security_group_worker"]["properties"]["rules"]
     assert not any("remote_group_id" in rule for rule in workers)
     rule = small["resources"]["security_rule_worker_from_control_tcp_10250"]["properties"]
@@ -318,12 +318,12 @@ def test_groups_do_not_wait_for_each_other(small: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def large() -> dict[str, Any]:
-    """Three control-plane nodes and two groups of workers."""
+    """Return the template of three control-plane nodes and two groups of workers."""
     return render(tiny.planned(tiny.GROUPS)).as_dict()
 
 
-def test_group_names_are_for_ever(large: dict[str, Any]) -> None:
-    """Parameters and resources of a second group carry its name; those of the first are old."""
+def test_names_of_groups(large: dict[str, Any]) -> None:
+    """Parameters and resources of another group than 'worker' contain the group's name."""
     assert {
         "workers", "workers_big_box", "runtime_start_workers_big_box",
         "runtime_start_docker_config", "control_group", "api_port",
@@ -338,7 +338,7 @@ def test_group_names_are_for_ever(large: dict[str, Any]) -> None:
 
 
 def test_servers_of_a_group(large: dict[str, Any]) -> None:
-    """A group's servers have its name, flavor and image."""
+    """The servers of a group have its name, flavor and image."""
     group = large["resources"]["workers_big_box"]["properties"]
     assert group["count"] == {"get_param": "big_box_count"}
     server = group["resource_def"]["properties"]
@@ -349,8 +349,8 @@ def test_servers_of_a_group(large: dict[str, Any]) -> None:
     assert large["resources"]["control_0"]["properties"]["image"] == {"get_param": "image"}
 
 
-def test_control_plane_of_several(large: dict[str, Any], small: dict[str, Any]) -> None:
-    """Several nodes keep apart; a single one knows nothing of that: a hint would replace it."""
+def test_control_plane_server_group(large: dict[str, Any], small: dict[str, Any]) -> None:
+    """Several control-plane nodes are in a server group; a single one has no scheduler hint."""
     hints = large["resources"]["control_2"]["properties"]["scheduler_hints"]
     assert hints == {"group": {"get_resource": "control_group"}}
     assert large["resources"]["control_group"]["properties"]["policies"] == ["soft-anti-affinity"]
@@ -359,12 +359,12 @@ def test_control_plane_of_several(large: dict[str, Any], small: dict[str, Any]) 
 
 
 def floating_port(template: dict[str, Any]) -> Any:
-    """What the floating IP hangs on."""
+    """Return the port of the floating IP."""
     return template["resources"]["api_floating_ip"]["properties"]["port_id"]
 
 
 def test_vip(large: dict[str, Any]) -> None:
-    """The address that moves has a port; all control-plane nodes may take it."""
+    """The virtual IP address has a port, and all control-plane nodes may use the address."""
     found = large["resources"]
     assert found["api_port"]["properties"]["fixed_ips"][0]["ip_address"] == "10.0.0.9"
     for index in range(3):
@@ -376,7 +376,7 @@ def test_vip(large: dict[str, Any]) -> None:
 
 
 def test_octavia() -> None:
-    """The load balancer has the address and lets in whom access.api names; nodes only hear it."""
+    """The load balancer has the API's address and admits access.api; nodes admit only it."""
     text = tiny.CLUSTER + (
         "control_plane: {count: 3, load_balancer: octavia}\naccess: {api: [198.51.100.0/24]}\n"
     )
@@ -395,7 +395,7 @@ def test_octavia() -> None:
 
 
 def test_no_balancer() -> None:
-    """Without one the first node is the endpoint, however many there are."""
+    """Without a load balancer the first control-plane node is the endpoint."""
     text = tiny.CLUSTER + "control_plane: {count: 5, load_balancer: none}\n"
     template = render(tiny.planned(text)).as_dict()
     assert floating_port(template) == {"get_resource": "control_0_port"}
@@ -403,7 +403,7 @@ def test_no_balancer() -> None:
 
 
 def test_outputs_of_groups(large: dict[str, Any]) -> None:
-    """The suite is told role, group, runtime and all servers of the API."""
+    """The output 'conformance' has role, group and runtime of nodes, and all API servers."""
     expected = large["outputs"]["conformance"]["value"]
     templates = [item["map_merge"]["repeat"]["template"]["<name>"]
                  for item in expected["nodes"]["map_merge"]]  # fmt: skip
@@ -417,7 +417,7 @@ def test_outputs_of_groups(large: dict[str, Any]) -> None:
 
 
 def test_size_does_not_grow_with_workers(small: dict[str, Any]) -> None:
-    """A thousand workers are as large a template as two."""
+    """The template for a thousand workers is as large as that for two."""
     text = tiny.CLUSTER + "workers: {count: 1000}\n"
     text = text.replace("flavor: small}", "flavor: small, nodes: 10.0.0.0/21}")
     many = render(tiny.planned(text)).as_dict()

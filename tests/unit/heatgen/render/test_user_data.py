@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""User data: it installs what it was given, and can do so twice."""
+"""Tests of the user data: it installs the agent, and is idempotent."""
 
 import os
 import stat
@@ -15,8 +15,8 @@ AGENT = "#!/bin/sh\necho \"$HOME\" `id` 'x' \\n\n"
 UNIT = "[Service]\nExecStart=/x\n"
 
 
-def test_it_installs_and_starts(tmp_path: Path) -> None:
-    """Run twice, with folders moved: the files are what was given, systemd is told."""
+def test_agent_is_installed_and_started(tmp_path: Path) -> None:
+    """The script writes agent and unit, reloads systemd and starts the unit; it can run twice."""
     for folder in ("bin", "etc/systemd/system"):
         (tmp_path / folder).mkdir(parents=True)
     systemctl = tmp_path / "bin" / "systemctl"
@@ -39,22 +39,22 @@ def test_it_installs_and_starts(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_cloud_init_recognises_it() -> None:
-    """The first line names the kind of part, the second the interpreter."""
+def test_first_lines() -> None:
+    """The first line is the type of the part for cloud-init, the second the interpreter."""
     tree = block_loader.tree()
     text = boothook(tree["agent/heatgen-agent"].decode(), UNIT)
     assert text.splitlines()[:2] == ["#cloud-boothook", "#!/bin/sh"]
 
 
 @pytest.mark.parametrize("agent", ["no newline", "a\n_END_OF_FILE_\nrm -rf /\n"])
-def test_texts_that_would_break_out(agent: str) -> None:
-    """A text that would end its here-document early is refused."""
+def test_invalid_texts(agent: str) -> None:
+    """A text without final newline, or with the end of its here-document, is rejected."""
     with pytest.raises(ValueError, match="here-document"):
         boothook(agent, UNIT)
 
 
-def test_authorities_of_the_site_come_before_the_agent(tmp_path: Path) -> None:
-    """The agent must trust the cloud's API; once the os block looks after the store, it is left."""
+def test_site_authorities(tmp_path: Path) -> None:
+    """Authorities are added before the agent starts, unless the os block manages them already."""
     folders = ("bin", "etc/systemd/system", "etc/heatgen", "usr/local/share/ca-certificates")
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)

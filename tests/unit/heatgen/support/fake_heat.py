@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Heat of one stack, spoken to over HTTP by the real client; the test says what happens in it."""
+"""A fake Heat API with one stack, for the real client; tests control its state and events."""
 
 import json
 import threading
@@ -50,11 +50,12 @@ TEMPLATE: dict[str, Any] = {
 
 
 class Heat:
-    """The state of the one stack, and what was asked."""
+    """The state of the stack, and the requests received."""
 
     def __init__(self) -> None:
         self.url = ""
         self.there = True
+        """Whether the stack exists."""
         self.status = "CREATE_COMPLETE"
         self.parameters: dict[str, str] = {"admin_request": "a", "OS::stack_name": STACK}
         self.given: dict[str, str] = {}
@@ -65,13 +66,14 @@ class Heat:
         self.deployments: dict[str, dict[str, Any]] = {}
         self.refusal: tuple[int, str] | None = None
         self.away = 0
-        """How many questions get no answer."""
+        """How many of the next requests fail with status 503."""
         self.sent: list[tuple[str, str, Any]] = []
+        """Requests that change something: method, path, body."""
         self.then: list[Callable[[], None]] = []
-        """What happens at each look at the events, one after the other."""
+        """Functions to call before each of the next requests for events."""
 
     def event(self, resource: str, status: str, group: str = "", reason: str = "") -> None:
-        """Let something happen: to a resource of the stack, or to a member of a group in it."""
+        """Add an event of a resource of the stack, or of a member of a group in it."""
         stack = f"{STACK}-{group}-x4ptvpyithc6" if group else STACK
         physical = IDENTITY if resource == STACK else f"physical-{resource}"
         link = {"rel": "stack", "href": f"{self.url}/v1/p/stacks/{stack}/id"}
@@ -84,7 +86,7 @@ class Heat:
     def resource(
         self, name: str, kind: str, status: str, group: str = "", reason: str = ""
     ) -> None:
-        """Have a resource, in the stack or in a group of it."""
+        """Add a resource to the stack, or to a group in it."""
         stack = f"{STACK}-{group}-x4ptvpyithc6" if group else STACK
         self.resources.append({
             "resource_name": name, "resource_type": kind, "resource_status": status,
@@ -93,7 +95,7 @@ class Heat:
         })  # fmt: skip
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
-        """Status and body of the answer."""
+        """Return status and body of the response to a request."""
         if self.away:
             self.away -= 1
             return 503, {"error": {"message": "restarting"}}
@@ -113,9 +115,9 @@ class Heat:
             return 404, {"error": {"message": f"The Stack ({STACK}) could not be found."}}
         if method != "GET":
             return 202, None
-        return 200, self._told(path.rsplit("/", 1)[-1], query)
+        return 200, self._content(path.rsplit("/", 1)[-1], query)
 
-    def _told(self, what: str, query: dict[str, list[str]]) -> Any:
+    def _content(self, what: str, query: dict[str, list[str]]) -> Any:
         if what == "events":
             if query.get("sort_dir") == ["desc"]:
                 return {"events": self.events[-1:]}
@@ -140,27 +142,27 @@ class Heat:
 
 @contextmanager
 def serving() -> Iterator[tuple[Heat, Cloud]]:
-    """A Heat that answers, and the cloud it is in."""
+    """Run the server; yield its state and a connection to its cloud."""
     heat = Heat()
 
     class Handler(BaseHTTPRequestHandler):
         def _any(self) -> None:
             url = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, said = heat.answer(
+            status, content = heat.answer(
                 self.command, url.path, parse_qs(url.query), json.loads(body) if body else None
             )
-            data = b"" if said is None else json.dumps(said).encode()
+            data = b"" if content is None else json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = _any  # noqa: N815  names that http.server wants
+        do_GET = do_POST = do_PATCH = do_DELETE = _any  # noqa: N815  required by http.server
 
         def log_message(self, *_: Any) -> None:
-            """Stay silent."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -175,7 +177,7 @@ def serving() -> Iterator[tuple[Heat, Cloud]]:
 
 
 def cloud_at(url: str) -> Cloud:
-    """A cloud whose orchestration is there; what openstacksdk's connection is asked for."""
+    """Return a cloud with an orchestration service, as far as heatgen uses the connection."""
     config = SimpleNamespace(
         get_interface=lambda _: None, get_region_name=lambda _: None, get_endpoint=lambda _: url
     )
@@ -184,7 +186,7 @@ def cloud_at(url: str) -> Cloud:
 
 
 def created(heat: Heat, *, well: bool) -> None:
-    """Let a creation take its course."""
+    """Add the events of a creation that succeeds or (not ``well``) fails."""
     heat.there = False
     heat.event(STACK, "CREATE_IN_PROGRESS")
     heat.event("control_0", "CREATE_IN_PROGRESS")
@@ -197,9 +199,9 @@ def created(heat: Heat, *, well: bool) -> None:
         heat.event(STACK, "CREATE_COMPLETE")
     else:
         heat.resource("kvstore_start_control_0", "OS::Heat::SoftwareDeployment", "CREATE_FAILED")
-        said = {"deploy_stderr": "no space left", "deploy_status_code": 1}
+        outputs = {"deploy_stderr": "no space left", "deploy_status_code": 1}
         heat.deployments["kvstore_start_control_0"] = {
-            "status": "FAILED", "status_reason": "problem : disk full", "output_values": said,
+            "status": "FAILED", "status_reason": "problem : disk full", "output_values": outputs,
         }  # fmt: skip
         heat.event("kvstore_start_control_0", "CREATE_FAILED", reason="disk full")
         heat.event(STACK, "CREATE_FAILED", reason="disk full")

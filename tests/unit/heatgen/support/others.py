@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks that are not heatgen's own."""
+"""Third-party blocks for tests."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ REAL = block_loader.installed()
 
 
 def write_block(root: Path, layer: str, name: str) -> Path:
-    """A new block in a folder of blocks."""
+    """Write a new block to a folder of blocks; return the block's folder."""
     folder = root / layer / name
     folder.mkdir(parents=True)
     for file, text in scaffold.files(REAL, layer, name).items():

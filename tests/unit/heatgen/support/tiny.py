@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tiny house: one small block for each layer, to test the generator without the real ones.
+"""Minimal blocks, one for each layer, for tests of the generator without the installed ones.
 
-The blocks have the names that are the defaults of ``cluster.yaml``.
+The blocks have the names of the defaults in ``cluster.yaml``.
 """
 
 from heatgen.authoring.script_scan import HEAD
@@ -27,7 +27,7 @@ workers:
    labels: {b: '2', example.org/a: x}, taints: ['only:NoSchedule', 'k=v:NoExecute']}
 """
 )
-"""Two groups of workers with a runtime each, and three control-plane nodes."""
+"""Two groups of workers with different runtimes, and three control-plane nodes."""
 TOOL = "https://example.org/v1.0/tool.tar.gz"
 ENGINE = "https://example.org/v2.0/engine.tar.gz"
 PAUSE = "registry.example.org/pause:3"
@@ -38,7 +38,7 @@ description: Runs first on every server.
 layer: os
 roles: [control, worker]
 inputs:
-  ARTIFACTS: {from: artifacts, description: what will be fetched}
+  ARTIFACTS: {from: artifacts, description: artifacts to download}
 steps:
   - {name: preflight, script: 10-preflight.sh, requires: [], provides: [agent],
      inputs: [ARTIFACTS], timeout: 60}
@@ -67,7 +67,7 @@ steps:
 """
 _DOCKER = """\
 summary: Another tiny runtime
-description: Wants something of the orchestrator's configuration.
+description: Patches the orchestrator's configuration.
 layer: runtime
 roles: [control, worker]
 options:
@@ -104,7 +104,7 @@ steps:
   - {name: volume, script: 05-volume.sh, requires: [], provides: [store-volume],
      inputs: [VOLUME], when: {volumes.data: [true]}, timeout: 60}
   - {name: start, script: 10-start.sh, requires: [trust, store-volume], provides: [kvstore],
-     inputs: [MEMBERS], outputs: {health: what it says}, timeout: 60}
+     inputs: [MEMBERS], outputs: {health: its health}, timeout: 60}
 ports:
   - {port: '{port}', protocol: tcp, to: [control], from: [control, worker], why: clients}
 facts:
@@ -114,7 +114,7 @@ facts:
 """
 _NETWORK = """\
 summary: A tiny network
-description: One plan for all, then a start on every server.
+description: One plan for all servers, then a start on each.
 layer: network
 roles: [control, worker]
 options:
@@ -131,7 +131,7 @@ ports:
 """
 _ORCHESTRATION = """\
 summary: A tiny orchestrator
-description: Control first, then the nodes, then all is ready.
+description: Control plane first, then the nodes, then readiness.
 layer: orchestration
 roles: [control, worker]
 options:
@@ -144,13 +144,13 @@ certificates:
 configs:
   agent: {file: agent.yaml, set: {/dns: orchestration.dns}, override: agent, format: json}
 inputs:
-  API_URL: {from: api.url, description: where the API is}
-  NODES: {from: expected.nodes, description: who shall be there}
+  API_URL: {from: api.url, description: URL of the API}
+  NODES: {from: expected.nodes, description: expected nodes}
   UNIT: {from: 'file:node.service', description: the service}
   AGENT_CONFIG: {from: config.agent, description: its configuration}
   LABELS: {from: group.labels, description: of the group}
   TAINTS: {from: group.taints, description: of the group}
-  ENDPOINT: {from: api.host, description: the address that moves}
+  ENDPOINT: {from: api.host, description: virtual IP address}
 steps:
   - {name: endpoint, script: 05-endpoint.sh, roles: [control], requires: [agent],
      provides: [endpoint], inputs: [ENDPOINT], timeout: 60,
@@ -164,7 +164,7 @@ steps:
 ports:
   - {port: 6443, protocol: tcp, to: [control], from: [api, control, worker], why: API}
   - {port: 10250, protocol: tcp, to: [worker], from: [control, pods], why: kubelet}
-  - {protocol: vrrp, to: [control], from: [control], why: who has the address,
+  - {protocol: vrrp, to: [control], from: [control], why: election of the master,
      when: {control_plane.load_balancer: [vip]}}
 """
 _TRUST = """\
@@ -180,9 +180,9 @@ inputs:
   EXTERNAL: {from: api.external, description: address for users}
   ADMIN: {from: access.admin_request, description: of the administrator}
   CA: {from: step.trust.sign.ca_kubernetes, description: the authority}
-  SHARES: {from: step.trust.share.sealed@control, description: what the authorities are made of}
+  SHARES: {from: step.trust.share.sealed@control, description: key shares of authorities}
   GENERATION: {from: rotation.certificates, description: of certificates}
-  AUTHORITIES: {from: rotation.authorities, description: that are trusted}
+  AUTHORITIES: {from: rotation.authorities, description: trusted generations}
 steps:
   - {name: request, script: 10-request.sh, requires: [agent], provides: [requests],
      inputs: [CERTIFICATES], outputs: {requests: of this node}, timeout: 60}
@@ -200,13 +200,13 @@ steps:
 
 
 def script(*names: str, outputs: tuple[str, ...] = ()) -> bytes:
-    """A step's script that uses inputs and writes outputs."""
+    """Return the script of a step that uses inputs and writes outputs."""
     lines = [f'echo "${name}"' for name in names] + [f"output {name} x" for name in outputs]
     return "\n".join([HEAD, *lines, 'echo "Done."', ""]).encode()
 
 
 def tree() -> dict[str, bytes]:
-    """The files of the tiny house."""
+    """Return the files of the minimal blocks."""
     return {
         "lib/step.sh": b"# the library\nfail() { exit 1; }\n",
         "lib/install.sh": b"# at the head\ncat >library <<'END'\nLIBRARY\nEND\n",
@@ -248,28 +248,28 @@ def tree() -> dict[str, bytes]:
 
 
 def executables(files: dict[str, bytes]) -> frozenset[str]:
-    """All scripts, as if their mode were right."""
+    """Return the paths of all scripts."""
     return frozenset(f"hot/{path}" for path in files if path.endswith(".sh"))
 
 
 def build_catalog(files: dict[str, bytes] | None = None) -> Catalog:
-    """The catalog of the tiny house, or of other files."""
+    """Return the catalog of the minimal blocks, or of other files."""
     return catalog.build(files or tree(), block_loader.schema("block"))
 
 
 def spec(text: str = CLUSTER, blocks: Catalog | None = None) -> Spec:
-    """The spec of a ``cluster.yaml``."""
+    """Return the specification in a ``cluster.yaml``."""
     parsed = document.parse("cluster.yaml", text.encode())
     return read_spec(parsed, blocks or build_catalog(), block_loader.schema("cluster"))
 
 
 def pinned() -> Pins:
-    """Pins for all that the tiny house fetches."""
+    """Return pins of all artifacts and images of the minimal blocks."""
     return Pins({TOOL: "a" * 64, ENGINE: "e" * 64}, {PAUSE: "sha256:" + "b" * 64})
 
 
 def planned(text: str = CLUSTER, control: int = 0, files: dict[str, bytes] | None = None) -> Plan:
-    """The plan of a tiny cluster; with so many control-plane nodes, if a number is given."""
+    """Return the plan of a minimal cluster, with ``control`` control-plane nodes if given."""
     blocks = build_catalog(files)
     if control:
         text += f"control_plane: {{count: {control}}}\n"

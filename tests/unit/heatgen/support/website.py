@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A web server on loopback in the place of upstream, a mirror, a registry or a proxy."""
+"""A web server on loopback that acts as upstream, mirror, registry or proxy."""
 
 import hashlib
 import ssl
@@ -21,7 +21,7 @@ DIGEST = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
 
 
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy of the machine's user is asked, and nobody waits before asking again."""
+    """Ignore the user's proxies, and retry without a pause."""
     monkeypatch.setattr(http, "PAUSES", (0, 0))
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -30,24 +30,25 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Site:
-    """What the server serves, how it misbehaves, and what it was asked."""
+    """The responses of the server, its faults, and the requests that it received."""
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
     token: str = ""
     statuses: dict[str, list[int]] = field(default_factory=dict)
-    """Statuses to give first, by path."""
+    """Statuses to send first, by path."""
     broken: dict[str, int] = field(default_factory=dict)
-    """How often a path's answers end in the middle."""
+    """Number of truncated responses, by path."""
     dripping: dict[str, int] = field(default_factory=dict)
-    """Paths that come byte by byte, with what was sent so far."""
+    """Paths whose responses are sent byte by byte, with the number of bytes sent so far."""
     meeting: threading.Barrier | None = None
-    """Where all questions wait for each other."""
-    asked: list[str] = field(default_factory=list)
+    """A barrier at which all requests wait for each other."""
+    requests: list[str] = field(default_factory=list)
+    """Paths of the requests received."""
 
     def serve_all(self, spec: Spec, blocks: Catalog) -> None:
-        """Be a mirror and registry with all that a cluster wants, as upstream lays it out."""
+        """Serve every artifact and image of a cluster, as a mirror and a registry do."""
         for item in lock.wanted(spec, blocks):
             if item.image:
                 repository, _, tag = item.name.partition("/")[2].rpartition(":")
@@ -62,7 +63,7 @@ class Site:
 
 
 def path_of(url: str) -> str:
-    """Where a mirror has upstream's file."""
+    """Return the path of upstream's file on a mirror."""
     return f"/{url.removeprefix('https://')}"
 
 
@@ -74,16 +75,16 @@ class _Server(ThreadingHTTPServer):
         self.site = site
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing of clients that hang up."""
+        """Do not print errors of clients that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Answer, or misbehave as told."""
+        """Respond as the site is configured."""
         site = self.server.site
-        site.asked.append(self.path)
+        site.requests.append(self.path)
         if site.meeting is not None:
             site.meeting.wait(5)
         headers = site.headers.get(self.path, {})
@@ -91,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(site.statuses[self.path].pop(0), b"", headers)
         elif self.path.startswith("/token?"):
             self._reply(200, b'{"token": "let-me-in"}', {})
-        elif not self._known():
+        elif not self._authorized():
             challenge = f'Bearer realm="{site.url}/token",service="s",scope="pull"'
             self._reply(401, b"", {"WWW-Authenticate": challenge})
         elif self.path in site.files:
@@ -99,8 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._reply(404, b"", {})
 
-    def _known(self) -> bool:
-        """Whether who asks the registry has its token, if it wants one."""
+    def _authorized(self) -> bool:
+        """Return whether a request to the registry has the token, if one is required."""
         token = self.server.site.token
         if not token or not self.path.startswith("/v2/"):
             return True
@@ -125,12 +126,12 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(0.01)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @contextmanager
 def serving(site: Site, tls: ssl.SSLContext | None = None) -> Iterator[Site]:
-    """The site's server, as long as it is needed."""
+    """Run the server of a site."""
     server = _Server(site)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values as YAML: any reader gets them back, scripts stay readable."""
+"""Tests of the YAML writer."""
 
 import pytest
 import yaml
@@ -19,12 +19,12 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_round_trip(value: object) -> None:
-    """PyYAML reads back exactly what was written."""
+    """PyYAML parses the output to the same value."""
     assert yaml.safe_load(writer.dump(value)) == value
 
 
 @pytest.mark.parametrize(
-    "word",
+    "text",
     [
         "yes",
         "No",
@@ -46,18 +46,18 @@ def test_round_trip(value: object) -> None:
         "OS::Nova::Server",
     ],
 )
-def test_words_that_other_readers_take_for_more(word: str) -> None:
-    """Text stays text in values and in keys."""
-    assert yaml.safe_load(writer.dump({word: [word, {"k": word}]})) == {word: [word, {"k": word}]}
+def test_ambiguous_strings_are_quoted(text: str) -> None:
+    """Strings that a YAML parser could convert remain strings, as values and as keys."""
+    assert yaml.safe_load(writer.dump({text: [text, {"k": text}]})) == {text: [text, {"k": text}]}
 
 
 def test_scripts_are_literal_blocks() -> None:
-    """A script is readable in the file: one line each, tabs kept."""
+    """A script is written line by line, with its tabs."""
     text = writer.dump({"script": "#!/bin/sh\n\tx\n\nexit\n"})
     assert text == "script: |\n  #!/bin/sh\n  \tx\n\n  exit\n"
 
 
-def test_other_types_are_refused() -> None:
-    """What is not a plain value is a fault of the caller, not silently text."""
+def test_other_types_are_rejected() -> None:
+    """A value of another type raises TypeError."""
     with pytest.raises(TypeError):
         writer.dump({"a": object()})
