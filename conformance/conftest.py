@@ -356,7 +356,8 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{_reason(report)} (a failure, for --strict is given)"
     if part := item.config.stash.get(run_session.KEY, None):
-        describe(item, report, call.when, part.names())
+        code = problem.code.value if isinstance(problem, CheckFailed) else ""
+        describe(item, report, call.when, part.names(), code)
     return report
 
 

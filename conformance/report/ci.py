@@ -10,7 +10,7 @@ from typing import Any
 from conformance.report import summary
 from conformance.report.baseline import Changes
 from conformance.report.html import MARKS
-from conformance.results.records import Recording
+from conformance.results.records import Recording, Result
 from conformance.soak.summary import Soak
 
 MOST = 20  # a summary is read at a glance; the report has them all
@@ -35,9 +35,7 @@ def markdown(recording: Recording, changes: Changes | None = None, soak: Soak | 
     for layer in found.layers:
         numbers = " | ".join(str(number) for number in layer.counts.values())
         lines.append(f"| {layer.name} | {numbers} | {layer.seconds:.1f} |")
-    lines += _section(
-        "Failures", (f"`{code(r.test)}`: {escaped(r.headline)}" for r in found.failures)
-    )
+    lines += _section("Failures", map(_failure, found.failures))
     lines += _section(
         "Could not be asked",
         (
@@ -59,6 +57,11 @@ def markdown(recording: Recording, changes: Changes | None = None, soak: Soak | 
             for each in red[:MOST]
         ]
     return "\n".join(lines) + "\n"
+
+
+def _failure(result: Result) -> str:
+    suffix = f" (`{code(result.code)}`)" if result.code else ""
+    return f"`{code(result.test)}`: {escaped(result.headline)}{suffix}"
 
 
 def _section(title: str, items: Iterable[str]) -> list[str]:

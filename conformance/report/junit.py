@@ -87,6 +87,9 @@ def _tell_test(case: ElementTree.Element, result: Result) -> None:
         "asserts": result.asserts,
     }
     _add_properties(case, told | result.properties)
+    failure = case.find("failure")
+    if failure is not None and result.code:
+        failure.set("type", result.code)
     if result.detail:
         out = case.find("system-out")
         out = ElementTree.SubElement(case, "system-out") if out is None else out

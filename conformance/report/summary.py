@@ -13,7 +13,7 @@ from conformance.layers import LAYERS
 from conformance.results.records import ERROR, FAILED, PASSED, SKIPPED, Recording, Result
 
 SOUND, BROKEN, UNCLEAR = "sound", "broken", "unclear"
-PARTS = ("expected", "seen", "likely", "next")
+PARTS = ("expected", "seen", "likely", "next", "code")
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,9 @@ from conformance.results.records import (
 CRASHED = "???"  # what xdist calls the phase in which a worker died
 
 
-def describe(item: pytest.Item, report: pytest.TestReport, phase: str, nodes: list[str]) -> None:
+def describe(
+    item: pytest.Item, report: pytest.TestReport, phase: str, nodes: list[str], code: str = ""
+) -> None:
     """Let the report tell what the test is about; it does so across processes, too.
 
     Args:
@@ -37,6 +39,7 @@ def describe(item: pytest.Item, report: pytest.TestReport, phase: str, nodes: li
         report: of one of its phases.
         phase: which one; a could-not-ask is reported as another.
         nodes: the names of all nodes.
+        code: of the failure.
     """
     layers = [mark.name for mark in item.iter_markers() if mark.name in LAYERS]
     headline = _headline(report)
@@ -49,6 +52,7 @@ def describe(item: pytest.Item, report: pytest.TestReport, phase: str, nodes: li
         "asserts": (getattr(getattr(item, "function", None), "__doc__", "") or "").split("\n")[0],
         "nodes": [n for n in nodes if n in named or (headline and is_named(n, headline))],
         "headline": headline,
+        "code": code,
     }
 
 
@@ -156,6 +160,7 @@ def result_of(phases: list[pytest.TestReport]) -> Result:
         asserts=told.get("asserts", ""),
         start=round(getattr(phases[0], "start", 0.0) or time.time(), 3),
         setup=round(sum((phase.duration for phase in phases if phase not in own), 0.0), 3),
+        code=getattr(bad, "about", {}).get("code", ""),
         properties={str(k): str(v) for phase in phases[-1:] for k, v in phase.user_properties},
     )
 

@@ -26,7 +26,8 @@ class Result:
     test: module and name with its parameters. check: the name alone. asserts: what it is about.
     nodes: that it is about, or that its failure names. start: seconds since the epoch. seconds: its
     own time; setup: what it waited for before, such as the facts. properties: what it noted of
-    itself (`record_property`); "warning" is something to look at that is no failure.
+    itself (`record_property`); "warning" is something to look at that is no failure. code: the
+    `conformance.codes.Code` of a failure, '' if it has none.
     """
 
     test: str
@@ -42,6 +43,7 @@ class Result:
     start: float = 0.0
     setup: float = 0.0
     properties: dict[str, str] = field(default_factory=dict)
+    code: str = ""
 
     @property
     def name(self) -> str:

@@ -85,7 +85,8 @@ def test_failure_says_where_what_why_and_what_next(
     (message,) = verdicts.failed.values()
     lines = message.splitlines()
     assert lines[0] == f"{ONE}: /proc/sys/net/ipv4/ip_forward"
-    assert [line.split()[0] for line in lines[1:]] == ["expected", "seen", "likely", "next"]
+    labels = " ".join(line.split()[0] for line in lines[1:])
+    assert labels == "expected seen likely next code"
     assert "Traceback" not in verdicts.printed
     assert "def test_" not in verdicts.printed
     assert f"{ONE}: /proc/sys/net/ipv4/ip_forward: expected 1, seen 0" in verdicts.printed

@@ -12,7 +12,7 @@ CONTROL_NODE, ONE, TWO = healthy.NODES
 
 DETAIL = (
     f"{ONE} -> {TWO}: ping\n  expected  every echo\n  seen      none\n            at all\n"
-    "  likely    a wall\n  next      on a: look"
+    "  likely    a wall\n  next      on a: look\n  code      pod-unreachable"
 )
 
 LOST = Result(
@@ -26,6 +26,7 @@ LOST = Result(
     nodes=[ONE, TWO],
     detects=["vxlan-one-way"],
     asserts="A pod pings a pod.",
+    code="pod-unreachable",
     start=100.0,
     setup=1.0,
 )

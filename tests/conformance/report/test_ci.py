@@ -16,6 +16,7 @@ def test_summary_is_only_text() -> None:
     assert said.startswith("## ✗ Conformance: Not sound")
     assert "| network | 0 | 1 | 0 | 0 | 0.1 |" in said
     assert "no answer (1 test)" in said
+    assert "# head (`pod-unreachable`)\n" in said
 
 
 def test_artifacts_are_told_by_their_paths(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def test_page_tells_all() -> None:
     for words in (
         "Not sound", "on a: look", "a wall", "no answer", "no etcd", "disk is slow", "It is fine.",
         "vxlan-one-way", "192.0.2.1", "containerd://2", "v1.37.2", "0.41", "asking", "0badcafe",
+        "pod-unreachable",
     ):  # fmt: skip
         assert words in shown, words
 

@@ -24,6 +24,9 @@ def test_junit_tells_the_same() -> None:
     assert told["nodes"] == f"{ONE}, {TWO}"
     assert told["detects"] == "vxlan-one-way"
     assert told["headline"] == "bad � <tag>"
+    failure = case.find("failure")
+    assert failure is not None
+    assert failure.get("type") == LOST.code
     assert case.findtext("system-out") == DETAIL
     assert run.find("error") is not None
     (suite,) = root.iter("testsuite")

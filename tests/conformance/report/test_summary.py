@@ -46,7 +46,7 @@ def test_message_is_told_in_its_parts() -> None:
     """Where, expected, seen, likely, next; a message of another form is told as it is."""
     told = summary.parse_message(LOST)
     assert told.at == f"{ONE} -> {TWO}: ping"
-    assert list(told.parts) == ["expected", "seen", "likely", "next"]
+    assert list(told.parts) == ["expected", "seen", "likely", "next", "code"]
     assert told.parts["seen"] == "none\nat all"
     odd = dataclasses.replace(LOST, detail="Traceback\n  expected nothing\nmore")
     assert summary.parse_message(odd).rest == odd.detail

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.codes import Code
 from conformance.results import records
 from conformance.results.recorder import is_named
 from tests.conformance import healthy
@@ -52,11 +53,13 @@ def test_every_test_is_a_line(broken: Path, tmp_path: Path, workers: str) -> Non
     assert lost.nodes == [ONE, TWO]
     assert lost.headline.endswith("expected every echo comes back, seen 0 of 3")
     assert lost.detail.startswith(f"{ONE} -> {TWO}: ping from pod to pod\n  expected")
+    assert lost.code in set(Code)
     assert lost.asserts == "A pod on the source node pings a pod on the target node."
     errors = [result for result in kept.results if result.outcome == "error"]
     assert "exec: no route" in {result.headline for result in errors}
     skipped = [result for result in kept.results if result.outcome == "skipped"]
     assert all(result.headline for result in skipped)
+    assert not any(result.code for result in kept.results if result.outcome != "failed")
 
 
 def test_killed_run_keeps_what_ended(broken: Path, tmp_path: Path) -> None:

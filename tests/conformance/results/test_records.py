@@ -25,6 +25,7 @@ some_results = st.builds(
     detail=words,
     nodes=st.lists(words, max_size=3),
     properties=st.dictionaries(words, words, max_size=2),
+    code=words,
 )
 
 
@@ -57,3 +58,10 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(ResultsError, match="other"):
         records.read(file)
+
+
+def test_results_without_codes_are_read() -> None:
+    """Results files of earlier releases, whose tests have no code, are read."""
+    line = '{"test": "m.py::t", "check": "t", "layer": "os", "outcome": "failed", "seconds": 1.0}'
+    (result,) = records.parse(f'{{"format": 1}}\n{line}\n').results
+    assert result.code == ""
