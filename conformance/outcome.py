@@ -6,8 +6,8 @@ passed
 failed
     The cluster is not as it should be: ``require`` raised ``CheckFailed``.
 inconclusive
-    The check could not be performed: ``InconclusiveError``, reported as an error, never as a pass or
-    a failure. If the cluster offers no way to perform the check (another CNI, no etcdctl on the
+    The check could not be performed: ``InconclusiveError``, reported as an error, not as a pass or
+    failure. If the cluster offers no way to perform the check (another CNI, no etcdctl on the
     nodes), the test is skipped with the reason.
 """
 

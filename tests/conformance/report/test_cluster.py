@@ -14,7 +14,7 @@ from tests.conformance import healthy
 
 def test_overview_of_facts() -> None:
     """The overview has roles, missing nodes, pings and versions, and survives JSON."""
-    plain = healthy.facts(healthy.HOUSE)
+    plain = healthy.facts(healthy.HA_NODES)
     plain["views"]["demo-worker-0"]["pod_pings"]["demo-docker-0"]["received"] = 0
     del plain["nodes"]["demo-control-2"]
     plain["views"]["demo-worker-0"]["links"] = {"unasked": "no ip", "permanent": False}
