@@ -27,7 +27,7 @@ def markdown(recording: Recording, changes: Changes | None = None, soak: Soak | 
     """Return the run as Markdown; all texts from the cluster are escaped."""
     found = summary.summarize(recording)
     mark = MARKS[found.verdict.kind]
-    lines = [f"## {mark} Conformance: {found.verdict.word}", "", escaped(found.verdict.why), ""]
+    lines = [f"## {mark} Conformance: {found.verdict.title}", "", escaped(found.verdict.reason), ""]
     lines += [
         "| layer | passed | failed | inconclusive | skipped | seconds |",
         "|---|--:|--:|--:|--:|--:|",

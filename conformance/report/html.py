@@ -129,19 +129,19 @@ def _title(cluster: Overview | None, soak: Soak | None) -> str:
 def _with_soak_verdict(found: summary.Summary, soak: Soak) -> summary.Summary:
     """Replace the result of the shown round by that of all rounds."""
     red, rounds = len(soak.red_rounds), len(soak.rounds)
-    kind, word, why = summary.SOUND, "Sound", f"all {rounds} rounds were green"
+    kind, title, reason = summary.SOUND, "Sound", f"all {rounds} rounds were green"
     if red:
-        kind, word, why = summary.UNCLEAR, "Flaky", f"{red} of {rounds} rounds were red"
+        kind, title, reason = summary.UNCLEAR, "Flaky", f"{red} of {rounds} rounds were red"
     if red and red == rounds:
-        kind, word, why = summary.BROKEN, "Not sound", "all rounds were red"
+        kind, title, reason = summary.BROKEN, "Not sound", "all rounds were red"
     if soak.regressions:
-        kind, word, why = summary.BROKEN, "Regression", soak.regressions[0]
+        kind, title, reason = summary.BROKEN, "Regression", soak.regressions[0]
     elif soak.left:
-        kind, word, why = summary.BROKEN, "Not sound", f"left behind: {soak.left[0]}"
+        kind, title, reason = summary.BROKEN, "Not sound", f"left behind: {soak.left[0]}"
     elif not rounds:
-        kind, word, why = summary.UNCLEAR, "Nothing evaluated", "no round ran to its end"
+        kind, title, reason = summary.UNCLEAR, "Nothing evaluated", "no round ran to its end"
     values = {name: getattr(found, name) for name in summary.Summary.__annotations__}
-    return summary.Summary(**values | {"verdict": summary.RunVerdict(kind, word, why)})
+    return summary.Summary(**values | {"verdict": summary.RunVerdict(kind, title, reason)})
 
 
 def _contents(

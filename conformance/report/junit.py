@@ -69,7 +69,7 @@ def _add_run(suite: ElementTree.Element, recording: Recording) -> None:
     cluster = recording.cluster or {}
     properties = {
         "run": recording.header.get("run", ""),
-        "verdict": f"{verdict.word}: {verdict.why}",
+        "verdict": f"{verdict.title}: {verdict.reason}",
         "cluster": cluster.get("name", ""),
         "kubernetes": cluster.get("server", ""),
         "nodes": ", ".join(recording.header.get("nodes", [])),

@@ -32,8 +32,8 @@ class RunVerdict:
 
     kind: str
     """``SOUND``, ``BROKEN`` or ``UNCLEAR``."""
-    word: str
-    why: str
+    title: str
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from tests.conformance.report.recordings import (
 
 
 @pytest.mark.parametrize(
-    ("made", "kind", "why"),
+    ("recorded", "kind", "reason"),
     [
         (green(), "sound", "1 test passed"),
         (recording(PASSED, FAILED), "broken", "1 test failed"),
@@ -35,11 +35,11 @@ from tests.conformance.report.recordings import (
         (recording(PASSED, exit=3), "unclear", "status 3"),
     ],
 )
-def test_verdict(made: Recording, kind: str, why: str) -> None:
+def test_verdict(recorded: Recording, kind: str, reason: str) -> None:
     """A run is sound only if it completed, nothing failed and no objects remain."""
-    verdict = summary.summarize(made).verdict
+    verdict = summary.summarize(recorded).verdict
     assert verdict.kind == kind
-    assert why in verdict.why
+    assert reason in verdict.reason
 
 
 def test_message_parts() -> None:
