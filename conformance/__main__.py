@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the installed suite from anywhere: `python -m conformance -n auto --kubeconfig FILE`."""
+"""Run the installed suite from anywhere: ``python -m conformance -n auto --kubeconfig FILE``."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pytest's hooks and the fixtures: where the suite meets pytest, and nothing else."""
+"""pytest hooks and fixtures of the suite."""
 
 import dataclasses
 import json
@@ -23,18 +23,19 @@ from conformance.outcome import CheckFailed, InconclusiveError, value_or_skip
 from conformance.report import cluster, files
 from conformance.report.files import OutputFiles
 from conformance.results.recorder import Recorder, describe
-from conformance.results.records import Writer
+from conformance.results.records import LEFT_BEHIND, NOT_EVALUATED, Writer
 from conformance.session import Session
 from conformance.soak import driver
 
-MOST_WORKERS = 4  # tests mostly wait; more processes only cost their start
-LONGEST = "test_endpoints_follow"  # the test that waits longest; others fill the time beside it
+MOST_WORKERS = 4  # tests mostly wait; more processes only take time to start
+LONGEST = "test_endpoints_follow"  # the slowest test; started first, so others run beside it
+NO_CONTROL_PLANE = "no node has the role control-plane"
 
-verdicts = pytest.StashKey["VerdictCounter"]()
+evaluated_tests = pytest.StashKey["EvaluatedTests"]()
 epilogue = pytest.StashKey[list[str]]()
 recorder = pytest.StashKey[Recorder]()
 timings = pytest.StashKey[dict[str, float]]()
-wanted = pytest.StashKey[OutputFiles]()
+output_files = pytest.StashKey[OutputFiles]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,21 +44,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the layers as markers, show reasons of skips, and share work as fits short tests."""
+    """Register markers, show reasons of skips, and distribute tests as suits short ones."""
     for layer, meaning in layers.LAYERS.items():
         config.addinivalue_line("markers", f"{layer}: {meaning}")
-    config.addinivalue_line("markers", "thorough: takes seconds of its own; not in a --quick run")
-    config.addinivalue_line("markers", "disruptive: breaks something for a while; --disruptive")
-    config.addinivalue_line("markers", "detects(*faults): the faults that turn this check red")
-    # Not to verify the API's certificate is the choice of the kubeconfig's owner.
+    config.addinivalue_line("markers", "thorough: slow; skipped by --quick")
+    config.addinivalue_line("markers", "disruptive: causes a temporary failure; needs --disruptive")
+    config.addinivalue_line("markers", "detects(*faults): the faults that this check detects")
+    # The kubeconfig decides whether the certificate of the API is verified.
     config.addinivalue_line("filterwarnings", "ignore:Unverified HTTPS request")
     if config.option.reportchars == "fE":
         config.option.reportchars = "fEs"
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "worksteal"
     config.stash[epilogue] = []
-    config.stash[verdicts] = VerdictCounter()
-    config.pluginmanager.register(config.stash[verdicts])
+    config.stash[evaluated_tests] = EvaluatedTests()
+    config.pluginmanager.register(config.stash[evaluated_tests])
     config.stash[timings] = {}
     config.stash[recorder] = Recorder()
     if not is_worker(config):
@@ -66,146 +67,149 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto`: as many as there are cores, up to a few."""
+    """Return the number of workers for ``-n auto``: one per core, with an upper limit."""
     return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """`--soak` runs pytest again and again instead of once; what disrupts has one process.
+    """Run a soak instead of a single run if requested; use one process if tests are disruptive.
 
-    Nobody may look on while something is broken.
+    No other test may run during a disruption.
     """
     if getattr(config.option, "disruptive", False) and hasattr(config.option, "numprocesses"):
         config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
-    plan = driver.planned(config)
+    plan = driver.plan_of(config)
     if plan is None:
         return None
-    to = files.wanted(config)
-    soak = driver.driver(plan, options.settings(config), config)
-    status = soak.drive()
+    destination = files.from_options(config)
+    soak = driver.create(plan, options.settings(config), config)
+    status = soak.run()
     if soak.rounds:
-        told = soak.summary()
-        for line in driver.in_words(told):
-            soak.say(line)
+        found = soak.summary()
+        for line in driver.lines_of(found):
+            soak.log(line)
         if soak.shown:
-            for line in files.write(to, soak.shown, told):
-                soak.say(line)
-            files.complete_junit(to, soak.shown)
+            for line in files.write(destination, soak.shown, found):
+                soak.log(line)
+            files.complete_junit(destination, soak.shown)
     return status
 
 
-# ---- the run: made by the controller, joined by its workers ----
+# ---- the run: started by the controller, joined by its workers ----
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Reach the cluster; the controller also sweeps and makes the scene."""
+    """Connect to the cluster; the controller also removes leftovers and creates the objects."""
     config = session.config
     if config.option.showfixtures or config.option.show_fixtures_per_test:
         return
-    part = run_session.open_for(config)
-    config.stash[run_session.KEY] = part
+    suite = run_session.open_for(config)
+    config.stash[run_session.KEY] = suite
     if is_worker(config) or config.option.collectonly:
         return
-    _begin_results(part, config)
-    if part.settings.replay:
+    _start_results(suite, config)
+    if suite.settings.replay:
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job tidies up, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job cleans up, too
     try:
-        part.start()
+        suite.start()
     except InconclusiveError as problem:
-        _tell(config, pytest.ExitCode.USAGE_ERROR, problem=str(problem))
-        raise pytest.UsageError(f"the run could not begin: {problem}") from None
+        _finish_results(config, pytest.ExitCode.USAGE_ERROR, problem=str(problem))
+        raise pytest.UsageError(f"the run could not start: {problem}") from None
 
 
-def _begin_results(part: Session, config: pytest.Config) -> None:
-    config.stash[wanted] = files.wanted(config)
-    kept = config.stash[recorder]
-    if part.settings.results:
-        kept.writer = Writer(part.settings.results)
-    nodes = [node.name for node in part.nodes]
-    kept.begin(run=part.run.id, image=part.run.image, nodes=nodes)
+def _start_results(suite: Session, config: pytest.Config) -> None:
+    config.stash[output_files] = files.from_options(config)
+    current = config.stash[recorder]
+    if suite.settings.results:
+        current.writer = Writer(suite.settings.results)
+    nodes = [node.name for node in suite.nodes]
+    current.begin(run=suite.run.id, image=suite.run.image, nodes=nodes)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a parallel worker about the run."""
-    node.workerinput["conformance"] = json.dumps(run_session.of(node.config).worker_payload())
+    """Pass the state of the run to a worker."""
+    node.workerinput["conformance"] = json.dumps(run_session.get(node.config).worker_payload())
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The controller leaves nothing behind, and a run that judged nothing is no success."""
+    """Remove the run's objects, and fail if objects remain or no test was evaluated."""
     config = session.config
-    part = config.stash.get(run_session.KEY, None)
-    if part is None or is_worker(config):
+    suite = config.stash.get(run_session.KEY, None)
+    if suite is None or is_worker(config):
         return
-    if not _end(part, config):
+    if not _end(suite, config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    judged = config.stash[verdicts].count or config.option.collectonly
-    if not judged and not session.exitstatus:
-        config.stash[epilogue].append("nothing was judged: no test passed, so this is no success")
+    evaluated = config.stash[evaluated_tests].count or config.option.collectonly
+    if not evaluated and not session.exitstatus:
+        config.stash[epilogue].append(NOT_EVALUATED)
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-    _tell(config, int(session.exitstatus), notes=[*config.stash[epilogue]])
+    _finish_results(config, int(session.exitstatus), notes=[*config.stash[epilogue]])
 
 
-def _tell(config: pytest.Config, status: int, **footer: Any) -> None:
-    """Close the results, and write all that is made of them but JUnit, which pytest writes last."""
-    kept = config.stash[recorder]
-    if kept.footer or wanted not in config.stash:
+def _finish_results(config: pytest.Config, status: int, **footer: Any) -> None:
+    """Close the results file and write the reports, except JUnit, which pytest writes last."""
+    current = config.stash[recorder]
+    if current.footer or output_files not in config.stash:
         return
-    kept.end(status, **footer, seconds=config.stash[timings])
-    config.stash[epilogue] += files.write(config.stash[wanted], kept.recording)
+    current.end(status, **footer, seconds=config.stash[timings])
+    config.stash[epilogue] += files.write(config.stash[output_files], current.recording)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """If the session died before it could finish (a plug-in failed, Ctrl-C), tidy up even so."""
-    part = config.stash.get(run_session.KEY, None)
-    if part is not None and not is_worker(config) and not part.closed:
-        _end(part, config)
+    """Clean up if the session ended prematurely (a plug-in failed, Ctrl-C)."""
+    suite = config.stash.get(run_session.KEY, None)
+    if suite is not None and not is_worker(config) and not suite.closed:
+        _end(suite, config)
         for line in config.stash[epilogue]:
             sys.stderr.write(f"conformance: {line}\n")
-        _tell(config, pytest.ExitCode.INTERNAL_ERROR, notes=[*config.stash[epilogue]])
-    if wanted in config.stash and config.stash[recorder].footer:
-        files.complete_junit(config.stash[wanted], config.stash[recorder].recording)
+        _finish_results(config, pytest.ExitCode.INTERNAL_ERROR, notes=[*config.stash[epilogue]])
+    if output_files in config.stash and config.stash[recorder].footer:
+        files.complete_junit(config.stash[output_files], config.stash[recorder].recording)
 
 
-def _end(part: Session, config: pytest.Config) -> bool:
-    """Keep the facts if asked, remove what the run made, say what remains; True if nothing does."""
-    said = config.stash[epilogue]
-    said += part.notices
-    if part.save():
-        said.append(f"facts kept in {part.settings.save}")
-    if found := part.collected():
-        shown = cluster.of(found, part.expected)
-        config.stash[recorder].cluster = dataclasses.asdict(shown)
+def _end(suite: Session, config: pytest.Config) -> bool:
+    """Save the facts if requested and delete the run's objects; return whether none remain."""
+    notes = config.stash[epilogue]
+    notes += suite.notices
+    if suite.save():
+        notes.append(f"facts saved in {suite.settings.save}")
+    if found := suite.collected():
+        overview = cluster.overview_of(found, suite.expected)
+        config.stash[recorder].cluster = dataclasses.asdict(overview)
         config.stash[timings] |= found.seconds
     remains: list[str] = []
-    if part.lifecycle:
-        said += [f"swept namespace {name}: {why}" for name, why in part.lifecycle.swept.items()]
-        remains = part.lifecycle.end(part.settings.patience)
-        said += [f"LEFT BEHIND: {what}" for what in remains]
-        config.stash[timings] |= part.lifecycle.seconds
-        took = (f"{what} {seconds:.1f} s" for what, seconds in config.stash[timings].items())
-        said.append(", ".join(took))
-    part.close()
+    if suite.lifecycle:
+        notes += [
+            f"removed leftover namespace {name}: {why}"
+            for name, why in suite.lifecycle.swept.items()
+        ]
+        remains = suite.lifecycle.end(suite.settings.patience)
+        notes += [f"{LEFT_BEHIND}: {what}" for what in remains]
+        config.stash[timings] |= suite.lifecycle.seconds
+        durations = (f"{what} {seconds:.1f} s" for what, seconds in config.stash[timings].items())
+        notes.append(", ".join(durations))
+    suite.close()
     return not remains
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say before the first test what will be in the way."""
-    part = config.stash.get(run_session.KEY, None)
-    return [f"conformance: {notice}" for notice in part.notices] if part else []
+    """Return known obstacles, to be shown before the first test."""
+    suite = config.stash.get(run_session.KEY, None)
+    return [f"conformance: {notice}" for notice in suite.notices] if suite else []
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say what the run did beside judging."""
+    """Print the notes of the run."""
     for line in config.stash[epilogue]:
         terminalreporter.write_line(f"conformance: {line}")
 
 
 def is_worker(config: pytest.Config) -> bool:
-    """Is this one of a parallel session's workers?"""
+    """Return whether this process is a worker of a parallel session."""
     return hasattr(config, "workerinput")
 
 
@@ -213,79 +217,79 @@ def is_worker(config: pytest.Config) -> bool:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Spread tests over what they ask for by name."""
+    """Parametrize tests by the names of their arguments."""
     if run_session.KEY not in metafunc.config.stash:
         return
-    part = run_session.of(metafunc.config)
-    names = [node.name for node in part.nodes]
+    suite = run_session.get(metafunc.config)
+    names = [node.name for node in suite.nodes]
     pairs = [pytest.param(a, b, id=f"{a}->{b}") for a, b in permutations(names, 2)]
-    for wanted, values in {
+    for arguments, values in {
         "node": names,
-        "etcd_node": _etcd_nodes(part),
-        "docker_node": _docker_nodes(part) or [_skip("no node runs Docker")],
-        "control_node": _control_nodes(part)
-        or [_skip("no node bears the role of a control plane")],
-        "host,api_server": [pytest.param(n, u, id=f"{n}->{u}") for n in names for u in _apis(part)]
-        or [_skip("nobody says where the API servers are", 2)],
-        "tls_port": _tls_ports(part),
-        "host,program": _pairs(_control_nodes(part), cis_rules.PROGRAMS),
-        "host,service": _pairs(_control_nodes(part), cis_rules.UNPRIVILEGED),
-        "host,file_rule": _file_rules(part),
-        "expected_node": list(part.expected.nodes) or [_skip("no --expect names the nodes")],
+        "etcd_node": _etcd_nodes(suite),
+        "docker_node": _docker_nodes(suite) or [_skip("no node runs Docker")],
+        "control_node": _control_nodes(suite) or [_skip(NO_CONTROL_PLANE)],
+        "host,api_server": [pytest.param(n, u, id=f"{n}->{u}") for n in names for u in _apis(suite)]
+        or [_skip("the addresses of the API servers are unknown", 2)],
+        "tls_port": _tls_ports(suite),
+        "host,program": _pairs(_control_nodes(suite), cis_rules.PROGRAMS),
+        "host,service": _pairs(_control_nodes(suite), cis_rules.UNPRIVILEGED),
+        "host,file_rule": _file_rules(suite),
+        "expected_node": list(suite.expected.nodes)
+        or [_skip("the expected nodes are unknown: pass --expect")],
         "source,target": pairs or [_skip("there is only one node", 2)],
         "host,peer": [pytest.param(a, b, id=f"{a}->{b}") for a, b in product(names, repeat=2)],
     }.items():
-        if set(wanted.split(",")) <= set(metafunc.fixturenames):
-            metafunc.parametrize(wanted, values)
+        if set(arguments.split(",")) <= set(metafunc.fixturenames):
+            metafunc.parametrize(arguments, values)
 
 
-def _etcd_nodes(part: Session) -> list[Any]:
-    """Where etcd should run: as expected, else on the nodes of the control plane, else anywhere."""
-    endpoints = part.expected.etcd.get("endpoints", [])
-    expected = [n.name for n in part.nodes if any(f"//{n.address}:" in url for url in endpoints)]
-    control = [node.name for node in part.nodes if node.is_control]
-    return expected or control or [node.name for node in part.nodes]
+def _etcd_nodes(suite: Session) -> list[Any]:
+    """Return the nodes of etcd: as expected, else the control-plane nodes, else all nodes."""
+    endpoints = suite.expected.etcd.get("endpoints", [])
+    expected = [n.name for n in suite.nodes if any(f"//{n.address}:" in url for url in endpoints)]
+    control = [node.name for node in suite.nodes if node.is_control]
+    return expected or control or [node.name for node in suite.nodes]
 
 
-def _control_nodes(part: Session) -> list[Any]:
-    """The nodes of the control plane: as expected, else by their role's label."""
-    roles = {name: node.role for name, node in part.expected.nodes.items()}
+def _control_nodes(suite: Session) -> list[Any]:
+    """Return the control-plane nodes: as expected, else by role label."""
+    roles = {name: node.role for name, node in suite.expected.nodes.items()}
     return [
         node.name
-        for node in part.nodes
+        for node in suite.nodes
         if roles.get(node.name, "control" if node.is_control else "worker") == "control"
     ]
 
 
-def _docker_nodes(part: Session) -> list[Any]:
-    """The nodes whose runtime is Docker, or should be."""
+def _docker_nodes(suite: Session) -> list[Any]:
+    """Return the nodes whose actual or expected runtime is Docker."""
     return [
         node.name
-        for node in part.nodes
-        if node.runtime.startswith("docker://") or part.expected.runtime(node.name) == "docker"
+        for node in suite.nodes
+        if node.runtime.startswith("docker://") or suite.expected.runtime(node.name) == "docker"
     ]
 
 
-def _apis(part: Session) -> list[str]:
-    """The API servers, each on its own: as expected, else as they tell themselves."""
-    return part.expected.api_servers() or part.run.api_servers
+def _apis(suite: Session) -> list[str]:
+    """Return the URL of each API server: as expected, else as reported by the cluster."""
+    return suite.expected.api_servers() or suite.run.api_servers
 
 
-def _tls_ports(part: Session) -> list[Any]:
-    """(node, label) of every port that speaks TLS: the kubelet's, and the control plane's."""
-    control = _control_nodes(part)
+def _tls_ports(suite: Session) -> list[Any]:
+    """Return (node, label) of every TLS port of kubelets and control plane."""
+    control = _control_nodes(suite)
     return [
         pytest.param((node.name, label), id=f"{node.name}:{label}")
-        for node in part.nodes
+        for node in suite.nodes
         for label in ("kubelet", *(("api", "etcd", "peer") if node.name in control else ()))
     ]
 
 
-def _file_rules(part: Session) -> list[Any]:
-    control = _control_nodes(part)
+def _file_rules(suite: Session) -> list[Any]:
+    control = _control_nodes(suite)
     return [
         pytest.param(node.name, rule, id=f"{node.name}-{rule.name}")
-        for node in part.nodes
+        for node in suite.nodes
         for rule in cis_rules.FILES
         if node.name in control or not rule.control
     ]
@@ -293,7 +297,7 @@ def _file_rules(part: Session) -> list[Any]:
 
 def _pairs(nodes: list[Any], names: Iterable[str]) -> list[Any]:
     pairs = [pytest.param(node, name, id=f"{node}-{name}") for node in nodes for name in names]
-    return pairs or [_skip("no node bears the role of a control plane", 2)]
+    return pairs or [_skip(NO_CONTROL_PLANE, 2)]
 
 
 def _skip(reason: str, values: int = 1) -> Any:
@@ -301,28 +305,28 @@ def _skip(reason: str, values: int = 1) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """From the ground up, as the house stands; but the longest wait comes first.
+    """Run checks in layer order, except that the slowest test starts first.
 
-    What waits for the clock comes last: it has waited meanwhile. After all of that comes what
-    disrupts, if it is wanted at all.
+    Tests of the idle connection run late, when it has been idle long enough. Disruptive tests run
+    last, if at all.
     """
-    _leave_out(config, items)
+    _deselect(config, items)
     order = list(layers.LAYERS)
 
     def place(item: pytest.Item) -> tuple[bool, bool, bool, int]:
-        storeys = [order.index(mark.name) for mark in item.iter_markers() if mark.name in order]
+        numbers = [order.index(mark.name) for mark in item.iter_markers() if mark.name in order]
         waits = "idle" in getattr(item, "fixturenames", ())
         disrupts = item.get_closest_marker("disruptive") is not None
         first = item.name.startswith(LONGEST)
-        return (disrupts, waits, not first, min(storeys, default=len(order)))
+        return (disrupts, waits, not first, min(numbers, default=len(order)))
 
     items.sort(key=place)
 
 
-def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What a quick run has no time for, and what only `--disruptive` runs, is not chosen."""
+def _deselect(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect slow tests with ``--quick``, and disruptive tests without ``--disruptive``."""
 
-    def left_out(item: pytest.Item) -> bool:
+    def is_deselected(item: pytest.Item) -> bool:
         marks = {mark.name for mark in item.iter_markers()}
         slow = "idle" in getattr(item, "fixturenames", ()) or bool(
             marks & {"hardening", "thorough"}
@@ -330,20 +334,20 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
         disrupts = "disruptive" in marks
         return (config.option.quick and slow) or (disrupts and not config.option.disruptive)
 
-    without = [item for item in items if left_out(item)]
-    if without:
-        config.hook.pytest_deselected(items=without)
-        items[:] = [item for item in items if item not in without]
+    deselected = [item for item in items if is_deselected(item)]
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]
 
 
-# ---- the verdicts ----
+# ---- outcomes ----
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Failures as their own few lines, could-not-ask as an error, skips as failures if strict."""
+    """Report failures without traceback, inconclusive tests as errors, strict skips as failures."""
     report = yield
     problem = call.excinfo.value if call.excinfo else None
     if call.excinfo and isinstance(problem, CheckFailed | InconclusiveError):
@@ -354,20 +358,21 @@ def pytest_runtest_makereport(
         report.when = "setup"  # pytest counts what fails there as errors, not as failures
     if report.skipped and item.config.option.strict and not _may_skip(item, report):
         report.outcome = "failed"
-        report.longrepr = f"{_reason(report)} (a failure, for --strict is given)"
-    if part := item.config.stash.get(run_session.KEY, None):
-        describe(item, report, call.when, part.names())
+        report.longrepr = f"{_reason(report)} (a failure because of --strict)"
+    if suite := item.config.stash.get(run_session.KEY, None):
+        code = problem.code.value if isinstance(problem, CheckFailed) else ""
+        describe(item, report, call.when, suite.names(), code)
     return report
 
 
 def _reason(report: pytest.TestReport) -> str:
-    """Why a test was skipped."""
-    told = report.longrepr
-    return told[2].removeprefix("Skipped: ") if isinstance(told, tuple) else str(told)
+    """Return the reason of a skip."""
+    text = report.longrepr
+    return text[2].removeprefix("Skipped: ") if isinstance(text, tuple) else str(text)
 
 
 def _may_skip(item: pytest.Item, report: pytest.TestReport) -> bool:
-    """Is the skip one that --allow-skip knows, by the test's name or the reason?"""
+    """Return whether ``--allow-skip`` matches the name of the test or the reason."""
     return any(
         options.matches(pattern, text)
         for pattern in item.config.option.allow_skip
@@ -377,58 +382,58 @@ def _may_skip(item: pytest.Item, report: pytest.TestReport) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
-    """After the run's deadline nothing is begun."""
+    """Do not start tests after the deadline of the run."""
     with _until_deadline(item):
         yield
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """No test goes on after the run's deadline: what waits then could not ask."""
+    """End a running test as inconclusive at the deadline of the run."""
     with _until_deadline(item):
         yield
 
 
 def _until_deadline(item: pytest.Item) -> AbstractContextManager[None]:
-    part = item.config.stash.get(run_session.KEY, None)
-    if part is None or not part.settings.deadline or part.settings.replay:
+    suite = item.config.stash.get(run_session.KEY, None)
+    if suite is None or not suite.settings.deadline or suite.settings.replay:
         return nullcontext()
-    return deadline.before(part.begun + part.settings.deadline, part.settings.deadline)
+    return deadline.enforce(suite.begun + suite.settings.deadline, suite.settings.deadline)
 
 
-class VerdictCounter:
-    """Counts the verdicts about the cluster; skips and could-not-asks are none."""
+class EvaluatedTests:
+    """Number of tests that passed or failed; skips and inconclusive tests do not count."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Called in the controller for every report, also for those of its workers."""
+        """Count a report; called in the controller, also for reports of its workers."""
         self.count += report.when == "call" and not report.skipped
 
 
-# ---- what tests ask for ----
+# ---- fixtures ----
 
 
 @pytest.fixture(scope="session")
 def facts(request: pytest.FixtureRequest) -> Facts:
-    """Everything that was collected about the cluster."""
-    return run_session.of(request.config).facts()
+    """Return the facts collected about the cluster."""
+    return run_session.get(request.config).facts()
 
 
 @pytest.fixture(scope="session")
 def expected(request: pytest.FixtureRequest) -> Expectation:
-    """What `--expect` says; empty parts expect nothing."""
-    return run_session.of(request.config).expected
+    """Return the expectation of ``--expect``; empty parts expect nothing."""
+    return run_session.get(request.config).expected
 
 
 @pytest.fixture(scope="session")
 def live(request: pytest.FixtureRequest) -> RunHandle:
-    """The living cluster, with the run's own pods and services on it."""
-    return run_session.of(request.config).live()
+    """Return the running cluster with the run's own pods and Services."""
+    return run_session.get(request.config).live()
 
 
 @pytest.fixture(scope="session")
 def idle(request: pytest.FixtureRequest) -> IdleConnection:
-    """What became of a connection to the API that nobody used for a while."""
-    return value_or_skip(run_session.of(request.config).rested())
+    """Return the result of using a connection to the API after it was idle."""
+    return value_or_skip(run_session.get(request.config).idle_result())

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of the time that a whole run may take, whatever hangs: a test that waits then is told.
+"""Time limit of the whole run.
 
-Every wait of the suite has its own bound; this one is for all of them together, and for what nobody
-thought of. An alarm ends the test at work, so its verdict is could-not-ask, and those after it end
-before they begin: what was judged until then stands.
+Every wait of the suite has its own limit; this one covers their sum and anything unforeseen. An
+alarm ends the running test as inconclusive, and later tests do not start. Results until then are
+kept.
 """
 
 import signal
@@ -15,15 +15,19 @@ from types import FrameType
 
 from conformance.outcome import InconclusiveError
 
-LEAST = 0.01  # seconds; an alarm in none at all would be no alarm
+LEAST = 0.01  # seconds; a timer of 0 would be disabled
 
 
 @contextmanager
-def before(moment: float, seconds: float) -> Iterator[None]:
-    """The block, if it ends before a moment (seconds since the epoch).
+def enforce(moment: float, seconds: float) -> Iterator[None]:
+    """Interrupt the block at ``moment`` (seconds since the epoch).
+
+    Args:
+        moment: the deadline.
+        seconds: the value of ``--deadline``, for the message.
 
     Raises:
-        InconclusiveError: at that moment, or at once if it is over. `seconds` is what is told.
+        InconclusiveError: at that moment, or at once if it is in the past.
     """
     message = f"the run's deadline of {seconds:.0f} s has passed (--deadline)"
     left = moment - time.time()
@@ -33,13 +37,13 @@ def before(moment: float, seconds: float) -> Iterator[None]:
         yield
         return
 
-    def ring(_signal: int, _frame: FrameType | None) -> None:
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise InconclusiveError(message)
 
-    usual = signal.signal(signal.SIGALRM, ring)
+    previous = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, max(left, LEAST))
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, usual)
+        signal.signal(signal.SIGALRM, previous)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a cluster's faults are called, and which of them a check says it sees.
+"""Names of cluster faults, and the marker that declares which faults a check detects.
 
-A check that bears `@detects("vxlan-one-way")` is red when that fault is in the cluster;
-`lab/faultinjection/faults/` injects each one for real and holds it to its word.
+A check with ``@detects("vxlan-one-way")`` fails when that fault is present.
+``lab/faultinjection/faults/`` injects each fault into a real cluster and verifies the declarations.
 """
 
 from collections.abc import Callable
@@ -12,63 +12,63 @@ import pytest
 
 Check = TypeVar("Check", bound=Callable[..., object])
 
-# By name, in the order of the layers that break: what is wrong, in one line.
 FAULTS = {
     "vxlan-blocked": "UDP 8472 is dropped between all nodes",
     "vxlan-one-way": "UDP 8472 is dropped in one direction between two nodes",
     "vxlan-blocked-between-subnets": "UDP 8472 is dropped only between nodes of different subnets",
-    "mtu-too-big": "flannel.1 and pods have a greater MTU than the underlay can carry",
+    "mtu-too-big": "the MTU of flannel.1 and pods is larger than the underlay supports",
     "vxlan-checksum-offload": "cross-node connections to a ClusterIP lose their first packets",
-    "ip-forward-off": "a node forwards no packets (net.ipv4.ip_forward is 0)",
-    "forward-policy-drop": "a node's FORWARD chain drops what flannel's rules would let through",
-    "bridge-netfilter-off": "a node's bridge hides packets from the services' rules",
-    "stale-fdb": "a node sends frames for another node's pods to a MAC that is gone",
-    "duplicate-pod-subnet": "two nodes give their pods addresses of one subnet",
-    "lease-missing": "a node's lease is gone from flannel's store while it is Ready",
-    "wrong-interface": "a lease names an address outside the nodes' private network",
-    "subnet-env-missing": "flanneld has not written subnet.env, by which pods get a network",
+    "ip-forward-off": "a node does not forward packets (net.ipv4.ip_forward is 0)",
+    "forward-policy-drop": "the FORWARD chain of a node drops packets that flannel accepts",
+    "bridge-netfilter-off": "bridged packets on a node bypass the rules of Services",
+    "stale-fdb": "a node sends frames for pods of another node to an outdated MAC",
+    "duplicate-pod-subnet": "two nodes assign pod addresses from the same subnet",
+    "lease-missing": "a Ready node has no flannel lease",
+    "wrong-interface": "a flannel lease has an address outside the node network",
+    "subnet-env-missing": "flanneld has not written subnet.env, which the CNI plugin needs",
     "cni-not-configured": "a node has no CNI configuration",
-    "pod-addresses-dropped": "the cloud's port security drops packets from pods' addresses",
-    "kube-proxy-down": "kube-proxy does not run on a node; its old rules are still there",
-    "stale-udp-conntrack": "UDP to a service goes on to a backend that is gone",
-    "conntrack-full": "a node's table of connections is full",
-    "hairpin-off": "a pod cannot reach itself through its own service",
-    "node-port-closed": "NodePorts are closed between nodes by a security group",
-    "dns-down": "no replica of the cluster's DNS runs, or none can be reached",
-    "dns-slow": "one replica of the cluster's DNS answers seconds late",
-    "etcd-member-down": "one member of etcd is down, and there is a quorum",
+    "pod-addresses-dropped": "port security of the cloud drops packets from pod addresses",
+    "kube-proxy-down": "kube-proxy does not run on a node; its old rules remain",
+    "stale-udp-conntrack": "UDP to a Service still goes to a deleted backend",
+    "conntrack-full": "the connection tracking table of a node is full",
+    "hairpin-off": "a pod cannot reach itself through its own Service",
+    "node-port-closed": "a security group blocks NodePorts between nodes",
+    "dns-down": "no replica of the cluster DNS runs or is reachable",
+    "dns-slow": "one replica of the cluster DNS responds seconds late",
+    "etcd-member-down": "one etcd member is down; the others have a quorum",
     "etcd-no-quorum": "etcd has no leader: most members are down",
-    "etcd-no-space": "etcd's alarm NOSPACE: it refuses writes",
-    "etcd-near-quota": "etcd's database is near its quota, or mostly holes",
-    "etcd-slow-disk": "a member of etcd waits long for its disk",
-    "etcd-diverged": "etcd's members do not agree: an even number, a stuck learner, other data",
-    "etcd-open": "etcd answers without a client certificate, or over plain HTTP",
+    "etcd-no-space": "etcd has raised the alarm NOSPACE and refuses writes",
+    "etcd-near-quota": "the etcd database is near its quota, or mostly free pages",
+    "etcd-slow-disk": "the disk of an etcd member is slow",
+    "etcd-diverged": "inconsistent etcd members: an even number, a stuck learner, different data",
+    "etcd-open": "etcd responds without a client certificate, or over plain HTTP",
     "scheduler-down": "no kube-scheduler runs",
     "controller-manager-down": "no kube-controller-manager runs",
-    "kubelet-down": "a node's kubelet does not run",
-    "disk-pressure": "a node's disk is full",
-    "image-unavailable": "a node cannot get an image",
-    "sandbox-image-missing": "a node has no sandbox image, and cannot get it",
-    "leftover-taint": "a node bears a taint or a cordon that somebody forgot",
-    "apiserver-down": "one of several API servers does not answer",
-    "idle-connections-dropped": "a load balancer drops idle connections and says nothing",
+    "kubelet-down": "the kubelet of a node does not run",
+    "disk-pressure": "the disk of a node is full",
+    "image-unavailable": "a node cannot pull an image",
+    "sandbox-image-missing": "a node has no sandbox image and cannot pull it",
+    "leftover-taint": "a node has a leftover taint or is still cordoned",
+    "apiserver-down": "one of several API servers does not respond",
+    "idle-connections-dropped": "a load balancer drops idle connections silently",
     "clock-skew": "a node's clock is off",
-    "certificate-expiring": "a certificate has ended, or is about to",
-    "kubelet-port-closed": "TCP 10250 from the API server to a node is closed",
-    "version-skew": "a kubelet's version is too far from the API server's",
-    "webhook-without-endpoints": "an admission webhook that must be asked cannot be",
-    "storage-class-missing": "there is no default StorageClass where one is expected",
-    "anonymous-rights": "a role is bound to everybody, or to strangers",
-    "node-missing": "a node that the stack has made is not in the cluster",
-    "namespace-stuck": "a namespace is stuck while it is deleted",
+    "certificate-expiring": "a certificate has expired or expires soon",
+    "kubelet-port-closed": "TCP 10250 from the API server to a node is blocked",
+    "version-skew": "the version of a kubelet is too far from that of the API server",
+    "webhook-without-endpoints": "a mandatory admission webhook is unreachable",
+    "storage-class-missing": "the expected default StorageClass is missing",
+    "anonymous-rights": "a role is bound to all users or to anonymous users",
+    "node-missing": "a node created by the stack is not in the cluster",
+    "namespace-stuck": "a namespace is stuck in termination",
 }
+"""Faults by name, ordered by the layer that breaks, each with a one-line description."""
 
 
 def detects(*faults: str) -> Callable[[Check], Check]:
-    """Mark a check: it is red when one of these faults is in the cluster.
+    """Mark a check as one that fails when one of these faults is present.
 
     Raises:
-        ValueError: one of them is not in `FAULTS`.
+        ValueError: if one of them is not in ``FAULTS``.
     """
     unknown = sorted(set(faults) - set(FAULTS))
     if unknown:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layers of a cluster, from the ground up, and what the checks of each are about."""
+"""Layers of a cluster, bottom-up, and what the checks of each layer cover."""
 
 LAYERS = {
-    "os": "the nodes: present, Ready, sound",
-    "runtime": "containers run, and answer exec and logs",
-    "kvstore": "etcd: healthy, agreed, closed to strangers",
-    "network": "pods reach each other, and every node knows how",
-    "orchestration": "the scheduler places pods where it must, and nowhere else",
-    "services": "services and names answer on every node",
-    "hardening": "closed to strangers: doors, rights, files, certificates, what is written down",
+    "os": "nodes: present, Ready, healthy",
+    "runtime": "containers run and respond to exec and logs",
+    "kvstore": "etcd: healthy, consistent, closed to unauthorized clients",
+    "network": "pods reach each other; routes and leases agree on every node",
+    "orchestration": "control plane, scheduling and workloads",
+    "services": "Services and DNS respond on every node",
+    "hardening": "exposed ports, RBAC, file modes, certificates, audit log",
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suite's command line, checked before anything is asked of a cluster."""
+"""Command-line options, validated before the first request to a cluster."""
 
 import os
 import re
@@ -17,16 +17,15 @@ IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the user asked for. `patience` bounds every wait, in seconds.
-
-    idle: for so many seconds a connection to the API rests before it is asked again.
-    """
+    """Validated options."""
 
     kubeconfig: Path
     expected: dict[str, Any] | None
     image: str
     patience: float
+    """Limit of every wait, in seconds."""
     idle: float
+    """Seconds for which a connection to the API stays idle before it is used again."""
     save: Path | None
     replay: Path | None
     strict: bool
@@ -37,77 +36,79 @@ class Settings:
 
 
 def add(parser: pytest.Parser) -> None:
-    """Declare the options. `--strict` is pytest's own; here it also makes every skip a failure."""
+    """Declare the options. ``--strict`` is pytest's own; here it also makes skips failures."""
     group = parser.getgroup("conformance", "conformance of a cluster")
     group.addoption(
         "--kubeconfig", metavar="FILE", help="default: $KUBECONFIG, then ~/.kube/config"
     )
-    group.addoption("--expect", metavar="FILE", help="the stack's `conformance` output, as JSON")
-    group.addoption("--image", metavar="REF", default=IMAGE, help="the probes' image (%(default)s)")
+    group.addoption("--expect", metavar="FILE", help="conformance output of the stack, as JSON")
+    group.addoption(
+        "--image", metavar="REF", default=IMAGE, help="image of the probes (%(default)s)"
+    )
     group.addoption(
         "--patience", metavar="SECONDS", type=float, default=60.0,
-        help="the longest wait for anything (%(default)s)",
+        help="longest wait for any condition (%(default)s)",
     )  # fmt: skip
     group.addoption(
         "--idle", metavar="SECONDS", type=float, default=15.0,
-        help="how long a connection to the API rests before it is asked (%(default)s)",
+        help="how long a connection to the API stays idle before it is used again (%(default)s)",
     )  # fmt: skip
     group.addoption(
         "--deadline", metavar="SECONDS", type=float, default=900.0,
-        help="for the whole run: what has not ended then is an error (%(default)s; 0: none)",
+        help="time limit of the whole run; unfinished tests are errors (%(default)s; 0: none)",
     )  # fmt: skip
-    group.addoption(
-        "--quick", action="store_true", help="without hardening, and what else takes long"
-    )
+    group.addoption("--quick", action="store_true", help="skip hardening and other slow checks")
     group.addoption(
         "--disruptive", action="store_true",
-        help="also break things for a while, one by one, in one process, after all others",
+        help="also cause temporary failures, one at a time in one process, after all other tests",
     )  # fmt: skip
     group.addoption(
         "--allow-skip", metavar="PATTERN", action="append", default=[],
-        help="with --strict: skips that are none, by a part of name or reason (* for anything)",
+        help="with --strict: do not fail on skips whose name or reason contains PATTERN (*: all)",
     )  # fmt: skip
     group.addoption(
-        "--save-facts", metavar="FILE", help="keep what was collected (.json, .json.gz)"
+        "--save-facts", metavar="FILE", help="save the collected facts (.json, .json.gz)"
     )
-    group.addoption("--replay", metavar="FILE", help="judge kept facts, without a cluster")
+    group.addoption("--replay", metavar="FILE", help="evaluate saved facts, without a cluster")
     group.addoption(
-        "--results", metavar="FILE", help="one JSON line a test, written as each test ends"
+        "--results", metavar="FILE", help="one JSON line per test, written as each test ends"
     )
-    group.addoption("--report", metavar="FILE", help="one HTML page that needs no other file")
+    group.addoption("--report", metavar="FILE", help="self-contained HTML report")
     group.addoption(
-        "--baseline", metavar="FILE", help="an earlier run's results or report, to compare with"
+        "--baseline", metavar="FILE", help="results or report of an earlier run, for comparison"
     )
     group.addoption(
-        "--artifacts", metavar="FILE", help="tell the written files, as JSON for zuul_return"
+        "--artifacts", metavar="FILE", help="list the written files, as JSON for zuul_return"
     )
     _add_soak(parser)
 
 
 def _add_soak(parser: pytest.Parser) -> None:
-    group = parser.getgroup("conformance soak", "conformance again and again")
-    group.addoption("--soak", metavar="DURATION", help="repeat for so long: 90s, 30m, 8h, 1h30m")
-    group.addoption("--soak-rounds", metavar="N", type=int, help="repeat so many times")
+    group = parser.getgroup("conformance soak", "repeated conformance runs")
+    group.addoption(
+        "--soak", metavar="DURATION", help="repeat for this duration: 90s, 30m, 8h, 1h30m"
+    )
+    group.addoption("--soak-rounds", metavar="N", type=int, help="repeat N times")
     group.addoption(
         "--soak-history", metavar="FILE", default="soak.jsonl",
-        help="one JSON line a round is appended (%(default)s)",
+        help="append one JSON line per round (%(default)s)",
     )  # fmt: skip
     group.addoption(
         "--soak-stop-on-regression", action="store_true",
-        help="end early if a check is red again and again, or more often than before",
+        help="stop if a check fails three times in a row or more often than before",
     )  # fmt: skip
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Is the pattern a part of the text? `*` stands for anything in between."""
+    """Return whether the text contains the pattern; ``*`` matches any characters."""
     return bool(re.search(".*".join(map(re.escape, pattern.split("*"))), text))
 
 
 def settings(config: pytest.Config) -> Settings:
-    """The options, read and checked.
+    """Return the validated options.
 
     Raises:
-        pytest.UsageError: naming every file that cannot be used, and why.
+        pytest.UsageError: if a value is invalid or a file cannot be used.
     """
     option = config.option
     replay = Path(option.replay) if option.replay else None
@@ -121,9 +122,11 @@ def settings(config: pytest.Config) -> Settings:
     except (expectation.ExpectationError, serialization.FactsError) as problem:
         raise pytest.UsageError(str(problem)) from None
     if option.patience <= 0:
-        raise pytest.UsageError(f"--patience {option.patience:g}: give seconds, more than 0")
+        raise pytest.UsageError(f"--patience {option.patience:g}: must be greater than 0")
     if option.deadline < 0:
-        raise pytest.UsageError(f"--deadline {option.deadline:g}: give seconds, 0 for none")
+        raise pytest.UsageError(
+            f"--deadline {option.deadline:g}: must not be negative (0: no limit)"
+        )
     return Settings(
         kubeconfig=Path() if replay else kubeconfig(option.kubeconfig),
         expected=expected,
@@ -140,15 +143,15 @@ def settings(config: pytest.Config) -> Settings:
     )
 
 
-def kubeconfig(named: str | None) -> Path:
-    """The first of the named file, KUBECONFIG and ~/.kube/config.
+def kubeconfig(given: str | None) -> Path:
+    """Return the first of the given file, KUBECONFIG and ~/.kube/config.
 
     Raises:
-        pytest.UsageError: if that is not a file.
+        pytest.UsageError: if it is not a file.
     """
-    source, path = "--kubeconfig", named
+    source, path = "--kubeconfig", given
     if not path:
-        # KUBECONFIG may list several files; kubectl merges them, the suite takes the first that
+        # KUBECONFIG may list several files. kubectl merges them; the suite uses the first that
         # exists.
         listed = [entry for entry in os.environ.get("KUBECONFIG", "").split(os.pathsep) if entry]
         source = "KUBECONFIG" if listed else "~/.kube/config"
@@ -156,18 +159,18 @@ def kubeconfig(named: str | None) -> Path:
     found = Path(path or "~/.kube/config").expanduser()
     if not found.is_file():
         raise pytest.UsageError(
-            f"no kubeconfig: {found} ({source}) is no file\n"
-            "  next  give --kubeconfig FILE, or set KUBECONFIG"
+            f"no kubeconfig found: {found} ({source}) is not a file\n"
+            "  next  pass --kubeconfig FILE or set KUBECONFIG"
         )
     return found
 
 
-def _writable(option: str, named: str | None) -> Path | None:
-    if not named:
+def _writable(option: str, given: str | None) -> Path | None:
+    if not given:
         return None
-    path = Path(named)
+    path = Path(given)
     if not path.parent.is_dir():
-        raise pytest.UsageError(f"{option} {path}: {path.parent} is no directory")
+        raise pytest.UsageError(f"{option} {path}: {path.parent} is not a directory")
     if path.is_dir():
-        raise pytest.UsageError(f"{option} {path}: is a directory")
+        raise pytest.UsageError(f"{option} {path}: is a directory; pass the path of a file")
     return path

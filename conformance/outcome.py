@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three ways a check can end, and how each is told.
+"""Outcomes of a check.
 
-passed           the test returned.
-failed           the cluster is not as it should be: `require` raised `CheckFailed`.
-could not ask    asking failed: `InconclusiveError`, reported as an error, never as a pass and never
-                 as the cluster's fault. Where the cluster offers no way to ask at all (another
-                 CNI, no etcdctl on the nodes), the test is skipped instead, with the reason.
+passed
+    The test returned.
+failed
+    The cluster is not as it should be: ``require`` raised ``CheckFailed``.
+inconclusive
+    The check could not be performed: ``InconclusiveError``, reported as an error, not as a pass or
+    failure. If the cluster offers no way to perform the check (another CNI, no etcdctl on the
+    nodes), the test is skipped with the reason.
 """
 
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ T = TypeVar("T")
 
 
 class CheckFailed(AssertionError):
-    """The cluster is not as it should be. The message says where, what, why and what to do."""
+    """The cluster is not as it should be. The message has place, finding, cause and next step."""
 
     def __init__(
         self,
@@ -45,19 +48,19 @@ class CheckFailed(AssertionError):
 
 
 class InconclusiveError(Exception):
-    """Asking failed, so there is no verdict about the cluster. The message says what and why."""
+    """The check could not be performed. The message has the reason."""
 
 
 class ConnectionLostError(InconclusiveError):
-    """The connection broke on the way, as when the API's address moves: to ask again may help."""
+    """The connection was lost (for example during a VIP failover); the request may be retried."""
 
 
 @dataclass(frozen=True)
 class Unavailable:
-    """Stands in the facts where a value should be.
+    """A fact that could not be collected. ``unasked`` is the reason.
 
-    permanent: the node or cluster offers no way to ask this (a skip); else asking went wrong (an
-    error).
+    ``permanent``: the node or cluster offers no way to collect it, so checks are skipped. Otherwise
+    the collection failed, and checks are inconclusive.
     """
 
     unasked: str
@@ -74,26 +77,26 @@ def require(
     look: str,
     code: Code = Code.UNSPECIFIED,
 ) -> None:
-    """Fail the test unless `ok`.
+    """Fail the test unless ``ok``.
 
     Args:
         ok: the condition.
-        at: the node and the file, device or path that was looked at.
-        expected: what a sound cluster has there, and by which source.
-        seen: what was found.
+        at: the node and the file, device or path that was inspected.
+        expected: the value in a healthy cluster, and its source.
+        seen: the observed value.
         likely: the likely cause.
         look: the next command, and where to run it.
         code: the kind of failure, for programs.
 
     Raises:
-        CheckFailed: with all of it in the message.
+        CheckFailed: with all of these in the message.
     """
     if not ok:
         raise CheckFailed(at, expected, seen, likely, look, code=code)
 
 
 def value_or_skip(fact: T | Unavailable) -> T:
-    """The fact itself; where it could not be asked, the test is skipped or ends in an error."""
+    """Return the fact; if it is unavailable, skip the test or end it as inconclusive."""
     if isinstance(fact, Unavailable):
         if fact.permanent:
             pytest.skip(fact.unasked)

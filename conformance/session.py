@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a pytest session carries a run: what the controller does once, and what each worker is told.
+"""State of a run in a pytest session: the controller creates it, its workers join it.
 
-A session without workers (`-n 0`) is controller and worker in one process; nothing else differs.
+Without workers (``-n 0``) one process is both controller and worker.
 """
 
 import json
@@ -38,15 +38,16 @@ from conformance.outcome import InconclusiveError, Unavailable
 
 @dataclass(kw_only=True)
 class Session:
-    """One process's part in the run; `shared` is a directory that all its processes see."""
+    """The run as seen by one process."""
 
     settings: Settings
     run: base.Run
     shared: Path | None = None
+    """Directory shared by all processes of the run."""
     begun: float = 0.0
     cluster: Cluster | None = None
     lifecycle: RunLifecycle | None = None
-    resting: idle_connection.IdleConnectionMonitor | None = None
+    idle_monitor: idle_connection.IdleConnectionMonitor | None = None
     creation: CreationResult = COMPLETE
     notices: list[str] = field(default_factory=list)
     closed: bool = False
@@ -54,61 +55,61 @@ class Session:
 
     @cached_property
     def expected(self) -> Expectation:
-        """What `--expect` (or the replayed facts) say the cluster should be."""
+        """The expected cluster, from ``--expect`` or the replayed facts."""
         return expectation.understand(self.settings.expected, "")
 
     @property
     def nodes(self) -> list[NodeStatus]:
-        """The registered nodes, by which tests are parametrized."""
+        """The registered nodes, used to parametrize tests."""
         return self.run.nodes
 
     def names(self) -> list[str]:
-        """The names of all nodes: registered, or expected."""
+        """Return the names of all registered or expected nodes."""
         return list(dict.fromkeys([*(node.name for node in self.nodes), *self.expected.nodes]))
 
     def start(self) -> None:
-        """Controller only: make everything the tests look at."""
+        """Create the run's objects (controller only)."""
         assert self.cluster is not None
         self.begun = time.time()
         self.lifecycle = RunLifecycle(cluster=self.cluster, run=self.run)
         if self.shared:
-            self.resting = idle_connection.IdleConnectionMonitor(
+            self.idle_monitor = idle_connection.IdleConnectionMonitor(
                 self.cluster, self.shared, self.settings.idle
             )
-            self.resting.begin()
+            self.idle_monitor.begin()
         self.lifecycle.begin()
         self.creation = self.lifecycle.creation
         if self.creation.broken:
             broken = f"{self.creation.broken}; {core_resources.unreadiness(self.cluster)}"
             self.creation = CreationResult(broken=broken)
             self.notices.append(broken)
-        for name, refusal in self.creation.rejected.items():
-            self.notices.append(f"refused: {name}: {refusal.message}")
+        for name, rejection in self.creation.rejected.items():
+            self.notices.append(f"rejected: {name}: {rejection.message}")
 
     def facts(self) -> Facts:
-        """The facts, collected by whichever process asks first.
+        """Return the facts; the first process that needs them collects them.
 
         Raises:
-            InconclusiveError: if collecting failed, now or in another process.
+            InconclusiveError: if the collection failed, in this or another process.
         """
         if self._facts is None:
             self._facts = self._replayed() if self.settings.replay else self._collected()
         return self._facts
 
     def collected(self) -> Facts | None:
-        """The facts as far as they are there; nobody is asked for them."""
-        kept = self.shared / "facts.json" if self.shared else None
+        """Return the facts if they have been collected."""
+        file = self.shared / "facts.json" if self.shared else None
         try:
             if self.settings.replay:
                 return self._replayed()
-            return serialization.load(kept) if kept and kept.exists() else None
+            return serialization.load(file) if file and file.exists() else None
         except serialization.FactsError:
             return None
 
     def live(self) -> RunHandle:
-        """The cluster, for active tests; a recording has none, so they are skipped."""
+        """Return the cluster for active tests; skip them when replaying facts."""
         if self.settings.replay:
-            pytest.skip("needs a living cluster, and this is a recording")
+            pytest.skip("requires a running cluster; this is a recording")
         if self.creation.broken:
             raise InconclusiveError(self.creation.broken)
         monitor = PodMonitor(self._cluster(), self.run)
@@ -122,11 +123,11 @@ class Session:
             creation=self.creation,
         )
 
-    def rested(self) -> IdleConnection | Unavailable:
-        """What became of the connection that rests; waits until it was asked.
+    def idle_result(self) -> IdleConnection | Unavailable:
+        """Wait for the result of the idle-connection check and return it.
 
         Raises:
-            InconclusiveError: if nobody asks it.
+            InconclusiveError: if there is no result in time.
         """
         if self.settings.replay:
             return self.facts().idle
@@ -137,24 +138,24 @@ class Session:
         )
 
     def save(self) -> bool:
-        """Controller only: keep what is known at the end, if that was asked for; False if not."""
-        kept = self.shared / "facts.json" if self.shared else None
-        if not self.settings.save or not self.shared or not kept or not kept.exists():
+        """Save the facts if ``--save-facts`` is set; return whether they were (controller only)."""
+        file = self.shared / "facts.json" if self.shared else None
+        if not self.settings.save or not self.shared or not file or not file.exists():
             return False
-        known = replace(serialization.load(kept), idle=idle_connection.read(self.shared))
+        known = replace(serialization.load(file), idle=idle_connection.read(self.shared))
         serialization.write(self.settings.save, serialization.dump(known))
         return True
 
     def worker_payload(self) -> dict[str, Any]:
-        """What a worker has to know, as plain JSON."""
+        """Return the state that a worker needs, as plain JSON."""
         parts = {"run": asdict(self.run), "creation": asdict(self.creation)}
         return {**parts, "shared": str(self.shared), "begun": self.begun}
 
     def close(self) -> None:
-        """Controller only: forget what the processes shared."""
+        """Delete the shared directory (controller only)."""
         self.closed = True
-        if self.resting:
-            self.resting.end()
+        if self.idle_monitor:
+            self.idle_monitor.end()
         if self.shared:
             shutil.rmtree(self.shared, ignore_errors=True)
 
@@ -171,17 +172,17 @@ class Session:
 
     def _collected(self) -> Facts:
         assert self.shared is not None
-        kept, failed = self.shared / "facts.json", self.shared / "problem"
+        file, failed = self.shared / "facts.json", self.shared / "problem"
         with FileLock(self.shared / "lock"):
             if failed.exists():
                 raise InconclusiveError(failed.read_text())
-            if not kept.exists():
+            if not file.exists():
                 try:
-                    kept.write_text(serialization.dump(self._collect()))
+                    file.write_text(serialization.dump(self._collect()))
                 except InconclusiveError as problem:
-                    failed.write_text(f"no facts: {problem}")
+                    failed.write_text(f"facts could not be collected: {problem}")
                     raise
-        return serialization.load(kept)
+        return serialization.load(file)
 
     def _collect(self) -> Facts:
         patience = max(self.begun + self.settings.patience - time.time(), 1.0)
@@ -190,15 +191,16 @@ class Session:
 
 
 def open_controller(settings: Settings) -> Session:
-    """Reach the cluster (or read the recording) and learn which nodes there are. Changes nothing.
+    """Connect to the cluster (or read the recording) and list its nodes, without changing anything.
 
     Raises:
-        pytest.UsageError: if that is not possible, within ten seconds.
+        pytest.UsageError: if this fails; after ten seconds at most.
     """
     try:
         if settings.replay:
             return Session(
-                settings=settings, run=recorded(serialization.load(settings.replay), settings.image)
+                settings=settings,
+                run=recorded_run(serialization.load(settings.replay), settings.image),
             )
         begun = time.monotonic()
         cluster, _ = reach(settings.kubeconfig)
@@ -210,7 +212,7 @@ def open_controller(settings: Settings) -> Session:
     except (InconclusiveError, serialization.FactsError) as problem:
         raise pytest.UsageError(str(problem)) from None
     shared = Path(tempfile.mkdtemp(prefix="conformance-"))
-    notices = [f"the API does not tell its nodes: {found.broken}"] if found.broken else []
+    notices = [f"the API does not list its nodes: {found.broken}"] if found.broken else []
     return Session(
         settings=settings,
         run=run,
@@ -220,8 +222,8 @@ def open_controller(settings: Settings) -> Session:
     )
 
 
-def recorded(found: Facts, image: str) -> base.Run:
-    """The run that a recording is of, as far as tests are spread by it."""
+def recorded_run(found: Facts, image: str) -> base.Run:
+    """Return the run of a recording, as far as tests are parametrized by it."""
     nodes = list(found.nodes.values())
     servers = [] if isinstance(found.api_servers, Unavailable) else found.api_servers
     return base.Run(
@@ -232,29 +234,29 @@ def recorded(found: Facts, image: str) -> base.Run:
     )
 
 
-def open_worker(settings: Settings, told: dict[str, Any]) -> Session:
-    """Join the run that the controller began."""
-    run = from_plain(base.Run, told["run"])
-    creation = from_plain(CreationResult, told["creation"])
+def open_worker(settings: Settings, payload: dict[str, Any]) -> Session:
+    """Join the run that the controller started."""
+    run = from_plain(base.Run, payload["run"])
+    creation = from_plain(CreationResult, payload["creation"])
     return Session(
         settings=settings,
         run=run,
-        shared=Path(told["shared"]),
-        begun=told["begun"],
+        shared=Path(payload["shared"]),
+        begun=payload["begun"],
         creation=creation,
     )
 
 
-def of(config: pytest.Config) -> Session:
-    """The session's part of the run."""
+def get(config: pytest.Config) -> Session:
+    """Return the session of this process."""
     return config.stash[KEY]
 
 
 def open_for(config: pytest.Config) -> Session:
-    """The session for this process: controller or worker."""
-    told = getattr(config, "workerinput", {}).get("conformance")
+    """Open the session of this process, as controller or worker."""
+    payload = getattr(config, "workerinput", {}).get("conformance")
     settings = options.settings(config)
-    return open_worker(settings, json.loads(told)) if told else open_controller(settings)
+    return open_worker(settings, json.loads(payload)) if payload else open_controller(settings)
 
 
 KEY = pytest.StashKey[Session]()

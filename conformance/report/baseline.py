@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is otherwise than in an earlier run: verdicts, times, pings. Pure."""
+"""Comparison with an earlier run: outcomes, durations, pings, nodes. Pure."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from conformance.report.cluster import Overview
 from conformance.results import records
 from conformance.results.records import ERROR, FAILED, PASSED, Recording, Result, ResultsError
 
-SLOWER = 2.0  # times; with the seconds below, more than the noise of a busy machine
+SLOWER = 2.0  # factor; together with the seconds below, more than noise
 SLOWER_SECONDS = 0.5
 LATENCY = 2.0
 LATENCY_MS = 0.5
@@ -22,7 +22,7 @@ EMBEDDED = re.compile(r'<script type="application/json" id="recording">(.*?)</sc
 
 @dataclass(frozen=True)
 class ChangedValue:
-    """A number that is another now."""
+    """A value that differs from the earlier run."""
 
     what: str
     before: str
@@ -31,29 +31,36 @@ class ChangedValue:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """Against an earlier run of `run`, which ended at `ended`."""
+    """Differences from an earlier run."""
 
     run: str
+    """Id of the earlier run."""
     ended: str
+    """Time at which it ended."""
     worse: list[Result] = field(default_factory=list)
+    """Tests that are red now and were not."""
     better: list[str] = field(default_factory=list)
+    """Tests that pass now and were red."""
     still: list[str] = field(default_factory=list)
+    """Tests that are red in both."""
     new: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
+    """Checks that are not in the earlier run."""
+    removed: list[str] = field(default_factory=list)
+    """Checks that are only in the earlier run."""
     slower: list[ChangedValue] = field(default_factory=list)
     pings: list[ChangedValue] = field(default_factory=list)
     nodes: list[ChangedValue] = field(default_factory=list)
 
     @property
     def differs(self) -> bool:
-        """Is anything otherwise?"""
+        """Whether anything differs."""
         return any(
-            (self.worse, self.better, self.new, self.gone, self.slower, self.pings, self.nodes)
+            (self.worse, self.better, self.new, self.removed, self.slower, self.pings, self.nodes)
         )
 
 
 def read(path: Path) -> Recording:
-    """An earlier run, from its results file or its report.
+    """Read an earlier run from its results file or its report.
 
     Raises:
         ResultsError: if the file is neither.
@@ -65,7 +72,7 @@ def read(path: Path) -> Recording:
 
 
 def read_text(text: str) -> Recording:
-    """An earlier run, from the text of either.
+    """Parse the text of a results file or a report.
 
     Raises:
         ValueError, TypeError, KeyError: if it is neither.
@@ -75,7 +82,7 @@ def read_text(text: str) -> Recording:
 
 
 def embed(recording: Recording) -> dict[str, Any]:
-    """What a report keeps of its run, so that a later one can be compared with it."""
+    """Return the data that a report contains of its run, for comparison with later runs."""
     return {
         "header": recording.header,
         "footer": recording.footer,
@@ -88,15 +95,18 @@ def embed(recording: Recording) -> dict[str, Any]:
 
 
 def _embedded(plain: dict[str, Any]) -> Recording:
-    found = [from_plain(Result, dict(zip(KEPT, each, strict=True))) for each in plain["results"]]
+    found = [
+        from_plain(Result, dict(zip(EMBEDDED_FIELDS, each, strict=True)))
+        for each in plain["results"]
+    ]
     return Recording(plain["header"], found, plain["footer"], plain["cluster"])
 
 
-KEPT = ("test", "check", "layer", "outcome", "seconds")
+EMBEDDED_FIELDS = ("test", "check", "layer", "outcome", "seconds")
 
 
 def compare(now: Recording, before: Recording) -> Changes:
-    """Return what differs; tests are the same if check and parameters are, in whatever module."""
+    """Compare two runs; tests are matched by check and parameters, regardless of the module."""
     ours = {result.name: result for result in now.results}
     theirs = {result.name: result for result in before.results}
     both = [(theirs[name], ours[name]) for name in ours if name in theirs]
@@ -109,7 +119,7 @@ def compare(now: Recording, before: Recording) -> Changes:
         better=[new.test for old, new in both if new.outcome == PASSED and old.outcome in red],
         still=[new.test for old, new in both if new.outcome in red and old.outcome in red],
         new=sorted({each.check for each in now.results} - {e.check for e in before.results}),
-        gone=sorted({each.check for each in before.results} - {e.check for e in now.results}),
+        removed=sorted({each.check for each in before.results} - {e.check for e in now.results}),
         slower=_slower(now.results, before.results),
         pings=_pings(overview(now), overview(before)),
         nodes=_nodes(overview(now), overview(before)),
@@ -117,7 +127,7 @@ def compare(now: Recording, before: Recording) -> Changes:
 
 
 def overview(recording: Recording) -> Overview | None:
-    """The cluster in a recording, if the run came so far, and if this suite can read it."""
+    """Return the cluster in a recording, if it exists and this version can read it."""
     try:
         found = from_plain(Overview, recording.cluster) if recording.cluster else None
     except TypeError:
@@ -127,7 +137,7 @@ def overview(recording: Recording) -> Overview | None:
 
 
 def _slower(now: list[Result], before: list[Result]) -> list[ChangedValue]:
-    """Checks that take notably longer."""
+    """Return checks that take notably longer."""
     ours, theirs = _times(now), _times(before)
     return [
         ChangedValue(check, f"{theirs[check]:.2f} s", f"{seconds:.2f} s")
@@ -147,7 +157,7 @@ def _times(found: list[Result]) -> dict[str, float]:
 
 
 def _pings(now: Overview | None, before: Overview | None) -> list[ChangedValue]:
-    """Paths that lose or gain, or take notably longer; and all of them together."""
+    """Return paths with different losses or notably higher latency."""
     if now is None or before is None:
         return []
     found = []
@@ -163,12 +173,12 @@ def _pings(now: Overview | None, before: Overview | None) -> list[ChangedValue]:
                 and echo.ms - old.ms > LATENCY_MS
             )
             if echo.loss != old.loss or slower:
-                found.append(ChangedValue(f"{source} → {target}", in_words(old), in_words(echo)))
+                found.append(ChangedValue(f"{source} → {target}", text_of(old), text_of(echo)))
     return found
 
 
-def in_words(echo: Any) -> str:
-    """`0.41 ms`, `20 % lost`, `all lost`."""
+def text_of(echo: Any) -> str:
+    """Return for example ``0.41 ms``, ``0.41 ms, 20 % lost`` or ``all lost``."""
     if echo.loss >= 1 or echo.ms is None:
         return "all lost"
     lost = f", {100 * echo.loss:.0f} % lost" if echo.loss else ""
@@ -176,7 +186,7 @@ def in_words(echo: Any) -> str:
 
 
 def _nodes(now: Overview | None, before: Overview | None) -> list[ChangedValue]:
-    """Nodes that came, went or changed."""
+    """Return nodes that were added, removed or changed."""
     if now is None or before is None:
         return []
     ours = {node.name: node for node in now.nodes}
@@ -186,7 +196,7 @@ def _nodes(now: Overview | None, before: Overview | None) -> list[ChangedValue]:
         old, new = theirs.get(name), ours.get(name)
         if old is None or new is None:
             found.append(
-                ChangedValue(name, "there" if old else "not there", "there" if new else "gone")
+                ChangedValue(name, "present" if old else "absent", "present" if new else "absent")
             )
             continue
         found += [

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What reports show of the cluster itself: its nodes, the matrix of pings, what was not told.
+"""Overview of the cluster for reports: nodes, ping matrices, versions, unavailable facts. Pure.
 
-Distilled from the facts, small enough to stand in the results file, so that a report can be made
-from that file alone and be compared with a later one.
+It is small enough to be part of the results file, so that a report needs no other file and can be
+compared with a later run.
 """
 
 from dataclasses import dataclass, field, fields
@@ -17,7 +17,7 @@ CONTROL, WORKER = "control plane", "worker"
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A node as the API and the expectation tell it. `problems`: why it is not as it should be."""
+    """A node according to the API and the expectation."""
 
     name: str
     role: str
@@ -31,10 +31,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Echo:
-    """The pings of a path: the share that was lost, the mean milliseconds of the others."""
+    """The pings of a path."""
 
     loss: float
+    """Share of lost packets."""
     ms: float | None
+    """Mean latency of the others."""
 
 
 Matrix = dict[str, dict[str, Echo]]
@@ -42,7 +44,7 @@ Matrix = dict[str, dict[str, Echo]]
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """The cluster. unasked: by reason, what was not told for it. versions: by component."""
+    """Overview of the cluster."""
 
     name: str
     server: str
@@ -51,23 +53,25 @@ class Overview:
     pods: Matrix
     hosts: Matrix
     versions: dict[str, list[str]] = field(default_factory=dict)
+    """By component."""
     unasked: dict[str, list[str]] = field(default_factory=dict)
+    """Unavailable facts by reason."""
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def of(facts: Facts, expected: Expectation) -> Overview:
-    """The overview of a cluster from its facts; a node that is only expected is shown, too."""
-    nodes = [_node(node, expected) for _, node in sorted(facts.nodes.items())]
+def overview_of(facts: Facts, expected: Expectation) -> Overview:
+    """Return the overview of a cluster from its facts, including nodes that are only expected."""
+    nodes = [_node(status, expected) for _, status in sorted(facts.nodes.items())]
     nodes += [
         Node(
             name=name,
-            role=CONTROL if told.role == "control" else WORKER,
-            address=told.address,
-            group=told.group,
+            role=CONTROL if node.role == "control" else WORKER,
+            address=node.address,
+            group=node.group,
             ready=False,
             problems=["expected, but not registered"],
         )
-        for name, told in sorted(expected.nodes.items())
+        for name, node in sorted(expected.nodes.items())
         if name not in facts.nodes
     ]
     return Overview(
@@ -78,14 +82,14 @@ def of(facts: Facts, expected: Expectation) -> Overview:
         pods={node: _echoes(view.pod_pings) for node, view in sorted(facts.views.items())},
         hosts={node: _echoes(view.host_pings) for node, view in sorted(facts.views.items())},
         versions=_versions(facts),
-        unasked=_unasked(facts),
+        unasked=_unavailable(facts),
         seconds=dict(facts.seconds),
     )
 
 
 def _node(node: NodeStatus, expected: Expectation) -> Node:
-    told = expected.nodes.get(node.name)
-    control = told.role == "control" if told else node.is_control
+    wanted = expected.nodes.get(node.name)
+    control = wanted.role == "control" if wanted else node.is_control
     problems = [f"{kind}: {reason}" for kind, reason in node.reasons.items()]
     problems += ["cordoned"] if node.unschedulable else []
     return Node(
@@ -94,7 +98,7 @@ def _node(node: NodeStatus, expected: Expectation) -> Node:
         address=node.address,
         runtime=node.runtime,
         kubelet=node.kubelet,
-        group=told.group if told else "",
+        group=wanted.group if wanted else "",
         ready=node.ready,
         problems=problems,
     )
@@ -122,8 +126,8 @@ def _versions(facts: Facts) -> dict[str, list[str]]:
     return {name: sorted(versions - {""}) for name, versions in found.items() if versions - {""}}
 
 
-def _unasked(facts: Facts) -> dict[str, list[str]]:
-    """By reason: the node and the fact that it stands in the way of. What nobody asked is out."""
+def _unavailable(facts: Facts) -> dict[str, list[str]]:
+    """Return facts that could not be collected, by reason, without those that never can be."""
     found: dict[str, list[str]] = {}
     for node, view in sorted(facts.views.items()):
         for part in fields(NodeView):

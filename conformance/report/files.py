@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that a run or a soak writes when it is over, from what it recorded."""
+"""Files that a run or a soak writes at its end."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from conformance.soak.summary import Soak
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFiles:
-    """What is wanted. `also`: other files of the run that artifacts are told of."""
+    """Requested output files."""
 
     report: Path | None = None
     baseline: Recording | None = None
@@ -24,18 +24,19 @@ class OutputFiles:
     artifacts: Path | None = None
     summary: Path | None = None
     also: dict[str, Path] = field(default_factory=dict)
+    """Other files of the run, to be listed in ``artifacts``."""
 
 
-def wanted(config: pytest.Config) -> OutputFiles:
-    """What the command line and the environment ask for.
+def from_options(config: pytest.Config) -> OutputFiles:
+    """Return the files requested by command line and environment.
 
     Raises:
-        pytest.UsageError: if a baseline is none, or a place to write to is no place.
+        pytest.UsageError: if the baseline or the directory of an output file cannot be used.
     """
     option = config.option
     for name in ("report", "artifacts"):
         if (path := getattr(option, name)) and not Path(path).parent.is_dir():
-            raise pytest.UsageError(f"--{name} {path}: {Path(path).parent} is no directory")
+            raise pytest.UsageError(f"--{name} {path}: {Path(path).parent} is not a directory")
     try:
         baseline = baselines.read(Path(option.baseline)) if option.baseline else None
     except ResultsError as problem:
@@ -56,28 +57,28 @@ def wanted(config: pytest.Config) -> OutputFiles:
 
 
 def write(to: OutputFiles, recording: Recording, soak: Soak | None = None) -> list[str]:
-    """Write all but JUnit; what was written, and what could not be, in words."""
+    """Write all files except JUnit; return messages about written files and errors."""
     changes = baselines.compare(recording, to.baseline) if to.baseline else None
-    said = []
+    messages = []
     try:
         if to.report:
             to.report.write_text(html.render(recording, changes, soak))
-            said.append(f"report in {to.report}")
+            messages.append(f"report in {to.report}")
         if to.summary:
             with to.summary.open("a") as summary:
                 summary.write(ci.markdown(recording, changes, soak))
         if to.artifacts:
-            mine = {"report": to.report, "junit": to.junit}
-            files = {kind: path for kind, path in mine.items() if path}
+            own = {"report": to.report, "junit": to.junit}
+            files = {kind: path for kind, path in own.items() if path}
             files |= {kind: path for kind, path in to.also.items() if path.exists()}
             to.artifacts.write_text(json.dumps(ci.artifacts(files, to.artifacts), indent=1) + "\n")
     except OSError as problem:
-        said.append(f"not all could be written: {problem}")
-    return said
+        messages.append(f"cannot write all reports: {problem}")
+    return messages
 
 
 def complete_junit(to: OutputFiles, recording: Recording) -> None:
-    """Add to pytest's JUnit file, once that is written."""
+    """Add to the JUnit file after pytest has written it."""
     if not to.junit:
         return
     text = to.junit.read_text() if to.junit.exists() else ""

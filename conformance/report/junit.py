@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pytest's JUnit file, completed: what each test is about, and what was wrong with the run. Pure.
+"""Additions to the JUnit file of pytest: properties of tests, and problems of the run. Pure.
 
-pytest writes outcomes, messages and times; nodes, faults and causes are added as properties and
-system-out, which every reader of such files knows.
+pytest writes outcomes, messages and durations. This module adds nodes, faults and causes as
+properties and system-out, and codes as the type of failures, which CI systems display.
 """
 
 import re
@@ -11,29 +11,29 @@ from xml.etree import ElementTree
 from conformance.report import summary
 from conformance.results.records import ERROR, FAILED, SKIPPED, Recording, Result
 
-# What XML 1.0 cannot hold, not even escaped.
+# Characters that XML 1.0 does not allow, not even escaped.
 FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def completed(text: str, recording: Recording) -> str:
-    """The file with everything in it; made anew where pytest came to write none."""
+    """Return the file with the additions; without a file of pytest, create one."""
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
-        root = _made(recording)
+        root = _create(recording)
     by_name = {result.name: result for result in recording.results}
     for suite in root.iter("testsuite"):
-        _tell_run(suite, recording)
+        _add_run(suite, recording)
         for case in suite.iter("testcase"):
             if result := by_name.get(case.get("name", "")):
-                _tell_test(case, result)
-        for problem in summary.of(recording).problems:
-            _problem(suite, problem)
+                _add_result(case, result)
+        for problem in summary.summarize(recording).problems:
+            _add_problem(suite, problem)
     return '<?xml version="1.0" encoding="utf-8"?>' + ElementTree.tostring(root, "unicode")
 
 
-def _made(recording: Recording) -> ElementTree.Element:
-    """As pytest would write it."""
+def _create(recording: Recording) -> ElementTree.Element:
+    """Create the elements that pytest would write."""
     counts = summary.count(recording.results)
     root = ElementTree.Element("testsuites", name="pytest tests")
     suite = ElementTree.SubElement(
@@ -64,49 +64,52 @@ def _made(recording: Recording) -> ElementTree.Element:
 TAGS = {FAILED: "failure", ERROR: "error", SKIPPED: "skipped"}
 
 
-def _tell_run(suite: ElementTree.Element, recording: Recording) -> None:
-    verdict = summary.of(recording).verdict
+def _add_run(suite: ElementTree.Element, recording: Recording) -> None:
+    verdict = summary.summarize(recording).verdict
     cluster = recording.cluster or {}
-    told = {
+    properties = {
         "run": recording.header.get("run", ""),
-        "verdict": f"{verdict.word}: {verdict.why}",
+        "verdict": f"{verdict.title}: {verdict.reason}",
         "cluster": cluster.get("name", ""),
         "kubernetes": cluster.get("server", ""),
         "nodes": ", ".join(recording.header.get("nodes", [])),
         "image": recording.header.get("image", ""),
     }
-    _add_properties(suite, told)
+    _add_properties(suite, properties)
 
 
-def _tell_test(case: ElementTree.Element, result: Result) -> None:
-    told = {
+def _add_result(case: ElementTree.Element, result: Result) -> None:
+    properties = {
         "layer": result.layer,
         "nodes": ", ".join(result.nodes),
         "detects": ", ".join(result.detects),
         "headline": result.headline,
         "asserts": result.asserts,
     }
-    _add_properties(case, told | result.properties)
+    _add_properties(case, properties | result.properties)
+    failure = case.find("failure")
+    if failure is not None and result.code:
+        failure.set("type", result.code)
     if result.detail:
         out = case.find("system-out")
         out = ElementTree.SubElement(case, "system-out") if out is None else out
         out.text = "\n".join(filter(None, [out.text, clean(result.detail)]))
 
 
-def _add_properties(to: ElementTree.Element, told: dict[str, str]) -> None:
-    """Beside those that are there, which win."""
-    made = to.find("properties")
-    if made is None:
-        made = ElementTree.Element("properties")
-        to.insert(0, made)
-    names = {each.get("name") for each in made}
-    for name, value in told.items():
+def _add_properties(parent: ElementTree.Element, properties: dict[str, str]) -> None:
+    """Add properties to an element; existing ones are not changed."""
+    element = parent.find("properties")
+    if element is None:
+        element = ElementTree.Element("properties")
+        parent.insert(0, element)
+    names = {each.get("name") for each in element}
+    for name, value in properties.items():
         if value and name not in names:
-            ElementTree.SubElement(made, "property", name=clean(name), value=clean(str(value)))
+            ElementTree.SubElement(element, "property", name=clean(name), value=clean(str(value)))
 
 
-def _problem(suite: ElementTree.Element, problem: str) -> None:
-    """A case of its own for what was wrong with the run: else it would look green."""
+def _add_problem(suite: ElementTree.Element, problem: str) -> None:
+    """Add a test case for a problem of the run, which would pass otherwise."""
     case = ElementTree.SubElement(
         suite, "testcase", classname="conformance.run", name="the run itself", time="0"
     )
@@ -117,5 +120,5 @@ def _problem(suite: ElementTree.Element, problem: str) -> None:
 
 
 def clean(text: str) -> str:
-    """The text without what XML cannot hold."""
+    """Replace characters that XML does not allow."""
     return FORBIDDEN.sub("�", text)

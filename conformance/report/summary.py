@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run's results, put in order for people: the verdict, failures, one cause for many errors.
+"""Summary of a run: overall result, failures, inconclusive tests by cause, layers, checks. Pure.
 
-Pure. The page, the JUnit file and the summary for CI all tell what stands here.
+The HTML report, the JUnit file and the CI summary all use it.
 """
 
 import re
@@ -10,95 +10,111 @@ from dataclasses import dataclass
 from statistics import median
 
 from conformance.layers import LAYERS
-from conformance.results.records import ERROR, FAILED, PASSED, SKIPPED, Recording, Result
+from conformance.results.records import (
+    ERROR,
+    FAILED,
+    LEFT_BEHIND,
+    NOT_EVALUATED,
+    PASSED,
+    SKIPPED,
+    Recording,
+    Result,
+)
 
 SOUND, BROKEN, UNCLEAR = "sound", "broken", "unclear"
-PARTS = ("expected", "seen", "likely", "next")
+# Labels in messages of ``CheckFailed``.
+PARTS = ("expected", "seen", "likely", "next", "code")
 
 
 @dataclass(frozen=True)
 class RunVerdict:
-    """`kind` is one of three; `word` and `why` say it to people."""
+    """Overall result of a run."""
 
     kind: str
-    word: str
-    why: str
+    """``SOUND``, ``BROKEN`` or ``UNCLEAR``."""
+    title: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class FailureMessage:
-    """A failure's message in its parts; `rest` if it has another form."""
+    """Message of a failure."""
 
     at: str
     parts: dict[str, str]
+    """Text by label."""
     rest: str
+    """The complete message if it has no parts."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Tests that say the same."""
+    """Tests with the same headline."""
 
     headline: str
     results: list[Result]
 
     @property
     def checks(self) -> list[str]:
-        """The checks they belong to."""
+        """The checks of the tests."""
         return list(dict.fromkeys(result.check for result in self.results))
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSummary:
-    """A layer in numbers. seconds: its tests' own, added up; span: from first begin to last end."""
+    """Numbers of a layer."""
 
     name: str
     meaning: str
     counts: dict[str, int]
     seconds: float
+    """Sum of the durations of its tests."""
     span: float
+    """Seconds from the start of its first test to the end of its last one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSummary:
-    """A check over all its tests."""
+    """Numbers of a check over all its tests."""
 
     name: str
     layer: str
     asserts: str
     detects: list[str]
     counts: dict[str, int]
-    typical: float
+    median: float
     longest: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Everything in order."""
+    """Summary of a run."""
 
     verdict: RunVerdict
     counts: dict[str, int]
     failures: list[Result]
-    unasked: list[Group]
+    inconclusive: list[Group]
     skips: list[Group]
     warnings: list[tuple[str, str]]
     layers: list[LayerSummary]
     checks: list[CheckSummary]
     problems: list[str]
+    """Problems of the run itself."""
 
 
-def of(recording: Recording) -> Summary:
-    """Return the summary of a recording."""
+def summarize(recording: Recording) -> Summary:
+    """Summarize a recording."""
     results = recording.results
     counts = count(results)
     notes = [str(note) for note in recording.footer.get("notes", [])]
     problem = str(recording.footer.get("problem", ""))
-    problems = [note for note in notes if note.startswith(("LEFT BEHIND", "nothing was judged"))]
+    problems = [note for note in notes if note.startswith((LEFT_BEHIND, NOT_EVALUATED))]
     problems += [problem] if problem else []
     return Summary(
         verdict=verdict(recording, counts, problems),
         counts=counts,
         failures=[result for result in results if result.outcome == FAILED],
-        unasked=grouped(result for result in results if result.outcome == ERROR),
+        inconclusive=grouped(result for result in results if result.outcome == ERROR),
         skips=grouped(result for result in results if result.outcome == SKIPPED),
         warnings=[
             (result.test, result.properties["warning"])
@@ -112,7 +128,7 @@ def of(recording: Recording) -> Summary:
 
 
 def count(results: Iterable[Result]) -> dict[str, int]:
-    """How many there are of each outcome."""
+    """Return the number of results of each outcome."""
     found = dict.fromkeys((PASSED, FAILED, ERROR, SKIPPED), 0)
     for result in results:
         found[result.outcome] = found.get(result.outcome, 0) + 1
@@ -120,26 +136,26 @@ def count(results: Iterable[Result]) -> dict[str, int]:
 
 
 def verdict(recording: Recording, counts: dict[str, int], problems: list[str]) -> RunVerdict:
-    """Sound only if all that was begun came to its end, and nothing was red or left."""
+    """Return the overall result: sound only if all tests completed and nothing is red or left."""
     failed, errors = counts[FAILED], counts[ERROR]
     if failed:
-        also = f", {tests(errors)} could not ask" if errors else ""
+        also = f", {errors} inconclusive" if errors else ""
         return RunVerdict(BROKEN, "Not sound", f"{tests(failed)} failed{also}")
     if not recording.footer:
-        return RunVerdict(UNCLEAR, "Unfinished", "the run was killed before its end")
+        return RunVerdict(UNCLEAR, "Unfinished", "the run was killed")
     if problems and not recording.results:
-        return RunVerdict(UNCLEAR, "Not begun", problems[0])
+        return RunVerdict(UNCLEAR, "Not started", problems[0])
     if errors:
-        return RunVerdict(UNCLEAR, "Unclear", f"{tests(errors)} could not ask")
+        return RunVerdict(UNCLEAR, "Unclear", f"{tests(errors)} inconclusive")
     if recording.footer.get("exit") == 2:
-        return RunVerdict(UNCLEAR, "Interrupted", "the run was ended before it was over")
+        return RunVerdict(UNCLEAR, "Interrupted", "the run was interrupted before its end")
     if problems:
-        left = problems[0].startswith("LEFT BEHIND")
+        left = problems[0].startswith(LEFT_BEHIND)
         return RunVerdict(
             BROKEN if left else UNCLEAR, "Not sound" if left else "Unclear", problems[0]
         )
     if not counts[PASSED]:
-        return RunVerdict(UNCLEAR, "Nothing judged", "no test passed and none failed")
+        return RunVerdict(UNCLEAR, "Nothing evaluated", "no test passed or failed")
     if recording.footer.get("exit"):
         return RunVerdict(
             UNCLEAR, "Unclear", f"pytest ended with status {recording.footer['exit']}"
@@ -148,20 +164,20 @@ def verdict(recording: Recording, counts: dict[str, int], problems: list[str]) -
 
 
 def tests(number: int) -> str:
-    """`1 test`, `2 tests`."""
+    """Return ``1 test``, ``2 tests`` and so on."""
     return f"{number} test{'' if number == 1 else 's'}"
 
 
 def parse_message(result: Result) -> FailureMessage:
-    """A failure's message, in parts if it has them."""
+    """Split the message of a failure into its parts, if it has any."""
     at, *lines = result.detail.split("\n")
     parts: dict[str, str] = {}
     name = ""
     for line in lines:
-        begins = re.match(rf"  ({'|'.join(PARTS)}) +(.*)", line)
-        if begins:
-            name = begins[1]
-            parts[name] = begins[2]
+        labeled = re.match(rf"  ({'|'.join(PARTS)}) +(.*)", line)
+        if labeled:
+            name = labeled[1]
+            parts[name] = labeled[2]
         elif name and line.startswith(" " * 12):
             parts[name] += "\n" + line[12:]
         else:
@@ -174,7 +190,7 @@ def parse_message(result: Result) -> FailureMessage:
 
 
 def grouped(results: Iterable[Result]) -> list[Group]:
-    """By what they say, most first: one cause may stand behind many tests."""
+    """Group results by headline, the largest group first: many tests may have the same cause."""
     found: dict[str, list[Result]] = {}
     for result in results:
         found.setdefault(result.headline or "no reason given", []).append(result)
@@ -185,13 +201,13 @@ def grouped(results: Iterable[Result]) -> list[Group]:
 
 
 def layers(results: list[Result]) -> Iterable[LayerSummary]:
-    """The layers that anything was judged of, from the ground up."""
-    for name, meaning in (LAYERS | {"": "no layer of its own"}).items():
+    """Yield the layers that have results, in order."""
+    for name, meaning in (LAYERS | {"": "checks without a layer"}).items():
         mine = [result for result in results if _layer(result) == name]
         if not mine:
             continue
         ran = [result for result in mine if result.outcome != SKIPPED]
-        begun = min((result.start + result.setup for result in ran), default=0.0)
+        began = min((result.start + result.setup for result in ran), default=0.0)
         ended = max((r.start + r.setup + r.seconds for r in ran), default=0.0)
         seconds = sum(result.seconds for result in mine)
         yield LayerSummary(
@@ -199,7 +215,7 @@ def layers(results: list[Result]) -> Iterable[LayerSummary]:
             meaning=meaning,
             counts=count(mine),
             seconds=seconds,
-            span=max(ended - begun, 0.0),
+            span=max(ended - began, 0.0),
         )
 
 
@@ -208,7 +224,7 @@ def _layer(result: Result) -> str:
 
 
 def checks(results: list[Result]) -> list[CheckSummary]:
-    """Every check, by layer, the reddest first."""
+    """Return all checks by layer, those with most failures first."""
     found: dict[str, list[Result]] = {}
     for result in results:
         found.setdefault(result.check, []).append(result)
@@ -229,6 +245,6 @@ def _check(name: str, mine: list[Result]) -> CheckSummary:
         asserts=mine[0].asserts,
         detects=mine[0].detects,
         counts=count(mine),
-        typical=median(ran) if ran else 0.0,
+        median=median(ran) if ran else 0.0,
         longest=max(ran, default=0.0),
     )

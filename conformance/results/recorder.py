@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How pytest's reports become results.
+"""Conversion of pytest reports to results.
 
-What a test is about is told where it runs; the controller puts its phases together, and writes the
-result down at once.
+The process that runs a test adds a description to its reports. The controller combines the phases
+of the test and writes the result at once.
 """
 
 import re
@@ -26,17 +26,20 @@ from conformance.results.records import (
     Writer,
 )
 
-CRASHED = "???"  # what xdist calls the phase in which a worker died
+CRASHED = "???"  # phase in the report of xdist if a worker crashed
 
 
-def describe(item: pytest.Item, report: pytest.TestReport, phase: str, nodes: list[str]) -> None:
-    """Let the report tell what the test is about; it does so across processes, too.
+def describe(
+    item: pytest.Item, report: pytest.TestReport, phase: str, nodes: list[str], code: str = ""
+) -> None:
+    """Add a description of the test to a report; xdist passes it to the controller.
 
     Args:
         item: the test.
-        report: of one of its phases.
-        phase: which one; a could-not-ask is reported as another.
+        report: the report of one phase of the test.
+        phase: that phase; ``report.when`` differs if the test was inconclusive.
         nodes: the names of all nodes.
+        code: the code of the failure, if any.
     """
     layers = [mark.name for mark in item.iter_markers() if mark.name in LAYERS]
     headline = _headline(report)
@@ -49,11 +52,12 @@ def describe(item: pytest.Item, report: pytest.TestReport, phase: str, nodes: li
         "asserts": (getattr(getattr(item, "function", None), "__doc__", "") or "").split("\n")[0],
         "nodes": [n for n in nodes if n in named or (headline and is_named(n, headline))],
         "headline": headline,
+        "code": code,
     }
 
 
 def _parameters(item: pytest.Item) -> set[Any]:
-    """The values that make this test one of many; tuples are looked into."""
+    """Return the parameters of the test that are strings, including those in tuples."""
     callspec = getattr(item, "callspec", None)
     values = list(callspec.params.values()) if callspec else []
     flat = [part for value in values for part in (value if isinstance(value, tuple) else (value,))]
@@ -61,12 +65,12 @@ def _parameters(item: pytest.Item) -> set[Any]:
 
 
 def is_named(node: str, text: str) -> bool:
-    """Does the text speak of the node, and not only of one whose name contains this one?"""
+    """Return whether the text contains the name of the node as a complete name."""
     return re.search(rf"(?<![\w.-]){re.escape(node)}(?![\w-]|\.\w)", text) is not None
 
 
 def _headline(report: pytest.TestReport) -> str:
-    """A failure or skip in one line; '' if the phase went well."""
+    """Return a failure or skip in one line; empty if the phase passed."""
     if report.passed:
         return ""
     crash = getattr(report.longrepr, "reprcrash", None)
@@ -75,7 +79,7 @@ def _headline(report: pytest.TestReport) -> str:
 
 
 def _detail(report: pytest.TestReport) -> str:
-    """The whole of what a phase said that did not go well."""
+    """Return the complete message of a phase that did not pass."""
     if isinstance(report.longrepr, tuple):  # a skip: file, line, reason
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     return str(report.longrepr)
@@ -83,7 +87,7 @@ def _detail(report: pytest.TestReport) -> str:
 
 @dataclass(eq=False, kw_only=True)
 class Recorder:
-    """The controller's ear: gathers the phases of each test, and keeps all results."""
+    """Collects test reports in the controller process."""
 
     writer: Writer | None = None
     results: list[Result] = field(default_factory=list)
@@ -99,22 +103,22 @@ class Recorder:
 
     @property
     def recording(self) -> Recording:
-        """All so far."""
+        """The results so far."""
         return Recording(self.header, self.results, self.footer, self.cluster)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """One phase of a test is over, in this process or in a worker."""
+        """Add the report of one phase, from this process or a worker."""
         self._phases.setdefault(report.nodeid, []).append(report)
         if report.when in ("teardown", CRASHED):
-            self._keep(self._phases.pop(report.nodeid))
+            self._add(self._phases.pop(report.nodeid))
 
     def end(self, exit_status: int, **footer: Any) -> None:
-        """Write what is half told (an interrupted test, if it has a verdict) and the last line."""
+        """Write the result of an interrupted test, if it has one, and the footer."""
         if self.footer:
             return
         for phases in self._phases.values():
             if len(phases) > 1 or not phases[0].passed:
-                self._keep(phases)
+                self._add(phases)
         if self.cluster:
             self._write({"cluster": self.cluster})
         self.footer = {"ended": _now(), "exit": int(exit_status), **footer}
@@ -122,7 +126,7 @@ class Recorder:
         if self.writer:
             self.writer.close()
 
-    def _keep(self, phases: list[pytest.TestReport]) -> None:
+    def _add(self, phases: list[pytest.TestReport]) -> None:
         result = result_of(phases)
         self.results.append(result)
         self._write(result)
@@ -137,25 +141,26 @@ def _now() -> str:
 
 
 def result_of(phases: list[pytest.TestReport]) -> Result:
-    """The result that a test's phases add up to: the first that did not go well decides."""
+    """Combine the phases of a test; the first one that did not pass determines the outcome."""
     bad = next((phase for phase in phases if not phase.passed), None)
     about = [getattr(phase, "about", {}) for phase in phases]
-    told: dict[str, Any] = next((each for each in reversed(about) if each), {})
+    last: dict[str, Any] = next((each for each in reversed(about) if each), {})
     own = [p for p, each in zip(phases, about, strict=True) if each.get("phase") == "call"]
     module, _, function = phases[0].nodeid.partition("::")
     return Result(
         test=f"{module.rpartition('/')[2]}::{function}",
-        check=told.get("check") or function.partition("[")[0],
-        layer=told.get("layer", ""),
+        check=last.get("check") or function.partition("[")[0],
+        layer=last.get("layer", ""),
         outcome=_outcome(bad),
         seconds=round(sum((phase.duration for phase in own), 0.0), 3),
         headline=_headline(bad) if bad else "",
         detail=_detail(bad) if bad else "",
         nodes=_merged(each.get("nodes", []) for each in about),
-        detects=told.get("detects", []),
-        asserts=told.get("asserts", ""),
+        detects=last.get("detects", []),
+        asserts=last.get("asserts", ""),
         start=round(getattr(phases[0], "start", 0.0) or time.time(), 3),
         setup=round(sum((phase.duration for phase in phases if phase not in own), 0.0), 3),
+        code=getattr(bad, "about", {}).get("code", ""),
         properties={str(k): str(v) for phase in phases[-1:] for k, v in phase.user_properties},
     )
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a soak remembers of each round: one JSON line, appended when the round is over.
+"""History of a soak: one JSON line per round, appended when the round has ended.
 
-The file survives every kill and is never written anew; a soak that finds one goes on with it. Half
-a line, left by a kill or a full disk, is passed over.
+The file is only appended to, and a later soak continues it. An incomplete line, left by a killed
+process or a full disk, is skipped.
 """
 
 import dataclasses
@@ -18,26 +18,36 @@ from conformance.facts.components import Component
 from conformance.facts.model import Facts
 from conformance.facts.serialization import from_plain
 from conformance.outcome import Unavailable
-from conformance.results.records import ERROR, FAILED, PASSED, SKIPPED, Recording, Result
+from conformance.results.records import (
+    ERROR,
+    FAILED,
+    LEFT_BEHIND,
+    PASSED,
+    SKIPPED,
+    Recording,
+    Result,
+)
 from conformance.soak.statistics import quantile
 
 FORMAT = 1
 WORST_FIRST = (FAILED, ERROR, PASSED, SKIPPED)
-THE_RUN = "the run itself"  # stands for a check where a round could not even begin, or left things
+THE_RUN = "the run itself"  # check name if a round could not start or left objects behind
 
 
 @dataclass(frozen=True)
 class CheckRound:
-    """A check in one round: its worst outcome, its tests, the mean seconds of those that passed."""
+    """A check in one round."""
 
     outcome: str
+    """The worst outcome of its tests."""
     tests: int
     seconds: float
+    """Mean duration of the tests that passed."""
 
 
 @dataclass(frozen=True)
 class Red:
-    """A test that was not green."""
+    """A test that failed or was inconclusive."""
 
     test: str
     outcome: str
@@ -46,57 +56,58 @@ class Red:
 
 @dataclass(frozen=True, kw_only=True)
 class Pings:
-    """All pod pings of a round in milliseconds; `lost` are the paths on which an echo was lost."""
+    """All pod pings of a round, in milliseconds."""
 
     median: float
     p95: float
     most: float
     paths: int
     lost: list[str]
+    """Paths that lost a packet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """One round.
-
-    cluster: an identity that a rebuilt cluster does not share. began: seconds since the epoch.
-    components: by node. objects: how many of a kind there were when nothing of the run was left.
-    restarts: of containers, by NAMESPACE/POD/CONTAINER, those above 0.
-    """
+    """Result of one round."""
 
     round: int
     run: str
     cluster: str
+    """Identity of the cluster; a recreated cluster has another."""
     began: float
+    """Seconds since the epoch."""
     seconds: float
     exit: int
     checks: dict[str, CheckRound]
     red: list[Red] = field(default_factory=list)
     pings: Pings | None = None
     components: dict[str, list[Component]] = field(default_factory=dict)
+    """By node."""
     objects: dict[str, int] = field(default_factory=dict)
+    """Object counts by kind, after the run has deleted its objects."""
     restarts: dict[str, int] = field(default_factory=dict)
+    """Container restarts above 0, by NAMESPACE/POD/CONTAINER."""
     format: int = FORMAT
 
 
 class HistoryError(ValueError):
-    """Not a history file. The message says which, and why."""
+    """The file is not a history of a soak. The message has file and reason."""
 
 
 def append(path: Path, line: Round) -> None:
-    """Add a round, in one write; a half line before it is closed first."""
+    """Append a round with a single write, after terminating an incomplete line."""
     text = json.dumps(dataclasses.asdict(line)) + "\n"
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         size = os.lseek(file, 0, os.SEEK_END)
-        whole = size == 0 or os.pread(file, 1, size - 1) == b"\n"
-        os.write(file, (text if whole else "\n" + text).encode())
+        is_complete = size == 0 or os.pread(file, 1, size - 1) == b"\n"
+        os.write(file, (text if is_complete else "\n" + text).encode())
     finally:
         os.close(file)
 
 
 def parse(text: str) -> list[Round]:
-    """The rounds in a history's text; broken lines are passed over."""
+    """Parse the text of a history; invalid lines are skipped."""
     rounds = []
     for line in text.splitlines():
         try:
@@ -108,10 +119,10 @@ def parse(text: str) -> list[Round]:
 
 
 def read(path: Path) -> list[Round]:
-    """The rounds in a file, none if there is no such file yet.
+    """Read a history; it is empty if the file does not exist.
 
     Raises:
-        HistoryError: if it is some other file: it is not empty, and holds no round.
+        HistoryError: if the file is not empty and contains no round.
     """
     try:
         text = path.read_text()
@@ -121,15 +132,15 @@ def read(path: Path) -> list[Round]:
         raise HistoryError(f"{path}: {problem}") from None
     rounds = parse(text)
     if len(text.splitlines()) > 1 and not rounds:
-        raise HistoryError(f"{path}: no history of a soak")
+        raise HistoryError(f"{path}: not a history of a soak; pass another --soak-history")
     return rounds
 
 
-# ---- one round, from what it left ----
+# ---- one round, from its results and facts ----
 
 
 def checks_of(found: Iterable[Result]) -> dict[str, CheckRound]:
-    """Each check of a round."""
+    """Return the checks of a round by name."""
     by_check: dict[str, list[Result]] = {}
     for result in found:
         by_check.setdefault(result.check, []).append(result)
@@ -144,7 +155,7 @@ def checks_of(found: Iterable[Result]) -> dict[str, CheckRound]:
 
 
 def reds_of(found: Iterable[Result]) -> list[Red]:
-    """The tests that failed or could not ask."""
+    """Return the tests that failed or were inconclusive."""
     return [
         Red(result.test, result.outcome, result.headline[:500])
         for result in found
@@ -153,7 +164,7 @@ def reds_of(found: Iterable[Result]) -> list[Red]:
 
 
 def pings_of(facts: Facts) -> Pings | None:
-    """How long echoes between pods of different nodes took."""
+    """Return the pings between pods of different nodes, if there are any."""
     times, lost, paths = [], [], 0
     for source, view in sorted(facts.views.items()):
         if isinstance(view.pod_pings, Unavailable):
@@ -176,7 +187,7 @@ def pings_of(facts: Facts) -> Pings | None:
 
 
 def components_of(facts: Facts) -> dict[str, list[Component]]:
-    """The components of each node that told them."""
+    """Return the components of each node that reported them."""
     return {
         node: view.components
         for node, view in sorted(facts.views.items())
@@ -185,12 +196,12 @@ def components_of(facts: Facts) -> dict[str, list[Component]]:
 
 
 def round_of(recording: Recording | None, facts: Facts | None, status: int, **known: Any) -> Round:
-    """A round from its results and facts, each of which it may not have come to."""
+    """Create a round from its results and facts, either of which may be missing."""
     found = recording.results if recording else []
     checks, red = checks_of(found), reds_of(found)
     problem = _problem(recording, status)
     outcome = PASSED
-    if problem and (not red or "LEFT BEHIND" in problem):
+    if problem and (not red or LEFT_BEHIND in problem):
         outcome = FAILED if found else ERROR
         red.append(Red(THE_RUN, outcome, problem))
     checks[THE_RUN] = CheckRound(outcome, 1, 0.0)
@@ -206,10 +217,10 @@ def round_of(recording: Recording | None, facts: Facts | None, status: int, **kn
 
 
 def _problem(recording: Recording | None, status: int) -> str:
-    """What was wrong with a round as a whole, in one line; '' if nothing was."""
+    """Return the problem of a round as a whole in one line, or an empty string."""
     footer = recording.footer if recording else {}
-    left = [note for note in footer.get("notes", []) if note.startswith("LEFT BEHIND")]
-    said = [str(footer.get("problem", "")), *left]
+    left = [note for note in footer.get("notes", []) if note.startswith(LEFT_BEHIND)]
+    lines = [str(footer.get("problem", "")), *left]
     if status:
-        said.append(f"ended with exit status {status}")
-    return next((line.splitlines()[0][:500] for line in said if line), "")
+        lines.append(f"ended with exit status {status}")
+    return next((line.splitlines()[0][:500] for line in lines if line), "")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much there is of everything in a cluster: what a soak must not make grow."""
+"""Object counts of a cluster, which must not grow during a soak."""
 
 from collections.abc import Iterator
 
 from conformance.api.client import ApiStatusError, Cluster
 from conformance.api.pods import Json
 
-# Counted by name: these are few, and a new one is told by its name.
+# Cluster-scoped objects: few, so new ones are reported by name.
 CLUSTER_WIDE = {
     "namespaces": "/api/v1/namespaces",
     "nodes": "/api/v1/nodes",
@@ -20,7 +20,7 @@ CLUSTER_WIDE = {
     "mutating webhooks": "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
     "definitions": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 }
-# Counted only: events are left out, which the API itself forgets after an hour.
+# Only counted. Events are omitted because the API server deletes them after an hour.
 IN_NAMESPACES = {
     "pods": "/api/v1/pods",
     "services": "/api/v1/services",
@@ -34,7 +34,7 @@ IN_NAMESPACES = {
 
 
 def identity(cluster: Cluster) -> str:
-    """What a rebuilt cluster does not share with this one; '' if it may not be asked."""
+    """Return an identity that a recreated cluster does not share; empty if access is denied."""
     try:
         return str(cluster.get("/api/v1/namespaces/kube-system")["metadata"]["uid"])
     except (ApiStatusError, KeyError):
@@ -42,7 +42,7 @@ def identity(cluster: Cluster) -> str:
 
 
 def names(cluster: Cluster) -> dict[str, set[str]]:
-    """The names of what belongs to no namespace, by kind; kinds that may not be listed are out."""
+    """Return the names of cluster-scoped objects by kind, without kinds that cannot be listed."""
     found = {}
     for kind, path in CLUSTER_WIDE.items():
         try:
@@ -53,7 +53,7 @@ def names(cluster: Cluster) -> dict[str, set[str]]:
 
 
 def counts(cluster: Cluster) -> dict[str, int]:
-    """How many there are of each kind; the API counts, one object of each is sent."""
+    """Return the number of objects of each kind, requesting one object of each."""
     found = {}
     for kind, path in (CLUSTER_WIDE | IN_NAMESPACES).items():
         try:
@@ -66,7 +66,7 @@ def counts(cluster: Cluster) -> dict[str, int]:
 
 
 def restarts(cluster: Cluster) -> dict[str, int]:
-    """How often containers were started again, by NAMESPACE/POD/CONTAINER, those above 0."""
+    """Return container restarts above 0, by NAMESPACE/POD/CONTAINER."""
     return {
         name: count
         for pod in cluster.items("/api/v1/pods")

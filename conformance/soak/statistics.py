@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The few statistics that a soak needs, without a library of them. Pure; each says what it tells.
+"""Statistics of a soak, without a library. Pure.
 
-They are chosen to be honest with few and dirty numbers: bounds instead of bare rates, ranks and
-medians instead of means, so that one slow round on a busy machine is no trend.
+They are robust for few and noisy values: confidence intervals instead of plain rates, ranks and
+medians instead of means, so that one slow round on a busy machine is not a trend.
 """
 
 import math
@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-CONFIDENCE = 1.96  # standard deviations: 95 of 100
-MOST_POINTS = 240  # slopes compare all pairs of points; more are put together
+CONFIDENCE = 1.96  # standard deviations: 95 %
+MOST_POINTS = 240  # slopes compare all pairs of points; longer series are thinned
 
 
 def wilson(hits: int, tries: int, z: float = CONFIDENCE) -> tuple[float, float]:
-    """Bounds of a rate of which `hits` in `tries` were seen; (0, 1) if nothing was tried.
+    """Return the Wilson interval of a rate with ``hits`` in ``tries``; (0, 1) without tries.
 
-    Also right at 0 hits: 50 green rounds mean a flake rate of up to 7 %, not of none.
+    Also valid for 0 hits: after 50 green rounds the flake rate is up to 7 %, not 0.
     """
     if tries <= 0:
         return 0.0, 1.0
@@ -30,31 +30,31 @@ def wilson(hits: int, tries: int, z: float = CONFIDENCE) -> tuple[float, float]:
 
 
 def by_chance(before: int, tries_before: int, after: int, tries_after: int) -> float:
-    """How likely at least `after` of all the hits fall behind by mere chance (Fisher, one-sided).
+    """Return the probability that ``after`` or more of all hits occur late by chance.
 
-    Small means: it really happens more often than before.
+    Fisher's exact test, one-sided. A small value means that hits became more frequent.
     """
     hits, tries = before + after, tries_before + tries_after
-    ways = math.comb(tries, tries_after)
+    combinations = math.comb(tries, tries_after)
     most = min(hits, tries_after)
     found = sum(
         math.comb(hits, k) * math.comb(tries - hits, tries_after - k)
         for k in range(after, most + 1)
     )
-    return found / ways
+    return found / combinations
 
 
 @dataclass(frozen=True)
 class Trend:
-    """A straight line through a series: its height at both ends, and how sure its direction is.
-
-    chance: how likely such an order comes about without any trend (Mann-Kendall, two-sided).
-    """
+    """A straight line through a series."""
 
     first: float
+    """Value at the start of the line."""
     last: float
+    """Value at its end."""
     slope: float
     chance: float
+    """Probability of such an order without a trend (Mann-Kendall, two-sided)."""
 
     @property
     def growth(self) -> float:
@@ -63,39 +63,39 @@ class Trend:
 
 
 def trend(xs: Sequence[float], ys: Sequence[float]) -> Trend:
-    """The trend of a series, by Theil and Sen: up to a quarter of it may be outliers.
+    """Return the Theil-Sen line of a series; up to a quarter of the points may be outliers.
 
-    `xs` ascend; a series of fewer than two different points has no trend.
+    ``xs`` must ascend. A series with fewer than two different ``xs`` has no trend.
     """
     points = thinned(list(zip(xs, ys, strict=True)))
     slopes = [
-        (later[1] - sooner[1]) / (later[0] - sooner[0])
-        for at, sooner in enumerate(points)
+        (later[1] - earlier[1]) / (later[0] - earlier[0])
+        for at, earlier in enumerate(points)
         for later in points[at + 1 :]
-        if later[0] > sooner[0]
+        if later[0] > earlier[0]
     ]
     if not slopes:
         level = median(ys) if ys else 0.0
         return Trend(level, level, 0.0, 1.0)
     slope = median(slopes)
-    ground = median(y - slope * x for x, y in points)
+    intercept = median(y - slope * x for x, y in points)
     return Trend(
-        first=ground + slope * points[0][0],
-        last=ground + slope * points[-1][0],
+        first=intercept + slope * points[0][0],
+        last=intercept + slope * points[-1][0],
         slope=slope,
         chance=mann_kendall([y for _, y in points]),
     )
 
 
 def thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most so many points as are quickly compared: medians of neighbours."""
+    """Reduce a series to ``MOST_POINTS`` points at most: medians of adjacent points."""
     size = math.ceil(len(points) / MOST_POINTS) or 1
     groups = [points[at : at + size] for at in range(0, len(points), size)]
     return [(median(x for x, _ in group), median(y for _, y in group)) for group in groups]
 
 
 def mann_kendall(ys: Sequence[float]) -> float:
-    """How likely the order of a series comes about by chance; 1 if it is too short to tell."""
+    """Return the probability of the order of a series by chance; 1 if the series is too short."""
     n = len(ys)
     if n < 4:
         return 1.0
@@ -109,6 +109,6 @@ def mann_kendall(ys: Sequence[float]) -> float:
 
 
 def quantile(ys: Sequence[float], share: float) -> float:
-    """The value below which that share of the series lies; 0 for an empty one."""
+    """Return the quantile of a series; 0 if it is empty."""
     ordered = sorted(ys)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0

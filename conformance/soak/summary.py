@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the rounds of a soak tell together: how often checks flake, what drifts, grows or is left.
+"""Summary of all rounds of a soak: flake rates, drifts, growth and remaining objects. Pure.
 
-Pure: rounds in, findings out. What makes the soak stop early is `regressions`.
+``regressions`` decides whether the soak stops early.
 """
 
 from collections.abc import Iterator
@@ -13,51 +13,57 @@ from conformance.results.records import ERROR, FAILED, PASSED
 from conformance.soak.history import Round
 from conformance.soak.statistics import Trend, by_chance, trend, wilson
 
-IN_A_ROW = 3  # red so many rounds in succession is no flake
-WINDOW = 10  # the last rounds, which are held against all before them
-UNLIKELY = 0.001  # of chance: more reds than the check's own flake rate explains
-SURE = 0.01  # of chance: a drift is told below this
-NOTABLE = 0.2  # a drift is told from this share of the value on
-LEAST_SECONDS = 0.05  # and a check's from this on: less is noise
-ENOUGH = 8  # rounds before anything is called a trend
-TAKING_OFF = 2  # rounds that warm caches up, and count for no growth
+IN_A_ROW = 3  # a check that is red in so many consecutive rounds is not flaky
+WINDOW = 10  # last rounds, which are compared with all earlier ones
+UNLIKELY = 0.001  # probability below which more red rounds are a regression
+SURE = 0.01  # probability below which a change is a drift
+NOTABLE = 0.2  # least relative change of a drift
+LEAST_SECONDS = 0.05  # least change of the duration of a check; less is noise
+ENOUGH = 8  # least number of rounds of a trend
+WARM_UP = 2  # first rounds, which fill caches and are ignored for growth
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckHistory:
-    """A check over all rounds. `judged` are the rounds in which it was green or red."""
+    """A check over all rounds."""
 
     check: str
     rounds: int
-    judged: int
+    evaluated: int
+    """Rounds in which it passed, failed or was inconclusive."""
     failed: int
-    unasked: int
+    inconclusive: int
     low: float
+    """Lower bound of the flake rate."""
     high: float
+    """Upper bound of the flake rate."""
     in_a_row: int
+    """Last consecutive rounds in which it was red."""
     pace: Trend
+    """Trend of its duration."""
     marks: str
+    """One character per round."""
     seconds: list[float] = field(default_factory=list)
 
     @property
     def red(self) -> int:
-        """Rounds in which it was not green."""
-        return self.failed + self.unasked
+        """Rounds in which it failed or was inconclusive."""
+        return self.failed + self.inconclusive
 
     @property
     def rate(self) -> float:
-        """The share of rounds in which it was not green."""
-        return self.red / self.judged if self.judged else 0.0
+        """The flake rate: the share of evaluated rounds in which it was red."""
+        return self.red / self.evaluated if self.evaluated else 0.0
 
     @property
     def drifts(self) -> bool:
-        """Does it take notably longer (or shorter) at the end, and not by chance?"""
+        """Whether its duration changed notably and not by chance."""
         return is_drift(self.pace, len(self.seconds), LEAST_SECONDS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """A number of a component over the rounds in which it ran without a restart, or of a kind."""
+    """A number over the rounds: of a component since its last restart, or of a kind of objects."""
 
     where: str
     what: str
@@ -67,13 +73,13 @@ class Growth:
 
     @property
     def grows(self) -> bool:
-        """Does it grow, notably and not by chance?"""
+        """Whether it grew notably and not by chance."""
         return self.line.growth > 0 and is_drift(self.line, len(self.values), 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Soak:
-    """All that the rounds tell. `left` is the rounds' own, `new` what others made meanwhile."""
+    """Findings of a soak."""
 
     rounds: list[Round]
     checks: list[CheckHistory]
@@ -83,16 +89,18 @@ class Soak:
     restarts: list[str]
     regressions: list[str]
     left: list[str] = field(default_factory=list)
+    """Objects of rounds that were not deleted."""
     new: list[str] = field(default_factory=list)
+    """Other objects that were created during the soak."""
 
     @property
     def red_rounds(self) -> list[Round]:
-        """The rounds in which not all was green."""
+        """The rounds with a failed or inconclusive test."""
         return [each for each in self.rounds if each.red]
 
 
 def is_drift(line: Trend, points: int, least: float) -> bool:
-    """Is the change between the ends more than noise, and more than chance?"""
+    """Return whether the change between the ends is more than noise and chance."""
     change = abs(line.growth)
     return (
         points >= ENOUGH
@@ -102,8 +110,10 @@ def is_drift(line: Trend, points: int, least: float) -> bool:
     )
 
 
-def of(rounds: list[Round], left: list[str] | None = None, new: list[str] | None = None) -> Soak:
-    """Everything, from the rounds of one cluster in their order."""
+def summarize(
+    rounds: list[Round], left: list[str] | None = None, new: list[str] | None = None
+) -> Soak:
+    """Summarize the rounds of one cluster, in their order."""
     return Soak(
         rounds=rounds,
         checks=check_histories(rounds),
@@ -118,7 +128,7 @@ def of(rounds: list[Round], left: list[str] | None = None, new: list[str] | None
 
 
 def same_cluster(rounds: list[Round]) -> list[Round]:
-    """The rounds of the cluster that came last: one that was built anew is another."""
+    """Return the rounds of the last cluster; a recreated cluster is another one."""
     return [each for each in rounds if each.cluster == rounds[-1].cluster]
 
 
@@ -126,18 +136,18 @@ def same_cluster(rounds: list[Round]) -> list[Round]:
 
 
 def check_histories(rounds: list[Round]) -> list[CheckHistory]:
-    """Every check, the worst first."""
+    """Return the history of every check, the worst first."""
     names = sorted({check for each in rounds for check in each.checks})
     histories = [check_history(rounds, name) for name in names]
     return sorted(histories, key=lambda each: (-each.rate, not each.drifts, each.check))
 
 
 def check_history(rounds: list[Round], check: str) -> CheckHistory:
-    """One check over the rounds."""
+    """Return the history of a check."""
     outcomes = [each.checks[check].outcome if check in each.checks else "" for each in rounds]
-    failed, unasked = outcomes.count(FAILED), outcomes.count(ERROR)
-    judged = failed + unasked + outcomes.count(PASSED)
-    low, high = wilson(failed + unasked, judged)
+    failed, inconclusive = outcomes.count(FAILED), outcomes.count(ERROR)
+    evaluated = failed + inconclusive + outcomes.count(PASSED)
+    low, high = wilson(failed + inconclusive, evaluated)
     timed = [
         (each.began, each.checks[check].seconds)
         for each in rounds
@@ -148,9 +158,9 @@ def check_history(rounds: list[Round], check: str) -> CheckHistory:
     return CheckHistory(
         check=check,
         rounds=len(rounds),
-        judged=judged,
+        evaluated=evaluated,
         failed=failed,
-        unasked=unasked,
+        inconclusive=inconclusive,
         low=low,
         high=high,
         in_a_row=_in_a_row(outcomes),
@@ -164,7 +174,7 @@ MARKS = {PASSED: "+", FAILED: "F", ERROR: "E"}
 
 
 def _in_a_row(outcomes: list[str]) -> int:
-    """In how many of the last rounds, one behind the other, it was red."""
+    """Return the number of last consecutive rounds in which it was red."""
     count = 0
     for outcome in reversed(outcomes):
         if outcome not in (FAILED, ERROR):
@@ -174,7 +184,7 @@ def _in_a_row(outcomes: list[str]) -> int:
 
 
 def regressions(rounds: list[Round]) -> list[str]:
-    """Checks that are worse than they were, each with the reason; one red alone is none."""
+    """Return the checks that became worse, with the reason; a single red round is not enough."""
     found = []
     for history in check_histories(rounds):
         if history.in_a_row >= IN_A_ROW:
@@ -195,7 +205,7 @@ def regressions(rounds: list[Round]) -> list[str]:
     return found
 
 
-# ---- what grows ----
+# ---- growth ----
 
 
 def _growth(
@@ -209,21 +219,22 @@ def _growth(
 
 
 def _pings(rounds: list[Round]) -> Iterator[Growth]:
-    told = [(each.began, each.pings) for each in rounds if each.pings]
-    if not told:
+    pings = [(each.began, each.pings) for each in rounds if each.pings]
+    if not pings:
         return
-    yield _growth(rounds, "pod to pod", "median, ms", [(at, p.median) for at, p in told])
-    yield _growth(rounds, "pod to pod", "95 of 100 below, ms", [(at, p.p95) for at, p in told])
-    yield _growth(rounds, "pod to pod", "paths that lost", [(at, len(p.lost)) for at, p in told])
+    yield _growth(rounds, "pod to pod", "median, ms", [(at, p.median) for at, p in pings])
+    yield _growth(rounds, "pod to pod", "95th percentile, ms", [(at, p.p95) for at, p in pings])
+    lossy = [(at, float(len(p.lost))) for at, p in pings]
+    yield _growth(rounds, "pod to pod", "paths with losses", lossy)
 
 
 def _components(rounds: list[Round]) -> Iterator[Growth]:
-    """Memory and open files of each component on each node since it was last started."""
+    """Yield memory and open files of each component on each node since its last start."""
     keys = dict.fromkeys(
         (node, found.name)
         for each in rounds
-        for node, told in each.components.items()
-        for found in told
+        for node, components in each.components.items()
+        for found in components
     )
     for node, name in sorted(keys):
         seen = [
@@ -231,18 +242,18 @@ def _components(rounds: list[Round]) -> Iterator[Growth]:
             for each in rounds
             if node in each.components
         ]
-        starts = [_starts(told) for _, told in seen if told]
+        starts = [_starts(found) for _, found in seen if found]
         restarts = sum(a != b for a, b in pairwise(starts))
-        alike = [(at, told) for at, told in seen if told and _starts(told) == starts[-1]]
-        alike = alike[TAKING_OFF:] if len(alike) >= ENOUGH + TAKING_OFF else alike
-        memory = [(at, sum(c.rss for c in told) / 1024) for at, told in alike]
-        files = [(at, float(sum(c.fds for c in told))) for at, told in alike]
+        current = [(at, found) for at, found in seen if found and _starts(found) == starts[-1]]
+        current = current[WARM_UP:] if len(current) >= ENOUGH + WARM_UP else current
+        memory = [(at, sum(c.rss for c in found) / 1024) for at, found in current]
+        files = [(at, float(sum(c.fds for c in found))) for at, found in current]
         yield _growth(rounds, f"{node}: {name}", "memory, MiB", memory, restarts)
         yield _growth(rounds, f"{node}: {name}", "open files", files, restarts)
 
 
-def _starts(told: list[Component]) -> frozenset[tuple[int, int]]:
-    return frozenset((each.pid, each.started) for each in told)
+def _starts(components: list[Component]) -> frozenset[tuple[int, int]]:
+    return frozenset((each.pid, each.started) for each in components)
 
 
 def _objects(rounds: list[Round]) -> Iterator[Growth]:
@@ -253,12 +264,16 @@ def _objects(rounds: list[Round]) -> Iterator[Growth]:
 
 
 def _restarts(rounds: list[Round]) -> Iterator[str]:
-    """Components and containers that were started again between the first and the last round."""
+    """Yield components and containers that restarted between the first and the last round."""
     for growth in _components(rounds):
         if growth.restarts and growth.what.startswith("memory"):
-            yield f"{growth.where}: another process {growth.restarts} times"
-    told = [each.restarts for each in rounds if each.objects]
-    if told:
-        for name, count in sorted(told[-1].items()):
-            if more := count - told[0].get(name, 0):
-                yield f"{name}: its container restarted {more} times"
+            yield f"{growth.where}: restarted {_times(growth.restarts)}"
+    counts = [each.restarts for each in rounds if each.objects]
+    if counts:
+        for name, count in sorted(counts[-1].items()):
+            if more := count - counts[0].get(name, 0):
+                yield f"{name}: container restarted {_times(more)}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

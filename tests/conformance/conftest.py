@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the suite inside a test: on facts, without a cluster, in this same process."""
+"""Runs the suite within a test: on facts, without a cluster, in this process."""
 
 import contextlib
 import io
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 @dataclass(eq=False, kw_only=True)
 class SuiteRun:
-    """What a run of the suite came to: reports by outcome, the exit status, all that it printed."""
+    """Result of a run of the suite: reports by outcome, exit status, output."""
 
     passed: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class SuiteRun:
     printed: str = ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Sort one report."""
+        """Add a report."""
         name = report.nodeid.rpartition("::")[2]
         if report.failed and report.when == "call":
             self.failed[name] = report.longreprtext
@@ -42,20 +42,20 @@ class SuiteRun:
 
 
 def run_suite(*arguments: str | Path) -> SuiteRun:
-    """Run `pytest conformance/ ARGUMENTS` in this process."""
+    """Run ``pytest conformance/ ARGUMENTS`` in this process."""
     verdicts, printed = SuiteRun(), io.StringIO()
-    # Without what only costs time here: each run is a whole session.
-    idle = ("cacheprovider", "logging", "unraisableexception")
-    own = [*(f"-pno:{plugin}" for plugin in idle), "--rootdir", str(SUITE.parent), "-s"]
-    words = [str(SUITE), *own, *map(str, arguments)]
+    # Plug-ins that only take time, as each run is a complete session.
+    unused = ("cacheprovider", "logging", "unraisableexception")
+    own = [*(f"-pno:{plugin}" for plugin in unused), "--rootdir", str(SUITE.parent), "-s"]
+    command = [str(SUITE), *own, *map(str, arguments)]
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        verdicts.exit_status = int(pytest.main(words, plugins=[verdicts]))
+        verdicts.exit_status = int(pytest.main(command, plugins=[verdicts]))
     verdicts.printed = printed.getvalue()
     return verdicts
 
 
 def kubeconfig(path: Path, server: str) -> Path:
-    """A kubeconfig for a server that needs no credentials."""
+    """Write a kubeconfig for a server that needs no credentials."""
     file = path / "kubeconfig"
     parts = {
         "clusters": [{"name": "c", "cluster": {"server": server}}],
@@ -69,18 +69,18 @@ def kubeconfig(path: Path, server: str) -> Path:
 
 @pytest.fixture
 def replay(tmp_path: Path) -> Callable[..., SuiteRun]:
-    """Judge facts, given as plain JSON; further arguments go to pytest."""
+    """Return a function that runs the suite on facts (plain JSON), with arguments for pytest."""
 
-    def judge(facts: Json, *arguments: str | Path) -> SuiteRun:
+    def run(facts: Json, *arguments: str | Path) -> SuiteRun:
         file = tmp_path / "facts.json"
         file.write_text(json.dumps(facts))
         return run_suite("--replay", file, *arguments)
 
-    return judge
+    return run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run the whole suite: each takes seconds."""
+    """Mark the tests that run the suite; each takes seconds."""
     for item in items:
         if isinstance(item, pytest.Function) and (
             "replay" in item.fixturenames or "run_suite" in vars(item.module)

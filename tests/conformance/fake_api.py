@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""As much of a Kubernetes API as the suite's own housekeeping needs: a store of objects by path."""
+"""Fake Kubernetes API for tests of the suite's own objects: a store of objects by path."""
 
 import json
 import threading
@@ -26,38 +26,40 @@ UNREADY = (500, "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check faile
 
 @dataclass(kw_only=True)
 class FakeApi:
-    """Objects by path; kinds it refuses; namespaces it never lets go; calls and their credentials.
-
-    forbidden: resources of which it says beforehand that they may not be made. broken: why it keeps
-    nothing. readiness: the answer of /readyz. unready: so many times it says first that etcd is
-    not. breaking: so many calls it hears, and hangs up.
-
-    With `pod_security` it refuses pods that ask for more than their own, but in namespaces that say
-    that they may; what it is only to try (dry run), it does not keep.
-    """
+    """State and configured failures of the API."""
 
     objects: dict[str, Json] = field(default_factory=dict)
+    """Objects by path. Objects of dry runs are not stored."""
     refused: set[str] = field(default_factory=set)
+    """Kinds that cannot be created."""
     stuck: set[str] = field(default_factory=set)
+    """Namespaces that remain in termination."""
     forbidden: set[str] = field(default_factory=set)
+    """Resources that access reviews deny."""
     broken: str = ""
+    """Reason why nothing can be created."""
     readiness: tuple[int, Any] = (200, "[+]ping ok\n[+]etcd ok\nreadyz check passed\n")
+    """Status and body of /readyz."""
     unready: int = 0
+    """Number of first requests to /readyz that report etcd as failed."""
     pod_security: bool = False
+    """Whether privileged pods are rejected in namespaces that do not allow them."""
     breaking: int = 0
+    """Number of next requests whose connection is closed without a response."""
     calls: list[str] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
+    """Authorization header of each request."""
     server: str = ""
 
     def namespaces(self) -> list[str]:
-        """The names of the namespaces that are there."""
+        """Return the names of all namespaces."""
         parent = "/api/v1/namespaces"
         return [
             name for at, _, name in (path.rpartition("/") for path in self.objects) if at == parent
         ]
 
     def add_node(self, name: str, address: str, ready: str = "False") -> None:
-        """A node that is registered, but (by default) not Ready: nothing will ever run there."""
+        """Add a node; by default it is not Ready, so that pods never run on it."""
         self.objects[f"/api/v1/nodes/{name}"] = {
             "metadata": {"name": name, "labels": {}},
             "status": {
@@ -68,12 +70,12 @@ class FakeApi:
         }
 
     def add_api_service(self) -> None:
-        """The service `kubernetes`, which every cluster has."""
+        """Add the Service ``kubernetes``, which every cluster has."""
         service = {"metadata": {"name": "kubernetes"}, "spec": {"clusterIP": "10.96.0.1"}}
         self.objects["/api/v1/namespaces/default/services/kubernetes"] = service
 
-    def strewn(self) -> list[str]:
-        """What lies outside of namespaces: priority classes, and resources of nodes."""
+    def cluster_scoped(self) -> list[str]:
+        """Return the names of priority classes and of extended resources of nodes."""
         return [
             *(path.rpartition("/")[2] for path in self.objects if "/priorityclasses/" in path),
             *(
@@ -86,18 +88,18 @@ class FakeApi:
         ]
 
     def add_namespace(self, name: str, labels: Json, created: datetime) -> None:
-        """A namespace that somebody made before."""
+        """Add an existing namespace."""
         stamp = created.strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._keep("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}}, stamp)
+        self._store("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}}, stamp)
 
     def answer(self, method: str, path: str, query: Json, body: Json) -> tuple[int, Any]:
-        """One call: HTTP status and body."""
+        """Process a request; return HTTP status and body."""
         self.calls.append(f"{method} {path}")
         if path == "/version":
             return 200, {"gitVersion": VERSION}
         if path.endswith("/selfsubjectaccessreviews"):
-            asked = body["spec"]["resourceAttributes"]
-            return 201, {"status": {"allowed": asked["resource"] not in self.forbidden}}
+            attributes = body["spec"]["resourceAttributes"]
+            return 201, {"status": {"allowed": attributes["resource"] not in self.forbidden}}
         if path == "/readyz":
             return self._ready()
         if method == "POST":
@@ -123,13 +125,13 @@ class FakeApi:
             return 500, {"message": self.broken}
         if body["kind"] in self.refused:
             return 403, {"message": f"{body['kind']}s are forbidden"}
-        if self.pod_security and body["kind"] == "Pod" and self._asks_too_much(path, body["spec"]):
+        if self.pod_security and body["kind"] == "Pod" and self._is_privileged(path, body["spec"]):
             return 403, {"message": "violates PodSecurity"}
         if "dryRun" in query:
             return 201, body
-        return 201, self._keep(path, body, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return 201, self._store(path, body, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
-    def _asks_too_much(self, path: str, spec: Json) -> bool:
+    def _is_privileged(self, path: str, spec: Json) -> bool:
         labels = self.objects[path.removesuffix("/pods")]["metadata"].get("labels", {})
         if labels.get("pod-security.kubernetes.io/enforce") == "privileged":
             return False
@@ -137,13 +139,13 @@ class FakeApi:
         security = [container.get("securityContext") for container in spec["containers"]]
         return host or any(security) or bool({"hostNetwork", "hostPID"} & set(spec))
 
-    def _keep(self, collection: str, body: Json, created: str) -> Json:
+    def _store(self, collection: str, body: Json, created: str) -> Json:
         metadata = body["metadata"] | {"creationTimestamp": created}
-        made = {"status": {"phase": "Active"}} | body | {"metadata": metadata}
+        stored = {"status": {"phase": "Active"}} | body | {"metadata": metadata}
         if body.get("kind") == "Service":
-            made["spec"] |= {"clusterIP": "10.96.7.7", "ports": [{"port": 80, "nodePort": 30080}]}
-        self.objects[f"{collection}/{metadata['name']}"] = made
-        return made
+            stored["spec"] |= {"clusterIP": "10.96.7.7", "ports": [{"port": 80, "nodePort": 30080}]}
+        self.objects[f"{collection}/{metadata['name']}"] = stored
+        return stored
 
     def _patch_status(self, path: str, change: Json) -> Json:
         status = self.objects[path]["status"]
@@ -171,7 +173,7 @@ class FakeApi:
 
 @contextmanager
 def serving(api: FakeApi) -> Iterator[FakeApi]:
-    """The API on a free port of this machine."""
+    """Serve the API on a free local port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -195,7 +197,7 @@ def serving(api: FakeApi) -> Iterator[FakeApi]:
         do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815  http.server's names
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Do not log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

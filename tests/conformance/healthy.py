@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hand-made facts of sound clusters, new ones each call.
+"""Hand-written facts of healthy clusters.
 
-`facts()`: one control-plane node, two workers. `facts(HOUSE)`: three of the control plane behind a
-virtual address, a worker with containerd, one with Docker.
+``facts()`` has one control-plane node and two workers. ``facts(HA_NODES)`` has three control-plane
+nodes behind a virtual IP address, a worker with containerd and one with Docker.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """What makes a node different from others."""
+    """Properties in which nodes differ."""
 
     role: str
     address: str
@@ -24,7 +24,7 @@ class Node:
 
     @property
     def pod(self) -> str:
-        """The address of the pod that was probed there."""
+        """Address of the probe pod on the node."""
         return f"{self.subnet}.5"
 
 
@@ -43,7 +43,7 @@ NODES: Nodes = {
     "demo-worker-0": _node(2, "worker", "20"),
     "demo-worker-1": _node(3, "worker", "21"),
 }
-HOUSE: Nodes = {
+HA_NODES: Nodes = {
     "demo-control-0": _node(1, "control", "10"),
     "demo-control-1": _node(2, "control", "11"),
     "demo-control-2": _node(3, "control", "12"),
@@ -60,7 +60,7 @@ VERSIONS = {
 
 
 def facts(nodes: Nodes = NODES) -> Json:
-    """The facts, as the JSON of `--save-facts`."""
+    """Return new facts in the JSON format of ``--save-facts``."""
     return {
         "format": 1,
         "taken": TAKEN,
@@ -96,7 +96,7 @@ def facts(nodes: Nodes = NODES) -> Json:
 
 
 def governance(nodes: Nodes) -> Json:
-    """What stands in nobody's way."""
+    """Return cluster-wide resources without problems."""
     return {
         "webhooks": [
             {
@@ -134,7 +134,7 @@ def _binding(role: str, subject: str, *urls: str) -> Json:
 
 
 def expected(nodes: Nodes = NODES) -> Json:
-    """The stack's `conformance` output for this cluster."""
+    """Return the ``conformance`` output of the stack of this cluster."""
     several = len(control(nodes)) > 1
     address = VIP if several else "192.0.2.10"
     return {
@@ -171,12 +171,12 @@ def expected(nodes: Nodes = NODES) -> Json:
 
 
 def control(nodes: Nodes) -> Nodes:
-    """The nodes of the control plane."""
+    """Return the control-plane nodes."""
     return {name: node for name, node in nodes.items() if node.role == "control"}
 
 
 def servers(nodes: Nodes) -> list[str]:
-    """URL of each API server."""
+    """Return the URL of each API server."""
     return [f"https://{node.address}:6443" for node in control(nodes).values()]
 
 
@@ -449,7 +449,7 @@ def _writes() -> Json:
     }
 
 
-# ---- how closed a node is ----
+# ---- hardening ----
 
 AUDIT = "/var/log/kubernetes/audit.log"
 SERVICES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the suite behaves as a tool: verdicts, options, exit statuses, an unreachable cluster."""
+"""The suite as a tool: outcomes, options, exit statuses, unreachable clusters."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import pytest
 
 from conformance.facts import model as facts_module
 from conformance.facts import serialization
+from conformance.results.records import NOT_EVALUATED
 from tests.conformance import healthy
 from tests.conformance.conftest import SUITE, SuiteRun, kubeconfig, run_suite
 
@@ -23,11 +24,11 @@ Replay = Callable[..., SuiteRun]
 CONTROL, ONE, TWO = healthy.NODES
 
 
-# ---- the third verdict ----
+# ---- outcomes ----
 
 
-def test_could_not_ask_is_an_error_and_no_failure(replay: Replay) -> None:
-    """Where asking went wrong the test is an error with the reason, never green, never failed."""
+def test_inconclusive_test_is_an_error(replay: Replay) -> None:
+    """If a fact could not be collected, the test is an error with the reason, not a failure."""
     facts = healthy.facts()
     facts["views"][ONE]["subnet_env"] = {"unasked": "exec: no route", "permanent": False}
     verdicts = replay(facts)
@@ -41,8 +42,8 @@ def test_could_not_ask_is_an_error_and_no_failure(replay: Replay) -> None:
     assert verdicts.exit_status == 1
 
 
-def test_what_a_cluster_cannot_tell_is_a_skip_with_its_reason(replay: Replay) -> None:
-    """A node without the tool is skipped, and the summary says which node and which tool."""
+def test_unavailable_fact_is_a_skip(replay: Replay) -> None:
+    """If a node lacks a tool, the test is skipped; the summary names node and tool."""
     facts = healthy.facts()
     facts["views"][ONE]["units"] = {"unasked": f"{ONE}: no systemctl", "permanent": True}
     verdicts = replay(facts)
@@ -52,47 +53,46 @@ def test_what_a_cluster_cannot_tell_is_a_skip_with_its_reason(replay: Replay) ->
 
 
 def test_strict_turns_skips_into_failures(replay: Replay) -> None:
-    """With --strict a skip fails, and still tells its reason."""
+    """With --strict a skip is a failure with the reason of the skip."""
     verdicts = replay(healthy.facts(), "--strict")
     assert verdicts.exit_status == 1
     assert not verdicts.skipped
     assert "recording" in {**verdicts.failed, **verdicts.errors}["test_pod_without_wishes_runs"]
 
 
-def test_nothing_judged_is_no_success(replay: Replay) -> None:
-    """If every chosen test is skipped, the run does not end with status 0."""
+def test_only_skips_is_no_success(replay: Replay) -> None:
+    """If every selected test is skipped, the exit status is not 0."""
     verdicts = replay(healthy.facts(), "-k", "test_scheduling")
     assert not verdicts.passed
     assert verdicts.skipped
     assert verdicts.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert "nothing was judged" in verdicts.printed
+    assert NOT_EVALUATED in verdicts.printed
 
 
-def test_no_test_chosen_is_no_success(replay: Replay) -> None:
-    """If no test is chosen at all, the run does not end with status 0 either."""
+def test_no_selected_test_is_no_success(replay: Replay) -> None:
+    """If no test is selected, the exit status is not 0."""
     verdicts = replay(healthy.facts(), "-k", "no_such_test")
     assert verdicts.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-def test_failure_says_where_what_why_and_what_next(
-    replay: Replay, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A failure is a few lines of its own, without a traceback, and one line in the summary."""
-    monkeypatch.setenv("COLUMNS", "200")  # pytest cuts the summary's lines to the terminal
+def test_failure_message(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure has place, finding, cause, next step and code, and one line in the summary."""
+    monkeypatch.setenv("COLUMNS", "200")  # the summary is cut to the width of the terminal
     facts = healthy.facts()
     facts["views"][ONE]["sysctls"]["net/ipv4/ip_forward"] = "0"
     verdicts = replay(facts)
     (message,) = verdicts.failed.values()
     lines = message.splitlines()
     assert lines[0] == f"{ONE}: /proc/sys/net/ipv4/ip_forward"
-    assert [line.split()[0] for line in lines[1:]] == ["expected", "seen", "likely", "next"]
+    labels = " ".join(line.split()[0] for line in lines[1:])
+    assert labels == "expected seen likely next code"
     assert "Traceback" not in verdicts.printed
     assert "def test_" not in verdicts.printed
     assert f"{ONE}: /proc/sys/net/ipv4/ip_forward: expected 1, seen 0" in verdicts.printed
 
 
 def test_one_node_is_enough(replay: Replay) -> None:
-    """On a single node the checks between nodes are skipped, the rest is judged."""
+    """On a single node the checks between nodes are skipped, the others run."""
     facts = healthy.facts()
     for part in ("nodes", "views"):
         facts[part] = {CONTROL: facts[part][CONTROL]}
@@ -107,8 +107,8 @@ def test_one_node_is_enough(replay: Replay) -> None:
     assert "only one node" in verdicts.skipped["test_pod_reaches_pod[none]"]
 
 
-def test_cluster_without_flannel_or_etcd_in_reach_is_skipped(replay: Replay) -> None:
-    """Another CNI and a hidden etcd are no failures: these checks skip, each with its reason."""
+def test_cluster_without_flannel_or_etcd_is_skipped(replay: Replay) -> None:
+    """With another CNI and an inaccessible etcd, their checks are skipped with the reason."""
     facts = healthy.facts() | {"expected": None}
     for view in facts["views"].values():
         view |= {"subnet_env": None, "flanneld": False, "leases": None, "etcd": None}
@@ -119,8 +119,8 @@ def test_cluster_without_flannel_or_etcd_in_reach_is_skipped(replay: Replay) -> 
     assert f"test_pod_reaches_pod[{ONE}->{TWO}]" in verdicts.passed
 
 
-def test_workers_and_one_process_give_the_same_verdicts(tmp_path: Path) -> None:
-    """`-n 2` and `-n 0` agree on every test."""
+def test_workers_do_not_change_outcomes(tmp_path: Path) -> None:
+    """``-n 2`` and ``-n 0`` have the same outcome for every test."""
     facts = healthy.facts()
     facts["views"][ONE]["pod_pings"][TWO]["received"] = 0
     file = tmp_path / "facts.json"
@@ -136,24 +136,24 @@ def test_workers_and_one_process_give_the_same_verdicts(tmp_path: Path) -> None:
     assert len(outcomes[0]) > 90
 
 
-# ---- the cluster cannot be reached ----
+# ---- unreachable cluster ----
 
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port that takes connections and never answers."""
+    """Yield a port that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 def closed_port() -> int:
-    """A port on which nothing listens."""
+    """Return a port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
-def test_refused_connection_is_one_clear_error(tmp_path: Path) -> None:
-    """A closed port: one error, the reason, the next command, a status of its own; no test runs."""
+def test_refused_connection_is_a_usage_error(tmp_path: Path) -> None:
+    """A closed port is a single error with reason and next command; no test runs."""
     port = closed_port()
     verdicts = run_suite("--kubeconfig", kubeconfig(tmp_path, f"http://127.0.0.1:{port}"))
     assert verdicts.exit_status == pytest.ExitCode.USAGE_ERROR
@@ -167,12 +167,12 @@ def test_refused_connection_is_one_clear_error(tmp_path: Path) -> None:
     assert "Traceback" not in verdicts.printed
 
 
-def test_silent_server_is_given_up(tmp_path: Path, silent_port: int) -> None:
-    """A server that accepts and then says nothing is one clear error, not a hang."""
+def test_silent_server_times_out(tmp_path: Path, silent_port: int) -> None:
+    """A server that does not respond is a usage error after a time limit."""
     file = kubeconfig(tmp_path, f"http://127.0.0.1:{silent_port}")
     ran = suite("--kubeconfig", file, "-n", "2")
     assert ran.returncode == pytest.ExitCode.USAGE_ERROR
-    # The suite's own deadline; a time of ours would depend on how busy the machine is.
+    # The suite's own time limit; measured durations would depend on the load of the machine.
     assert "no answer within 9 s" in ran.stdout + ran.stderr
 
 
@@ -182,18 +182,18 @@ def test_silent_server_is_given_up(tmp_path: Path, silent_port: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--kubeconfig", "nowhere/config"), ("no kubeconfig", "nowhere/config", "--kubeconfig")),
-        (("--replay", "nowhere.json"), ("--replay nowhere.json", "no such file")),
-        (("--replay", "{bad}"), ("bad.json", "facts file of format 1")),
-        (("--replay", "{good}", "--expect", "{bad}"), ("bad.json", "openstack stack output show")),
-        (("--replay", "{good}", "--patience", "0"), ("--patience 0", "more than 0")),
-        (("--replay", "{good}", "--save-facts", "nowhere/f"), ("--save-facts", "no directory")),
+        (("--kubeconfig", "nowhere/config"), ("nowhere/config", "--kubeconfig")),
+        (("--replay", "nowhere.json"), ("--replay nowhere.json",)),
+        (("--replay", "{bad}"), ("bad.json",)),
+        (("--replay", "{good}", "--expect", "{bad}"), ("bad.json",)),
+        (("--replay", "{good}", "--patience", "0"), ("--patience 0",)),
+        (("--replay", "{good}", "--save-facts", "nowhere/f"), ("--save-facts nowhere/f",)),
     ],
 )
-def test_bad_option_is_one_clear_error(
+def test_invalid_option_is_a_usage_error(
     tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
-    """A file or value that cannot be used is named, with the way out; pytest's status 4."""
+    """An unusable file or invalid value is named; the exit status is 4."""
     (tmp_path / "good.json").write_text(json.dumps(healthy.facts()))
     (tmp_path / "bad.json").write_text('{"no": "facts"}')
     files = {"good": tmp_path / "good.json", "bad": tmp_path / "bad.json"}
@@ -205,7 +205,7 @@ def test_bad_option_is_one_clear_error(
 
 
 def test_kubeconfig_variable_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the option, the first file of KUBECONFIG that exists is taken."""
+    """Without the option, the first existing file of KUBECONFIG is used."""
     file = kubeconfig(tmp_path, f"http://127.0.0.1:{closed_port()}")
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join(["/nowhere", str(file)]))
     verdicts = run_suite()
@@ -214,7 +214,7 @@ def test_kubeconfig_variable_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_help_needs_no_cluster() -> None:
-    """`--help` tells the options without asking any cluster."""
+    """``--help`` works without a cluster."""
     ran = suite("--help")
     assert ran.returncode == 0
     assert "--kubeconfig=FILE" in ran.stdout
@@ -222,7 +222,7 @@ def test_help_needs_no_cluster() -> None:
 
 
 def suite(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run `python -m conformance` as users do."""
+    """Run ``python -m conformance``."""
     command = [sys.executable, "-m", "conformance", *map(str, arguments)]
     return subprocess.run(
         command, cwd=SUITE.parent, capture_output=True, text=True, timeout=120, check=False
@@ -232,40 +232,40 @@ def suite(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 # ---- facts files ----
 
 
-def test_facts_survive_being_kept(tmp_path: Path) -> None:
-    """Loading what was kept gives the same facts, unasked ones included."""
+def test_facts_round_trip(tmp_path: Path) -> None:
+    """Saved facts, including unavailable ones, are loaded unchanged."""
     plain = healthy.facts()
     plain["views"][ONE]["leases"] = {"unasked": "why", "permanent": True}
     file = tmp_path / "facts.json"
     file.write_text(json.dumps(plain))
     loaded = serialization.load(file)
-    kept = json.loads(serialization.dump(loaded))
-    assert holds(kept, plain)
-    assert serialization.from_plain(facts_module.Facts, kept) == loaded
+    saved = json.loads(serialization.dump(loaded))
+    assert contains(saved, plain)
+    assert serialization.from_plain(facts_module.Facts, saved) == loaded
 
 
-def holds(whole: Any, part: Any) -> bool:
-    """Is all of the one in the other, which may have fields that were asked for later?"""
-    if isinstance(part, dict) and isinstance(whole, dict):
-        return all(key in whole and holds(whole[key], value) for key, value in part.items())
-    return bool(whole == part)
+def contains(full: Any, part: Any) -> bool:
+    """Return whether ``full`` has all of ``part``; it may have additional fields."""
+    if isinstance(part, dict) and isinstance(full, dict):
+        return all(key in full and contains(full[key], value) for key, value in part.items())
+    return bool(full == part)
 
 
 @pytest.mark.parametrize("name", ["facts.json", "facts.json.gz"])
-def test_packed_facts_are_the_same(tmp_path: Path, name: str) -> None:
-    """A name that ends in .gz packs them, always to the same bytes."""
+def test_compressed_facts(tmp_path: Path, name: str) -> None:
+    """Facts are compressed if the name ends in .gz, always to the same bytes."""
     facts = serialization.from_plain(facts_module.Facts, healthy.facts())
-    kept = tmp_path / name
-    serialization.write(kept, serialization.dump(facts))
-    before = kept.read_bytes()
-    serialization.write(kept, serialization.dump(serialization.load(kept)))
-    assert serialization.load(kept) == facts
-    assert kept.read_bytes() == before
+    file = tmp_path / name
+    serialization.write(file, serialization.dump(facts))
+    before = file.read_bytes()
+    serialization.write(file, serialization.dump(serialization.load(file)))
+    assert serialization.load(file) == facts
+    assert file.read_bytes() == before
     assert (len(before) < 9000) == name.endswith(".gz")
 
 
-def test_packed_facts_that_are_none(tmp_path: Path) -> None:
-    """A file that is called .gz and is none is told as such."""
+def test_invalid_compressed_facts(tmp_path: Path) -> None:
+    """A file with the suffix .gz that is not compressed is an error with its name."""
     file = tmp_path / "facts.json.gz"
     file.write_text("{}")
     with pytest.raises(serialization.FactsError, match=r"facts\.json\.gz"):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A check that has moved to another module is the same check, by its name and parameters.
+"""A check that has moved to another module is recognized by its name and parameters.
 
-`recorded/moved` holds a run and two rounds of a soak of the fault vxlan-one-way, recorded when the
-checks were in other modules (test_packets, test_kvstore, ...).
+``recorded/moved`` contains a run and two rounds of a soak of the fault vxlan-one-way, recorded when
+the checks were in other modules (test_packets, test_kvstore, ...).
 """
 
 import ast
@@ -15,7 +15,7 @@ import conformance.tests
 from conformance.report import baseline
 from conformance.results import records
 from conformance.soak import history, summary
-from conformance.soak.driver import in_words
+from conformance.soak.driver import lines_of
 from lab.faultinjection import catalog, recordings
 from tests.conformance.conftest import run_suite
 
@@ -38,7 +38,7 @@ def now(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_names_of_checks_are_unique() -> None:
-    """No two modules have a check of the same name, or they could not be told apart."""
+    """No two modules have a check of the same name."""
     names = [
         part.name
         for folder in conformance.tests.__path__
@@ -51,35 +51,35 @@ def test_names_of_checks_are_unique() -> None:
 
 
 def test_baseline_from_before_the_move(now: Path) -> None:
-    """Nothing is worse, better, new or gone: every test is found in the old results."""
+    """Every test is found in the old results; none is worse, better, new or removed."""
     before, today = records.parse(unpacked("results.jsonl.gz")), records.read(now)
     modules = {result.test.partition("::")[0] for result in before.results}
     assert "test_packets.py" in modules
     assert not modules & {"test_pod_network.py", "test_flannel.py"}
     changes = baseline.compare(today, before)
     assert len(changes.still) == 19
-    assert not any((changes.worse, changes.better, changes.new, changes.gone))
+    assert not any((changes.worse, changes.better, changes.new, changes.removed))
 
 
 def test_history_from_before_the_move(now: Path, tmp_path: Path) -> None:
-    """A soak goes on: the rounds before and after the move are of the same checks."""
+    """Rounds before and after the move have the same checks."""
     file = tmp_path / "soak.jsonl"
     file.write_text(unpacked("soak.jsonl.gz"))
     for number in (3, 4):
-        told = history.round_of(
+        result = history.round_of(
             records.read(now), None, 1, round=number, cluster="", began=2e9, seconds=1.0
         )
-        history.append(file, told)
+        history.append(file, result)
     rounds = history.read(file)
     assert len(rounds) == 4
     found = {each.check: each for each in summary.check_histories(rounds)}
     assert all(len(each.marks) == 4 and len(set(each.marks)) == 1 for each in found.values())
     assert found["test_pod_reaches_pod"].marks == "FFFF"
-    lines = in_words(summary.of(rounds))
+    lines = lines_of(summary.summarize(rounds))
     assert "test_pod_reaches_pod: red in 4 of 4 rounds (51.0 to 100.0 %)" in lines
 
 
-def test_kept_trials_name_checks_that_exist() -> None:
-    """The matrix of faults and checks goes by names of checks alone."""
+def test_recorded_trials_name_existing_checks() -> None:
+    """Recorded fault trials contain only names of existing checks."""
     known = set(catalog.checks())
     assert {check for trial in recordings.trials().values() for check in trial.red} <= known

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from conformance.facts import schema
+from conformance.report import code_reference
 from lab.faultinjection import report
 
 REFERENCE = Path(__file__).parents[2] / "doc" / "reference"
@@ -33,3 +34,8 @@ def test_facts_schema() -> None:
 def test_faults_page() -> None:
     """Catalog, declarations and kept trials are on the page of faults and checks."""
     compare(REFERENCE / "faults.rst", report.page())
+
+
+def test_check_failures_page() -> None:
+    """The page of check failures lists every code with its description."""
+    compare(REFERENCE / "check-failures.rst", code_reference.page())

@@ -231,15 +231,15 @@ def test_etcd_is_asked_as_expected_and_else_in_the_usual_way() -> None:
 
 def house() -> Collector:
     """A round of asking in the house of three control planes."""
-    plain = healthy.facts(healthy.HOUSE)["nodes"]
+    plain = healthy.facts(healthy.HA_NODES)["nodes"]
     nodes = list(from_plain(dict[str, NodeStatus], plain).values())
-    expected = understand(healthy.expected(healthy.HOUSE), "test")
+    expected = understand(healthy.expected(healthy.HA_NODES), "test")
     return collector(StandStill([]), Run(id="0badcafe", image="image", nodes=nodes), expected)
 
 
 def test_every_way_to_the_api_is_asked() -> None:
     """Each server on its own, and the service of pods; the probe adds what its kubelet goes by."""
-    servers = healthy.servers(healthy.HOUSE)
+    servers = healthy.servers(healthy.HA_NODES)
     assert house().arguments.apis() == [*servers, "https://10.96.0.1"]
 
 

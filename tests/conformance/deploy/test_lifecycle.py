@@ -60,7 +60,7 @@ def test_refusal_in_the_middle_leaves_nothing_behind(api: FakeApi, run: Run) -> 
     api.refused = {"ConfigMap"}
     verdicts = run(READY)
     assert verdicts.exit_status == pytest.ExitCode.USAGE_ERROR
-    assert "the run could not begin" in verdicts.printed
+    assert "the run could not start" in verdicts.printed
     assert "ConfigMaps are forbidden" in verdicts.printed
     assert api.namespaces() == []
 
@@ -72,7 +72,7 @@ def test_refused_pods_are_skips_and_the_rest_is_judged(api: FakeApi, run: Run) -
     assert set(verdicts.failed) == SILENT_NODES
     assert "Pods are forbidden" in verdicts.skipped["test_exec_answers[a]"]
     assert "Pods are forbidden" in verdicts.skipped["test_node_forwards_packets[b]"]
-    assert "refused: probe-host-a: POST" in verdicts.printed
+    assert "rejected: probe-host-a: POST" in verdicts.printed
     assert api.namespaces() == []
 
 
@@ -144,7 +144,7 @@ def test_dead_runs_are_swept_and_others_left_alone(api: FakeApi, run: Run) -> No
     api.add_namespace("conformance-of-users", {}, now - timedelta(hours=1))
     verdicts = run(READY)
     assert api.namespaces() == ["conformance-young", "conformance-of-users"]
-    assert "swept namespace conformance-dead" in verdicts.printed
+    assert "removed leftover namespace conformance-dead:" in verdicts.printed
 
 
 def test_what_lies_outside_the_namespace_goes_too(api: FakeApi, run: Run) -> None:
@@ -155,7 +155,7 @@ def test_what_lies_outside_the_namespace_goes_too(api: FakeApi, run: Run) -> Non
     made = [call for call in api.calls if call.startswith("PATCH /api/v1/nodes/c/status")]
     assert len(made) == 2
     assert "POST /apis/scheduling.k8s.io/v1/priorityclasses" in api.calls
-    assert api.strewn() == []
+    assert api.cluster_scoped() == []
 
 
 def test_what_a_killed_run_strewed_is_swept(api: FakeApi, run: Run) -> None:
@@ -171,7 +171,7 @@ def test_what_a_killed_run_strewed_is_swept(api: FakeApi, run: Run) -> None:
             status.setdefault(part, {})[f"heatgen-conformance/fit-{run_id}"] = "2"
     run(READY)
     left = "heatgen-conformance/fit-a11fe"
-    assert api.strewn() == ["conformance-a11fe-high", left, left]
+    assert api.cluster_scoped() == ["conformance-a11fe-high", left, left]
 
 
 def test_resource_that_stays_is_a_leak(
@@ -263,7 +263,7 @@ def test_plain_namespace_of_a_killed_run_is_swept(api: FakeApi, run: Run) -> Non
     then = datetime.now(UTC) - timedelta(minutes=5)
     api.add_namespace("conformance-dead-plain", {RUN_LABEL: "dead"}, then)
     verdicts = run(READY)
-    assert "swept namespace conformance-dead-plain" in verdicts.printed
+    assert "removed leftover namespace conformance-dead-plain:" in verdicts.printed
     assert api.namespaces() == []
 
 

@@ -71,7 +71,7 @@ def test_parts_may_be_missing_and_unknown_ones_ignored() -> None:
 
 def test_runtime_is_the_nodes_own_or_the_main_one() -> None:
     """A group may have a runtime of its own; who says nothing has the cluster's."""
-    house = expected.understand(healthy.expected(healthy.HOUSE), "test")
+    house = expected.understand(healthy.expected(healthy.HA_NODES), "test")
     assert house.runtime("demo-docker-0") == "docker"
     assert house.runtime("demo-worker-0") == "containerd"
     assert house.runtime("a-stranger") == "containerd"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results and clusters that the reports are tested with."""
+"""Results and clusters for tests of the reports."""
 
 import dataclasses
 from typing import Any
@@ -12,10 +12,10 @@ CONTROL_NODE, ONE, TWO = healthy.NODES
 
 DETAIL = (
     f"{ONE} -> {TWO}: ping\n  expected  every echo\n  seen      none\n            at all\n"
-    "  likely    a wall\n  next      on a: look"
+    "  likely    a firewall\n  next      on a: look\n  code      pod-unreachable"
 )
 
-LOST = Result(
+FAILED = Result(
     test=f"test_pod_network.py::test_pod_reaches_pod[{ONE}->{TWO}]",
     check="test_pod_reaches_pod",
     layer="network",
@@ -26,11 +26,12 @@ LOST = Result(
     nodes=[ONE, TWO],
     detects=["vxlan-one-way"],
     asserts="A pod pings a pod.",
+    code="pod-unreachable",
     start=100.0,
     setup=1.0,
 )
 
-GOOD = Result(
+PASSED = Result(
     test="test_nodes.py::test_fine[x]",
     check="test_fine",
     layer="os",
@@ -39,9 +40,9 @@ GOOD = Result(
     asserts="It is fine.",
 )
 
-MUTE = Result(
-    test="test_nodes.py::test_mute[x]",
-    check="test_mute",
+INCONCLUSIVE = Result(
+    test="test_nodes.py::test_inconclusive[x]",
+    check="test_inconclusive",
     layer="os",
     outcome="error",
     seconds=0.2,
@@ -49,9 +50,9 @@ MUTE = Result(
     detail="no answer",
 )
 
-SKIP = Result(
-    test="test_nodes.py::test_none",
-    check="test_none",
+SKIPPED = Result(
+    test="test_nodes.py::test_skipped",
+    check="test_skipped",
     layer="os",
     outcome="skipped",
     seconds=0,
@@ -59,15 +60,20 @@ SKIP = Result(
     detail="no etcd",
 )
 
-ENDED = {"ended": "2026-11-24T03:01:00+00:00", "exit": 1, "notes": [], "seconds": {"asking": 2.0}}
+ENDED = {
+    "ended": "2026-11-24T03:01:00+00:00",
+    "exit": 1,
+    "notes": [],
+    "seconds": {"collecting": 2.0},
+}
 
 HEADER = {"format": 1, "began": "2026-11-24T03:00:00+00:00", "run": "0badcafe", "nodes": [ONE]}
 
 
 def cluster(nodes: int = 3) -> Overview:
-    """So many nodes, whose pods reach each other."""
+    """Return a cluster of healthy nodes."""
     names = [f"n{at}" for at in range(nodes)]
-    made = [
+    found = [
         Node(
             name=n,
             role=CONTROL if at < 1 else WORKER,
@@ -79,16 +85,16 @@ def cluster(nodes: int = 3) -> Overview:
     ]
     matrix = {a: {b: Echo(0.0, 0.4 + at / 100) for at, b in enumerate(names)} for a in names}
     return Overview(
-        name="demo", server="v1.37.2", taken="now", nodes=made, pods=matrix, hosts=matrix
+        name="demo", server="v1.37.2", taken="now", nodes=found, pods=matrix, hosts=matrix
     )
 
 
-def recording(*found: Result, of: Overview | None = None, **footer: Any) -> Recording:
-    """A run that came to its end."""
+def recording(*results: Result, of: Overview | None = None, **footer: Any) -> Recording:
+    """Return a run that ended regularly."""
     plain = dataclasses.asdict(of) if of else None
-    return Recording(HEADER, list(found), ENDED | footer, plain)
+    return Recording(HEADER, list(results), ENDED | footer, plain)
 
 
 def green(**footer: Any) -> Recording:
-    """A run in which all is well."""
-    return recording(GOOD, SKIP, of=cluster(), **{"exit": 0} | footer)
+    """Return a run without failures."""
+    return recording(PASSED, SKIPPED, of=cluster(), **{"exit": 0} | footer)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What reports show of the cluster."""
+"""Overview of the cluster in reports."""
 
 import dataclasses
 import json
@@ -13,13 +13,12 @@ from tests.conformance import healthy
 
 
 def test_overview_of_facts() -> None:
-    """Roles, what is expected but not there, pings, versions; and it survives being kept."""
-    plain = healthy.facts(healthy.HOUSE)
+    """The overview has roles, missing nodes, pings and versions, and survives JSON."""
+    plain = healthy.facts(healthy.HA_NODES)
     plain["views"]["demo-worker-0"]["pod_pings"]["demo-docker-0"]["received"] = 0
-    gone = plain["nodes"].pop("demo-control-2")
-    assert gone
+    del plain["nodes"]["demo-control-2"]
     plain["views"]["demo-worker-0"]["links"] = {"unasked": "no ip", "permanent": False}
-    found = cluster_report.of(from_plain(Facts, plain), understand(plain["expected"], ""))
+    found = cluster_report.overview_of(from_plain(Facts, plain), understand(plain["expected"], ""))
     roles = {node.name: node.role for node in found.nodes}
     assert roles["demo-control-0"] == CONTROL
     assert roles["demo-worker-0"] == WORKER

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that a run writes."""
+"""Files that a run writes."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ from tests.conformance.conftest import run_suite
 from tests.conformance.report.recordings import ENDED, HEADER, ONE, TWO
 
 
-def test_run_writes_them_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Report, results, JUnit, artifacts and GitHub's summary, of a run on recorded facts."""
+def test_run_writes_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run writes report, results, JUnit, artifacts and the GitHub summary."""
     plain = healthy.facts()
     plain["views"][ONE]["pod_pings"][TWO]["received"] = 0
     (tmp_path / "facts.json").write_text(json.dumps(plain))
@@ -31,23 +31,17 @@ def test_run_writes_them_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "Since the baseline" in shown
     assert records.read(tmp_path / "results.jsonl").cluster is not None
     assert "test_pod_reaches_pod" in (tmp_path / "summary.md").read_text()
-    told = json.loads((tmp_path / "zuul.json").read_text())["zuul"]["artifacts"]
-    assert [each["url"] for each in told] == ["report.html", "junit.xml", "results.jsonl"]
+    artifacts = json.loads((tmp_path / "zuul.json").read_text())["zuul"]["artifacts"]
+    assert [each["url"] for each in artifacts] == ["report.html", "junit.xml", "results.jsonl"]
     assert "system-out" in (tmp_path / "junit.xml").read_text()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--baseline", "nowhere"), "--baseline nowhere"),
-        (("--report", "nowhere/r.html"), "is no directory"),
-    ],
+    "arguments", [("--baseline", "nowhere"), ("--report", "nowhere/r.html")], ids=lambda a: a[0]
 )
-def test_bad_place_is_one_clear_error(
-    tmp_path: Path, arguments: tuple[str, str], said: str
-) -> None:
-    """Before anything runs."""
+def test_unusable_file_is_a_usage_error(tmp_path: Path, arguments: tuple[str, str]) -> None:
+    """An unreadable baseline or a missing directory is reported with its path."""
     (tmp_path / "facts.json").write_text(json.dumps(healthy.facts()))
     ran = run_suite("--replay", tmp_path / "facts.json", *arguments)
     assert ran.exit_status == pytest.ExitCode.USAGE_ERROR
-    assert said in ran.printed
+    assert " ".join(arguments) in ran.printed

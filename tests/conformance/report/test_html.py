@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTML report: complete, safe to open, readable from one node to many."""
+"""The HTML report is complete, safe and readable for any number of nodes."""
 
 import dataclasses
 import re
@@ -18,12 +18,12 @@ from conformance.results.records import Recording
 from conformance.soak import summary as soak_summary
 from conformance.soak.history import CheckRound, Pings, Red, Round
 from tests.conformance.report.recordings import (
-    GOOD,
+    FAILED,
     HEADER,
-    LOST,
-    MUTE,
+    INCONCLUSIVE,
     ONE,
-    SKIP,
+    PASSED,
+    SKIPPED,
     cluster,
     green,
     recording,
@@ -31,7 +31,7 @@ from tests.conformance.report.recordings import (
 
 
 class Outline(HTMLParser):
-    """What a reader's tools see of a page."""
+    """Tags of a page, as seen by assistive tools."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -41,30 +41,31 @@ class Outline(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep every tag; those that are closed must be closed in order."""
+        """Record a tag."""
         self.tags.append((tag, dict(attrs)))
         if tag not in ("meta", "br", "path", "rect"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        """The innermost open one."""
+        """Check that the innermost open tag is closed."""
         if tag not in ("path", "rect"):
             assert self.open.pop() == tag
 
     def named(self, *names: str) -> list[dict[str, str | None]]:
-        """The attributes of all tags of these names."""
+        """Return the attributes of all tags with these names."""
         return [attributes for tag, attributes in self.tags if tag in names]
 
 
-def test_page_tells_all() -> None:
-    """Failures with their next command, could-not-asks, skips, warnings, the matrix, the times."""
+def test_page_is_complete() -> None:
+    """The page has failures with code and next command, other outcomes, warnings and pings."""
     slow = dataclasses.replace(
-        GOOD, test="test_nodes.py::test_slow", seconds=4.0, properties={"warning": "disk is slow"}
+        PASSED, test="test_nodes.py::test_slow", seconds=4.0, properties={"warning": "disk is slow"}
     )
-    shown = html.render(recording(GOOD, LOST, MUTE, SKIP, slow, of=cluster()))
+    shown = html.render(recording(PASSED, FAILED, INCONCLUSIVE, SKIPPED, slow, of=cluster()))
     for words in (
-        "Not sound", "on a: look", "a wall", "no answer", "no etcd", "disk is slow", "It is fine.",
-        "vxlan-one-way", "192.0.2.1", "containerd://2", "v1.37.2", "0.41", "asking", "0badcafe",
+        "Not sound", "on a: look", "a firewall", "pod-unreachable", "no answer", "no etcd",
+        "disk is slow", "It is fine.", "vxlan-one-way", "192.0.2.1", "containerd://2", "v1.37.2",
+        "0.41", "collecting", "0badcafe",
     ):  # fmt: skip
         assert words in shown, words
 
@@ -72,8 +73,8 @@ def test_page_tells_all() -> None:
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> \"'{{ 7*7 }} </script> ]]>"
 
 
-def test_hostile_words_stay_words() -> None:
-    """Whatever a cluster calls itself or says: no tag, no attribute, no script comes of it."""
+def test_hostile_text_is_escaped() -> None:
+    """Text from the cluster cannot create tags, attributes or scripts."""
     made = cluster()
     evil = dataclasses.replace(made.nodes[0], name=HOSTILE, runtime=HOSTILE, problems=[HOSTILE])
     matrix = {HOSTILE: {HOSTILE: Echo(0.0, 0.1), "n1": Echo(0.5, 0.1)}}
@@ -87,8 +88,8 @@ def test_hostile_words_stay_words() -> None:
         "nodes": [HOSTILE],
         "asserts": HOSTILE,
     }
-    red = [dataclasses.replace(each, **texts) for each in (LOST, MUTE, SKIP)]
-    warned = dataclasses.replace(GOOD, test=HOSTILE, properties={"warning": HOSTILE})
+    red = [dataclasses.replace(each, **texts) for each in (FAILED, INCONCLUSIVE, SKIPPED)]
+    warned = dataclasses.replace(PASSED, test=HOSTILE, properties={"warning": HOSTILE})
     odd = recording(*red, warned, of=made, notes=[HOSTILE, f"LEFT BEHIND: {HOSTILE}"])
     checks = {HOSTILE: CheckRound("failed", 1, 1.0)}
     reds = [Red(HOSTILE, "failed", HOSTILE)]
@@ -103,7 +104,9 @@ def test_hostile_words_stay_words() -> None:
         red=reds,
         objects={HOSTILE: 1},
     )
-    shown = html.render(odd, baseline.compare(odd, green()), soak_summary.of([one], [HOSTILE]))
+    shown = html.render(
+        odd, baseline.compare(odd, green()), soak_summary.summarize([one], [HOSTILE])
+    )
     outline = Outline(shown)
     assert outline.open == []
     assert len(outline.named("script")) == 1
@@ -113,9 +116,9 @@ def test_hostile_words_stay_words() -> None:
     assert baseline.read_text(shown).header["run"] == "0badcafe"
 
 
-def test_page_needs_nothing_else() -> None:
-    """No other file, no other host, no script; what a browser may load is forbidden as well."""
-    shown = html.render(recording(GOOD, LOST, of=cluster()))
+def test_page_is_self_contained() -> None:
+    """The page references no file, host or script, and its policy forbids them."""
+    shown = html.render(recording(PASSED, FAILED, of=cluster()))
     outline = Outline(shown)
     assert all((each.get("href") or "").startswith("#") for each in outline.named("a"))
     assert not outline.named("link", "img", "iframe", "object", "embed", "video")
@@ -125,10 +128,10 @@ def test_page_needs_nothing_else() -> None:
     assert policy[0]["content"] == "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def test_page_can_be_read_by_its_structure() -> None:
-    """A language, a title, headings in order, tables with heads, links that lead somewhere."""
+def test_page_is_accessible() -> None:
+    """The page has a language, ordered headings, table headers, valid links and labels."""
     shown = html.render(
-        recording(GOOD, LOST, MUTE, of=cluster()), baseline.compare(green(), green())
+        recording(PASSED, FAILED, INCONCLUSIVE, of=cluster()), baseline.compare(green(), green())
     )
     outline = Outline(shown)
     assert outline.named("html")[0]["lang"] == "en"
@@ -145,19 +148,19 @@ def test_page_can_be_read_by_its_structure() -> None:
 
 
 def contrast(one: str, other: str) -> float:
-    """The ratio of contrast of two colours, as WCAG counts it."""
+    """Return the contrast ratio of two colors according to WCAG."""
 
-    def light(colour: str) -> float:
-        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    def luminance(color: str) -> float:
+        parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
         linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    high, low = sorted((light(one), light(other)), reverse=True)
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
-def test_colours_can_be_told_apart() -> None:
-    """In light and in dark, text of every kind has a contrast of 4.5 to 1 on what it stands on."""
+def test_color_contrast() -> None:
+    """In both color schemes all text has a contrast of at least 4.5 to 1."""
     style = (html.TEMPLATES / "style.css").read_text()
     schemes = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     assert len(schemes) == 2
@@ -173,15 +176,15 @@ def test_colours_can_be_told_apart() -> None:
 
 @pytest.mark.parametrize("nodes", [1, 2, 100])
 def test_any_number_of_nodes(nodes: int) -> None:
-    """One node has no matrix; with a hundred the page stays small enough to open and to send."""
+    """One node has no matrix; the page of a hundred nodes is below 4 MB and has no cell texts."""
     made = cluster(nodes)
     if nodes > 2:
         made.pods["n7"]["n9"] = Echo(1.0, None)
         made.pods["n8"]["n9"] = Echo(0.0, 90.0)
     pairs = [(a, b) for a in made.pods for b in made.pods if a != b]
     name = "test_pod_network.py::test_pod_reaches_pod[{}->{}]"
-    found = [dataclasses.replace(GOOD, test=name.format(a, b), nodes=[a, b]) for a, b in pairs]
-    shown = html.render(recording(GOOD, *found, of=made))
+    found = [dataclasses.replace(PASSED, test=name.format(a, b), nodes=[a, b]) for a, b in pairs]
+    shown = html.render(recording(PASSED, *found, of=made))
     outline = Outline(shown)
     assert outline.open == []
     assert len(shown) < 4_000_000
@@ -194,15 +197,15 @@ def test_any_number_of_nodes(nodes: int) -> None:
 
 
 def test_run_without_facts_has_a_page() -> None:
-    """A run that could not begin, or was killed, is told as far as it came."""
+    """A run that could not start or was killed has a report."""
     shown = html.render(recording(exit=4, problem="DaemonSets are forbidden"))
-    assert "Not begun" in shown
+    assert "Not started" in shown
     assert "DaemonSets are forbidden" in shown
-    assert "Unfinished" in html.render(Recording(HEADER, [GOOD]))
+    assert "Unfinished" in html.render(Recording(HEADER, [PASSED]))
 
 
 def rounds(number: int, red: int = 0) -> list[Round]:
-    """So many rounds, one of them red."""
+    """Return rounds of which one is red."""
     made = []
     for at in range(number):
         bad = at + 1 == red
@@ -233,26 +236,26 @@ def rounds(number: int, red: int = 0) -> list[Round]:
 
 
 def test_page_of_a_soak() -> None:
-    """Flake rates with bounds, what drifts and grows, the red rounds, each with a small drawing."""
+    """The report of a soak has flake rates, drifts, growth, red rounds and sparklines."""
     shown = html.render(
-        recording(GOOD, LOST, of=cluster()), None, soak_summary.of(rounds(20, red=7))
+        recording(PASSED, FAILED, of=cluster()), None, soak_summary.summarize(rounds(20, red=7))
     )
     for words in ("Flaky", "1 of 20 rounds", "5.0 %", "was broken", "slower", "grows", "kubelet"):
         assert words in shown, words
     assert shown.count("<svg") > 5
     sound = html.render(
-        green(), None, soak_summary.of([dataclasses.replace(r) for r in rounds(20)])
+        green(), None, soak_summary.summarize([dataclasses.replace(r) for r in rounds(20)])
     )
-    assert "all of 20 rounds were green" in sound
+    assert "all 20 rounds were green" in sound
     assert "below 16.1 %" in sound
-    red = html.render(recording(LOST), None, soak_summary.of(rounds(1, red=1)))
-    assert "no round was green" in red
+    red = html.render(recording(FAILED), None, soak_summary.summarize(rounds(1, red=1)))
+    assert "all rounds were red" in red
     assert "Flaky" not in red
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=50))
-def test_small_drawings_stay_in_their_box(values: list[float]) -> None:
-    """Whatever the series."""
+def test_sparklines_stay_in_their_box(values: list[float]) -> None:
+    """All points of a sparkline are within its box."""
     points = re.findall(r"([\d.-]+) ([\d.-]+)", html.line_of(values))
     assert len(points) == len(values)
     assert all(-0.1 <= float(x) <= 100.1 and 0 <= float(y) <= 20 for x, y in points)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The summary of a run: its verdict, and failures in their parts."""
+"""Summary of a run: overall result, and messages in parts."""
 
 import dataclasses
 
@@ -8,12 +8,12 @@ import pytest
 from conformance.report import summary
 from conformance.results.records import Recording
 from tests.conformance.report.recordings import (
-    GOOD,
+    FAILED,
     HEADER,
-    LOST,
-    MUTE,
+    INCONCLUSIVE,
     ONE,
-    SKIP,
+    PASSED,
+    SKIPPED,
     TWO,
     green,
     recording,
@@ -21,32 +21,32 @@ from tests.conformance.report.recordings import (
 
 
 @pytest.mark.parametrize(
-    ("made", "kind", "why"),
+    ("recorded", "kind", "reason"),
     [
         (green(), "sound", "1 test passed"),
-        (recording(GOOD, LOST), "broken", "1 test failed"),
-        (recording(LOST, MUTE), "broken", "1 test could not ask"),
-        (recording(GOOD, MUTE), "unclear", "could not ask"),
-        (recording(SKIP, exit=5), "unclear", "no test passed"),
-        (recording(GOOD, exit=2), "unclear", "before it was over"),
-        (Recording(HEADER, [GOOD]), "unclear", "killed"),
+        (recording(PASSED, FAILED), "broken", "1 test failed"),
+        (recording(FAILED, INCONCLUSIVE), "broken", "1 inconclusive"),
+        (recording(PASSED, INCONCLUSIVE), "unclear", "1 test inconclusive"),
+        (recording(SKIPPED, exit=5), "unclear", "no test passed"),
+        (recording(PASSED, exit=2), "unclear", "interrupted"),
+        (Recording(HEADER, [PASSED]), "unclear", "killed"),
         (recording(exit=4, problem="no API"), "unclear", "no API"),
         (green(exit=1, notes=["LEFT BEHIND: namespace x"]), "broken", "LEFT BEHIND"),
-        (recording(GOOD, exit=3), "unclear", "status 3"),
+        (recording(PASSED, exit=3), "unclear", "status 3"),
     ],
 )
-def test_verdict(made: Recording, kind: str, why: str) -> None:
-    """Sound is only what came to its end with all green and nothing left."""
-    verdict = summary.of(made).verdict
+def test_verdict(recorded: Recording, kind: str, reason: str) -> None:
+    """A run is sound only if it completed, nothing failed and no objects remain."""
+    verdict = summary.summarize(recorded).verdict
     assert verdict.kind == kind
-    assert why in verdict.why
+    assert reason in verdict.reason
 
 
-def test_message_is_told_in_its_parts() -> None:
-    """Where, expected, seen, likely, next; a message of another form is told as it is."""
-    told = summary.parse_message(LOST)
-    assert told.at == f"{ONE} -> {TWO}: ping"
-    assert list(told.parts) == ["expected", "seen", "likely", "next"]
-    assert told.parts["seen"] == "none\nat all"
-    odd = dataclasses.replace(LOST, detail="Traceback\n  expected nothing\nmore")
+def test_message_parts() -> None:
+    """A message is split by its labels; one of another form is not changed."""
+    message = summary.parse_message(FAILED)
+    assert message.at == f"{ONE} -> {TWO}: ping"
+    assert list(message.parts) == ["expected", "seen", "likely", "next", "code"]
+    assert message.parts["seen"] == "none\nat all"
+    odd = dataclasses.replace(FAILED, detail="Traceback\n  expected nothing\nmore")
     assert summary.parse_message(odd).rest == odd.detail

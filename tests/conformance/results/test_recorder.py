@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results are recorded as each test ends, and kept if the run is killed."""
+"""Results are recorded as each test ends, and survive if the run is killed."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.codes import Code
 from conformance.results import records
 from conformance.results.recorder import is_named
 from tests.conformance import healthy
@@ -26,7 +27,7 @@ Replay = Callable[..., SuiteRun]
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
-    """Facts with one lost path and one node that could not be asked for its subnet."""
+    """Return facts with one lost path and one unavailable fact."""
     facts = healthy.facts()
     facts["views"][ONE]["pod_pings"][TWO]["received"] = 0
     facts["views"][TWO]["subnet_env"] = {"unasked": "exec: no route", "permanent": False}
@@ -36,60 +37,62 @@ def broken(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_every_test_is_a_line(broken: Path, tmp_path: Path, workers: str) -> None:
-    """Every outcome is told with layer, nodes, faults and words, by one process or by several."""
+def test_every_test_is_recorded(broken: Path, tmp_path: Path, workers: str) -> None:
+    """Results have layer, nodes, faults, code and message, with and without workers."""
     file = tmp_path / "results.jsonl"
     run_suite("--replay", broken, "--results", file, "-n", workers)
-    kept = records.read(file)
-    assert kept.header["run"] == "replay"
-    assert kept.header["nodes"] == [CONTROL, ONE, TWO]
-    assert kept.footer["exit"] == 1
-    assert {result.outcome for result in kept.results} == OUTCOMES
-    assert len({result.test for result in kept.results}) == len(kept.results)
-    (lost,) = [result for result in kept.results if result.outcome == "failed"]
+    found = records.read(file)
+    assert found.header["run"] == "replay"
+    assert found.header["nodes"] == [CONTROL, ONE, TWO]
+    assert found.footer["exit"] == 1
+    assert {result.outcome for result in found.results} == OUTCOMES
+    assert len({result.test for result in found.results}) == len(found.results)
+    (lost,) = [result for result in found.results if result.outcome == "failed"]
     assert lost.test == f"test_pod_network.py::test_pod_reaches_pod[{ONE}->{TWO}]"
     assert (lost.check, lost.layer) == ("test_pod_reaches_pod", "network")
     assert lost.nodes == [ONE, TWO]
     assert lost.headline.endswith("expected every echo comes back, seen 0 of 3")
     assert lost.detail.startswith(f"{ONE} -> {TWO}: ping from pod to pod\n  expected")
+    assert lost.code in set(Code)
     assert lost.asserts == "A pod on the source node pings a pod on the target node."
-    errors = [result for result in kept.results if result.outcome == "error"]
+    errors = [result for result in found.results if result.outcome == "error"]
     assert "exec: no route" in {result.headline for result in errors}
-    skipped = [result for result in kept.results if result.outcome == "skipped"]
+    skipped = [result for result in found.results if result.outcome == "skipped"]
     assert all(result.headline for result in skipped)
+    assert not any(result.code for result in found.results if result.outcome != "failed")
 
 
-def test_killed_run_keeps_what_ended(broken: Path, tmp_path: Path) -> None:
-    """After kill -9 in the middle, the tests that had ended are there, and there is no footer."""
+def test_killed_run_keeps_results(broken: Path, tmp_path: Path) -> None:
+    """After kill -9 the file has the completed tests and no footer."""
     plugin = (
         "import os, signal\n\n"
         "def pytest_runtest_setup(item):\n"
         "    if 'test_pod_reaches_pod' in item.name:\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    assert ended_by(plugin, broken, tmp_path).returncode == -signal.SIGKILL
-    kept = records.read(tmp_path / "results.jsonl")
-    assert len(kept.results) > 20
-    assert kept.footer == {}
+    assert run_with_plugin(plugin, broken, tmp_path).returncode == -signal.SIGKILL
+    found = records.read(tmp_path / "results.jsonl")
+    assert len(found.results) > 20
+    assert found.footer == {}
 
 
-def test_interrupted_run_keeps_what_ended(broken: Path, tmp_path: Path) -> None:
-    """After Ctrl-C the footer says so."""
+def test_interrupted_run_keeps_results(broken: Path, tmp_path: Path) -> None:
+    """After Ctrl-C the file has the completed tests, and the exit status is in the footer."""
     plugin = (
         "def pytest_runtest_setup(item):\n"
         "    if 'test_pod_reaches_pod' in item.name:\n"
         "        raise KeyboardInterrupt\n"
     )
-    assert ended_by(plugin, broken, tmp_path).returncode == pytest.ExitCode.INTERRUPTED
-    kept = records.read(tmp_path / "results.jsonl")
-    assert len(kept.results) > 20
-    assert kept.footer["exit"] == pytest.ExitCode.INTERRUPTED
+    assert run_with_plugin(plugin, broken, tmp_path).returncode == pytest.ExitCode.INTERRUPTED
+    found = records.read(tmp_path / "results.jsonl")
+    assert len(found.results) > 20
+    assert found.footer["exit"] == pytest.ExitCode.INTERRUPTED
 
 
-def ended_by(plugin: str, facts: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the suite in a process of its own, which the plug-in ends."""
-    (folder / "ending.py").write_text(plugin)
-    command = [sys.executable, "-m", "conformance", "-n", "0", "-p", "ending", "--replay", facts]
+def run_with_plugin(plugin: str, facts: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the suite in a separate process, which the plug-in ends."""
+    (folder / "end.py").write_text(plugin)
+    command = [sys.executable, "-m", "conformance", "-n", "0", "-p", "end", "--replay", facts]
     return subprocess.run(
         [*map(str, command), "--results", str(folder / "results.jsonl")],
         cwd=SUITE.parent,
@@ -100,22 +103,22 @@ def ended_by(plugin: str, facts: Path, folder: Path) -> subprocess.CompletedProc
     )
 
 
-def test_run_that_cannot_begin_says_so(tmp_path: Path) -> None:
-    """Not even then is the file empty: the footer names the problem."""
+def test_run_that_cannot_start_is_recorded(tmp_path: Path) -> None:
+    """If the run cannot start, the footer has the problem."""
     with serving(FakeApi()) as api:
         api.add_node("a", "192.0.2.10")
         api.add_api_service()
         api.refused = {"ConfigMap"}
         config = kubeconfig(tmp_path, api.server)
         run_suite("--kubeconfig", config, "--results", tmp_path / "results.jsonl")
-    kept = records.read(tmp_path / "results.jsonl")
-    assert kept.results == []
-    assert kept.footer["exit"] == pytest.ExitCode.USAGE_ERROR
-    assert "ConfigMaps are forbidden" in kept.footer["problem"]
+    found = records.read(tmp_path / "results.jsonl")
+    assert found.results == []
+    assert found.footer["exit"] == pytest.ExitCode.USAGE_ERROR
+    assert "ConfigMaps are forbidden" in found.footer["problem"]
 
 
-def test_notes_of_a_test_are_kept(replay: Replay, tmp_path: Path) -> None:
-    """What a test records of itself is in its line."""
+def test_properties_of_a_test_are_recorded(replay: Replay, tmp_path: Path) -> None:
+    """Values of ``record_property`` are in the result."""
     (tmp_path / "test_own.py").write_text(
         "def test_it(record_property):\n    record_property('warning', 'slow')\n"
     )
@@ -125,8 +128,8 @@ def test_notes_of_a_test_are_kept(replay: Replay, tmp_path: Path) -> None:
     assert result.properties["warning"] == "slow"
 
 
-def test_nodes_are_told_apart_by_their_whole_names() -> None:
-    """`worker-1` is not named where `worker-10` or `a.worker-1.b` is."""
+def test_nodes_are_matched_by_complete_names() -> None:
+    """``worker-10`` and ``a.worker-1.b`` are not ``worker-1``."""
     assert is_named("worker-1", "worker-1: broken")
     assert is_named("worker-1", "path worker-0->worker-1.")
     assert not is_named("worker-1", "worker-10: broken")

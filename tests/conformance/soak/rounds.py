@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rounds that the soak is tested with."""
+"""Rounds for tests of the soak."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ HOUR = 3600.0
 
 
 def a_round(number: int, red: tuple[str, ...] = (), **known: object) -> Round:
-    """The round of an hour; `red` checks failed, others passed."""
+    """Return a round; the ``red`` checks failed, the others passed. Rounds are an hour apart."""
     names = {"test_a", "test_b", *red}
     checks = {name: CheckRound("failed" if name in red else "passed", 3, 1.0) for name in names}
     reds = [Red(f"test_x.py::{name}[n]", "failed", f"{name} is broken") for name in red]

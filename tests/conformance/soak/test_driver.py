@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The soak: rounds on recorded facts, when it goes on and when it stops."""
+"""Soak driver, with rounds on recorded facts."""
 
 import json
 import os
@@ -20,30 +20,30 @@ from tests.conformance.soak.rounds import ONE, TWO, a_round
     ("text", "seconds"), [("90s", 90), ("30m", 1800), ("8h", 28800), ("1h30m", 5400), ("1d", 86400)]
 )
 def test_durations(text: str, seconds: float) -> None:
-    """As people write them."""
+    """Durations with one or more units are parsed."""
     assert driver.duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "8", "h", "8 h", "-1h", "8hours"])
-def test_other_durations_are_refused(text: str) -> None:
-    """With the way to write them."""
-    with pytest.raises(ValueError, match="write 90s"):
+def test_invalid_durations_are_rejected(text: str) -> None:
+    """Other texts are an error that shows valid durations."""
+    with pytest.raises(ValueError, match="90s"):
         driver.duration(text)
 
 
-def test_rounds_get_what_is_not_the_soaks_own() -> None:
-    """Options of the whole are not passed on, with their values, however they are written."""
-    given = (
+def test_arguments_of_rounds() -> None:
+    """Options of the soak and their values, in both spellings, are not passed to rounds."""
+    arguments = (
         "conformance/", "-n", "auto", "--soak", "8h", "--soak-rounds=3", "--report", "r.html",
         "--junitxml=x", "--soak-stop-on-regression", "--kubeconfig", "k", "--results", "f",
         "-m", "os",
     )  # fmt: skip
-    kept = ["conformance/", "-n", "auto", "--kubeconfig", "k", "-m", "os"]
-    assert driver.for_rounds(given) == kept
+    passed = ["conformance/", "-n", "auto", "--kubeconfig", "k", "-m", "os"]
+    assert driver.for_rounds(arguments) == passed
 
 
-def soaking(folder: Path, *arguments: str | Path) -> list[str]:
-    """The command of a soak on facts with one lost path."""
+def soak_command(folder: Path, *arguments: str | Path) -> list[str]:
+    """Return the command of a soak on facts with one lost path."""
     plain = healthy.facts()
     plain["views"][ONE]["pod_pings"][TWO]["received"] = 0
     (folder / "facts.json").write_text(json.dumps(plain))
@@ -53,25 +53,25 @@ def soaking(folder: Path, *arguments: str | Path) -> list[str]:
 
 
 def test_soak_repeats_and_stops_on_regression(tmp_path: Path) -> None:
-    """Each round is a run, is told in a line, is in the history; the third red one ends it."""
-    command = soaking(tmp_path, "--soak-rounds", "9", "--soak-stop-on-regression")
+    """Each round is printed and added to the history; the third red one ends the soak."""
+    command = soak_command(tmp_path, "--soak-rounds", "9", "--soak-stop-on-regression")
     ran = subprocess.run(
         command, cwd=SUITE.parent, capture_output=True, text=True, timeout=400, check=False
     )
     assert ran.returncode == 1, ran.stdout + ran.stderr
-    kept = history.read(tmp_path / "soak.jsonl")
-    assert [each.round for each in kept] == [1, 2, 3]
+    rounds = history.read(tmp_path / "soak.jsonl")
+    assert [each.round for each in rounds] == [1, 2, 3]
     assert "round 3/9" in ran.stdout
-    assert "stopped early" in ran.stdout
+    assert "stopping early" in ran.stdout
     assert "test_pod_reaches_pod: red in the last 3 rounds" in ran.stdout
     assert (tmp_path / "soak.jsonl.red" / "round-3" / "output.txt").exists()
 
 
-def test_soak_goes_on_with_its_history_and_ends_when_told(tmp_path: Path) -> None:
-    """A second soak counts on; SIGTERM ends it at once, with status 2 and the rounds so far."""
+def test_soak_continues_its_history_until_sigterm(tmp_path: Path) -> None:
+    """A second soak continues the history; SIGTERM ends it with status 2."""
     history.append(tmp_path / "soak.jsonl", a_round(41, cluster=""))
     process = subprocess.Popen(
-        soaking(tmp_path, "--soak", "1h"), cwd=SUITE.parent, stdout=subprocess.PIPE, text=True
+        soak_command(tmp_path, "--soak", "1h"), cwd=SUITE.parent, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     lines = []
@@ -83,11 +83,11 @@ def test_soak_goes_on_with_its_history_and_ends_when_told(tmp_path: Path) -> Non
     rest, _ = process.communicate(timeout=300)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, lines + [rest]
     assert [each.round for each in history.read(tmp_path / "soak.jsonl")][:2] == [41, 42]
-    assert "going on with" in lines[0]
+    assert "continuing" in lines[0]
 
 
-def test_soak_whose_first_round_cannot_begin_says_why(tmp_path: Path) -> None:
-    """Nobody waits eight hours for a kubeconfig that does not work."""
+def test_soak_ends_if_first_round_cannot_start(tmp_path: Path) -> None:
+    """A soak ends with the reason if its first round cannot start."""
     config = kubeconfig(tmp_path, "http://127.0.0.1:9")
     command = [sys.executable, "-m", "conformance", "--kubeconfig", str(config), "--soak", "8h"]
     ran = subprocess.run(
@@ -100,14 +100,15 @@ def test_soak_whose_first_round_cannot_begin_says_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
-    [(("--soak", "8"), "no duration"), (("--soak-rounds", "0"), "give a number, 1 or more")],
+    ("arguments", "words"), [(("--soak", "8"), "'8'"), (("--soak-rounds", "0"), "--soak-rounds 0")]
 )
-def test_bad_soak_is_one_clear_error(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    """Before anything runs."""
+def test_invalid_soak_option_is_a_usage_error(
+    tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    """An invalid option of a soak is reported before the first round."""
     ran = subprocess.run(
-        soaking(tmp_path, *arguments), cwd=SUITE.parent, capture_output=True, text=True,
+        soak_command(tmp_path, *arguments), cwd=SUITE.parent, capture_output=True, text=True,
         timeout=300, check=False,
     )  # fmt: skip
     assert ran.returncode == pytest.ExitCode.USAGE_ERROR
-    assert said in ran.stdout + ran.stderr
+    assert words in ran.stdout + ran.stderr

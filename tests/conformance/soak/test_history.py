@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The history of a soak: one line a round, readable after every kill."""
+"""History of a soak."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.conformance.soak.rounds import ONE, TWO, a_round
 
 
 def test_history_survives_a_kill(tmp_path: Path) -> None:
-    """Half a line is passed over, and the next round gets a line of its own."""
+    """An incomplete line is skipped, and the next round starts a new line."""
     file = tmp_path / "soak.jsonl"
     history.append(file, a_round(1))
     text = file.read_text()
@@ -25,16 +25,16 @@ def test_history_survives_a_kill(tmp_path: Path) -> None:
     assert history.read(tmp_path / "none.jsonl") == []
 
 
-def test_other_file_is_no_history(tmp_path: Path) -> None:
-    """A soak does not append to what is not its own."""
+def test_other_files_are_rejected(tmp_path: Path) -> None:
+    """A file that contains no round is an error with its name."""
     file = tmp_path / "notes.txt"
     file.write_text("my\nnotes\n")
-    with pytest.raises(HistoryError, match="no history"):
+    with pytest.raises(HistoryError, match=r"notes\.txt"):
         history.read(file)
 
 
-def test_round_is_told_by_its_results_and_facts() -> None:
-    """Worst outcome of each check, the red tests, pings, components."""
+def test_round_of_results_and_facts() -> None:
+    """A round has the worst outcome of each check, the red tests, pings and components."""
     plain = healthy.facts()
     plain["views"][ONE]["pod_pings"][TWO]["received"] = 0
     results = [
@@ -75,13 +75,13 @@ def test_round_is_told_by_its_results_and_facts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recording", "said"),
+    ("recording", "headline"),
     [
         (None, "ended with exit status 4"),
         (Recording({}, [], {"problem": "no API"}), "no API"),
     ],
 )
-def test_round_that_could_not_begin_is_red(recording: Recording | None, said: str) -> None:
-    """It stands in the history as such, as an error of the run itself."""
+def test_round_that_could_not_start_is_red(recording: Recording | None, headline: str) -> None:
+    """A round that could not start is an error of the run itself."""
     made = history.round_of(recording, None, 4, round=1, cluster="", began=0.0, seconds=1.0)
-    assert made.red == [Red(THE_RUN, "error", said)]
+    assert made.red == [Red(THE_RUN, "error", headline)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many objects a cluster has."""
+"""Object counts of a cluster."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +10,8 @@ from tests.conformance.conftest import kubeconfig
 from tests.conformance.fake_api import FakeApi, serving
 
 
-def test_census_counts_and_names(tmp_path: Path) -> None:
-    """Kinds are counted, restarts summed up, and what may not be listed is left out."""
+def test_counts_and_names(tmp_path: Path) -> None:
+    """Objects are counted by kind, without kinds that cannot be listed; new names are found."""
     with serving(FakeApi()) as api:
         api.add_node("a", "192.0.2.10")
         api.add_namespace("kube-system", {}, datetime.now(UTC))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The statistics of a soak: against known values, and by what must always hold."""
+"""Statistics of a soak: known values and invariants."""
 
 import random
 
@@ -17,13 +17,13 @@ series = st.lists(st.floats(-1e6, 1e6), min_size=0, max_size=60)
     [(0, 50, 0.0, 0.0713), (1, 50, 0.0035, 0.1050), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1)],
 )
 def test_bounds_of_a_rate(hits: int, tries: int, low: float, high: float) -> None:
-    """Wilson's bounds, as tables have them."""
+    """Wilson intervals equal published values."""
     assert statistics.wilson(hits, tries) == pytest.approx((low, high), abs=1e-4)
 
 
 @given(tries=st.integers(0, 500), share=st.floats(0, 1))
-def test_bounds_hold_the_rate(tries: int, share: float) -> None:
-    """They lie around the rate seen, within 0 and 1, and more tries bring them nearer."""
+def test_bounds_contain_the_rate(tries: int, share: float) -> None:
+    """An interval is within 0 and 1, contains the rate, and is narrower with more tries."""
     hits = round(tries * share)
     low, high = statistics.wilson(hits, tries)
     assert 0 <= low <= (hits / tries if tries else 0.5) <= high <= 1
@@ -33,15 +33,15 @@ def test_bounds_hold_the_rate(tries: int, share: float) -> None:
 
 
 def test_more_often_than_before() -> None:
-    """Fisher's test: as tables have it, and nothing where nothing happened."""
+    """Fisher's test equals known values; without hits the probability is 1."""
     assert statistics.by_chance(1, 10, 9, 10) == pytest.approx(0.000547, abs=1e-6)
     assert statistics.by_chance(0, 40, 4, 10) == pytest.approx(210 / 230300)
     assert statistics.by_chance(0, 40, 0, 10) == 1
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.data())
-def test_chance_is_a_chance(tries_before: int, tries_after: int, data: st.DataObject) -> None:
-    """Between 0 and 1, and none of fewer hits is less likely."""
+def test_chance_is_a_probability(tries_before: int, tries_after: int, data: st.DataObject) -> None:
+    """The result of Fisher's test is greater than 0 and at most 1."""
     before = data.draw(st.integers(0, tries_before))
     after = data.draw(st.integers(0, tries_after))
     chance = statistics.by_chance(before, tries_before, after, tries_after)
@@ -49,17 +49,17 @@ def test_chance_is_a_chance(tries_before: int, tries_after: int, data: st.DataOb
 
 
 @given(st.floats(-100, 100), st.floats(-100, 100), st.integers(3, 40))
-def test_straight_line_is_found(slope: float, ground: float, points: int) -> None:
+def test_straight_line_is_found(slope: float, intercept: float, points: int) -> None:
     """Without noise, slope and both ends are exact."""
     xs = [float(x) for x in range(points)]
-    found = statistics.trend(xs, [ground + slope * x for x in xs])
+    found = statistics.trend(xs, [intercept + slope * x for x in xs])
     assert found.slope == pytest.approx(slope, abs=1e-6)
-    assert found.first == pytest.approx(ground, abs=1e-6)
+    assert found.first == pytest.approx(intercept, abs=1e-6)
     assert found.growth == pytest.approx(slope * (points - 1), abs=1e-4)
 
 
 def test_outliers_are_no_trend() -> None:
-    """Five wild rounds of forty do not bend the line, nor make its direction sure."""
+    """Five outliers in forty rounds change neither slope nor significance."""
     ys = [1.0 + 0.01 * (at * 7 % 5) for at in range(40)]
     for at in (3, 11, 19, 27, 35):
         ys[at] = 50.0
@@ -68,8 +68,8 @@ def test_outliers_are_no_trend() -> None:
     assert found.chance > 0.05
 
 
-def test_growth_in_noise_is_sure() -> None:
-    """A leak of a tenth a round stands out of noise five times as large."""
+def test_growth_in_noise_is_significant() -> None:
+    """A growth of 0.1 per round is significant in noise of 0.5."""
     noise = random.Random(7)
     ys = [10 + 0.1 * at + noise.uniform(-0.5, 0.5) for at in range(60)]
     found = statistics.trend([float(x) for x in range(60)], ys)
@@ -79,27 +79,27 @@ def test_growth_in_noise_is_sure() -> None:
 
 @given(series)
 def test_any_series_has_a_trend(ys: list[float]) -> None:
-    """Whatever comes, there is a number; a level series has slope 0 by chance 1."""
+    """Any series has a trend; that of a constant series has slope 0 and probability 1."""
     found = statistics.trend([float(at) for at in range(len(ys))], ys)
     assert 0 <= found.chance <= 1
-    level = statistics.trend([float(at) for at in range(len(ys))], [1.0] * len(ys))
-    assert (level.slope, level.chance) == (0, 1)
+    constant = statistics.trend([float(at) for at in range(len(ys))], [1.0] * len(ys))
+    assert (constant.slope, constant.chance) == (0, 1)
 
 
 def test_points_at_one_moment_have_no_trend() -> None:
-    """A line upright is none."""
+    """Points with the same x have no trend."""
     assert statistics.trend([1.0, 1.0], [1.0, 5.0]) == statistics.Trend(3.0, 3.0, 0.0, 1.0)
 
 
 def test_long_series_are_thinned() -> None:
-    """A night of rounds is compared as quickly as an hour's, with the same result."""
+    """A long series is thinned without changing its slope."""
     found = statistics.trend([float(x) for x in range(2000)], [2.0 * x for x in range(2000)])
     assert found.slope == pytest.approx(2)
     assert len(statistics.thinned([(float(x), 0.0) for x in range(2000)])) <= statistics.MOST_POINTS
 
 
 def test_quantiles() -> None:
-    """The share lies below; an empty series has 0."""
+    """Quantiles equal known values; that of an empty series is 0."""
     assert statistics.quantile([3, 1, 2, 4], 0.5) == 3
     assert statistics.quantile([1], 0.95) == 1
     assert statistics.quantile([], 0.5) == 0

@@ -30,7 +30,7 @@ def test_sound_cluster_is_green(replay: Replay) -> None:
 
 def test_sound_house_is_green(replay: Replay) -> None:
     """Three of the control plane, a worker of each runtime: sound, and all of it is judged."""
-    verdicts = replay(healthy.facts(healthy.HOUSE))
+    verdicts = replay(healthy.facts(healthy.HA_NODES))
     assert verdicts.exit_status == 0, verdicts.printed
     assert not verdicts.failed
     assert not verdicts.errors
@@ -60,8 +60,8 @@ def test_recording_holds_no_secret() -> None:
 
 def test_an_election_between_two_answers_is_no_failure(replay: Replay) -> None:
     """The member that was asked before it names another leader and term, and later the same."""
-    facts = healthy.facts(healthy.HOUSE)
-    first = facts["views"][next(iter(healthy.HOUSE))]["etcd"]["status"]
+    facts = healthy.facts(healthy.HA_NODES)
+    first = facts["views"][next(iter(healthy.HA_NODES))]["etcd"]["status"]
     first.update(leader="9", term=first["term"] - 1)
     verdicts = replay(facts, "-k", "leader or elections")
     assert verdicts.exit_status == 0, verdicts.printed
