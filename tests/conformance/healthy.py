@@ -43,7 +43,7 @@ NODES: Nodes = {
     "demo-worker-0": _node(2, "worker", "20"),
     "demo-worker-1": _node(3, "worker", "21"),
 }
-HOUSE: Nodes = {
+HA_NODES: Nodes = {
     "demo-control-0": _node(1, "control", "10"),
     "demo-control-1": _node(2, "control", "11"),
     "demo-control-2": _node(3, "control", "12"),

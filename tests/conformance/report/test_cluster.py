@@ -14,7 +14,7 @@ from tests.conformance import healthy
 
 def test_overview_of_facts() -> None:
     """Roles, what is expected but not there, pings, versions; and it survives being kept."""
-    plain = healthy.facts(healthy.HOUSE)
+    plain = healthy.facts(healthy.HA_NODES)
     plain["views"]["demo-worker-0"]["pod_pings"]["demo-docker-0"]["received"] = 0
     gone = plain["nodes"].pop("demo-control-2")
     assert gone

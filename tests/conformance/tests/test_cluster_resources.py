@@ -6,9 +6,9 @@ import pytest
 from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
 
-CASES = Cases(healthy.HOUSE)
+CASES = Cases(healthy.HA_NODES)
 breaks = CASES.breaks
-FIRST, SECOND, THIRD, PLAIN, DOCKER = healthy.HOUSE
+FIRST, SECOND, THIRD, PLAIN, DOCKER = healthy.HA_NODES
 
 
 def binding(facts: Json, **changes: object) -> None:
@@ -106,14 +106,14 @@ def test_one_fault_turns_only_its_own_checks_red(replay: Replay, case: Case) -> 
 
 def test_what_is_open_may_be_read_by_all(replay: Replay) -> None:
     """That everybody may list pods is not closed, but no great right either."""
-    facts = healthy.facts(healthy.HOUSE)
+    facts = healthy.facts(healthy.HA_NODES)
     binding(facts)
     assert not replay(facts, "-k", "rights").failed
 
 
 def test_ordered_taints_are_no_leftover(replay: Replay) -> None:
     """The taints that the cluster's description has are meant."""
-    facts = healthy.facts(healthy.HOUSE)
+    facts = healthy.facts(healthy.HA_NODES)
     facts["nodes"][DOCKER]["taints"] = [
         {"key": "dedicated", "effect": "NoSchedule", "value": "builds"}
     ]
@@ -122,7 +122,7 @@ def test_ordered_taints_are_no_leftover(replay: Replay) -> None:
 
 def test_nobody_says_which_taints_are_meant(replay: Replay) -> None:
     """Without an expectation a user's taint is no failure; a cordon is."""
-    facts = healthy.facts(healthy.HOUSE)
+    facts = healthy.facts(healthy.HA_NODES)
     facts["expected"] = None
     facts["nodes"][PLAIN]["taints"] = [
         {"key": "dedicated", "effect": "NoSchedule", "value": "builds"}
@@ -135,7 +135,7 @@ def test_nobody_says_which_taints_are_meant(replay: Replay) -> None:
 
 def test_silent_node_is_no_closed_port(replay: Replay) -> None:
     """A node that is not Ready is not asked, which is an error that names it."""
-    facts = healthy.facts(healthy.HOUSE)
+    facts = healthy.facts(healthy.HA_NODES)
     del facts["governance"]["kubelets"][PLAIN]
     verdicts = replay(facts, "-k", "reaches_the_kubelet")
     assert not verdicts.failed
@@ -144,7 +144,7 @@ def test_silent_node_is_no_closed_port(replay: Replay) -> None:
 
 def test_storage_that_nobody_promised_is_skipped(replay: Replay) -> None:
     """A cluster without storage is sound, if none was expected."""
-    facts = healthy.facts(healthy.HOUSE)
+    facts = healthy.facts(healthy.HA_NODES)
     del facts["expected"]["storage"]
     facts["governance"]["storage_classes"] = []
     verdicts = replay(facts, "-k", "storage_class")

@@ -7,11 +7,11 @@ from conformance import cis_rules
 from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
 
-CASES = Cases(healthy.HOUSE)
+CASES = Cases(healthy.HA_NODES)
 breaks = CASES.breaks
-FIRST, SECOND, THIRD, PLAIN, DOCKER = healthy.HOUSE
+FIRST, SECOND, THIRD, PLAIN, DOCKER = healthy.HA_NODES
 CONTROL = (FIRST, SECOND, THIRD)
-API_1 = f"https://{healthy.HOUSE[SECOND].address}:6443"
+API_1 = f"https://{healthy.HA_NODES[SECOND].address}:6443"
 VIP = f"https://{healthy.VIP}:6443"
 SERVICE = f"https://{healthy.API}"
 
@@ -31,7 +31,7 @@ def answer(facts: Json, url: str, **changes: int | str) -> None:
 
 
 @breaks(
-    *{f"test_api_server_answers[{node}->{API_1}]" for node in healthy.HOUSE},
+    *{f"test_api_server_answers[{node}->{API_1}]" for node in healthy.HA_NODES},
     says=(API_1, "HTTP 500", "not ready"),
 )
 def _api_server_is_not_ready(facts: Json) -> None:
@@ -39,7 +39,7 @@ def _api_server_is_not_ready(facts: Json) -> None:
 
 
 @breaks(
-    *{f"test_api_server_answers[{node}->{API_1}]" for node in healthy.HOUSE},
+    *{f"test_api_server_answers[{node}->{API_1}]" for node in healthy.HA_NODES},
     says=(API_1, "HTTP 401", "service-accounts.pub"),
 )
 def _api_server_knows_its_own_key_only(facts: Json) -> None:
@@ -52,14 +52,14 @@ def _certificate_for_another_address(facts: Json) -> None:
 
 
 @breaks(
-    *{f"test_api_server_knows_no_anonymous[{node}->{API_1}]" for node in healthy.HOUSE},
+    *{f"test_api_server_knows_no_anonymous[{node}->{API_1}]" for node in healthy.HA_NODES},
     says=(API_1, "HTTP 200", "--anonymous-auth=false"),
 )
 def _api_server_tells_everybody(facts: Json) -> None:
     answer(facts, API_1, anonymous=200)
 
 
-@breaks(*on("test_api_endpoint_answers", *healthy.HOUSE), says=(VIP, "holds the address"))
+@breaks(*on("test_api_endpoint_answers", *healthy.HA_NODES), says=(VIP, "holds the address"))
 def _endpoint_is_mute(facts: Json) -> None:
     answer(facts, VIP, token=0, anonymous=0, problem="curl: (28) timed out")
 
@@ -72,7 +72,7 @@ def _service_of_the_api_is_mute(facts: Json) -> None:
 
 @breaks("test_api_service_leads_to_every_server", says=("192.0.2.11", "advertises"))
 def _api_server_is_not_listed(facts: Json) -> None:
-    facts["api_addresses"].remove(healthy.HOUSE[SECOND].address)
+    facts["api_addresses"].remove(healthy.HA_NODES[SECOND].address)
 
 
 @breaks("test_api_refuses_strangers", says=("HTTP 200", "system:anonymous"))
@@ -105,7 +105,7 @@ def _nobody_holds_the_endpoint(facts: Json) -> None:
 
 @breaks("test_one_node_holds_the_endpoint", says=("192.0.2.10 on", "another load balancer"))
 def _one_node_goes_by_the_first_server(facts: Json) -> None:
-    facts["views"][PLAIN]["endpoint"] = f"https://{healthy.HOUSE[FIRST].address}:6443"
+    facts["views"][PLAIN]["endpoint"] = f"https://{healthy.HA_NODES[FIRST].address}:6443"
 
 
 @breaks("test_leader_is_alive[kube-scheduler]", says=("renewed 90 s ago", "kube-scheduler"))
@@ -238,7 +238,7 @@ def _docker_has_a_network_of_its_own(facts: Json) -> None:
 
 @breaks(*on("test_docker_shares_the_lease", DOCKER), says=("beside cni0's",))
 def _docker_gives_pods_addresses_again(facts: Json) -> None:
-    lease = healthy.HOUSE[DOCKER].subnet
+    lease = healthy.HA_NODES[DOCKER].subnet
     facts["views"][DOCKER]["links"]["docker0"]["addresses"] = [f"{lease}.1/24"]
 
 

@@ -7,11 +7,11 @@ from conformance.facts.etcd import Histogram
 from tests.conformance import healthy
 from tests.conformance.alteration import Case, Cases, Json, Replay
 
-CASES = Cases(healthy.HOUSE)
+CASES = Cases(healthy.HA_NODES)
 
 breaks = CASES.breaks
 
-FIRST, SECOND, THIRD, PLAIN, DOCKER = healthy.HOUSE
+FIRST, SECOND, THIRD, PLAIN, DOCKER = healthy.HA_NODES
 
 
 def machine(facts: Json, node: str) -> Json:
@@ -167,7 +167,7 @@ def _member_applies_late(facts: Json) -> None:
 def _member_has_other_data(facts: Json) -> None:
     for node in (FIRST, SECOND, THIRD):
         copies = running(facts, node)["copies"]
-        copies[f"https://{healthy.HOUSE[THIRD].address}:2380"]["hash"] = 0xDEAD
+        copies[f"https://{healthy.HA_NODES[THIRD].address}:2380"]["hash"] = 0xDEAD
 
 
 @breaks(f"test_database_is_far_from_its_quota[{SECOND}]", says=(SECOND, "97%", "quota of 2048 MiB"))
@@ -198,7 +198,7 @@ def _database_is_written_slowly(facts: Json) -> None:
 @breaks(f"test_peers_are_near[{SECOND}]", says=(SECOND, "400 ms to https://192.0.2.12:2380"))
 def _peer_is_far(facts: Json) -> None:
     copies = running(facts, SECOND)["copies"]
-    copies[f"https://{healthy.HOUSE[THIRD].address}:2380"]["connect"] = 0.4
+    copies[f"https://{healthy.HA_NODES[THIRD].address}:2380"]["connect"] = 0.4
 
 
 @breaks(f"test_clients_read_their_own_only[{FIRST}]", says=(FIRST, "health may read /registry/"))

@@ -30,7 +30,7 @@ def test_sound_cluster_is_green(replay: Replay) -> None:
 
 def test_sound_house_is_green(replay: Replay) -> None:
     """Three of the control plane, a worker of each runtime: sound, and all of it is judged."""
-    verdicts = replay(healthy.facts(healthy.HOUSE))
+    verdicts = replay(healthy.facts(healthy.HA_NODES))
     assert verdicts.exit_status == 0, verdicts.printed
     assert not verdicts.failed
     assert not verdicts.errors
@@ -60,8 +60,8 @@ def test_recording_holds_no_secret() -> None:
 
 def test_an_election_between_two_answers_is_no_failure(replay: Replay) -> None:
     """The member that was asked before it names another leader and term, and later the same."""
-    facts = healthy.facts(healthy.HOUSE)
-    first = facts["views"][next(iter(healthy.HOUSE))]["etcd"]["status"]
+    facts = healthy.facts(healthy.HA_NODES)
+    first = facts["views"][next(iter(healthy.HA_NODES))]["etcd"]["status"]
     first.update(leader="9", term=first["term"] - 1)
     verdicts = replay(facts, "-k", "leader or elections")
     assert verdicts.exit_status == 0, verdicts.printed
@@ -72,8 +72,8 @@ def test_an_echo_on_its_way_is_no_loss() -> None:
     """Ping ends with the fifth reply, when a request too many may have left already."""
     whole = [Ping(5, 5, 0.1), Ping(6, 5, 900.0), Ping(3, 3, 0.1)]
     lossy = [Ping(7, 5, 0.1), Ping(5, 4, 0.1), Ping(3, 2, 0.1), Ping(25, 0, None)]
-    assert all(ping.is_whole for ping in whole)
-    assert not any(ping.is_whole for ping in lossy)
+    assert all(ping.is_complete for ping in whole)
+    assert not any(ping.is_complete for ping in lossy)
 
 
 # ---- alterations: each breaks one thing in sound facts ----
