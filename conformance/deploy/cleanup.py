@@ -84,18 +84,18 @@ def clean_up(cluster: Cluster, me: Holder) -> dict[str, str]:
     namespace first, so its objects are never taken for orphans.
     """
     owners = set(cluster_scoped.found(cluster))
-    swept, alive = {}, set()
+    deleted, active = {}, set()
     for namespace in cluster.items("/api/v1/namespaces", labelSelector=RUN_LABEL):
         name = namespace["metadata"]["name"]
         reason = is_left_over(namespace, _lease(cluster, name), cluster.now(), me)
         if reason:
             cluster.delete(f"/api/v1/namespaces/{name}")
-            swept[name] = reason
+            deleted[name] = reason
         elif not namespace["metadata"].get("deletionTimestamp"):
-            alive.add(namespace["metadata"]["labels"][RUN_LABEL])
-    if owners - alive:
-        cluster_scoped.remove(cluster, owners - alive)
-    return swept
+            active.add(namespace["metadata"]["labels"][RUN_LABEL])
+    if owners - active:
+        cluster_scoped.remove(cluster, owners - active)
+    return deleted
 
 
 def _lease(cluster: Cluster, namespace: str) -> dict[str, Any] | None:

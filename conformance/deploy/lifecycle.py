@@ -55,6 +55,7 @@ class RunLifecycle:
     run: Run
     creation: CreationResult = COMPLETE
     swept: dict[str, str] = field(default_factory=dict)
+    """Namespaces of killed runs that were deleted, each with the reason."""
     seconds: dict[str, float] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
 

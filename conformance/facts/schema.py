@@ -32,9 +32,8 @@ A facts file is written by ``pytest conformance/ --save-facts FILE`` and evaluat
 ``--replay FILE``. It is one JSON object, `Facts`_, compressed with gzip if the file name ends in
 ``.gz``. ``facts.schema.json`` in the same directory is the JSON schema. This is format {FORMAT}.
 
-* Within a format, keys are only added. Checks are skipped if they need a key that an older recording
-  does not have. A key that is not known to the suite is an error: the recording was made by a later
-  version.
+* Within a format, keys are only added. Checks are skipped if they need a key that a recording does
+  not have. A key that the suite does not know is an error: a later version made the recording.
 * A file of another format is rejected.
 * A value that could not be read is replaced by `Unavailable`_. ``null`` means that the object does
   not exist.

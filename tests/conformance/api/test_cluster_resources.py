@@ -100,7 +100,7 @@ def test_terminating_namespace_has_age_and_reasons() -> None:
     since = (NOW - timedelta(seconds=70)).strftime("%Y-%m-%dT%H:%M:%SZ")
     conditions = [
         {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "x has them"},
-        {"type": "NamespaceContentRemaining", "status": "False", "message": "all gone"},
+        {"type": "NamespaceContentRemaining", "status": "False", "message": "none remain"},
     ]
     plain = {
         "metadata": {"name": "old", "deletionTimestamp": since},
