@@ -21,3 +21,23 @@ class Code(StrEnum):
         return member
 
     UNSPECIFIED = "unspecified", "A failure without a code of its own."
+
+    # Pods that the run creates.
+    POD_NODE_UNRESPONSIVE = (
+        "pod-node-unresponsive",
+        "A pod cannot start because the kubelet of its node has stopped reporting.",
+    )
+    POD_NOT_RUNNING = "pod-not-running", "A pod was not ready in time, or it cannot start."
+    POD_NOT_SCHEDULED = "pod-not-scheduled", "The scheduler did not assign a pod to a node in time."
+    POD_NOT_EVALUATED = (
+        "pod-not-evaluated",
+        "The scheduler neither assigned a pod to a node nor gave a reason in time.",
+    )
+    POD_SCHEDULED_UNEXPECTEDLY = (
+        "pod-scheduled-unexpectedly",
+        "The scheduler assigned a pod to a node although no node satisfies its constraints.",
+    )
+    POD_ON_WRONG_NODE = (
+        "pod-on-wrong-node",
+        "The scheduler assigned a pod to a node that does not satisfy its constraints.",
+    )

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Kubernetes API: requests, exec, port-forward, and readers of its objects."""
+"""Client of the Kubernetes API: requests, exec, port-forward, and readers of objects."""

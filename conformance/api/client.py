@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door to a cluster's API: plain JSON in and out, a time limit on every call.
+"""Client of the Kubernetes API: plain JSON in and out, a time limit on every request.
 
-The Python client is used for what it knows best: reading a kubeconfig (certificates, tokens, exec
-plug-ins, proxies). Its generated API classes are left alone: importing them takes longer than many
-a test.
+The Python client only reads the kubeconfig (certificates, tokens, exec plug-ins, proxies). Its
+generated API classes are not imported, because the import takes longer than many a test.
 """
 
 import copy
@@ -29,7 +28,7 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 4.0
 ANSWER_SECONDS = 15.0
-REACH_SECONDS = 9.0  # an unreachable cluster is told within ten
+REACH_SECONDS = 9.0  # an unreachable cluster is reported within ten
 POLL_SECONDS = 0.4
 
 COLLECTIONS = {
@@ -52,40 +51,40 @@ COLLECTIONS = {
 
 
 class ApiStatusError(InconclusiveError):
-    """The API answered with an error. `code` is the HTTP status, `said` the whole answer."""
+    """The API responded with an error: HTTP status ``code``, response ``body``."""
 
-    def __init__(self, code: int, message: str, said: str = "") -> None:
-        self.code, self.said = code, said
+    def __init__(self, code: int, message: str, body: str = "") -> None:
+        self.code, self.body = code, body
         super().__init__(message)
 
     @property
-    def is_lasting(self) -> bool:
-        """Is it for good: a matter of rights or rules, no trouble of the moment?"""
+    def is_permanent(self) -> bool:
+        """Whether the request is forbidden or invalid, so that a retry fails, too."""
         return self.code in (400, 401, 403, 404, 405, 422)
 
 
 class WaitTimeout(Exception):
-    """The time was up before what was waited for came. `last` is what was seen last."""
+    """A wait timed out; ``last`` is the last value."""
 
     def __init__(self, seconds: float, last: Any) -> None:
         self.last = last
-        super().__init__(f"not within {seconds:.0f} s")
+        super().__init__(f"timed out after {seconds:.0f} s")
 
 
 def poll_until(
-    ask: Callable[[], T], done: Callable[[T], bool], patience: float, every: float = POLL_SECONDS
+    read: Callable[[], T], done: Callable[[T], bool], patience: float, every: float = POLL_SECONDS
 ) -> T:
-    """Ask again and again until `done` likes the answer, and return that.
+    """Call ``read`` until ``done`` is true of the result; return the result.
 
     Raises:
-        WaitTimeout: after `patience` seconds, with the last answer.
-        InconclusiveError: if at that time asking itself fails.
+        WaitTimeout: after ``patience`` seconds, with the last result.
+        InconclusiveError: ``read`` still fails after ``patience`` seconds.
     """
     deadline = time.monotonic() + patience
     last: T | None = None
     while True:
         try:
-            last = ask()
+            last = read()
             if done(last):
                 return last
         except ApiStatusError:
@@ -98,37 +97,37 @@ def poll_until(
         time.sleep(every)
 
 
-def or_unavailable(ask: Callable[[], T]) -> T | Unavailable:
-    """What the API answers to one question; if it refuses, that is no fact, and no end either."""
+def or_unavailable(read: Callable[[], T]) -> T | Unavailable:
+    """Return the result of a request, or ``Unavailable`` with the reason why it failed."""
     try:
-        return ask()
+        return read()
     except ApiStatusError as refusal:
         return Unavailable(str(refusal), permanent=refusal.code in (403, 404))
     except InconclusiveError as problem:
         return Unavailable(str(problem))
 
 
-def retry_once(ask: Callable[[], T], broken: type[Exception]) -> T:
-    """Ask, and once more if the connection breaks: the API's address may have moved.
+def retry_once(request: Callable[[], T], broken: type[Exception]) -> T:
+    """Send a request; retry once if the connection is lost, as in a failover of the API's address.
 
-    Only for what changes nothing: it may have been done the first time.
+    Only for requests that change nothing: the first attempt may have succeeded.
     """
     try:
-        return ask()
+        return request()
     except broken:
-        return ask()
+        return request()
 
 
 class Cluster:
-    """A cluster behind a kubeconfig. Safe to use from several threads."""
+    """A cluster that a kubeconfig describes. Thread-safe, except ``request_timeout``."""
 
     answer_seconds = ANSWER_SECONDS
 
     def __init__(self, kubeconfig: Path) -> None:
-        """Read the kubeconfig; ask nothing yet.
+        """Load the kubeconfig, without a request to the API.
 
         Raises:
-            InconclusiveError: if it is not usable.
+            InconclusiveError: the kubeconfig cannot be loaded.
         """
         client: Any = importlib.import_module("kubernetes.client.configuration")
         loader: Any = importlib.import_module("kubernetes.config.kube_config")
@@ -139,23 +138,23 @@ class Cluster:
         try:
             loader.load_kube_config(str(kubeconfig), client_configuration=self._configuration)
         except Exception as problem:  # noqa: BLE001  the loader passes on what libraries raise
-            raise InconclusiveError(f"{kubeconfig} is no usable kubeconfig: {problem}") from None
+            raise InconclusiveError(f"cannot load kubeconfig {kubeconfig}: {problem}") from None
         self._configuration.socket_options = _keepalive()
         self._pool = rest.RESTClientObject(self._configuration).pool_manager
         self._ahead = timedelta()
 
     @property
     def server(self) -> str:
-        """The URL of the API."""
+        """URL of the API."""
         return str(self._configuration.host)
 
     def now(self) -> datetime:
-        """The API server's clock: this machine's may be off, and others judge by theirs."""
+        """Return the time of the API server's clock; the local clock may be wrong."""
         return datetime.now(UTC) + self._ahead
 
     @contextmanager
-    def patient(self, seconds: float) -> Iterator[None]:
-        """Meanwhile no answer may take longer. For a process that asks one thing at a time."""
+    def request_timeout(self, seconds: float) -> Iterator[None]:
+        """Change the request timeout temporarily. Not thread-safe."""
         usual, self.answer_seconds = self.answer_seconds, seconds
         try:
             yield
@@ -165,11 +164,11 @@ class Cluster:
     def request(
         self, method: str, path: str, body: Any = None, kind: str = "application/json", **query: str
     ) -> bytes:
-        """One call, at most `answer_seconds` long; `query` are URL parameters.
+        """Send a request; ``query`` are URL parameters. The timeout is ``answer_seconds``.
 
         Raises:
-            ApiStatusError: the API answered with an error status.
-            InconclusiveError: it did not answer.
+            ApiStatusError: the API responded with an error status.
+            InconclusiveError: the API did not respond.
         """
         url = self.server + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": kind, **self._authorization()}
@@ -187,31 +186,31 @@ class Cluster:
         try:
             answer = retry_once(send, broken) if method == "GET" else send()
         except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
-            raise InconclusiveError(f"{method} {url}: {_plainly(problem)}") from None
+            raise InconclusiveError(f"{method} {url}: {_one_line(problem)}") from None
         if date := answer.headers.get("Date"):
             self._ahead = parsedate_to_datetime(date) - datetime.now(UTC)
         if answer.status >= 400:
-            message = f"{method} {path}: {answer.status} {_said(answer.data)}"
+            message = f"{method} {path}: {answer.status} {_message(answer.data)}"
             raise ApiStatusError(answer.status, message, answer.data.decode(errors="replace"))
         return bytes(answer.data)
 
     def get(self, path: str, **query: str) -> Any:
-        """GET as JSON."""
+        """GET a path and parse the response as JSON."""
         return json.loads(self.request("GET", path, **query))
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        """The items of a collection."""
+        """Return the items of a collection."""
         found = self.get(path, **query)["items"]
         return list(found)
 
     def create(self, manifest: dict[str, Any], **query: str) -> dict[str, Any]:
-        """POST an object of one of the kinds in `COLLECTIONS`; it carries its own namespace."""
+        """Create an object of a kind in ``COLLECTIONS``, in the namespace of its metadata."""
         collection = COLLECTIONS[manifest["kind"]].format(**manifest["metadata"])
         made = json.loads(self.request("POST", collection, manifest, **query))
         return dict(made)
 
     def new_pool(self, anonymous: bool = False) -> Any:
-        """Return new connections without TCP's keepalive; anonymous ones send no certificate."""
+        """Return a connection pool without TCP keepalive; anonymous: without client certificate."""
         rest: Any = importlib.import_module("kubernetes.client.rest")
         bare = copy.copy(self._configuration)
         bare.socket_options = None
@@ -220,14 +219,14 @@ class Cluster:
         return rest.RESTClientObject(bare).pool_manager
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """POST of what is no object to keep; the answer."""
+        """POST an object that is not stored, such as a review; return the response."""
         return dict(json.loads(self.request("POST", path, body)))
 
     def anonymous_status(self, path: str, token: str = "") -> int:
-        """The HTTP code that GET gets without our credentials: with none, or with that token.
+        """Return the HTTP status of a GET without credentials, or with ``token`` only.
 
         Raises:
-            InconclusiveError: if the API does not answer.
+            InconclusiveError: the API did not respond.
         """
         try:
             answer = self.new_pool(anonymous=True).request(
@@ -238,29 +237,34 @@ class Cluster:
                 retries=False,
             )
         except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
-            why = f"GET {path} without our credentials: {_plainly(problem)}"
+            why = f"GET {path} without the kubeconfig's credentials: {_one_line(problem)}"
             raise InconclusiveError(why) from None
         return int(answer.status)
 
     def readiness(self) -> str:
-        """What the API server says of its own parts, line by line, ready or not.
+        """Return the verbose output of /readyz, whether the API server is ready or not.
 
         Raises:
-            InconclusiveError: if it does not answer, or tells this user nothing.
+            InconclusiveError: the API did not respond, or this user is not authorized.
         """
         try:
             return self.request("GET", "/readyz", verbose="1").decode()
         except ApiStatusError as refusal:
             if refusal.code in (401, 403, 404):
                 raise
-            return refusal.said
+            return refusal.body
 
     def patch(self, path: str, change: dict[str, Any], **query: str) -> None:
-        """Merge a change into an object."""
+        """Apply a JSON merge patch to an object."""
         self.request("PATCH", path, change, "application/merge-patch+json", **query)
 
     def delete(self, path: str, at_once: bool = False) -> bool:
-        """DELETE; False if it was not there. `at_once`: without waiting for the pod's kubelet."""
+        """Delete an object; return False if it does not exist.
+
+        Args:
+            path: of the object.
+            at_once: delete a pod without waiting for its kubelet.
+        """
         grace = {"gracePeriodSeconds": 0} if at_once else {}
         try:
             self.request("DELETE", path, {"propagationPolicy": "Background", **grace})
@@ -271,16 +275,16 @@ class Cluster:
         return True
 
     def logs(self, namespace: str, pod: str) -> str:
-        """A pod's log."""
+        """Return the log of a pod."""
         return self.request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log").decode()
 
     def execute(
         self, namespace: str, pod: str, command: list[str], seconds: float
     ) -> CommandResult:
-        """Run a command in a pod and wait for its end, see `execute.execute`.
+        """Run a command in a pod and wait until it exits, see ``execute.execute``.
 
         Raises:
-            InconclusiveError: the way there failed (API, kubelet, websocket), or the time was up.
+            InconclusiveError: the API server, kubelet or websocket failed, or a timeout expired.
         """
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
         try:
@@ -291,13 +295,14 @@ class Cluster:
         except InconclusiveError as problem:
             raise type(problem)(f"exec in pod {pod}: {without_queries(str(problem))}") from None
         except Exception as problem:  # noqa: BLE001  websocket, ssl and socket each have their own
-            raise InconclusiveError(f"exec in pod {pod}: {_plainly(problem)}") from None
+            raise InconclusiveError(f"exec in pod {pod}: {_one_line(problem)}") from None
 
     def forward(self, namespace: str, pod: str, port: int, page: str) -> str:
-        """What a pod answers over HTTP through the API's port-forward, see `port_forward.fetch`.
+        """Request a page from a pod through port-forward, see ``port_forward.fetch``.
 
         Raises:
-            InconclusiveError: the way there failed, or the pod did not answer.
+            InconclusiveError: the API server, kubelet or websocket failed, or the pod did not
+                respond.
         """
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
         try:
@@ -307,7 +312,7 @@ class Cluster:
         except InconclusiveError:
             raise
         except Exception as problem:  # noqa: BLE001  websocket, ssl and socket each have their own
-            raise InconclusiveError(f"port-forward to pod {pod}: {_plainly(problem)}") from None
+            raise InconclusiveError(f"port-forward to pod {pod}: {_one_line(problem)}") from None
 
     def _authorization(self) -> dict[str, str]:
         token = (self._configuration.auth_settings() or {}).get("BearerToken", {}).get("value")
@@ -315,34 +320,35 @@ class Cluster:
 
 
 def reach(kubeconfig: Path) -> tuple[Cluster, str]:
-    """The cluster and its version, asked in at most nine seconds, whatever hangs on the way.
+    """Connect to the cluster and return it with its version, within ``REACH_SECONDS``.
 
     Raises:
         InconclusiveError: with the reason and the next command.
     """
     found: list[tuple[Cluster, str] | InconclusiveError] = []
 
-    def ask() -> None:
+    def connect() -> None:
         try:
             cluster = Cluster(kubeconfig)
             found.append((cluster, str(cluster.get("/version")["gitVersion"])))
         except InconclusiveError as problem:
             found.append(problem)
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(REACH_SECONDS)
+    # A thread, because an exec plug-in of the kubeconfig may hang.
+    connecting = threading.Thread(target=connect, daemon=True)
+    connecting.start()
+    connecting.join(REACH_SECONDS)
     answer = found[0] if found else InconclusiveError(f"no answer within {REACH_SECONDS:.0f} s")
     if isinstance(answer, InconclusiveError):
         raise InconclusiveError(
-            f"the cluster cannot be reached: {answer}\n"
+            f"the API cannot be reached: {answer}\n"
             f"  next  kubectl --kubeconfig {kubeconfig} get --raw /version"
         )
     return answer
 
 
 def _keepalive() -> list[tuple[int, int, int]]:
-    """Load balancers drop idle connections without a word; keepalive makes the loss seen."""
+    """Return socket options that detect connections which a load balancer has dropped silently."""
     socket: Any = importlib.import_module("socket")
     options = [
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -354,19 +360,19 @@ def _keepalive() -> list[tuple[int, int, int]]:
     return options
 
 
-def _plainly(problem: BaseException) -> str:
-    """A library's error in one line, without the addresses of its objects."""
+def _one_line(problem: BaseException) -> str:
+    """Return the message of an exception in one line, without object addresses."""
     text = str(problem).strip() or type(problem).__name__
     return without_queries(text.split("): ", 1)[-1].splitlines()[0])
 
 
 def without_queries(text: str) -> str:
-    """Exec puts the whole command into the query of a URL; nobody wants to read that."""
+    """Cut the query from URLs of exec requests, which contains the whole command."""
     return re.sub(r'\?(?:command|stdout)=[^"\s]*', "", text)
 
 
-def _said(data: bytes) -> str:
-    """The message of an API error."""
+def _message(data: bytes) -> str:
+    """Return the message of an API error."""
     try:
         return str(json.loads(data).get("message", ""))
     except (ValueError, AttributeError):

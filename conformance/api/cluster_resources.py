@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API says about how the cluster is governed, distilled into facts."""
+"""Readers of cluster-scoped API objects: webhooks, APIServices, bindings, namespaces, Leases."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -27,12 +27,12 @@ Json = dict[str, Any]
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-LONGEST_TERM = 20.0  # seconds in which a leader that lives has renewed its lease
-SLACK = 3.0  # seconds by which clocks and the API's whole seconds may be off
+LONGEST_TERM = 20.0  # seconds in which a healthy leader has renewed its Lease
+SLACK = 3.0  # seconds of tolerance for clocks and for times in whole seconds
 
 
 def read(cluster: Cluster, nodes: list[NodeStatus]) -> ClusterResources:
-    """All of it, each part on its own: what is refused is unasked, and the rest is known."""
+    """Return all of them; a part that the API does not return is ``Unavailable``."""
     parts: dict[str, Callable[[Cluster], Any]] = {
         "webhooks": webhooks,
         "api_services": api_services,
@@ -42,21 +42,21 @@ def read(cluster: Cluster, nodes: list[NodeStatus]) -> ClusterResources:
         "kubelets": lambda cluster: kubelets(cluster, nodes),
     }
     with ThreadPoolExecutor(len(parts)) as pool:
-        told = pool.map(lambda ask: or_unavailable(lambda: ask(cluster)), parts.values())
-    return ClusterResources(**dict(zip(parts, told, strict=True)))
+        results = pool.map(lambda read: or_unavailable(lambda: read(cluster)), parts.values())
+    return ClusterResources(**dict(zip(parts, results, strict=True)))
 
 
-# ---- who leads ----
+# ---- leader election ----
 
 
 def watched_leaders(cluster: Cluster) -> dict[str, Leader]:
-    """Who leads, and whether their leases move: looked at until all have, or one is out of term."""
+    """Return the leaders; observe each Lease until it is renewed or expires."""
     begun, first = time.monotonic(), leaders(cluster)
     while True:
         time.sleep(1.0)
         now = leaders(cluster)
         moved = {name for name in now if name in first and now[name].renewed != first[name].renewed}
-        waiting = [each for name, each in now.items() if name not in moved and lives(each)]
+        waiting = [each for name, each in now.items() if name not in moved and is_valid(each)]
         if not waiting or time.monotonic() - begun > LONGEST_TERM:
             return {
                 name: Leader(
@@ -70,16 +70,16 @@ def watched_leaders(cluster: Cluster) -> dict[str, Leader]:
             }
 
 
-def lives(leader: Leader) -> bool:
-    """Was the lease renewed within its own term?"""
+def is_valid(leader: Leader) -> bool:
+    """Return whether the Lease was renewed within its term."""
     return leader.age <= leader.term + SLACK
 
 
-# ---- who must be asked ----
+# ---- extensions of the API ----
 
 
 def webhooks(cluster: Cluster) -> list[Webhook]:
-    """The admission webhooks without whose answer nothing is done."""
+    """Return the admission webhooks with ``failurePolicy: Fail``."""
     found = [
         webhook(cluster, kind, configuration["metadata"]["name"], hook)
         for kind in ("validating", "mutating")
@@ -91,7 +91,7 @@ def webhooks(cluster: Cluster) -> list[Webhook]:
 
 
 def webhook(cluster: Cluster, kind: str, configuration: str, hook: Json) -> Webhook:
-    """One of them, and who would answer."""
+    """Return a webhook with the number of its ready endpoints."""
     service = hook["clientConfig"].get("service")
     return Webhook(
         name=f"{configuration}: {hook['name']}",
@@ -106,7 +106,7 @@ def webhook(cluster: Cluster, kind: str, configuration: str, hook: Json) -> Webh
 
 
 def ready_endpoints(cluster: Cluster, service: Json) -> int:
-    """To how many addresses the service leads."""
+    """Return the number of ready endpoints of a Service."""
     slices = cluster.items(
         f"/apis/discovery.k8s.io/v1/namespaces/{service['namespace']}/endpointslices",
         labelSelector=f"kubernetes.io/service-name={service['name']}",
@@ -116,7 +116,7 @@ def ready_endpoints(cluster: Cluster, service: Json) -> int:
 
 
 def api_services(cluster: Cluster) -> list[ApiService]:
-    """The parts of the API that other servers answer."""
+    """Return the APIServices of extension API servers."""
     return sorted(
         (
             api_service(each)
@@ -128,24 +128,25 @@ def api_services(cluster: Cluster) -> list[ApiService]:
 
 
 def api_service(plain: Json) -> ApiService:
-    """An APIService as facts."""
+    """Return the facts of an APIService."""
     conditions = plain.get("status", {}).get("conditions", [])
     available = next((c for c in conditions if c["type"] == "Available"), {"status": "Unknown"})
-    good = available["status"] == "True"
-    words = f"{available.get('reason', '')}: {available.get('message', '')}"
+    message = f"{available.get('reason', '')}: {available.get('message', '')}".strip(": ")
     service = plain["spec"]["service"]
     return ApiService(
         name=plain["metadata"]["name"],
         service=f"{service['namespace']}/{service['name']}",
-        problem="" if good else words.strip(": ") or "nobody says whether it is available",
+        problem=""
+        if available["status"] == "True"
+        else message or "the condition Available is not set",
     )
 
 
-# ---- who may do what ----
+# ---- RBAC ----
 
 
 def bindings(cluster: Cluster) -> list[Binding]:
-    """What roles give to strangers and to everybody, everywhere and in single namespaces."""
+    """Return bindings of anonymous clients, and of groups that contain every account."""
     listed = [
         each
         for kind in ("clusterrolebindings", "rolebindings")
@@ -173,7 +174,7 @@ def bindings(cluster: Cluster) -> list[Binding]:
 
 
 def rights(cluster: Cluster, binding: Json) -> list[Right]:
-    """What the bound role allows; none if there is no such role."""
+    """Return the rules of the bound role; none if it does not exist."""
     role, namespace = binding["roleRef"], binding["metadata"].get("namespace", "")
     path = f"{RBAC}/clusterroles/{role['name']}"
     if role["kind"] == "Role":
@@ -187,18 +188,18 @@ def rights(cluster: Cluster, binding: Json) -> list[Right]:
 
 
 def allowed(role_rules: Iterable[Json]) -> Iterator[Right]:
-    """The rules, without those that let one ask about oneself."""
+    """Yield the rules, without reviews of the client's own access."""
     for rule in role_rules:
         objects = rule.get("resources") or rule.get("nonResourceURLs") or []
         if not set(objects) <= cis_rules.ABOUT_ONESELF:
             yield Right(list(rule.get("verbs") or []), list(objects))
 
 
-# ---- what is there, and what is stuck ----
+# ---- storage classes, namespaces, kubelets ----
 
 
 def storage_classes(cluster: Cluster) -> list[StorageClass]:
-    """The classes of storage."""
+    """Return the StorageClasses."""
     return sorted(
         (
             StorageClass(
@@ -213,7 +214,7 @@ def storage_classes(cluster: Cluster) -> list[StorageClass]:
 
 
 def endings(cluster: Cluster) -> list[TerminatingNamespace]:
-    """The namespaces that are being deleted."""
+    """Return the namespaces that are being deleted."""
     return sorted(
         (
             ending(each, cluster.now())
@@ -225,7 +226,7 @@ def endings(cluster: Cluster) -> list[TerminatingNamespace]:
 
 
 def ending(namespace: Json, now: datetime) -> TerminatingNamespace:
-    """A namespace that is being deleted, as facts; `now` by the API's clock."""
+    """Return the facts of a namespace that is being deleted; ``now`` by the API server's clock."""
     since = datetime.fromisoformat(namespace["metadata"]["deletionTimestamp"])
     return TerminatingNamespace(
         namespace=namespace["metadata"]["name"],
@@ -239,18 +240,18 @@ def ending(namespace: Json, now: datetime) -> TerminatingNamespace:
 
 
 def kubelets(cluster: Cluster, nodes: list[NodeStatus]) -> dict[str, str]:
-    """Why the API server gets no answer of a Ready node's kubelet; '' if it does."""
+    """Return why the API server cannot reach the kubelet of a Ready node; empty if it can."""
     ready = [node.name for node in nodes if node.ready]
     with ThreadPoolExecutor(16) as pool:
-        told = pool.map(lambda name: kubelet_problem(cluster, name), ready)
-        return dict(zip(ready, told, strict=True))
+        problems = pool.map(lambda name: kubelet_problem(cluster, name), ready)
+        return dict(zip(ready, problems, strict=True))
 
 
 def kubelet_problem(cluster: Cluster, node: str) -> str:
-    """Why the API server gets no answer of the node's kubelet, '' if it does.
+    """Return why the API server cannot reach the kubelet; empty if it can.
 
     Raises:
-        ApiStatusError: if the API itself does not let us ask.
+        ApiStatusError: this user may not access the node's proxy.
     """
     try:
         cluster.request("GET", f"/api/v1/nodes/{node}/proxy/healthz")

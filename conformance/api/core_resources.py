@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API says about nodes, pods and services, distilled into facts."""
+"""Readers of nodes, pods, Services and Leases."""
 
 import json
 import re
@@ -18,7 +18,7 @@ ROLE = "node-role.kubernetes.io/"
 API_PORT = 6443
 FLANNEL = "flannel.alpha.coreos.com/"
 LEASES = ("kube-controller-manager", "kube-scheduler")
-GOOD = {"Ready": "True"}  # every other condition of a node is good when False
+NORMAL = {"Ready": "True"}  # every other condition of a node is normally False
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 DECIMAL = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 UNREADY_SECONDS = 8.0
@@ -28,13 +28,13 @@ NO_SERVICES = Services(web="", web_port=0, node_port=0, kubernetes="", dns="", n
 
 
 def nodes(cluster: Cluster) -> list[NodeStatus]:
-    """All nodes, by name."""
+    """Return all nodes, sorted by name."""
     found = [node_status(node) for node in cluster.items("/api/v1/nodes")]
     return sorted(found, key=lambda node: node.name)
 
 
 def node_status(node: dict[str, Any]) -> NodeStatus:
-    """An API object of kind Node as facts."""
+    """Return the facts of a Node object."""
     status, spec = node["status"], node.get("spec", {})
     labels = node["metadata"].get("labels", {})
     conditions = {c["type"]: c for c in status.get("conditions", [])}
@@ -49,7 +49,7 @@ def node_status(node: dict[str, Any]) -> NodeStatus:
         reasons={
             kind: f"{c.get('reason', '')}: {c.get('message', '')}"
             for kind, c in sorted(conditions.items())
-            if c["status"] != GOOD.get(kind, "False")
+            if c["status"] != NORMAL.get(kind, "False")
         },
         kubelet=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         runtime=status.get("nodeInfo", {}).get("containerRuntimeVersion", ""),
@@ -60,7 +60,7 @@ def node_status(node: dict[str, Any]) -> NodeStatus:
 
 
 def pods(cluster: Cluster, path: str = "/api/v1/pods", **query: str) -> list[Pod]:
-    """Every running pod with an address of its own; `query` may choose among them."""
+    """Return the running pods on the pod network; ``query`` may select some."""
     query["fieldSelector"] = "status.phase=Running"
     return sorted(
         (
@@ -80,7 +80,7 @@ def pods(cluster: Cluster, path: str = "/api/v1/pods", **query: str) -> list[Pod
 
 
 def services(cluster: Cluster, namespace: str, web: str) -> Services:
-    """The addresses of the run's own service, of the API's and of the cluster's DNS."""
+    """Return the addresses of the run's own Service, of ``kubernetes`` and of the cluster DNS."""
     at = "/api/v1/namespaces/{}/services"
     own = cluster.get(f"{at.format(namespace)}/{web}")["spec"]
     dns = cluster.items(at.format("kube-system"), labelSelector="k8s-app=kube-dns")
@@ -95,7 +95,7 @@ def services(cluster: Cluster, namespace: str, web: str) -> Services:
 
 
 def leaders(cluster: Cluster) -> dict[str, Leader]:
-    """Who leads in the control plane, by lease; only leases that are there."""
+    """Return the leaders of the control plane by Lease; without Leases that do not exist."""
     found = {}
     for name in LEASES:
         path = f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}"
@@ -116,8 +116,8 @@ def leaders(cluster: Cluster) -> dict[str, Leader]:
     return found
 
 
-def silences(cluster: Cluster) -> dict[str, timedelta]:
-    """Since when each node's kubelet has not renewed its lease, by node."""
+def lease_ages(cluster: Cluster) -> dict[str, timedelta]:
+    """Return the time since each kubelet renewed its Lease, by node."""
     found = {}
     for lease in cluster.items("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"):
         if renewed := lease.get("spec", {}).get("renewTime"):
@@ -126,20 +126,20 @@ def silences(cluster: Cluster) -> dict[str, timedelta]:
 
 
 def readiness(cluster: Cluster) -> dict[str, str]:
-    """What the API server says of its own parts: `ok`, or why not, by part."""
+    """Return the result of each check of /readyz: ``ok``, or why it failed."""
     return dict(re.findall(r"^\[[+-]\](\S+) (.+)$", cluster.readiness(), re.MULTILINE))
 
 
 def lasting_readiness(cluster: Cluster) -> dict[str, str]:
-    """The same; a part that is not ready is asked again for a while, as every load balancer does.
+    """Return the readiness; if a check fails, repeat for a while, as load balancers do.
 
-    The server's own question to etcd has two seconds, and it tells the last answer until it asks
-    again: a node that is busy for a moment is no server that is not ready.
+    The API server's own health check of etcd times out after two seconds, and its result is cached:
+    it fails on a node that is only busy.
     """
     try:
         return poll_until(
             lambda: readiness(cluster),
-            lambda told: set(told.values()) <= {"ok"},
+            lambda checks: set(checks.values()) <= {"ok"},
             UNREADY_SECONDS,
             every=1.0,
         )
@@ -148,19 +148,17 @@ def lasting_readiness(cluster: Cluster) -> dict[str, str]:
 
 
 def unreadiness(cluster: Cluster) -> str:
-    """Which of its own parts the API server calls not ready, in a few words."""
+    """Describe which checks of /readyz fail."""
     try:
-        told = readiness(cluster)
+        checks = readiness(cluster)
     except InconclusiveError as problem:
-        return f"it does not say whether it is ready either: {problem}"
-    sick = [f"{part} {said}" for part, said in told.items() if said != "ok"]
-    return (
-        f"the API server is not ready: {', '.join(sick)}" if sick else "yet it calls itself ready"
-    )
+        return f"/readyz cannot be read: {problem}"
+    failed = [f"{name} {result}" for name, result in checks.items() if result != "ok"]
+    return f"the API server is not ready: {', '.join(failed)}" if failed else "but /readyz is ok"
 
 
 def node_leases(cluster: Cluster) -> dict[str, NodeLease]:
-    """The kubelets' signs of life, by node."""
+    """Return the Leases of the kubelets by node."""
     found = cluster.items("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases")
     now = cluster.now()
     return {
@@ -174,32 +172,32 @@ def node_leases(cluster: Cluster) -> dict[str, NodeLease]:
 
 
 def dns_pods(cluster: Cluster) -> list[Pod]:
-    """The running pods of the cluster's DNS."""
+    """Return the running pods of the cluster DNS."""
     return pods(cluster, "/api/v1/namespaces/kube-system/pods", labelSelector="k8s-app=kube-dns")
 
 
 def api_addresses(cluster: Cluster) -> list[str]:
-    """Where the service `kubernetes` leads."""
+    """Return the endpoint addresses of the Service ``kubernetes``."""
     return sorted({address for address, _ in _api_endpoints(cluster)})
 
 
 def api_servers(cluster: Cluster) -> list[tuple[str, int]]:
-    """Address and port of each API server, as they tell by the service `kubernetes`."""
+    """Return the endpoints of the Service ``kubernetes``: address and port."""
     return sorted(_api_endpoints(cluster))
 
 
 def with_control(servers: list[tuple[str, int]], nodes: list[NodeStatus]) -> list[str]:
-    """URL of each API server: one that is down the service soon lacks, but its node is there."""
+    """Return the URL of each API server: of the endpoints, and of nodes whose server is down."""
     port = servers[0][1] if servers else API_PORT
     control = {(node.address, port) for node in nodes if node.is_control and node.address}
     return sorted(f"https://{address}:{port}" for address, port in {*servers, *control})
 
 
 def authority(cluster: Cluster) -> str:
-    """The certificate of the cluster's authority, as every pod is given it; '' if nobody tells."""
+    """Return the CA certificate that pods get; empty if it cannot be read."""
     try:
-        told = cluster.get("/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt")
-        return str(told["data"]["ca.crt"])
+        found = cluster.get("/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt")
+        return str(found["data"]["ca.crt"])
     except (InconclusiveError, KeyError):
         return ""
 
@@ -217,13 +215,13 @@ def _api_endpoints(cluster: Cluster) -> Iterator[tuple[str, int]]:
 
 
 def noted_leases(cluster: Cluster) -> list[Lease]:
-    """The leases that flannel notes on the nodes themselves; none where it keeps them in etcd."""
+    """Return flannel's subnet leases in annotations of nodes; none if it uses etcd."""
     found = (noted_lease(node) for node in cluster.items("/api/v1/nodes"))
     return [lease for lease in found if lease]
 
 
 def noted_lease(node: dict[str, Any]) -> Lease | None:
-    """A node's lease by its annotations: its subnet is the node's own podCIDR."""
+    """Return the subnet lease in a node's annotations; its subnet is the node's podCIDR."""
     notes = node["metadata"].get("annotations") or {}
     if notes.get(FLANNEL + "kube-subnet-manager") != "true":
         return None
@@ -238,9 +236,9 @@ def noted_lease(node: dict[str, Any]) -> Lease | None:
 
 
 def kubelet_config(cluster: Cluster, node: str) -> dict[str, str]:
-    """The kubelet's live configuration: the keys that `cis_rules` asks for, nested with dots."""
-    told = cluster.get(f"/api/v1/nodes/{node}/proxy/configz")["kubeletconfig"]
-    return {key: value for key, value in _flat(told) if key in cis_rules.KUBELET_KEYS}
+    """Return the kubelet's running configuration: keys in ``cis_rules``, nested ones with dots."""
+    config = cluster.get(f"/api/v1/nodes/{node}/proxy/configz")["kubeletconfig"]
+    return {key: value for key, value in _flat(config) if key in cis_rules.KUBELET_KEYS}
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -254,10 +252,10 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def quantity(text: str) -> float:
-    """A Kubernetes quantity ("1930m", "2048Mi", "2") as a number.
+    """Convert a Kubernetes quantity ("1930m", "2048Mi", "2") to a number.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: the text is not a quantity.
     """
     found = re.fullmatch(r"([0-9.]+)(Ki|Mi|Gi|Ti|m|k|M|G|T|)", text)
     if not found:

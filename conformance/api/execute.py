@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a command in a pod: one websocket for each, and a time limit on every wait.
+"""Exec: a command in a pod, over one websocket, with a timeout on every wait.
 
-The Python client's `stream()` is not used: it changes the API client that it is given, which is
-not safe between threads, and it opens its connection without any limit. The protocol is small: each
-frame begins with a byte that names its channel (Kubernetes, remotecommand, v4.channel.k8s.io).
+The Python client's ``stream()`` is not used: it modifies the API client that it is passed, which is
+not thread-safe, and it connects without a timeout. Each frame of the protocol begins with a byte
+that names its channel (Kubernetes, remotecommand, v4.channel.k8s.io).
 """
 
 import importlib
@@ -17,12 +17,13 @@ from conformance.outcome import ConnectionLostError, InconclusiveError
 
 PROTOCOL = "v4.channel.k8s.io"
 STDOUT, STDERR, END = 1, 2, 3
+# Recordings contain this text, and checks search for it: see ``support.causes``.
 NO_KUBELET = "is TCP 10250 from the API server to the node closed?"
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """A command that ran in a pod to its end."""
+    """Result of a command in a pod."""
 
     status: int
     stdout: str
@@ -37,29 +38,31 @@ def execute(
     seconds: float,
     opening: float,
 ) -> CommandResult:
-    """Run the command and wait for its end.
+    """Run the command and wait until it exits.
 
     Args:
-        configuration: the Python client's, as made from a kubeconfig.
+        configuration: of the Python client, loaded from a kubeconfig.
         headers: for authorization.
-        path: of the pod's subresource `exec`.
+        path: of the pod's subresource ``exec``.
         command: the program and its arguments.
-        seconds: how long the command may take.
-        opening: how long the kubelet may take to answer; the API server alone would wait for 30 s.
+        seconds: timeout of the command.
+        opening: timeout of the kubelet's response; the API server would wait for 30 s.
 
     Raises:
-        ConnectionLostError: the connection broke before the command's end.
-        InconclusiveError: the way there failed (API, kubelet, websocket), or the time was up.
+        ConnectionLostError: the connection was lost before the command exited.
+        InconclusiveError: the API server, kubelet or websocket failed, or a timeout expired.
     """
     query = [("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)]
     socket = open_websocket(configuration, headers, path, query, opening)
     try:
-        heard = _listen(socket, time.monotonic() + seconds)
+        received = _receive(socket, time.monotonic() + seconds)
     finally:
         socket.close(timeout=1)
-    status = _status(json.loads(heard[END] or "{}"))
+    status = _status(json.loads(received[END] or "{}"))
     return CommandResult(
-        status, heard[STDOUT].decode(errors="replace"), heard[STDERR].decode(errors="replace")
+        status,
+        received[STDOUT].decode(errors="replace"),
+        received[STDERR].decode(errors="replace"),
     )
 
 
@@ -70,10 +73,10 @@ def open_websocket(
     query: list[tuple[str, str]],
     seconds: float,
 ) -> Any:
-    """A websocket to a pod's subresource, when the kubelet has answered.
+    """Open a websocket to a subresource of a pod; return it after the kubelet has responded.
 
     Raises:
-        InconclusiveError: it did not in time; other ways to fail are the library's own.
+        InconclusiveError: the kubelet did not respond in time. Other errors are the library's.
     """
     url = f"{configuration.host.replace('http', 'ws', 1)}{path}?{urlencode(query)}"
     sockets: Any = importlib.import_module("websocket")
@@ -90,30 +93,30 @@ def open_websocket(
         raise InconclusiveError(f"no answer in {seconds:.0f} s: {NO_KUBELET}") from None
 
 
-def _listen(socket: Any, deadline: float) -> dict[int, bytes]:
-    """What was said on each channel until the other side closed."""
+def _receive(socket: Any, deadline: float) -> dict[int, bytes]:
+    """Return the data of each channel until the websocket is closed."""
     sockets: Any = importlib.import_module("websocket")
-    heard = {STDOUT: b"", STDERR: b"", END: b""}
+    received = {STDOUT: b"", STDERR: b"", END: b""}
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise InconclusiveError("the command did not end in time")
+            raise InconclusiveError("the command did not exit in time")
         socket.settimeout(left)
         try:
             frame = socket.recv()
         except sockets.WebSocketConnectionClosedException:
-            return heard
+            return received
         except ConnectionError as problem:
-            raise ConnectionLostError(f"the connection broke: {problem}") from None
+            raise ConnectionLostError(f"the connection was lost: {problem}") from None
         if not frame:
-            return heard
+            return received
         data = frame.encode() if isinstance(frame, str) else frame
-        if data[0] in heard:
-            heard[data[0]] += data[1:]
+        if data[0] in received:
+            received[data[0]] += data[1:]
 
 
 def _status(end: dict[str, Any]) -> int:
-    """The exit status that the kubelet tells at the end."""
+    """Return the exit status in the kubelet's last frame."""
     if end.get("status") == "Success":
         return 0
     for cause in end.get("details", {}).get("causes", []):
@@ -121,11 +124,11 @@ def _status(end: dict[str, Any]) -> int:
             return int(cause["message"])
     if "message" in end:
         raise InconclusiveError(end["message"])
-    raise ConnectionLostError("the connection broke before the command's end")
+    raise ConnectionLostError("the connection was lost before the command exited")
 
 
 def _tls(configuration: Any) -> dict[str, Any]:
-    """What the websocket has to know of the kubeconfig's certificates."""
+    """Return the TLS options of the websocket."""
     ssl: Any = importlib.import_module("ssl")
     options = {
         "cert_reqs": ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE,
@@ -139,7 +142,7 @@ def _tls(configuration: Any) -> dict[str, Any]:
 
 
 def _proxy(configuration: Any) -> dict[str, Any]:
-    """The kubeconfig's proxy, if it names one."""
+    """Return the proxy options of the websocket."""
     if not configuration.proxy:
         return {}
     proxy = urlsplit(configuration.proxy)

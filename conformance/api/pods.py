@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a pod's API object tells of its fate. Pure."""
+"""State of a pod, read from its API object and events. Pure."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 Json = dict[str, Any]
 
-# A container that waits for one of these seldom starts by waiting longer than this.
+# Reasons of waiting containers that rarely start after GRACE.
 FAILING_REASONS = {
     "CrashLoopBackOff",
     "CreateContainerConfigError",
@@ -18,39 +18,39 @@ FAILING_REASONS = {
     "RunContainerError",
 }
 GRACE = timedelta(seconds=12)
-# Those of them that say that there is no image.
+# Those that mean that the image is missing.
 IMAGE = {"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 
 
 def node_of(pod: Json) -> str:
-    """The node the pod was put on, '' if none."""
+    """Return the node of the pod; empty if it is not scheduled."""
     return str(pod["spec"].get("nodeName", ""))
 
 
 def is_ready(pod: Json) -> bool:
-    """Does the pod's container run?"""
+    """Return whether the condition Ready is True."""
     condition = _condition(pod, "Ready")
     return bool(condition.get("status") == "True")
 
 
 def ready_since(pod: Json) -> str:
-    """Since when it runs, as the API writes times; '' if it does not."""
+    """Return when the pod became ready, as in the API; empty if it is not."""
     return str(_condition(pod, "Ready").get("lastTransitionTime", "")) if is_ready(pod) else ""
 
 
 def waiting_for(pod: Json) -> str:
-    """The reason for which the pod's container waits, '' if it does not."""
+    """Return the reason of the waiting container; empty if none waits."""
     return str(_waiting(pod).get("reason", ""))
 
 
 def unschedulable_reason(pod: Json) -> str:
-    """The scheduler's reason for not placing the pod, '' if it gave none."""
+    """Return why the scheduler rejected every node; empty if it did not."""
     scheduled = _condition(pod, "PodScheduled")
     return str(scheduled.get("message", "")) if scheduled.get("reason") == "Unschedulable" else ""
 
 
 def state(pod: Json) -> str:
-    """In what state the pod is, and why, as far as it says so itself."""
+    """Return the pod's state, and its reason if the status contains one."""
     status = pod.get("status", {})
     reason = waiting_for(pod) or status.get("reason") or status.get("phase") or "no state"
     message = _waiting(pod).get("message") or unschedulable_reason(pod)
@@ -58,9 +58,9 @@ def state(pod: Json) -> str:
 
 
 def starting_seconds(pod: Json, events: list[Json]) -> float:
-    """How long its container took to run, once the node's kubelet knew of it and had the image.
+    """Return how long the container took to start after kubelet had the pod and the image.
 
-    All by the kubelet's clock, in whole seconds.
+    By the clock of kubelet, in whole seconds.
     """
     moments = [pod["status"]["startTime"]]
     moments += [each["lastTimestamp"] for each in events if each.get("reason") == "Pulled"]
@@ -70,7 +70,7 @@ def starting_seconds(pod: Json, events: list[Json]) -> float:
 
 
 def is_pulling(pod: Json, events: list[Json]) -> bool:
-    """Does the pod wait for its image: refused, or asked for and not come?"""
+    """Return whether the pod waits for its image: the pull failed, or has not finished."""
     reasons = [each.get("reason") for each in events]
     return waiting_for(pod) in IMAGE or ("Pulling" in reasons and "Pulled" not in reasons)
 

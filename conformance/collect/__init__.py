@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the probes' output to facts."""
+"""Collect facts: run the probes and parse their output."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gathers the facts: waits for the probes, then asks every node once, all of them side by side."""
+"""Collect the facts: wait for the probes, then run each of them once, concurrently."""
 
 import dataclasses
 import time
@@ -21,7 +21,7 @@ from conformance.api.client import (
 from conformance.api.pods import Json, is_ready, node_of, state
 from conformance.collect import path_targets
 from conformance.collect.parse_network import paths_of
-from conformance.collect.parse_node import ProbeOutput, node_view, split
+from conformance.collect.parse_node import NO_ENTRY, ProbeOutput, node_view, split
 from conformance.collect.path_targets import PathTargets
 from conformance.collect.probe_arguments import ProbeArguments
 from conformance.deploy import pod_diagnosis
@@ -41,9 +41,8 @@ SECRETS = "/api/v1/secrets"
 
 View = TypeVar("View", NodeView, Paths)
 NO_POD: Json = {"spec": {}}
-NO_ENTRY = "cannot enter its pod"  # what a view says that lacks the pod-network probe
-FROM_HOSTS = ("host_pings", "frames", "outside", "forward")  # of the ways between nodes
-# What a node's own pod can tell without the host.
+FROM_HOSTS = ("host_pings", "frames", "outside", "forward")  # facts of `Paths` from the host probe
+# Facts that the pod-network probe collects.
 FROM_PODS = ("pod_pings", "web_from_pod", "nameservers", "lookups", "paths")
 
 
@@ -54,16 +53,16 @@ def collect(
     patience: float,
     creation: CreationResult = COMPLETE,
 ) -> Facts:
-    """All facts of the cluster; what could not be asked is in them as such.
+    """Return the facts of the cluster; those that cannot be read are ``Unavailable``.
 
     Raises:
-        InconclusiveError: if the API itself does not answer.
+        InconclusiveError: the API did not respond.
     """
     begun = time.monotonic()
     probes, services = Probes({}, {}), core_resources.NO_SERVICES
     meanwhile = ThreadPoolExecutor(2)
     leaders = meanwhile.submit(or_unavailable, lambda: cluster_resources.watched_leaders(cluster))
-    governed = meanwhile.submit(or_unavailable, lambda: cluster_resources.read(cluster, run.nodes))
+    resources = meanwhile.submit(or_unavailable, lambda: cluster_resources.read(cluster, run.nodes))
     if not creation.broken:
         probes = await_probes(PodMonitor(cluster, run), patience, creation.rejected)
         services = core_resources.services(cluster, run.namespace, base.WEB)
@@ -79,16 +78,16 @@ def collect(
     collector = replace(collector, targets=collector.prepare())
     names = [node.name for node in run.nodes]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        told = pool.map(collector.ask, names)
-        kubelets = pool.map(collector.ask_kubelet, names)
+        results = pool.map(collector.node_view, names)
+        kubelets = pool.map(collector.kubelet_config, names)
         answers = {
-            name: pool.submit(or_unavailable, ask) for name, ask in questions(cluster).items()
+            name: pool.submit(or_unavailable, read) for name, read in api_readers(cluster).items()
         }
         nodes = or_unavailable(lambda: {node.name: node for node in core_resources.nodes(cluster)})
         pods = or_unavailable(lambda: core_resources.pods(cluster))
         views = {
             name: replace(view, kubelet=kubelet)
-            for name, view, kubelet in zip(names, told, kubelets, strict=True)
+            for name, view, kubelet in zip(names, results, kubelets, strict=True)
         }
         more: dict[str, Any] = {name: answer.result() for name, answer in answers.items()}
     return Facts(
@@ -99,20 +98,20 @@ def collect(
         services=services,
         views=views,
         leaders=leaders.result(),
-        governance=governed.result(),
+        governance=resources.result(),
         api_servers=collector.arguments.servers(),
         not_stored=creation.broken,
         causes=collector.causes(),
         seconds={
             "waiting for probes": round(started - begun, 2),
-            "asking the nodes": round(time.monotonic() - started, 2),
+            "querying the nodes": round(time.monotonic() - started, 2),
         },
         **more,
     )
 
 
-def questions(cluster: Cluster) -> dict[str, Callable[[], Any]]:
-    """What the API alone is asked, by the facts' names for it."""
+def api_readers(cluster: Cluster) -> dict[str, Callable[[], Any]]:
+    """Return the readers of facts that need no probe, by the name of the fact."""
     return {
         "dns": lambda: core_resources.dns_pods(cluster),
         "api_addresses": lambda: core_resources.api_addresses(cluster),
@@ -128,25 +127,27 @@ def questions(cluster: Cluster) -> dict[str, Callable[[], Any]]:
 
 @dataclass(frozen=True)
 class Probes:
-    """The probes that are there, and why others never will be: both by app and node."""
+    """The probes' pods, by app and node."""
 
     pods: dict[tuple[str, str], Json]
+    """Pods that exist."""
     causes: dict[tuple[str, str], str]
+    """Why a pod cannot run."""
 
 
-def await_probes(monitor: PodMonitor, patience: float, refused: Iterable[str] = ()) -> Probes:
-    """Wait until all probes run, or it is plain that some never will.
+def await_probes(monitor: PodMonitor, patience: float, rejected: Iterable[str] = ()) -> Probes:
+    """Wait until every probe runs or has a cause why it cannot.
 
-    What was not made is not waited for: on nodes that are silent, or because the API refused it.
+    Probes on unresponsive nodes are not created, and those in ``rejected`` do not exist.
     """
     run = monitor.run
     path = f"/api/v1/namespaces/{run.namespace}/pods"
-    causes: dict[tuple[str, str], str] = {}  # for good: a failing pod flickers between its states
+    causes: dict[tuple[str, str], str] = {}  # kept: a failing pod alternates between its states
     awaited = {
         (app, node.name)
         for node in run.nodes
         for app in ((base.NET_PROBE, base.HOST_PROBE) if node.ready else (base.HOST_PROBE,))
-        if not node.is_silent and base.probe(app, node.name) not in refused
+        if not node.is_silent and base.probe(app, node.name) not in rejected
     }
 
     def settled(probes: dict[tuple[str, str], Json]) -> bool:
@@ -164,7 +165,7 @@ def await_probes(monitor: PodMonitor, patience: float, refused: Iterable[str] = 
 
 
 def probes_of(pods: list[Json]) -> dict[tuple[str, str], Json]:
-    """The probes among the run's pods, by app and node."""
+    """Return the probes among the run's pods, by app and node."""
     return {
         (pod["metadata"]["labels"].get(base.APP_LABEL, ""), node_of(pod)): pod
         for pod in pods
@@ -173,22 +174,22 @@ def probes_of(pods: list[Json]) -> dict[tuple[str, str], Json]:
     }
 
 
-# ---- asking ----
+# ---- running the probes ----
 
 
-def named(view: View, problem: Unavailable) -> View:
-    """The view, in which this is why there is no answer of the pod that could not be entered."""
-    untold = {
+def with_reason(view: View, problem: Unavailable) -> View:
+    """Replace the reason of facts that are missing because the pod-network probe does not run."""
+    missing = {
         part.name: problem
         for part in dataclasses.fields(view)
-        if isinstance(told := getattr(view, part.name), Unavailable) and NO_ENTRY in told.unasked
+        if isinstance(fact := getattr(view, part.name), Unavailable) and NO_ENTRY in fact.unasked
     }
-    return replace(view, **untold)
+    return replace(view, **missing)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collector:
-    """One round of asking all nodes: the same questions to each, about itself and its peers."""
+    """Runs the probe of every node once."""
 
     cluster: Cluster
     run: Run
@@ -200,7 +201,7 @@ class Collector:
 
     @cached_property
     def arguments(self) -> ProbeArguments:
-        """What the probes are told."""
+        """Arguments of the probes."""
         return ProbeArguments(
             run=self.run,
             expected=self.expected,
@@ -210,7 +211,7 @@ class Collector:
         )
 
     def prepare(self) -> PathTargets:
-        """What is asked about the ways between nodes."""
+        """Return the targets of the network paths."""
         if self.creation.broken:
             return PathTargets()
         readers = [
@@ -220,52 +221,51 @@ class Collector:
         ]
         return path_targets.prepare(PodMonitor(self.cluster, self.run), self.services.dns, readers)
 
-    def ask(self, node: str) -> NodeView:
-        """One exec in the node's probe, and what it told."""
-        asked_at = time.time()
+    def node_view(self, node: str) -> NodeView:
+        """Run the node's host probe and return its results."""
+        begun = time.time()
         try:
             printed = self.run_in(self.probe(base.HOST_PROBE, node), "node", node)
         except ApiStatusError as refusal:
-            return self.ask_from_pod(node, Unavailable(f"{node}: {refusal}", refusal.is_lasting))
+            return self.pod_view(node, Unavailable(f"{node}: {refusal}", refusal.is_permanent))
         except InconclusiveError as problem:
-            return NodeView.unasked(str(problem))
-        moments = asked_at, time.time()
+            return NodeView.unavailable(str(problem))
+        window = begun, time.time()
         view = node_view(
-            node, self.run.id, printed, self.arguments.endpoint(node), self.arguments.web(), moments
+            node, self.run.id, printed, self.arguments.endpoint(node), self.arguments.web(), window
         )
         view = replace(view, paths=paths_of(ProbeOutput(node, split(self.run.id, printed))))
         return self.with_cause(view, node)
 
-    def ask_kubelet(self, node: str) -> Json | Unavailable:
-        """The configuration of the node's kubelet: that needs no probe, but a kubelet alive."""
+    def kubelet_config(self, node: str) -> Json | Unavailable:
+        """Return the kubelet's configuration, which needs no probe."""
         if (status := self.run.node(node)).is_silent:
             return Unavailable(f"{node}: {pod_diagnosis.of_node(status)}")
         return or_unavailable(lambda: core_resources.kubelet_config(self.cluster, node))
 
-    def ask_from_pod(self, node: str, why: Unavailable) -> NodeView:
-        """Where the host may not be looked at, its pod still tells what pods see."""
-        told = NodeView.unasked(why.unasked, why.permanent)
+    def pod_view(self, node: str, why: Unavailable) -> NodeView:
+        """Return the results of the pod-network probe where the API rejects the host probe."""
+        unavailable = NodeView.unavailable(why.unasked, why.permanent)
         try:
             printed = self.run_in(self.probe(base.NET_PROBE, node), "pod", node)
         except InconclusiveError:
-            return told
+            return unavailable
         frame = f"@@{self.run.id} begin network\n{printed}\n@@{self.run.id} end network 0 \n"
         view = node_view(node, self.run.id, frame, "", self.arguments.web())
         paths = paths_of(ProbeOutput(node, split(self.run.id, frame)))
-        untold = dict.fromkeys(FROM_HOSTS, why)
-        view = replace(view, paths=replace(paths, **untold))
-        return replace(told, **{name: getattr(view, name) for name in FROM_PODS})
+        view = replace(view, paths=replace(paths, **dict.fromkeys(FROM_HOSTS, why)))
+        return replace(unavailable, **{name: getattr(view, name) for name in FROM_PODS})
 
     def run_in(self, pod: str, mode: str, node: str) -> str:
-        """Run the probe's script in a pod of the run; what it prints.
+        """Run the probe's script in a pod of the run; return its output.
 
         Raises:
-            InconclusiveError: if it cannot be run, or does not end well.
+            InconclusiveError: the script cannot be run, or it failed.
         """
         command = ["sh", "/probe/collect.sh", mode, self.run.id, *self.arguments.of(node)]
-        ask = partial(self.cluster.execute, self.run.namespace, pod, command, EXEC_SECONDS)
+        execute = partial(self.cluster.execute, self.run.namespace, pod, command, EXEC_SECONDS)
         try:
-            ran = retry_once(ask, ConnectionLostError)
+            ran = retry_once(execute, ConnectionLostError)
         except InconclusiveError as problem:
             raise InconclusiveError(f"{node}: {problem}") from None
         if ran.status != 0:
@@ -274,22 +274,22 @@ class Collector:
         return ran.stdout
 
     def with_cause(self, view: NodeView, node: str) -> NodeView:
-        """The view, in which what a missing pod could not tell names why the pod is missing."""
+        """Add to missing facts why the pod-network probe does not run."""
         if self.runs(base.NET_PROBE, node):
             return view
         problem = Unavailable(
-            f"{node}: no pod can be asked there: {self.why_not(base.NET_PROBE, node)}"
+            f"{node}: the pod-network probe cannot be used: {self.why_not(base.NET_PROBE, node)}"
         )
         if isinstance(view.paths, Paths):
-            view = replace(view, paths=named(view.paths, problem))
-        return named(view, problem)
+            view = replace(view, paths=with_reason(view.paths, problem))
+        return with_reason(view, problem)
 
     def probe(self, app: str, node: str) -> str:
-        """The pod to ask.
+        """Return the name of the node's probe.
 
         Raises:
-            ApiStatusError: if the API did not let it be made.
-            InconclusiveError: if it does not run; why, as far as anybody knows.
+            ApiStatusError: the API rejected it.
+            InconclusiveError: it does not run; the message contains the cause.
         """
         if refusal := self.creation.rejected.get(base.probe(app, node)):
             raise refusal.error()
@@ -298,11 +298,11 @@ class Collector:
         return base.probe(app, node)
 
     def runs(self, app: str, node: str) -> bool:
-        """Does the node's probe of that kind run?"""
+        """Return whether the node's probe is ready."""
         return is_ready(self.probes.pods.get((app, node), NO_POD))
 
     def why_not(self, app: str, node: str) -> str:
-        """Why a probe does not run on a node: the one cause that all who ask for it are told."""
+        """Return why a probe does not run on a node."""
         status = self.run.node(node)
         if self.creation.broken:
             return self.creation.broken
@@ -312,14 +312,14 @@ class Collector:
             return pod_diagnosis.of_node(status)
         pod = self.probes.pods.get((app, node))
         if pod is None:
-            return "its probe is gone: somebody has deleted it"
-        said = self.probes.causes.get((app, node)) or pod_diagnosis.meaning(state(pod))
+            return "the probe pod was deleted during the run"
+        cause = self.probes.causes.get((app, node)) or pod_diagnosis.meaning(state(pod))
         look = f"kubectl describe pod -n {self.run.namespace} {base.probe(app, node)}"
         also = f"; {pod_diagnosis.of_node(status)}" if not status.ready else ""
-        return f"its probe does not run: {said} ({look}){also}"
+        return f"its probe does not run: {cause} ({look}){also}"
 
     def causes(self) -> dict[str, str]:
-        """Why probes do not run, by node; nodes that run both are left out."""
+        """Return why probes do not run, by node; without nodes that run both."""
         return {
             node.name: self.why_not(app, node.name)
             for node in self.run.nodes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what `probe/machine.sh` prints. Pure: text in, plain values out."""
+"""Parse the output of ``probe/machine.sh``. Pure: text of a section in, facts out."""
 
 import json
 
@@ -8,12 +8,12 @@ from conformance.facts.machine import Deployment, Disk, Room, Validity
 
 
 def parse_clock(text: str) -> float:
-    """Seconds since the epoch."""
+    """Parse seconds since the epoch."""
     return float(text.strip())
 
 
 def parse_disks(text: str) -> dict[str, Disk]:
-    """Lines of PATH BLOCK-SIZE BLOCKS FREE INODES FREE-INODES."""
+    """Parse lines of PATH BLOCK-SIZE BLOCKS FREE INODES FREE-INODES."""
     disks = {}
     for line in text.splitlines():
         path, *numbers = line.rsplit(" ", 5)
@@ -23,7 +23,7 @@ def parse_disks(text: str) -> dict[str, Disk]:
 
 
 def parse_validities(text: str) -> dict[str, Validity]:
-    """Lines of PATH KEY REST; what is no certificate told nothing."""
+    """Parse lines of PATH KEY REST."""
     return {
         path: Validity(lines["subject"], moment(lines["notBefore"]), moment(lines["notAfter"]))
         for path, lines in by_label(text).items()
@@ -31,7 +31,7 @@ def parse_validities(text: str) -> dict[str, Validity]:
 
 
 def parse_deployments(text: str) -> list[Deployment]:
-    """`rpm-ostree status --json`."""
+    """Parse ``rpm-ostree status --json``."""
     return [
         Deployment(
             str(each.get("version") or each.get("checksum", "")[:12]),

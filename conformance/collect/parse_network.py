@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what `probe/network.sh` prints: text in, `Paths` out. Pure."""
+"""Parse the output of ``probe/network.sh``. Pure: sections in, ``Paths`` out."""
 
 import json
 from base64 import b64decode
@@ -12,7 +12,7 @@ FORWARDING = ("-P FORWARD ", "-A FORWARD ")
 
 
 def paths_of(at: ProbeOutput) -> Paths:
-    """What one node's probes saw of the ways to others."""
+    """Return the network paths that a node's probes measured."""
     return Paths(
         own=at.answers("own", parse_own),
         neighbour=_neighbour(at),
@@ -35,16 +35,14 @@ def paths_of(at: ProbeOutput) -> Paths:
 
 
 def _neighbour(at: ProbeOutput) -> Ping | Unavailable:
-    """Without a second pod there was nothing to ping."""
-    told = at.answers("neighbour", parse_pings)
-    if isinstance(told, Unavailable):
-        return told
-    nobody = f"{at.node}: no second pod ran there (see test_container_starts)"
-    return next(iter(told.values()), Unavailable(nobody))
+    pings = at.answers("neighbour", parse_pings)
+    if isinstance(pings, Unavailable):
+        return pings
+    missing = f"{at.node}: no second pod ran on the node (see test_container_starts)"
+    return next(iter(pings.values()), Unavailable(missing))
 
 
 def _frames(at: ProbeOutput) -> dict[str, Frames] | Unavailable:
-    """Where the node has no ping that can do it, there is no way to ask."""
     without = at.answers("no_frames", str)
     if isinstance(without, str) and without:
         return Unavailable(f"{at.node}: {without}", permanent=True)
@@ -52,19 +50,19 @@ def _frames(at: ProbeOutput) -> dict[str, Frames] | Unavailable:
 
 
 def parse_own(text: str) -> Own:
-    """ADDRESS MTU."""
+    """Parse ADDRESS MTU."""
     address, mtu = text.split()
     return Own(address, int(mtu))
 
 
 def parse_words(text: str) -> dict[str, str]:
-    """Lines of NAME WORD."""
+    """Parse lines of NAME WORD."""
     pairs = (line.split() for line in text.splitlines())
     return {pair[0]: pair[1] for pair in pairs}
 
 
 def parse_frames(text: str) -> dict[str, Frames]:
-    """Lines of NODE SIZE SENT RECEIVED PROBLEM."""
+    """Parse lines of NODE SIZE SENT RECEIVED PROBLEM."""
     frames = {}
     for line in text.splitlines():
         node, size, sent, received, problem = [*line.split(None, 4), ""][:5]
@@ -73,13 +71,13 @@ def parse_frames(text: str) -> dict[str, Frames]:
 
 
 def parse_requests(text: str) -> Requests:
-    """COUNT FAILED SLOWEST PROBLEM."""
+    """Parse COUNT FAILED SLOWEST PROBLEM."""
     count, failed, slowest, problem = [*text.split(None, 3), ""][:4]
     return Requests(int(count), int(failed), int(slowest), problem)
 
 
 def parse_queries(text: str) -> dict[str, Queries]:
-    """Lines of SERVER MILLISECONDS ok|failed REASON."""
+    """Parse lines of SERVER MILLISECONDS ok|failed REASON."""
     times: dict[str, list[int]] = {}
     failed: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -96,10 +94,10 @@ def parse_queries(text: str) -> dict[str, Queries]:
 
 
 def parse_forward(text: str) -> list[str]:
-    """`iptables -S`: the chain FORWARD, and those that it jumps to, as they are reached."""
+    """Parse ``iptables -S``: rules of FORWARD and of the chains it jumps to, in that order."""
     lines = text.splitlines()
     reached = [line for line in lines if line.startswith(FORWARDING)]
-    for rule in reached:  # it grows meanwhile
+    for rule in reached:  # the loop extends the list
         chain = rule.partition(" -j ")[2].split(" ")[0]
         if chain and chain != "FORWARD":
             further = (line for line in lines if line.startswith(f"-A {chain} "))
@@ -108,7 +106,7 @@ def parse_forward(text: str) -> list[str]:
 
 
 def parse_lease_seconds(text: str) -> dict[str, int]:
-    """`etcdctl lease timetolive --keys`, a line each: seconds left, by subnet."""
+    """Parse lines of ``etcdctl lease timetolive --keys``: remaining seconds by subnet."""
     left = {}
     for line in text.splitlines():
         lease = json.loads(line)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what `probe/collect.sh` prints: text in, `NodeView` out. Pure."""
+"""Parse the output of ``probe/collect.sh``. Pure: text in, ``NodeView`` out."""
 
 import ipaddress
 import json
@@ -37,20 +37,22 @@ from conformance.outcome import Unavailable
 T = TypeVar("T")
 NO_TOOL = 127
 NO_FILE = 2
-SHOWN = 300  # characters of what cannot be read
+SHOWN = 300  # characters of text that cannot be parsed
+NO_ENTRY = "cannot enter the pod-network probe"
 
 
 @dataclass(frozen=True)
 class Section:
-    """One command's output, its exit status and the last line of its complaints."""
+    """Output of one command."""
 
     text: str
     status: int
     problem: str
+    """Last line of its standard error."""
 
 
 def split(run: str, printed: str) -> dict[str, Section]:
-    """Cut the output of `collect.sh` into its sections. An unfinished last section is left out."""
+    """Split the output of ``collect.sh`` into its sections, without an incomplete last one."""
     frame = re.compile(
         rf"^@@{re.escape(run)} begin (\S+)\n(.*?)\n?@@{re.escape(run)} end \1 (\d+) ?(.*?)$",
         re.MULTILINE | re.DOTALL,
@@ -63,16 +65,16 @@ def split(run: str, printed: str) -> dict[str, Section]:
 
 @dataclass(frozen=True)
 class ProbeOutput:
-    """The sections of one node, and the rule for what a missing or failed one means."""
+    """The sections of one node."""
 
     node: str
     sections: dict[str, Section]
 
     def read(self, name: str, parse: Callable[[str], T]) -> T | Unavailable:
-        """The section's value; `Unavailable` if it is missing, failed, or does not parse."""
+        """Return the section's value; ``Unavailable`` if it is missing, failed or malformed."""
         section = self.sections.get(name)
         if section is None:
-            return Unavailable(f"{self.node}: the probe told nothing about {name}")
+            return Unavailable(f"{self.node}: the probe printed no section {name}")
         if section.status == NO_TOOL:
             return Unavailable(f"{self.node}: {name}: {section.problem}", permanent=True)
         if section.status != 0:
@@ -81,23 +83,23 @@ class ProbeOutput:
         return self._parsed(name, section.text, parse)
 
     def answers(self, kind: str, parse: Callable[[str], T]) -> T | Unavailable:
-        """The value of one kind of lines in the section `network`."""
-        told = self.read("network", by_kind)
-        if isinstance(told, Unavailable):
-            return told
-        if kind not in told and "pod_problem" in told:
-            return Unavailable(f"{self.node}: {kind}: cannot enter its pod: {told['pod_problem']}")
-        return self._parsed(kind, told.get(kind, ""), parse)
+        """Return the value of one kind of lines in the section ``network``."""
+        lines = self.read("network", by_kind)
+        if isinstance(lines, Unavailable):
+            return lines
+        if kind not in lines and "pod_problem" in lines:
+            return Unavailable(f"{self.node}: {kind}: {NO_ENTRY}: {lines['pod_problem']}")
+        return self._parsed(kind, lines.get(kind, ""), parse)
 
     def found(self, name: str) -> bool | Unavailable:
-        """Did the section, a search for a process, find one?"""
+        """Return whether a section that searches for a process has found one."""
         return self.read(name, lambda text: bool(text.strip()))
 
     def _parsed(self, name: str, text: str, parse: Callable[[str], T]) -> T | Unavailable:
         try:
             return parse(text)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as problem:
-            return Unavailable(f"{self.node}: {name}: cannot read {text[:SHOWN]!r}: {problem!r}")
+            return Unavailable(f"{self.node}: {name}: cannot parse {text[:SHOWN]!r}: {problem!r}")
 
 
 def node_view(
@@ -106,17 +108,17 @@ def node_view(
     printed: str,
     endpoint: str,
     web: str,
-    asked: tuple[float, float] = (0.0, 0.0),
+    window: tuple[float, float] = (0.0, 0.0),
 ) -> NodeView:
-    """What a node told.
+    """Parse the output of a node's probe.
 
     Args:
         node: its name.
-        run: the run's id, by which sections are framed.
-        printed: the output of `collect.sh`.
-        endpoint: where its etcd member would answer.
-        web: address:port of the run's own service.
-        asked: when it was asked and had answered, by the clock of whoever asked.
+        run: the run ID, which is part of the section markers.
+        printed: the output of ``collect.sh``.
+        endpoint: of its etcd member.
+        web: address:port of the run's own Service.
+        window: when the probe was started and had returned, by the suite's clock.
     """
     at = ProbeOutput(node, split(run, printed))
     return NodeView(
@@ -148,13 +150,13 @@ def node_view(
         audit=_audit(at),
         runtime=_runtime(at),
         components=at.read("components", components.parse),
-        machine=_machine(at, asked),
+        machine=_machine(at, window),
     )
 
 
-def _machine(at: ProbeOutput, asked: tuple[float, float]) -> Machine:
+def _machine(at: ProbeOutput, window: tuple[float, float]) -> Machine:
     return Machine(
-        clock=_clock(at, asked),
+        clock=_clock(at, window),
         disks=at.read("disks", parse_machine.parse_disks),
         kernel=at.read("kernel", parse_pairs),
         failed_units=at.read("failed_units", str.split),
@@ -163,31 +165,30 @@ def _machine(at: ProbeOutput, asked: tuple[float, float]) -> Machine:
     )
 
 
-def _clock(at: ProbeOutput, asked: tuple[float, float]) -> Clock | Unavailable:
+def _clock(at: ProbeOutput, window: tuple[float, float]) -> Clock | Unavailable:
     began = at.read("clock_begin", parse_machine.parse_clock)
     ended = at.read("clock_end", parse_machine.parse_clock)
     if isinstance(began, Unavailable):
         return began
     if isinstance(ended, Unavailable):
         return ended
-    return Clock(began, ended, *asked)
+    return Clock(began, ended, *window)
 
 
 def _audit(at: ProbeOutput) -> AuditLog | Unavailable | None:
-    """None where no apiserver runs."""
     return at.read("audit", hardening.parse_audit) if "audit" in at.sections else None
 
 
 def _runtime(at: ProbeOutput) -> RuntimeView | Unavailable:
-    """What all runtimes tell, and on a node with Docker what Docker tells."""
+    """Return settings common to all runtimes, and those of Docker on nodes that run it."""
     view = at.read("runtime", hardening.parse_runtime)
     if isinstance(view, Unavailable) or "docker" not in at.sections:
         return view
     mirrors = at.read("docker", hardening.parse_docker_mirrors)
     logs = at.read("docker_container", hardening.parse_docker_logs)
-    for told in (mirrors, logs):
-        if isinstance(told, Unavailable):
-            return told
+    for part in (mirrors, logs):
+        if isinstance(part, Unavailable):
+            return part
     assert isinstance(mirrors, list)
     assert isinstance(logs, dict)
     return RuntimeView(view.cgroup, logs, sorted({*view.mirrors, *mirrors}))
@@ -196,7 +197,7 @@ def _runtime(at: ProbeOutput) -> RuntimeView | Unavailable:
 def _of_vxlan(at: ProbeOutput, name: str, parse: Callable[[str], list[T]]) -> list[T] | Unavailable:
     links = at.read("links", parse_links)
     if not isinstance(links, Unavailable) and "flannel.1" not in links:
-        return Unavailable(f"{at.node}: there is no device flannel.1", permanent=True)
+        return Unavailable(f"{at.node}: the node has no device flannel.1", permanent=True)
     return at.read(name, parse)
 
 
@@ -213,8 +214,8 @@ def _etcd(at: ProbeOutput, endpoint: str) -> Etcd | Unavailable | None:
         return runs
     if not runs:
         return None
-    if isinstance(told := at.read("etcd_endpoint", str), str):
-        endpoint = told
+    if isinstance(found := at.read("etcd_endpoint", str), str):
+        endpoint = found
     blocked = at.read("etcd_tools", str) if "etcd_tools" in at.sections else None
     health: Health | Unavailable = _health(at)
     if isinstance(blocked, Unavailable):
@@ -250,14 +251,13 @@ def _etcd(at: ProbeOutput, endpoint: str) -> Etcd | Unavailable | None:
 
 
 def _database(at: ProbeOutput) -> Database | Unavailable:
-    """An older etcd has its quota in the figures; where these are not told, it is the usual one."""
-    told = at.sections.get("etcd_figures")
-    figures = told.text if told else ""
+    section = at.sections.get("etcd_figures")
+    figures = section.text if section else ""
     return at.read("etcd_status", lambda text: parse_etcd.parse_database(text, figures))
 
 
 def _writes(at: ProbeOutput) -> Writes | Unavailable:
-    """What was written between the first look and the last."""
+    """Return the disk latency between the first and the last reading of the metrics."""
     first = at.read("etcd_figures", parse_etcd.parse_writes)
     last = at.read("etcd_figures_later", parse_etcd.parse_writes)
     if isinstance(first, Unavailable):
@@ -268,18 +268,18 @@ def _writes(at: ProbeOutput) -> Writes | Unavailable:
 
 
 def _health(at: ProbeOutput) -> Health | Unavailable:
-    """Unlike any other, a failed health call is an answer: the member is not healthy."""
+    """Return the health; unlike any other command, failure of this one is a result."""
     section = at.sections.get("etcd_health")
     if section is not None and section.status not in (0, NO_TOOL):
         return Health(False, section.problem or "etcdctl endpoint health failed")
     return at.read("etcd_health", parse_health)
 
 
-# ---- each section's own form ----
+# ---- sections ----
 
 
 def by_kind(text: str) -> dict[str, str]:
-    """Lines of KIND REST: the rests of each kind, as lines."""
+    """Group lines of KIND REST: the rests of each kind, as lines."""
     kinds: dict[str, list[str]] = {}
     for line in text.splitlines():
         kind, _, rest = line.partition(" ")
@@ -288,20 +288,20 @@ def by_kind(text: str) -> dict[str, str]:
 
 
 def parse_pairs(text: str) -> dict[str, str]:
-    """Lines of NAME VALUE."""
+    """Parse lines of NAME VALUE."""
     pairs = (line.split(None, 1) for line in text.splitlines())
     return {pair[0]: pair[1] for pair in pairs}
 
 
 def parse_subnet_env(text: str) -> SubnetEnv:
-    """Shell assignments FLANNEL_NETWORK, FLANNEL_SUBNET, FLANNEL_MTU."""
+    """Parse shell assignments: FLANNEL_NETWORK, FLANNEL_SUBNET, FLANNEL_MTU."""
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     mtu = int(values["FLANNEL_MTU"])
     return SubnetEnv(values["FLANNEL_NETWORK"], values["FLANNEL_SUBNET"], mtu)
 
 
 def parse_links(text: str) -> dict[str, Link]:
-    """`ip -json -details address show`, without the ports of bridges: these are pods' own."""
+    """Parse ``ip -json -details address show``, without ports of bridges, which belong to pods."""
     links = {}
     for device in json.loads(text):
         if "master" in device:
@@ -324,7 +324,7 @@ def parse_links(text: str) -> dict[str, Link]:
 
 
 def parse_routes(text: str) -> list[Route]:
-    """`ip -json route show`."""
+    """Parse ``ip -json route show``."""
     return [
         Route(route["dst"], route.get("gateway", ""), route.get("dev", ""))
         for route in json.loads(text)
@@ -332,14 +332,14 @@ def parse_routes(text: str) -> list[Route]:
 
 
 def parse_fdb(text: str) -> list[Forward]:
-    """`bridge -json fdb show dev flannel.1`: only entries that lead to another node."""
+    """Parse ``bridge -json fdb show dev flannel.1``: entries with a destination."""
     return [
         Forward(entry["mac"], entry["dst"]) for entry in json.loads(text or "[]") if "dst" in entry
     ]
 
 
 def parse_neighbours(text: str) -> list[Neighbour]:
-    """`ip -json neighbour show dev flannel.1`: IPv4 only."""
+    """Parse ``ip -json neighbour show dev flannel.1``: IPv4 only."""
     return [
         Neighbour(entry["dst"], entry.get("lladdr", ""), ",".join(entry.get("state", [])))
         for entry in json.loads(text or "[]")
@@ -348,7 +348,7 @@ def parse_neighbours(text: str) -> list[Neighbour]:
 
 
 def parse_units(text: str) -> dict[str, Unit]:
-    """`systemctl show`: blocks of KEY=VALUE, parted by empty lines."""
+    """Parse ``systemctl show``: blocks of KEY=VALUE, separated by empty lines."""
     units = {}
     for block in re.split(r"\n\s*\n", text.strip()):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -363,7 +363,7 @@ def parse_units(text: str) -> dict[str, Unit]:
 
 
 def parse_leases(text: str) -> list[Lease]:
-    """`etcdctl get --prefix …/subnets/`: key 10.244.1.0-24, value flannel's lease as JSON."""
+    """Parse ``etcdctl get --prefix …/subnets/``: key 10.244.1.0-24, value flannel's JSON."""
     leases = []
     for pair in json.loads(text).get("kvs", []):
         value = json.loads(b64decode(pair["value"]))
@@ -382,13 +382,13 @@ def parse_leases(text: str) -> list[Lease]:
 
 
 def parse_health(text: str) -> Health:
-    """`etcdctl endpoint health`."""
+    """Parse ``etcdctl endpoint health``."""
     answer = json.loads(text)[0]
     return Health(answer["health"], answer.get("error", ""))
 
 
 def parse_status(text: str) -> MemberStatus:
-    """`etcdctl endpoint status`."""
+    """Parse ``etcdctl endpoint status``."""
     status = json.loads(text)[0]["Status"]
     return MemberStatus(
         member=str(status["header"]["member_id"]),
@@ -404,7 +404,7 @@ def parse_status(text: str) -> MemberStatus:
 
 
 def parse_members(text: str) -> list[Member]:
-    """`etcdctl member list`."""
+    """Parse ``etcdctl member list``."""
     return [
         Member(
             id=str(member["ID"]),
@@ -417,7 +417,7 @@ def parse_members(text: str) -> list[Member]:
 
 
 def parse_alarms(text: str) -> list[str]:
-    """`etcdctl alarm list`: the names of the alarms that are raised."""
+    """Parse ``etcdctl alarm list``: the names of raised alarms."""
     names = {0: "NONE", 1: "NOSPACE", 2: "CORRUPT"}
     raised = json.loads(text).get("alarms") or []
     return [
@@ -427,13 +427,13 @@ def parse_alarms(text: str) -> list[str]:
 
 
 def parse_client_port_answers(text: str) -> ClientPortAnswers:
-    """Lines of LABEL HTTP-CODE CURL-STATUS."""
+    """Parse lines of LABEL HTTP-CODE CURL-STATUS."""
     codes = {label: int(code) for label, code, _ in (line.split() for line in text.splitlines())}
     return ClientPortAnswers(codes["certificate"], codes["no-certificate"], codes["plain"])
 
 
 def parse_pings(text: str) -> dict[str, Ping]:
-    """Lines of NODE SENT RECEIVED MILLISECONDS [LEAST]."""
+    """Parse lines of NODE SENT RECEIVED MILLISECONDS [LEAST]."""
     pings = {}
     for line in text.splitlines():
         node, sent, received, ms, least = [*line.split(), "-"][:5]
@@ -443,22 +443,22 @@ def parse_pings(text: str) -> dict[str, Ping]:
 
 
 def parse_answers(text: str) -> dict[str, Answer]:
-    """Lines of LABEL TRIES MILLISECONDS ok|failed TEXT."""
+    """Parse lines of LABEL TRIES MILLISECONDS ok|failed TEXT."""
     answers = {}
     for line in text.splitlines():
-        label, tries, ms, verdict, said = [*line.split(None, 4), ""][:5]
-        answered = verdict == "ok"
+        label, tries, ms, result, rest = [*line.split(None, 4), ""][:5]
+        answered = result == "ok"
         answers[label] = Answer(
-            said if answered else "", int(tries), int(ms), "" if answered else said
+            rest if answered else "", int(tries), int(ms), "" if answered else rest
         )
     return answers
 
 
 def parse_lookups(text: str) -> dict[str, Lookup]:
-    """Lines of NAME MILLISECONDS ok|failed ADDRESSES|REASON."""
+    """Parse lines of NAME MILLISECONDS ok|failed ADDRESSES|REASON."""
     lookups = {}
     for line in text.splitlines():
-        name, ms, verdict, said = [*line.split(None, 3), ""][:4]
-        found = said.split() if verdict == "ok" else []
-        lookups[name] = Lookup(found, int(ms), "" if found else said)
+        name, ms, result, rest = [*line.split(None, 3), ""][:4]
+        found = rest.split() if result == "ok" else []
+        lookups[name] = Lookup(found, int(ms), "" if found else rest)
     return lookups

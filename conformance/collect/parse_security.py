@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what `probe/security.sh` prints: a section's text in, plain values out. Pure."""
+"""Parse the output of ``probe/security.sh``. Pure: text of a section in, facts out."""
 
 import json
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ OPENSSL_REASON = 5  # field of an error line: id:error:code:library:function:rea
 
 
 def parse_programs(text: str) -> dict[str, Program]:
-    """Lines of `program NAME USER` and `flag PROGRAM FLAG VALUE`; the first of a flag counts."""
+    """Parse ``program NAME USER`` and ``flag PROGRAM FLAG VALUE``; the first value is used."""
     programs: dict[str, Program] = {}
     for line in text.splitlines():
         kind, name, rest = [*line.split(" ", 2), ""][:3]
@@ -37,13 +37,13 @@ def parse_programs(text: str) -> dict[str, Program]:
 
 
 def parse_listeners(text: str) -> list[Listener]:
-    """ADDRESS:PORT a line, in hexadecimal as in /proc/net/tcp and tcp6; each once, sorted."""
-    found = {Listener(_address(at), int(port, 16)) for at, _, port in _parted(text, ":")}
+    """Parse lines of ADDRESS:PORT in hexadecimal, as in /proc/net/tcp and tcp6; sorted."""
+    found = {Listener(_address(at), int(port, 16)) for at, _, port in _partitioned(text, ":")}
     return sorted(found, key=lambda each: (each.port, each.address))
 
 
 def _address(words: str) -> str:
-    """The kernel prints words of four bytes in the byte order of the machine: little-endian."""
+    """Convert an address, which the kernel prints in words of four bytes, little-endian."""
     quads = [bytes.fromhex(words[at : at + 8])[::-1] for at in range(0, len(words), 8)]
     if len(quads) == 1:
         return str(IPv4Address(quads[0]))
@@ -52,7 +52,7 @@ def _address(words: str) -> str:
 
 
 def parse_files(text: str) -> list[FileMode]:
-    """Lines of MODE OWNER KIND PATH, sorted by path."""
+    """Parse lines of MODE OWNER KIND PATH, sorted by path."""
     found = []
     for line in text.splitlines():
         mode, owner, kind, path = line.split(" ", 3)
@@ -61,8 +61,7 @@ def parse_files(text: str) -> list[FileMode]:
 
 
 def parse_ports(text: str) -> dict[str, TlsPort]:
-    """Lines of LABEL KEY REST; what a port says comes in any order among those of others."""
-    told = by_label(text)
+    """Parse lines of LABEL KEY REST; lines of several ports may be interleaved."""
     return {
         label: TlsPort(
             address=lines["address"],
@@ -71,31 +70,31 @@ def parse_ports(text: str) -> dict[str, TlsPort]:
             weak=_handshake(lines["weak"]),
             certificate=_certificate(lines) if "notAfter" in lines else None,
         )
-        for label, lines in told.items()
+        for label, lines in by_label(text).items()
     }
 
 
 def parse_certificates(text: str) -> dict[str, Certificate]:
-    """Lines of PATH KEY REST."""
+    """Parse lines of PATH KEY REST."""
     return {path: _certificate(lines) for path, lines in by_label(text).items()}
 
 
 def by_label(text: str) -> dict[str, dict[str, str]]:
-    """Lines of LABEL KEY REST, as rests by label and key."""
-    told: dict[str, dict[str, str]] = {}
+    """Group lines of LABEL KEY REST: the rest by label and key."""
+    found: dict[str, dict[str, str]] = {}
     for line in text.splitlines():
         label, key, rest = [*line.split(" ", 2), ""][:3]
-        told.setdefault(label, {})[key] = rest.strip()
-    return told
+        found.setdefault(label, {})[key] = rest.strip()
+    return found
 
 
 def _handshake(line: str) -> Handshake:
-    """`agreed PROTOCOL CIPHER`, or `refused REASON`."""
-    verdict, _, words = line.partition(" ")
-    if verdict == "agreed":
-        return Handshake(words, "")
-    parts = words.split(":")
-    return Handshake("", parts[OPENSSL_REASON] if len(parts) > OPENSSL_REASON else words)
+    """Parse ``agreed PROTOCOL CIPHER`` or ``refused REASON``."""
+    result, _, rest = line.partition(" ")
+    if result == "agreed":
+        return Handshake(rest, "")
+    parts = rest.split(":")
+    return Handshake("", parts[OPENSSL_REASON] if len(parts) > OPENSSL_REASON else rest)
 
 
 def _certificate(lines: dict[str, str]) -> Certificate:
@@ -109,12 +108,12 @@ def _certificate(lines: dict[str, str]) -> Certificate:
 
 
 def moment(words: str) -> str:
-    """A time in openssl's words, as ISO 8601."""
+    """Convert a time in openssl's format to ISO 8601."""
     return datetime.strptime(words, OPENSSL_DATE).replace(tzinfo=UTC).isoformat()
 
 
 def parse_api(text: str) -> dict[str, ApiAnswer]:
-    """Lines of URL token|anonymous CODE MILLISECONDS REASON."""
+    """Parse lines of URL token|anonymous CODE MILLISECONDS REASON."""
     answers = {}
     for url, lines in by_label(text).items():
         code, ms, problem = [*lines["token"].split(" ", 2), ""][:3]
@@ -124,10 +123,10 @@ def parse_api(text: str) -> dict[str, ApiAnswer]:
 
 
 def parse_endpoint(text: str) -> str:
-    """The one URL.
+    """Parse a URL.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: the text contains no URL.
     """
     if "//" not in text:
         raise ValueError("no URL in the kubelet's kubeconfig")
@@ -135,51 +134,51 @@ def parse_endpoint(text: str) -> str:
 
 
 def parse_kubelet_port_answers(text: str) -> KubeletPortAnswers:
-    """Lines of `anonymous` and `read_only`, each with CODE MILLISECONDS REASON."""
-    codes = {label: int(code.split(" ")[0]) for label, _, code in _parted(text, " ")}
+    """Parse lines of ``anonymous`` and ``read_only``, each with CODE MILLISECONDS REASON."""
+    codes = {label: int(code.split(" ")[0]) for label, _, code in _partitioned(text, " ")}
     return KubeletPortAnswers(codes["anonymous"], codes["read_only"])
 
 
 def parse_audit(text: str) -> AuditLog:
-    """Lines of `path`, `before`, `after`; only the first if there is no log."""
-    told = {key: value for key, _, value in _parted(text, " ")}
-    return AuditLog(told["path"], int(told.get("before", -1)), int(told.get("after", -1)))
+    """Parse lines of ``path``, ``before``, ``after``; only the first if there is no log."""
+    values = {key: value for key, _, value in _partitioned(text, " ")}
+    return AuditLog(values["path"], int(values.get("before", -1)), int(values.get("after", -1)))
 
 
 def parse_rights(text: str) -> dict[str, str]:
-    """Lines of CLIENT PREFIX VERDICT."""
+    """Parse lines of CLIENT PREFIX RESULT."""
     rights = {}
     for line in text.splitlines():
-        client, prefix, verdict = line.split(" ", 2)
-        rights[f"{client} {prefix}"] = verdict
+        client, prefix, result = line.split(" ", 2)
+        rights[f"{client} {prefix}"] = result
     return rights
 
 
 def parse_at_rest(text: str) -> AtRest:
-    """Lines of `size`, `prefix`, `plain`."""
-    told = {key: value for key, _, value in _parted(text, " ")}
-    return AtRest(int(told["size"]), told["prefix"], told["plain"] == "yes")
+    """Parse lines of ``size``, ``prefix``, ``plain``."""
+    values = {key: value for key, _, value in _partitioned(text, " ")}
+    return AtRest(int(values["size"]), values["prefix"], values["plain"] == "yes")
 
 
 def parse_runtime(text: str) -> RuntimeView:
-    """Lines of `cgroup PATH` and `mirror URL`."""
-    lines = [(key, value) for key, _, value in _parted(text, " ")]
+    """Parse lines of ``cgroup PATH`` and ``mirror URL``."""
+    lines = [(key, value) for key, _, value in _partitioned(text, " ")]
     mirrors = sorted({value.rstrip("/") for key, value in lines if key == "mirror"})
     cgroup = next((value for key, value in lines if key == "cgroup"), "")
     return RuntimeView(cgroup, {}, mirrors)
 
 
 def parse_docker_mirrors(text: str) -> list[str]:
-    """Docker's /info: its registry mirrors."""
+    """Parse the registry mirrors in Docker's /info."""
     config = json.loads(text).get("RegistryConfig") or {}
     return sorted(mirror.rstrip("/") for mirror in config.get("Mirrors") or [])
 
 
 def parse_docker_logs(text: str) -> dict[str, str]:
-    """Docker's description of a container: its log driver and the options of it."""
+    """Parse the log driver and its options in Docker's description of a container."""
     config = json.loads(text)["HostConfig"]["LogConfig"]
     return {"driver": config["Type"], **(config.get("Config") or {})}
 
 
-def _parted(text: str, separator: str) -> list[tuple[str, str, str]]:
+def _partitioned(text: str, separator: str) -> list[tuple[str, str, str]]:
     return [line.partition(separator) for line in text.splitlines() if line]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the probes have to know to follow paths: the services' addresses, and who is a neighbour."""
+"""Targets of the network checks: addresses of Services, pods and name servers."""
 
 from dataclasses import dataclass, field
 
@@ -11,32 +11,33 @@ from conformance.manifests import base
 from conformance.manifests import services as service_manifests
 from conformance.outcome import InconclusiveError
 
-# Seconds for pods that were made together with the probes, which are there already; a kubelet whose
-# first try failed tries again after ten to fifteen.
+# Seconds for pods that were created together with the probes, which run already. A kubelet retries
+# a failed start after ten to fifteen.
 PATIENCE = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PathTargets:
-    """The same for all nodes, but for the pod beside the probe.
-
-    services: ADDRESS:PORT by name. node_port: of the service `external-local`. neighbours:
-    addresses of the nodes' own pods, by node. servers: name servers. reader: the node that is to
-    tell how long leases last.
-    """
+    """Targets of all nodes."""
 
     services: dict[str, str] = field(default_factory=dict)
+    """ADDRESS:PORT by name."""
     node_port: int = 0
+    """Of the Service ``external-local``."""
     neighbours: dict[str, str] = field(default_factory=dict)
+    """Addresses of the nodes' own pods, by node."""
     directs: dict[str, str] = field(default_factory=dict)
+    """Node of the only pod, by name of the Service."""
     servers: list[str] = field(default_factory=list)
+    """Name servers."""
     reader: str = ""
+    """Node that reads how long flannel's leases last."""
 
     def words(self, node: str) -> list[str]:
-        """The KEY=VALUE words for `collect.sh` on `node`."""
+        """Return the arguments for ``collect.sh`` on a node, each KEY=VALUE."""
         single = {
             "itself": service_manifests.HAIRPIN,
-            "nobody": service_manifests.NO_ENDPOINTS,
+            "no_endpoints": service_manifests.NO_ENDPOINTS,
             "sticky": service_manifests.SESSION_AFFINITY,
         }
         return [
@@ -58,12 +59,12 @@ class PathTargets:
 
 
 def prepare(monitor: PodMonitor, dns: str, readers: list[str]) -> PathTargets:
-    """Learn the addresses; wait a moment for the nodes' own pods.
+    """Read the addresses; wait for the nodes' own pods.
 
     Args:
         monitor: of the run's pods.
-        dns: the address of the cluster's DNS, '' if there is none.
-        readers: nodes that can read flannel's leases, if any.
+        dns: address of the cluster DNS, if any.
+        readers: nodes that can read flannel's leases.
     """
     cluster, run = monitor.cluster, monitor.run
     found = cluster.items(f"/api/v1/namespaces/{run.namespace}/services")
@@ -76,7 +77,7 @@ def prepare(monitor: PodMonitor, dns: str, readers: list[str]) -> PathTargets:
             if spec.get("clusterIP", "None") != "None"
         },
         node_port=ports[0].get("nodePort", 0),
-        neighbours=await_own_pods(monitor, 0 if monitor.without(SCHEDULER) else PATIENCE),
+        neighbours=await_own_pods(monitor, 0 if monitor.why_inactive(SCHEDULER) else PATIENCE),
         directs={name: node.name for name, node in service_manifests.targets(run).items()},
         servers=[*([dns] if dns else []), *replicas(cluster)],
         reader=next(iter(readers), ""),
@@ -84,7 +85,7 @@ def prepare(monitor: PodMonitor, dns: str, readers: list[str]) -> PathTargets:
 
 
 def await_own_pods(monitor: PodMonitor, patience: float) -> dict[str, str]:
-    """The addresses of the nodes' own pods that run, by node; none is awaited that never will."""
+    """Wait for the nodes' own pods, except those that cannot run; return addresses by node."""
     run = monitor.run
     names = {base.own_pod(node.name) for node in run.nodes}
     ready = sum(node.ready for node in run.nodes)
@@ -106,13 +107,13 @@ def await_own_pods(monitor: PodMonitor, patience: float) -> dict[str, str]:
 
 
 def runs(pod: Json) -> bool:
-    """Is it ready, and has it an address?"""
+    """Return whether the pod is ready and has an address."""
     return is_ready(pod) and bool(pod["status"].get("podIP"))
 
 
 def replicas(cluster: Cluster) -> list[str]:
-    """The addresses of the running pods of the cluster's DNS."""
+    """Return the addresses of the running pods of the cluster DNS."""
     try:
         return [pod.address for pod in core_resources.dns_pods(cluster)]
     except InconclusiveError:
-        return []  # told by the facts themselves
+        return []  # the fact `dns` contains the reason

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments of `probe/collect.sh`: what a node's probe has to look at, and whom it asks."""
+"""Arguments of ``probe/collect.sh``: what the probe of a node inspects and queries."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ UNITS = (
     "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "keepalived",
     "apiserver-liveness", "kubelet-approver", "flannel-resync",
 )  # fmt: skip
-# CA, certificate, key of an etcd client that may ask for health: heatgen's paths, kubeadm's.
+# CA, certificate and key of an etcd client for health checks: paths of heatgen, of kubeadm.
 IDENTITIES = (
     ("/etc/etcd/pki/ca.crt", "/etc/etcd/pki/health.crt", "/etc/etcd/pki/health.key"),
     (
@@ -28,7 +28,7 @@ IDENTITIES = (
 )
 ETCD_PORT, ETCD_PEER_PORT, KUBELET_PORT = 2379, 2380, 10250
 
-# What is looked at on every node alike.
+# Arguments of every node.
 LOOKED_AT = [
     *(f"authority={file}" for file in cis_rules.AUTHORITIES),
     *(f"program={name}" for name in cis_rules.LOOKED_AT),
@@ -41,15 +41,13 @@ LOOKED_AT = [
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeArguments:
-    """The arguments for every node.
-
-    pods: the run's probes, by app and node.
-    """
+    """The arguments for every node."""
 
     run: Run
     expected: Expectation
     services: Services
     pods: dict[tuple[str, str], Json]
+    """The run's probes, by app and node."""
     targets: PathTargets
 
     def of(self, node: str) -> list[str]:
@@ -74,24 +72,24 @@ class ProbeArguments:
         ]
 
     def etcd(self, node: str) -> list[str]:
-        """Where the node's etcd member answers: as expected, else it says so itself."""
+        """Return the argument with the etcd endpoint; flags of etcd override the default."""
         expected = self.endpoint(node) in self.expected.etcd.get("endpoints", [])
         return [f"{'etcd' if expected else 'usual_etcd'}={self.endpoint(node)}"]
 
     def address(self, node: str) -> str:
-        """The node's internal address."""
+        """Return the node's internal address."""
         return self.run.node(node).address
 
     def servers(self) -> list[str]:
-        """URL of each API server: as expected, else as they tell themselves."""
+        """Return the URL of each API server: as expected, else as found in the cluster."""
         return self.expected.api_servers() or self.run.api_servers
 
     def apis(self) -> list[str]:
-        """Ways to the API, beside the kubelet's own: each server by itself, the service of pods."""
+        """Return the URL of each API server and of the Service ``kubernetes``."""
         return [*self.servers(), f"https://{self.services.kubernetes}"]
 
     def tls_ports(self, node: str) -> dict[str, str]:
-        """ADDRESS:PORT by label of what speaks TLS on the node."""
+        """Return the node's TLS ports: ADDRESS:PORT by label."""
         address = self.address(node)
         ports = {"kubelet": f"{address}:{KUBELET_PORT}"}
         for url in self.servers():
@@ -103,7 +101,7 @@ class ProbeArguments:
         return ports
 
     def peers(self) -> list[str]:
-        """NODE,ADDRESS,POD of every node whose pod-network probe has an address."""
+        """Return NODE,ADDRESS,POD of every node whose pod-network probe has an address."""
         addresses = {
             node: pod["status"]["podIP"]
             for (app, node), pod in self.pods.items()
@@ -116,24 +114,24 @@ class ProbeArguments:
         ]
 
     def web(self) -> str:
-        """ADDRESS:PORT of the run's own service."""
+        """Return ADDRESS:PORT of the run's own Service."""
         return f"{self.services.web}:{self.services.web_port}"
 
     def endpoint(self, node: str) -> str:
-        """Where the node's etcd member would answer: as expected, else at the usual port."""
+        """Return the endpoint of the node's etcd member: as expected, else on the default port."""
         address = self.run.node(node).address
         endpoints: list[str] = self.expected.etcd.get("endpoints", [])
         usual = f"https://{address}:{ETCD_PORT}"
         return next((url for url in endpoints if f"//{address}:" in url), usual)
 
     def has_etcd(self, node: str) -> bool:
-        """Should the node have a member of etcd?"""
+        """Return whether the node should run an etcd member."""
         endpoints = self.expected.etcd.get("endpoints", [])
         expected = any(f"//{self.address(node)}:" in url for url in endpoints)
         return expected if endpoints else self.run.node(node).is_control
 
     def identities(self) -> list[tuple[str, ...]]:
-        """The etcd client files to try in order: what is expected, then the usual places."""
+        """Return the etcd client files to try in order: as expected, then the default paths."""
         etcd = self.expected.etcd
         named = [tuple(etcd[key] for key in ("ca", "certificate", "key"))] if "key" in etcd else []
         return [*named, *IDENTITIES]

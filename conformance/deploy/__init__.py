@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a run on the cluster: creation, monitoring, deletion."""
+"""Lifecycle of a run on the cluster: create its objects, monitor its pods, delete everything."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What dead runs left behind: found, and removed.
+"""Find and delete objects of runs that were killed.
 
-A living run renews the Lease in its namespace. A namespace is left over when its holder's process
-on this machine is gone, or when the lease has not been renewed in time; a run on another machine
-that is still alive is never touched.
+A running suite renews the Lease in its namespace. A namespace is orphaned if the process that holds
+the Lease was on this host and no longer exists, or if the Lease has expired. Runs on other hosts
+are not touched while they renew their Lease.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from conformance.manifests.base import LEASE, LEASE_SECONDS, RUN_LABEL
 
 @dataclass(frozen=True)
 class Holder:
-    """A process: host, boot (and process namespace), id, start time; together they never recur."""
+    """Unique identity of a process: host, boot and PID namespace, PID, start time."""
 
     host: str
     boot: str
@@ -32,20 +32,20 @@ class Holder:
         return f"{self.host} {self.boot} {self.process} {self.started}"
 
     def is_here(self, identity: str) -> bool:
-        """Was this identity given by a process of this same boot of this machine?"""
+        """Return whether the identity is of a process of this host since its last boot."""
         return identity.split(" ")[:2] == [self.host, self.boot]
 
 
 def this_process() -> Holder:
-    """The identity of the running process."""
+    """Return the identity of this process."""
     boot = _read("/proc/sys/kernel/random/boot_id") or "unknown"
-    with contextlib.suppress(OSError):  # not every client is a Linux
+    with contextlib.suppress(OSError):  # not every client runs Linux
         boot += f"/{Path('/proc/self/ns/pid').readlink()}"
     return Holder(socket.gethostname(), boot, os.getpid(), started(os.getpid()))
 
 
 def started(process: int) -> str:
-    """When a process of this machine started, in ticks; '' if there is no such process."""
+    """Return the start time of a process in clock ticks; empty if it does not exist."""
     stat = _read(f"/proc/{process}/stat")
     return stat.rsplit(")", 1)[-1].split()[19] if stat else ""
 
@@ -53,49 +53,49 @@ def started(process: int) -> str:
 def is_left_over(
     namespace: dict[str, Any], lease: dict[str, Any] | None, now: datetime, me: Holder
 ) -> str:
-    """Why the namespace belongs to a dead run, or '' if it may be in use.
+    """Return why the namespace belongs to a run that was killed; empty if it may be in use.
 
     Args:
         namespace: the API object.
-        lease: the Lease in it, `None` if it has none (yet).
+        lease: the Lease in it; ``None`` if it does not exist (yet).
         now: by the API server's clock.
-        me: the asking process.
+        me: this process.
     """
     if namespace["metadata"].get("deletionTimestamp"):
-        return ""  # someone is at it already
+        return ""
     spec = (lease or {}).get("spec", {})
     identity = spec.get("holderIdentity", "")
     if me.is_here(identity):
         process, start = identity.split(" ")[2:4]
         if started(int(process)) != start:
-            return f"process {process} of this machine, which made it, is gone"
+            return f"process {process} of this host, which created it, no longer exists"
         return ""
     seen = spec.get("renewTime") or namespace["metadata"]["creationTimestamp"]
     idle = now - datetime.fromisoformat(seen)
     if idle > timedelta(seconds=LEASE_SECONDS):
-        return f"its run was last seen {idle.total_seconds():.0f} s ago"
+        return f"its run renewed the lease {idle.total_seconds():.0f} s ago"
     return ""
 
 
 def clean_up(cluster: Cluster, me: Holder) -> dict[str, str]:
-    """Start removing what dead runs left; the namespaces, each with the reason.
+    """Start deleting what killed runs left; return their namespaces, each with the reason.
 
-    What they made outside of them goes at once. It is listed first: a run that begins meanwhile
-    makes its namespace before anything else, so it is seen alive.
+    Cluster-scoped objects are listed before namespaces: a run that starts meanwhile creates its
+    namespace first, so its objects are never taken for orphans.
     """
-    strewn = set(cluster_scoped.found(cluster))
-    swept, alive = {}, set()
+    owners = set(cluster_scoped.found(cluster))
+    deleted, active = {}, set()
     for namespace in cluster.items("/api/v1/namespaces", labelSelector=RUN_LABEL):
         name = namespace["metadata"]["name"]
         reason = is_left_over(namespace, _lease(cluster, name), cluster.now(), me)
         if reason:
             cluster.delete(f"/api/v1/namespaces/{name}")
-            swept[name] = reason
+            deleted[name] = reason
         elif not namespace["metadata"].get("deletionTimestamp"):
-            alive.add(namespace["metadata"]["labels"][RUN_LABEL])
-    if strewn - alive:
-        cluster_scoped.remove(cluster, strewn - alive)
-    return swept
+            active.add(namespace["metadata"]["labels"][RUN_LABEL])
+    if owners - active:
+        cluster_scoped.remove(cluster, owners - active)
+    return deleted
 
 
 def _lease(cluster: Cluster, namespace: str) -> dict[str, Any] | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of the run's objects when they were made: all of them, some, or nothing at all."""
+"""Result of creating the run's objects: complete, partial or failed."""
 
 from dataclasses import dataclass, field
 
@@ -8,25 +8,25 @@ from conformance.api.client import ApiStatusError
 
 @dataclass(frozen=True)
 class Rejection:
-    """The API's answer to one object: HTTP code and message."""
+    """The API's response to an object that it rejected."""
 
     code: int
+    """HTTP status; 0 without a response."""
     message: str
 
     def error(self) -> ApiStatusError:
-        """As whoever needs the object meets it."""
+        """Return the error for checks that need the object."""
         return ApiStatusError(self.code, self.message)
 
 
 @dataclass(frozen=True)
 class CreationResult:
-    """Objects that the API rejected, by name; and why nothing could be made at all, '' if it could.
-
-    A cluster in which nothing can be made is judged, too: by what its API still tells.
-    """
+    """Outcome of the creation. If the API stores nothing, checks still use what it returns."""
 
     rejected: dict[str, Rejection] = field(default_factory=dict)
+    """Rejected objects by name."""
     broken: str = ""
+    """Why no object could be created; empty if some could."""
 
 
 COMPLETE = CreationResult()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connection to the API that nobody uses for a while: does it live, or was it dropped in silence?
+"""Test of an idle connection to the API.
 
-A load balancer in front of the API may drop what is idle and tell nobody; watches and streams then
-hang. The connection is opened when the run begins, rests while tests run, and is asked once.
+A load balancer in front of the API may drop idle connections without closing them; watches and
+streams then hang. The connection is opened when the run begins, stays idle while checks run, and
+is then used for one request.
 """
 
 import dataclasses
@@ -25,68 +26,69 @@ PATH = "/version"
 
 @dataclass
 class IdleConnectionMonitor:
-    """One such connection, from `begin` until it was asked; what came of it is kept in `shared`."""
+    """Opens the connection, uses it after ``seconds``, and writes the result to ``shared``."""
 
     cluster: Cluster
     shared: Path
+    """Directory that all processes of the session share."""
     seconds: float
     _over: threading.Event = field(default_factory=threading.Event)
 
     def begin(self) -> None:
-        """Open it, and let it rest in the background."""
-        threading.Thread(target=self._watch, daemon=True).start()
+        """Start the test in the background."""
+        threading.Thread(target=self._run, daemon=True).start()
 
     def end(self) -> None:
-        """Nobody waits for it any more."""
+        """Cancel the test."""
         self._over.set()
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         pool = self.cluster.new_pool()
         found: IdleConnection | Unavailable
         try:
-            _ask(pool, self.cluster.server)
+            _request(pool, self.cluster.server)
         except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
-            found = Unavailable(f"no connection to the API could be opened: {problem}")
+            found = Unavailable(f"cannot open a connection to the API: {problem}")
         else:
-            found = self._rested(pool)
+            found = self._request_after_idle(pool)
         if not self._over.is_set():
-            made = self.shared / f"{FILE}.new"
-            made.write_text(json.dumps(dataclasses.asdict(found)))
-            made.rename(self.shared / FILE)
+            complete = self.shared / f"{FILE}.new"
+            complete.write_text(json.dumps(dataclasses.asdict(found)))
+            complete.rename(self.shared / FILE)
 
-    def _rested(self, pool: Any) -> IdleConnection:
+    def _request_after_idle(self, pool: Any) -> IdleConnection:
         begun = time.monotonic()
         self._over.wait(self.seconds)
         seconds = round(time.monotonic() - begun, 1)
         try:
-            _ask(pool, self.cluster.server)
+            _request(pool, self.cluster.server)
         except Exception as problem:  # noqa: BLE001  urllib3, ssl and socket each have their own
             return IdleConnection(seconds, f"{type(problem).__name__}: {problem}"[:300])
         return IdleConnection(seconds, "")
 
 
-def _ask(pool: Any, server: str) -> None:
+def _request(pool: Any, server: str) -> None:
     pool.request("GET", server + PATH, timeout=ANSWER_SECONDS, retries=False)
 
 
 def result(shared: Path, patience: float) -> IdleConnection | Unavailable:
-    """What came of it, once it is known.
+    """Wait for the result and return it.
 
     Raises:
-        InconclusiveError: if that is not within `patience`.
+        InconclusiveError: there is no result after ``patience`` seconds.
     """
     try:
         poll_until((shared / FILE).exists, bool, patience)
     except WaitTimeout:
-        raise InconclusiveError("nobody watched an idle connection to the end") from None
+        raise InconclusiveError("the controller did not finish the idle connection test") from None
     return read(shared)
 
 
 def read(shared: Path) -> IdleConnection | Unavailable:
-    """What came of it, as far as it is known now."""
+    """Return the result, or ``Unavailable`` before the test has ended."""
     file = shared / FILE
     if not file.exists():
-        return Unavailable("the run ended before the idle connection was asked", permanent=True)
+        return Unavailable("the run ended before the idle connection was used", permanent=True)
     found = from_plain(IdleConnection | Unavailable, json.loads(file.read_text()))
     assert isinstance(found, IdleConnection | Unavailable)
     return found

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a run: sweep, make the scene, stay alive, and leave nothing behind.
+"""Lifecycle of a run: clean up, create the objects, renew the Lease, delete everything.
 
-Only the controlling process runs this; the workers of a parallel session are told the `Run`.
+Only the controller process uses this; pytest-xdist workers receive the ``Run``.
 """
 
 import contextlib
@@ -33,10 +33,10 @@ from conformance.manifests.base import Manifest, Run
 from conformance.outcome import InconclusiveError
 
 RENEW_SECONDS = base.LEASE_SECONDS / 6
-AT_ONCE = 8  # API calls side by side
-ORPHAN_SECONDS = 8.0  # after which pods on silent nodes are given up
-HASTE_SECONDS = 5.0  # for an answer to the first calls: a broken API is told soon
-# Creates what the checks look at: one module a topic, each with a function `manifests`.
+AT_ONCE = 8  # concurrent API requests
+ORPHAN_SECONDS = 8.0  # after which pods on unresponsive nodes are force-deleted
+HASTE_SECONDS = 5.0  # timeout of the first requests, so that a broken API is reported early
+# Objects that the checks use: one function for each topic.
 MANIFESTS: list[Callable[[Run], list[Manifest]]] = [
     base.manifests,
     services.manifests,
@@ -49,23 +49,24 @@ MANIFESTS: list[Callable[[Run], list[Manifest]]] = [
 
 @dataclass(kw_only=True)
 class RunLifecycle:
-    """A run on its cluster, from `begin` to `end`."""
+    """A run on its cluster."""
 
     cluster: Cluster
     run: Run
     creation: CreationResult = COMPLETE
     swept: dict[str, str] = field(default_factory=dict)
+    """Namespaces of killed runs that were deleted, each with the reason."""
     seconds: dict[str, float] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def begin(self) -> None:
-        """Sweep what dead runs left, then make everything the tests look at.
+        """Clean up after killed runs, then create the objects of this one.
 
-        If one object of the scene is refused, the rest is made; `creation` tells. If the API cannot
-        even store the first ones, although it would, nothing is made; that is told, too.
+        ``creation`` contains the objects that the API rejected, or why it could not store any.
 
         Raises:
-            ApiStatusError: if this user, or any, may not have them; `end` removes what was made.
+            ApiStatusError: the API rejects objects that all checks need. Call ``end`` to delete
+                those that were created.
         """
         begun = time.monotonic()
         me = this_process()
@@ -74,29 +75,29 @@ class RunLifecycle:
             self.swept = clean_up(self.cluster, me)
             self.cluster.create(base.namespace(self.run))
             self.cluster.create(base.lease(self.run, str(me), self._clock()))
-            self._make_base()
-            cluster_scoped.make(self.cluster, self.run)  # what is refused, its tests say
+            self._create_base()
+            cluster_scoped.make(self.cluster, self.run)  # rejections are reported by the checks
         except ApiStatusError as refusal:
-            if refusal.is_lasting:
+            if refusal.is_permanent:
                 raise
-            self.creation = CreationResult(broken=f"nothing can be made in this cluster: {refusal}")
+            self.creation = CreationResult(broken=f"the API cannot create objects: {refusal}")
         except InconclusiveError as problem:
-            self.creation = CreationResult(broken=f"nothing can be made in this cluster: {problem}")
+            self.creation = CreationResult(broken=f"the API cannot create objects: {problem}")
         else:
             self.cluster.answer_seconds = ANSWER_SECONDS
-            threading.Thread(target=self._stay_alive, daemon=True).start()
-            self.creation = CreationResult(self._make_scene())
-        self.seconds["making the scene"] = time.monotonic() - begun
+            threading.Thread(target=self._renew_lease, daemon=True).start()
+            self.creation = CreationResult(self._create_objects())
+        self.seconds["creating objects"] = time.monotonic() - begun
 
-    def _make_base(self) -> None:
+    def _create_base(self) -> None:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             first = base.first_manifests(self.run, core_resources.authority(self.cluster))
             list(pool.map(self.cluster.create, first))
 
-    def _make_scene(self) -> dict[str, Rejection]:
-        """Make what the tests look at; what the API refuses, by name."""
+    def _create_objects(self) -> dict[str, Rejection]:
+        """Create the objects of the checks; return those that the API rejected, by name."""
 
-        def make(manifest: Manifest) -> tuple[str, Rejection | None]:
+        def create(manifest: Manifest) -> tuple[str, Rejection | None]:
             name = str(manifest["metadata"]["name"])
             try:
                 self.cluster.create(manifest)
@@ -107,14 +108,14 @@ class RunLifecycle:
             return name, None
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            told = list(pool.map(make, all_manifests(self.run)))
-        return {name: refusal for name, refusal in told if refusal}
+            results = list(pool.map(create, all_manifests(self.run)))
+        return {name: rejection for name, rejection in results if rejection}
 
     def end(self, patience: float) -> list[str]:
-        """Remove the run's namespace, and wait until it and the swept ones are gone.
+        """Delete the run's namespaces; wait until they and those of killed runs are deleted.
 
         Returns:
-            What is still there after `patience` seconds, each with the API's reason; empty is good.
+            What still exists after ``patience`` seconds, each with the API's reason.
         """
         self._over.set()
         begun = time.monotonic()
@@ -123,17 +124,17 @@ class RunLifecycle:
         try:
             poll_until(lambda: self._delete_all(namespace), bool, patience / 2)
         except (InconclusiveError, WaitTimeout) as problem:
-            return [f"what the run made could not be removed: {problem}"]
-        with contextlib.suppress(InconclusiveError):  # it only saves time
-            # The namespace's controller begins only after five seconds: let pods end until then.
+            return [f"the run's objects cannot be deleted: {problem}"]
+        with contextlib.suppress(InconclusiveError):
+            # Saves time: the namespace controller starts only after five seconds.
             self.cluster.delete(f"{namespace}/pods")
-        gone = pod_monitor.missing(pod_monitor.CONTROLLERS, self._leaders())
-        deadline = begun + (min(patience, HASTE_SECONDS) if gone else patience)
+        inactive = pod_monitor.inactive_reason(pod_monitor.CONTROLLERS, self._leaders())
+        deadline = begun + (min(patience, HASTE_SECONDS) if inactive else patience)
         names = [self.run.namespace, self.run.plain_namespace, *self.swept]
         left = [self._remains(name, deadline - time.monotonic()) for name in names]
         left += cluster_scoped.remains(self.cluster, self.run.id)
-        self.seconds["removing it"] = time.monotonic() - begun
-        because = f" ({gone}; with it, it goes)" if gone else ""
+        self.seconds["deleting objects"] = time.monotonic() - begun
+        because = f" ({inactive}; it is deleted when that is active again)" if inactive else ""
         return [remains + because for remains in left if remains]
 
     def _delete_all(self, namespace: str) -> bool:
@@ -151,21 +152,21 @@ class RunLifecycle:
     def _remains(self, name: str, patience: float) -> str:
         begun = time.monotonic()
 
-        def why_there() -> str:
+        def reason() -> str:
             if time.monotonic() - begun > ORPHAN_SECONDS:
-                self._forget_orphans(name)
-            return self._why_there(name)
+                self._delete_orphans(name)
+            return self._why_terminating(name)
 
         try:
-            poll_until(why_there, lambda why: not why, max(patience, 1))
+            poll_until(reason, lambda why: not why, max(patience, 1))
         except WaitTimeout as late:
-            return f"namespace {name} is still there: {late.last}"
+            return f"namespace {name} still exists: {late.last}"
         except InconclusiveError as problem:
-            return f"namespace {name} may still be there: {problem}"
+            return f"namespace {name} may still exist: {problem}"
         return ""
 
-    def _why_there(self, name: str) -> str:
-        """Why the namespace still exists, '' if it does not."""
+    def _why_terminating(self, name: str) -> str:
+        """Return why the namespace still exists; empty if it does not."""
         try:
             status = self.cluster.get(f"/api/v1/namespaces/{name}")["status"]
         except ApiStatusError as refusal:
@@ -175,35 +176,35 @@ class RunLifecycle:
         reasons = [c["message"] for c in status.get("conditions", []) if c["status"] == "True"]
         return "; ".join(reasons) or str(status.get("phase", ""))
 
-    def _forget_orphans(self, namespace: str) -> None:
-        """Pods on a node whose kubelet is silent would stay until it comes back."""
+    def _delete_orphans(self, namespace: str) -> None:
+        """Force-delete pods on nodes whose kubelet does not respond; it would have to confirm."""
         try:
             silent = {
                 name
-                for name, silence in core_resources.silences(self.cluster).items()
-                if silence > pod_diagnosis.SILENT
+                for name, age in core_resources.lease_ages(self.cluster).items()
+                if age > pod_diagnosis.SILENT
             }
             path = f"/api/v1/namespaces/{namespace}/pods"
             for pod in self.cluster.items(path) if silent else []:
                 if node_of(pod) in silent:
                     self.cluster.delete(f"{path}/{pod['metadata']['name']}", at_once=True)
         except InconclusiveError:
-            return  # it is tried again, and what remains is told
+            return  # the caller retries, and reports what remains
 
-    def _stay_alive(self) -> None:
+    def _renew_lease(self) -> None:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{self.run.namespace}/leases/{base.LEASE}"
         while not self._over.wait(RENEW_SECONDS):
             try:
                 self.cluster.patch(path, {"spec": {"renewTime": self._clock()}})
             except InconclusiveError:
-                continue  # the next beat tries again; a run is given up after six
+                continue  # retried; the Lease expires after six periods
 
     def _clock(self) -> str:
         return self.cluster.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def plan(found: Preflight, image: str, quick: bool = False) -> Run:
-    """A new run over what the preflight found."""
+    """Return a new run on the nodes that the preflight found."""
     return Run(
         id=secrets.token_hex(4),
         image=image,
@@ -214,5 +215,5 @@ def plan(found: Preflight, image: str, quick: bool = False) -> Run:
 
 
 def all_manifests(run: Run) -> list[Manifest]:
-    """Return all of them, to be created at once."""
-    return [manifest for make in MANIFESTS for manifest in make(run)]
+    """Return the manifests of all topics."""
+    return [manifest for manifests in MANIFESTS for manifest in manifests(run)]

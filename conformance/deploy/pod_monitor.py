@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Leases and events of the run's pods, cached for a short time, as `pod_diagnosis` needs them.
+"""Leases, and events of the run's pods, cached for a short time. Input of ``pod_diagnosis``.
 
-Whoever waits for a pod looks here, too, and stops waiting when it says why that is in vain.
+Waits for a pod stop when the monitor returns a cause.
 """
 
 import time
@@ -19,58 +19,57 @@ from conformance.manifests.base import Run
 from conformance.outcome import InconclusiveError
 
 T = TypeVar("T")
-FRESH_SECONDS = 2.0  # for so long an answer is good; many waits share it
-SLACK = 5.0  # seconds by which a lease's holder may be late
+FRESH_SECONDS = 2.0  # maximum age of a cached response; concurrent waits share it
+SLACK = 5.0  # seconds of tolerance for the renewal of a Lease
 SCHEDULER, CONTROLLERS = "kube-scheduler", "kube-controller-manager"
 
 
 @dataclass
 class PodMonitor:
-    """What a run's pods have before them, as far as the API knows."""
+    """Diagnosis of the run's pods by Leases and events."""
 
     cluster: Cluster
     run: Run
     _kept: dict[str, tuple[float, Any]] = field(default_factory=dict, repr=False)
 
     def cause(self, pod: Json) -> str:
-        """Why the pod will never run; '' while it may, or if nobody knows."""
+        """Return why the pod cannot run; empty if it may, or if the cause is not known."""
         now = self.cluster.now()
         if not node_of(pod):
-            return pod_diagnosis.of_placing(pod, self.without(SCHEDULER), now)
-        silence = self._silences().get(node_of(pod))
-        return pod_diagnosis.of_pod(pod, self.events(pod["metadata"]["name"]), silence, now)
+            return pod_diagnosis.of_unscheduled_pod(pod, self.why_inactive(SCHEDULER), now)
+        age = self._lease_ages().get(node_of(pod))
+        return pod_diagnosis.of_pod(pod, self.events(pod["metadata"]["name"]), age, now)
 
-    def without(self, leader: str) -> str:
-        """What is wrong with a leader of the control plane; '' if it leads, or nobody knows."""
-        told = self._fresh("leaders", lambda: core_resources.leaders(self.cluster))
-        return missing(leader, told) if told else ""
+    def why_inactive(self, component: str) -> str:
+        """Return why a component of the control plane is inactive; empty if active or unknown."""
+        leaders = self._fresh("leaders", lambda: core_resources.leaders(self.cluster))
+        return inactive_reason(component, leaders) if leaders else ""
 
     def events(self, name: str) -> list[Json]:
-        """The events of one of the run's pods."""
+        """Return the events of one of the run's pods."""
         path = f"/api/v1/namespaces/{self.run.namespace}/events"
-        told = self._fresh("events", lambda: self.cluster.items(path))
-        return [event for event in told or [] if event["involvedObject"].get("name") == name]
+        events = self._fresh("events", lambda: self.cluster.items(path))
+        return [event for event in events or [] if event["involvedObject"].get("name") == name]
 
-    def _silences(self) -> dict[str, timedelta]:
-        """Since when each kubelet has not renewed its lease, by node."""
-        return self._fresh("silences", lambda: core_resources.silences(self.cluster)) or {}
+    def _lease_ages(self) -> dict[str, timedelta]:
+        return self._fresh("lease ages", lambda: core_resources.lease_ages(self.cluster)) or {}
 
-    def _fresh(self, what: str, ask: Callable[[], T]) -> T | None:
-        """An answer that is not old; `None` if the API gives none: then there is hope yet."""
+    def _fresh(self, what: str, read: Callable[[], T]) -> T | None:
+        """Return a recent response; ``None`` if the request failed."""
         then, kept = self._kept.get(what, (0.0, None))
         answer: T | None = kept
         if not then or time.monotonic() - then > FRESH_SECONDS:
             try:
-                answer = ask()
+                answer = read()
             except InconclusiveError:
                 answer = None
             self._kept[what] = (time.monotonic(), answer)
         return answer
 
 
-def missing(name: str, leaders: dict[str, Leader]) -> str:
-    """Why a part of the control plane does nothing, by its lease; '' if that is renewed."""
+def inactive_reason(name: str, leaders: dict[str, Leader]) -> str:
+    """Return why a component of the control plane is inactive; empty if its Lease is renewed."""
     leader = leaders.get(name)
     if leader is None or leader.age <= leader.term + SLACK:
         return ""
-    return f"no {name} acts: its lease was renewed {leader.age:.0f} s ago, by {leader.holder}"
+    return f"no active {name}: {leader.holder} renewed its lease {leader.age:.0f} s ago"

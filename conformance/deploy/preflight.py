@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Before anything is made, within seconds: what will be in the way, by the name of node or taint.
+"""Checks before any object is created: nodes, taints, and the rights of this user.
 
-What nothing can be done without ends the run at once. A single node that is in the way does not:
-it is named, its checks say why they cannot ask, and the rest is judged.
+Missing rights end the run. A node that is not ready or does not accept pods does not: the run
+reports it, and its checks are inconclusive with that reason.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from conformance.outcome import InconclusiveError
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 AT_ONCE = 16
-# Verb, group and resource of what every run does.
+# Verb, group and resource of requests of every run.
 NEEDS = (
     ("create", "", "namespaces"),
     ("delete", "", "namespaces"),
@@ -37,29 +37,28 @@ NEEDS = (
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found: nodes, API servers, and what will be in the way.
-
-    broken: why the API does not tell its nodes, although it should; '' if it does.
-    """
+    """Result of the preflight."""
 
     nodes: list[NodeStatus]
     api_servers: list[str] = field(default_factory=list)
+    """URL of each API server."""
     broken: str = ""
+    """Why the API cannot list the nodes; empty if it can."""
 
     def obstacles(self) -> list[str]:
-        """What will be in the way, a line each; empty is good."""
+        """Return what limits the run, one line each."""
         found = [line for node in self.nodes for line in of_node(node)]
-        free = [node for node in self.nodes if takes_pods(node)]
+        free = [node for node in self.nodes if accepts_pods(node)]
         if self.nodes and not free:
-            found.append("no node takes ordinary pods, so checks that need one are skipped")
+            found.append("no node accepts ordinary pods; checks that need one are skipped")
         return found
 
 
 def look(cluster: Cluster, expected: Expectation) -> Preflight:
-    """Ask for nodes and rights, all at once.
+    """Read the nodes and check the rights of this user, concurrently.
 
     Raises:
-        InconclusiveError: if there are no nodes, or this user may not do what a run needs.
+        InconclusiveError: there are no nodes, or this user lacks rights that a run needs.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
         missing = pool.map(lambda need: not_allowed(cluster, *need), NEEDS)
@@ -68,21 +67,21 @@ def look(cluster: Cluster, expected: Expectation) -> Preflight:
         try:
             nodes = core_resources.nodes(cluster)
         except ApiStatusError as refusal:
-            if not refusal.is_lasting:
+            if not refusal.is_permanent:
                 broken = str(refusal)
         except InconclusiveError as problem:
             broken = str(problem)
         require_rights([right for right in missing if right], cluster)
-        told = [] if servers.exception() else servers.result()
+        endpoints = [] if servers.exception() else servers.result()
     if broken:
-        nodes = [unheard(name, expected) for name in expected.nodes]
+        nodes = [placeholder(name, expected) for name in expected.nodes]
     elif not nodes:
         raise InconclusiveError("the cluster has no nodes\n  next  kubectl get nodes")
-    return Preflight(nodes, core_resources.with_control(told, nodes), broken)
+    return Preflight(nodes, core_resources.with_control(endpoints, nodes), broken)
 
 
 def not_allowed(cluster: Cluster, verb: str, group: str, resource: str) -> str:
-    """What this user may not do, '' if it may or nobody tells."""
+    """Return the request if this user is not authorized; empty if authorized or unknown."""
     name, _, part = resource.partition("/")
     wanted = {"verb": verb, "group": group, "resource": name, "subresource": part}
     review = {
@@ -98,38 +97,38 @@ def not_allowed(cluster: Cluster, verb: str, group: str, resource: str) -> str:
 
 
 def require_rights(missing: list[str], cluster: Cluster) -> None:
-    """All that a run needs is allowed.
+    """Require that no right is missing.
 
     Raises:
-        InconclusiveError: naming what is not.
+        InconclusiveError: naming the missing rights.
     """
     if missing:
         verb, _, resource = missing[0].partition(" ")
         raise InconclusiveError(
             f"the user of {cluster.kubeconfig} may not {', '.join(missing)}\n"
             f"  next  kubectl auth can-i {verb} {resource} --all-namespaces; "
-            "take an administrator's kubeconfig"
+            "use an administrator's kubeconfig"
         )
 
 
 def of_node(node: NodeStatus) -> list[str]:
-    """What is in the way on a node."""
+    """Return why the node is not ready or does not accept ordinary pods."""
     if not node.ready:
         return [f"{node.name} is not Ready: {' '.join(node.why_not_ready.split())[:200]}"]
     if node.unschedulable:
-        return [f"{node.name} is cordoned: ordinary pods are not put there"]
+        return [f"{node.name} is cordoned: it accepts no ordinary pods"]
     control = node.is_control
     taints = [f"{t['key']}:{t['effect']}" for t in base.tolerations_for(node)]
     return [] if control or not taints else [f"{node.name} is tainted: {', '.join(taints)}"]
 
 
-def takes_pods(node: NodeStatus) -> bool:
-    """Would an ordinary pod be put on the node?"""
+def accepts_pods(node: NodeStatus) -> bool:
+    """Return whether the scheduler can place an ordinary pod on the node."""
     return node.ready and not node.unschedulable and not base.tolerations_for(node)
 
 
-def unheard(name: str, expected: Expectation) -> NodeStatus:
-    """A node that is expected, of which a broken API tells nothing."""
+def placeholder(name: str, expected: Expectation) -> NodeStatus:
+    """Return the status of an expected node that the API cannot return."""
     node = expected.nodes[name]
     return NodeStatus(
         name=name,
@@ -138,7 +137,7 @@ def unheard(name: str, expected: Expectation) -> NodeStatus:
         labels={},
         taints=[],
         ready=False,
-        reasons={"Ready": "NodeStatusUnknown: the API does not tell"},
+        reasons={"Ready": "NodeStatusUnknown: the API cannot list nodes"},
         kubelet="",
         runtime="",
         milli_cpu=0,

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known about a cluster: values, and how they are stored as JSON."""
+"""Facts about a cluster: values, and their form as JSON."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the cluster's own programs cost on a node: memory, open files, and since when they run."""
+"""Processes of cluster components on a node: memory, open files, start time."""
 
 from dataclasses import dataclass
 
-# By the name of their file; what a node does not run is simply not told.
+# By the name of the executable; a node lists only those that it runs.
 PROGRAMS = (
     "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy",
     "flanneld", "containerd", "dockerd", "cri-dockerd", "crio", "coredns", "keepalived", "k3s",
@@ -12,21 +12,21 @@ PROGRAMS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """A process. started: in ticks since the node's boot. fds: open files.
-
-    rss: in KiB, the memory that is its own: without files that it maps.
-    """
+    """A process of a cluster component."""
 
     name: str
     pid: int
     started: int
+    """Clock ticks since the node's boot."""
     rss: int
+    """Resident memory in KiB, without mapped files."""
     fds: int
+    """Open file descriptors."""
     threads: int
 
 
 def parse(text: str) -> list[Component]:
-    """The lines of `probe/components.sh`."""
+    """Parse the output of ``probe/components.sh``."""
     fields = [line.split() for line in text.splitlines() if line.strip()]
     found = [_component(name, *map(int, numbers)) for name, *numbers in fields if name in PROGRAMS]
     return sorted(found, key=lambda each: (each.name, each.started, each.pid))

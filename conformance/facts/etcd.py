@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an etcd member fares, as plain values: its database, its disk, its peers, its ports.
+"""An etcd member: its database, disk latency, data of its peers, and listeners.
 
-Part of the facts (see `model`). Of what it holds only hashes are told.
+Part of the facts, see ``model``. The only trace of the stored data is a hash.
 """
 
 import math
@@ -13,24 +13,24 @@ from conformance.outcome import Unavailable
 
 @dataclass(frozen=True)
 class Histogram:
-    """How long something took: `counts[i]` times at most `bounds[i]` seconds, `total` times any.
-
-    As Prometheus counts, so each count holds those before it.
-    """
+    """A Prometheus histogram of durations; counts are cumulative."""
 
     bounds: list[float]
+    """Upper bounds in seconds."""
     counts: list[int]
+    """Observations of at most the bound at the same index."""
     total: int
+    """All observations."""
 
     def since(self, earlier: "Histogram") -> "Histogram":
-        """What was added; all of it if counting began anew."""
+        """Return the observations added since; all of them if the counters were reset."""
         if earlier.bounds != self.bounds or earlier.total > self.total:
             return self
         added = [now - then for now, then in zip(self.counts, earlier.counts, strict=True)]
         return Histogram(self.bounds, added, self.total - earlier.total)
 
     def quantile(self, share: float) -> float:
-        """The seconds within which that share was done, as Prometheus reckons between bounds."""
+        """Return a quantile in seconds, interpolated between bounds as Prometheus does."""
         if not self.total:
             return 0.0
         wanted, lower, before = share * self.total, 0.0, 0
@@ -41,14 +41,14 @@ class Histogram:
         return lower
 
     def longer(self, seconds: float) -> int:
-        """How many surely took longer: by the next bound."""
+        """Return the number of observations above the first bound of at least ``seconds``."""
         at_most: Iterable[int] = (
             count for bound, count in zip(self.bounds, self.counts, strict=True) if bound >= seconds
         )
         return self.total - next(iter(at_most), self.total)
 
     def spent(self, seconds: float) -> float:
-        """The seconds that those which surely took longer took together, at least."""
+        """Return a lower bound of the total time of observations longer than ``seconds``."""
         lower, before, spent = 0.0, 0, 0.0
         for bound, count in zip([*self.bounds, math.inf], [*self.counts, self.total], strict=True):
             spent += (count - before) * lower if lower >= seconds else 0.0
@@ -58,52 +58,57 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Database:
-    """The database file and its bounds, in bytes; what is not `used` is holes, and counts, too."""
+    """The database file."""
 
     size: int
+    """Of the file, in bytes; this is what counts against the quota."""
     used: int
+    """Bytes in use; the rest is freed by defragmentation."""
     quota: int
+    """Size in bytes at which etcd rejects writes."""
 
 
 @dataclass(frozen=True)
 class Writes:
-    """How long the disk took while the node was asked: for the log, and for the database."""
+    """Disk latency while the probe ran."""
 
     log: Histogram
+    """fsync of the write-ahead log."""
     database: Histogram
+    """Commits of the database."""
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A member's data at one revision, asked at its peers' port.
-
-    hash: of all of it since `compacted`; 0 if it was not told, and `problem` says why. connect:
-    seconds until TCP stood; if long, the least of five times.
-    """
+    """Hash of a member's data at one revision, read from its peer port."""
 
     hash: int
+    """0 if the member did not return it."""
     compacted: int
+    """The compacted revision; the hash covers the data after it."""
     connect: float
+    """Seconds to open a TCP connection; the minimum of five attempts if the first is slow."""
     problem: str = ""
+    """Why there is no hash."""
 
 
 @dataclass(frozen=True)
 class ListenerAnswers:
-    """HTTP codes at a port of etcd for one without a certificate (0: no answer)."""
+    """HTTP status codes of a listener of etcd for clients without a certificate; 0: no answer."""
 
     plain: int
+    """Over plain HTTP."""
     stranger: int
+    """Over TLS."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """What went on in a member while the node was asked.
-
-    copies: by URL of the member's peers' port. entrances: by ADDRESS:PORT of all that etcd listens
-    on.
-    """
+    """State of a running member."""
 
     database: Database | Unavailable
     writes: Writes | Unavailable
     copies: dict[str, Copy] | Unavailable
+    """By peer URL of each member."""
     entrances: dict[str, ListenerAnswers] | Unavailable
+    """By ADDRESS:PORT of each listener."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the cluster should be, as the stack's `conformance` output says it (`--expect FILE`).
+"""The expected state of the cluster: the stack's ``conformance`` output (``--expect FILE``).
 
-Everything in it is optional: what is not expected is judged by what the cluster tells of itself.
+All parts are optional. Without an expectation, checks compare facts of the cluster with each other.
 """
 
 import ast
@@ -17,47 +17,52 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class ExpectedNode:
-    """A node that must be there: its role (`control` or `worker`) and its internal address.
-
-    group: of servers that are alike. runtime: the runtime's block; empty means the main one.
-    """
+    """A node that must exist."""
 
     role: str
+    """``control`` or ``worker``."""
     address: str
+    """Internal address."""
     group: str = ""
+    """The group of servers in cluster.yaml."""
     runtime: str = ""
+    """Block of the container runtime; empty: that of the cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """Shape of the `conformance` output, version 1. Empty parts expect nothing.
-
-    nodes: by name. versions: by component. networks: `nodes`, `pods`, `services` as CIDR, `dns` an
-    address. blocks: the layers' building blocks. etcd: `endpoints`, `ca`, `certificate`, `key`
-    (paths on the nodes). flannel: `backend`, `prefix`, `port`, `vni`. api: `endpoint` and `servers`
-    as URL, `load_balancer`; a floating IP in `endpoint` is for users, and no node has it. taints:
-    by group of nodes, `KEY=VALUE:EFFECT`. storage: `default_class`, the name of the StorageClass
-    that those get who name none.
-    """
+    """The ``conformance`` output, version 1. Empty parts are not compared."""
 
     cluster: str
     nodes: dict[str, ExpectedNode]
+    """By name."""
     versions: dict[str, str]
+    """By component."""
     networks: dict[str, str]
+    """``nodes``, ``pods`` and ``services`` as CIDR, ``dns`` as address."""
     blocks: dict[str, str]
+    """Building block of each layer."""
     etcd: dict[str, Any]
+    """``endpoints``; ``ca``, ``certificate`` and ``key`` are paths on the nodes."""
     flannel: dict[str, Any]
+    """``backend``, ``prefix``, ``port``, ``vni``."""
     api: dict[str, Any]
+    """``endpoint`` and ``servers`` as URL, ``load_balancer``.
+
+    If ``endpoint`` is a floating IP, no node is configured with it.
+    """
     taints: dict[str, list[str]]
+    """``KEY=VALUE:EFFECT`` by group of nodes."""
     storage: dict[str, str]
+    """``default_class``: name of the default StorageClass."""
 
     def runtime(self, node: str) -> str:
-        """The block of the node's container runtime; '' if nobody says."""
+        """Return the block of the node's container runtime; empty if it is not known."""
         named = self.nodes[node].runtime if node in self.nodes else ""
         return named or self.blocks.get("runtime", "")
 
     def api_servers(self) -> list[str]:
-        """URL of each API server."""
+        """Return the URL of each API server."""
         return [str(url).rstrip("/") for url in self.api.get("servers", [])]
 
 
@@ -76,14 +81,14 @@ NOTHING = Expectation(
 
 
 class ExpectationError(ValueError):
-    """The file is no `conformance` output. The message says what it is and how to make one."""
+    """A file is not a ``conformance`` output."""
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The plain `conformance` output in `path`, however the OpenStack client wrapped it.
+    """Return the ``conformance`` output in a file, without the wrapping of the OpenStack client.
 
     Raises:
-        ExpectationError: if the file cannot be read or holds something else.
+        ExpectationError: the file cannot be read or contains something else.
     """
     try:
         plain = unwrap(path.read_text())
@@ -94,10 +99,10 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def unwrap(value: Any) -> dict[str, Any]:
-    """The output itself, out of text, `{"output_value": …}` or `{"conformance": …}`.
+    """Return the output in text, ``{"output_value": …}`` or ``{"conformance": …}``.
 
     Raises:
-        ValueError: if there is none in it.
+        ValueError: the value contains no output.
     """
     for _ in range(6):
         if isinstance(value, str):
@@ -110,11 +115,11 @@ def unwrap(value: Any) -> dict[str, Any]:
             return value
         else:
             break
-    raise ValueError("this is not a stack's `conformance` output")
+    raise ValueError("not the output `conformance` of a stack")
 
 
 def _parsed(text: str) -> Any:
-    """JSON, or the Python literal that `openstack … -f value` prints instead."""
+    """Parse JSON, or the Python literal that ``openstack … -f value`` prints instead."""
     try:
         return json.loads(text)
     except ValueError as problem:
@@ -125,17 +130,17 @@ def _parsed(text: str) -> Any:
 
 
 def understand(plain: dict[str, Any] | None, source: str) -> Expectation:
-    """Plain JSON as an `Expectation`; `None` expects nothing, unknown keys are ignored.
+    """Convert plain JSON; ``None`` expects nothing, unknown keys are ignored.
 
     Raises:
-        ExpectationError: if a part has another shape, or the version is not known.
+        ExpectationError: a part does not match the schema, or the version is not supported.
     """
     if plain is None:
         return NOTHING
     if plain.get("version", VERSION) != VERSION:
         found = plain["version"]
         raise ExpectationError(
-            f"--expect {source}: version {found!r}, but this suite reads {VERSION}"
+            f"--expect {source}: unsupported version {found!r}; use a file of version {VERSION}"
         )
     empty: dict[str, Any] = {"cluster": ""}
     wanted = {key: plain.get(key, empty.get(key, {})) for key in Expectation.__annotations__}
@@ -149,7 +154,7 @@ def understand(plain: dict[str, Any] | None, source: str) -> Expectation:
 
 
 def _known(nodes: Any) -> Any:
-    """The nodes without keys of later versions; another shape is left for its own message."""
+    """Drop unknown keys of nodes; values of a wrong type are reported later."""
     if not isinstance(nodes, dict):
         return nodes
     keys = ExpectedNode.__annotations__
@@ -159,4 +164,4 @@ def _known(nodes: Any) -> Any:
     }
 
 
-_HOW = "  make one with: openstack stack output show -f json STACK conformance"
+_HOW = "  create one with: openstack stack output show -f json STACK conformance"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine under a node, as plain values: its clock, disks, kernel, units, certificates.
+"""The host of a node: clock, disks, kernel, units, certificates, OS versions.
 
-Part of the facts (see `model`), so: names, sizes and times, never a key.
+Part of the facts, see ``model``: names, sizes and times, never a key.
 """
 
 from collections.abc import Iterable
@@ -12,25 +12,25 @@ from conformance.outcome import Unavailable
 
 @dataclass(frozen=True)
 class Clock:
-    """The node's clock between two moments of the asker's, all in seconds since the epoch.
-
-    began, ended: by the node, when it began to answer and when it had answered. asked, answered:
-    by whoever asked, before and after that.
-    """
+    """Clock readings of the node and of the suite, in seconds since the epoch."""
 
     began: float
+    """The node's clock when the probe started."""
     ended: float
+    """The node's clock when the probe ended."""
     asked: float
+    """The suite's clock before the probe was run."""
     answered: float
+    """The suite's clock after the probe had returned."""
 
     @property
     def ahead(self) -> tuple[float, float]:
-        """The least and the most by which the node's clock may be ahead of the asker's."""
+        """Bounds of the node's clock offset: it is ahead of the suite's by at least, at most."""
         return self.ended - self.answered, self.began - self.asked
 
 
 def agreed(bounds: Iterable[tuple[float, float]]) -> tuple[float, float]:
-    """What most clocks can agree on: where most of these ranges meet, the asker's own (0) first."""
+    """Return the offset range shared by most clocks; ties are won by the suite's own clock (0)."""
     ranges = [(0.0, 0.0), *bounds]
 
     def around(point: float) -> list[tuple[float, float]]:
@@ -42,28 +42,30 @@ def agreed(bounds: Iterable[tuple[float, float]]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Room:
-    """What there is of something that runs out, and what is left of it."""
+    """Capacity of a limited resource."""
 
     size: int
+    """0 if it has no limit."""
     free: int
 
     @property
     def share(self) -> float:
-        """The part that is left; all of what has no bounds."""
+        """The fraction that is free; 1 without a limit."""
         return self.free / self.size if self.size > 0 else 1.0
 
 
 @dataclass(frozen=True)
 class Disk:
-    """A file system, by bytes and by files."""
+    """A file system."""
 
     bytes: Room
     files: Room
+    """Inodes."""
 
 
 @dataclass(frozen=True)
 class Validity:
-    """Whose a certificate is, and for how long."""
+    """Subject and validity period of a certificate."""
 
     subject: str
     not_before: str
@@ -72,32 +74,35 @@ class Validity:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A version of the system as rpm-ostree keeps it; `unlocked`: `none` unless changed by hand."""
+    """An rpm-ostree deployment."""
 
     version: str
     booted: bool
     unlocked: str
+    """``none`` unless the deployment was made writable."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What the machine tells of itself.
-
-    disks, lives: by path. kernel: settings and counts by their path below /proc/sys; `tasks`: how
-    many processes and threads there are. failed_units: names as systemd says them.
-    """
+    """State of the host."""
 
     clock: Clock | Unavailable
     disks: dict[str, Disk] | Unavailable
+    """By mount point."""
     kernel: dict[str, str] | Unavailable
+    """Values by path below /proc/sys; ``tasks`` is the number of processes and threads."""
     failed_units: list[str] | Unavailable
+    """Names of failed systemd units."""
     lives: dict[str, Validity] | Unavailable
+    """Certificates by path of the file."""
     deployments: list[Deployment] | Unavailable
 
 
 @dataclass(frozen=True)
 class NodeLease:
-    """The kubelet's sign of life: seconds since it was renewed, by the API's clock; its term."""
+    """The Lease of a kubelet."""
 
     age: float
+    """Seconds since the last renewal, by the API server's clock."""
     term: float
+    """Its ``leaseDurationSeconds``."""

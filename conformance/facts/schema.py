@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The format of facts files, told by the dataclasses themselves: a JSON schema, a reference page.
+"""The format of facts files as JSON schema and reference page, generated from the dataclasses.
 
-Pure; nothing of the suite needs it to run.
+Pure; the suite itself does not use it.
 """
 
+import ast
 import dataclasses
+import functools
 import inspect
 import types
 import typing
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from conformance.facts.model import FORMAT, Facts
@@ -19,31 +22,30 @@ KINDS = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 HEAD = f"""\
 .. SPDX-License-Identifier: Apache-2.0
-.. Made from the suite's dataclasses; a test holds that it is what they say.
+.. Generated from the suite's dataclasses; a test compares it with them.
 
-============
-Facts' files
-============
+===========
+Facts files
+===========
 
-What ``pytest conformance/ --save-facts FILE`` keeps and ``--replay FILE`` judges: one JSON object,
-`Facts`_, packed by gzip if the file's name ends in ``.gz``. ``facts.schema.json`` beside this page
-is the same as a JSON schema. This is format {FORMAT}.
+A facts file is written by ``pytest conformance/ --save-facts FILE`` and evaluated by
+``--replay FILE``. It is one JSON object, `Facts`_, compressed with gzip if the file name ends in
+``.gz``. ``facts.schema.json`` in the same directory is the JSON schema. This is format {FORMAT}.
 
-* Within a format, keys are only added. What an older recording lacks is taken as not recorded, and
-  the checks that ask for it are skipped with that reason. A key that the suite does not know is an
-  error: the recording is of a later suite.
-* Another number of the format is refused, with both numbers.
-* A value that could not be asked is an `Unavailable`_ in its place. ``null`` means that the node
-  was asked and has no such thing.
-* Times are in milliseconds unless a name says otherwise, sizes in bytes.
-* There are addresses, names, states and sizes in it; never a key, a certificate's body, a token or
-  the contents of a Secret. A test looks for what looks like one in all recordings of this
-  repository, and ``lab/lab fault --publish`` for every real secret of the clusters they are of.
+* Within a format, keys are only added. Checks are skipped if they need a key that a recording does
+  not have. A key that the suite does not know is an error: a later version made the recording.
+* A file of another format is rejected.
+* A value that could not be read is replaced by `Unavailable`_. ``null`` means that the object does
+  not exist.
+* Times are in milliseconds unless a name has another unit, sizes in bytes.
+* Facts contain addresses, names, states and sizes; never a key, the body of a certificate, a token
+  or the value of a Secret. A test searches all recordings of this repository for texts that look
+  like one, and ``lab/lab fault --publish`` for every secret of the cluster that was recorded.
 """
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a facts file."""
+    """Return the JSON schema of a facts file."""
     definitions = {kind.__name__: _object(kind) for kind in kinds()}
     definitions["Facts"]["properties"]["format"] = {"const": FORMAT}
     return {
@@ -55,12 +57,12 @@ def schema() -> dict[str, Any]:
 
 
 def page() -> str:
-    """The reference page, as reStructuredText."""
+    """Return the reference page as reStructuredText."""
     return "\n".join([HEAD, *(_section(kind) for kind in kinds())])
 
 
 def kinds() -> list[type]:
-    """All dataclasses that facts are made of, `Facts` first, each before its parts."""
+    """Return all dataclasses of facts, ``Facts`` first, each before the types of its fields."""
     found: list[type] = [Facts]
     for kind in found:
         hints = typing.get_type_hints(kind)
@@ -69,8 +71,24 @@ def kinds() -> list[type]:
     return found
 
 
+@functools.cache
+def attribute_docs(kind: type) -> dict[str, str]:
+    """Return the string literals that follow the attributes of a class."""
+    (definition,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(definition, ast.ClassDef)
+    docs = {}
+    for attribute, following in pairwise(definition.body):
+        match attribute, following:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                docs[name] = inspect.cleandoc(text)
+    return docs
+
+
 def _parts(hint: Any) -> Iterator[type]:
-    """The dataclasses in a type."""
+    """Yield the dataclasses in a type."""
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         yield hint
     for argument in typing.get_args(hint):
@@ -80,14 +98,16 @@ def _parts(hint: Any) -> Iterator[type]:
 def _section(kind: type) -> str:
     hints = typing.get_type_hints(kind)
     lines = [kind.__name__, "-" * len(kind.__name__), "", inspect.cleandoc(kind.__doc__ or ""), ""]
-    lines += [".. list-table::", "   :widths: 25 75", ""]
+    lines += [".. list-table::", "   :widths: 20 30 50", ""]
     for field in dataclasses.fields(kind):
+        text = " ".join(attribute_docs(kind).get(field.name, "").split())
         lines += [f"   * - ``{field.name}``", f"     - {_words(hints[field.name])}"]
+        lines += [f"     - {text}".rstrip()]
     return "\n".join([*lines, ""])
 
 
 def _words(hint: Any) -> str:
-    """A type in words."""
+    """Describe a type."""
     if hint in PLAIN:
         return PLAIN[hint]
     arguments = typing.get_args(hint)
@@ -113,10 +133,18 @@ def _object(kind: type) -> dict[str, Any]:
     return {
         "description": inspect.cleandoc(kind.__doc__ or ""),
         "type": "object",
-        "properties": {field.name: _schema(hints[field.name]) for field in fields},
+        "properties": {
+            field.name: _schema(hints[field.name]) | _description(kind, field.name)
+            for field in fields
+        },
         "required": ["unasked"] if kind is Unavailable else needed,
         "additionalProperties": False,
     }
+
+
+def _description(kind: type, name: str) -> dict[str, str]:
+    text = attribute_docs(kind).get(name)
+    return {"description": " ".join(text.split())} if text else {}
 
 
 def _schema(hint: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How closed a node is, as plain values: its programs, files, ports, certificates and doors.
+"""Hardening of a node: processes, files, ports, certificates, audit log, runtime.
 
-Part of the facts (see `model`), so: names, modes and states, never a key or what a secret says.
+Part of the facts, see ``model``: names, modes and states, never a key or the value of a Secret.
 """
 
 from dataclasses import dataclass
@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Program:
-    """A running component: the user it runs as, and its flags that `cis_rules` asks for."""
+    """A running component."""
 
     user: str
+    """The user it runs as."""
     flags: dict[str, str]
+    """Values of the flags that ``cis_rules`` names."""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """A TCP socket that waits for connections on the node's own network."""
+    """A listening TCP socket in the host network namespace."""
 
     address: str
     port: int
@@ -25,95 +27,107 @@ class Listener:
 
 @dataclass(frozen=True)
 class FileMode:
-    """A file of the cluster: octal mode, owner, and its kind as find(1) names it (f, d, l, s)."""
+    """Permissions of a file of the cluster."""
 
     path: str
     mode: str
+    """Octal."""
     owner: str
     kind: str
+    """Type as in find(1): ``f``, ``d``, ``l`` or ``s``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """A certificate; `distrust` is empty if the named authority signed it, else openssl's words."""
+    """A certificate."""
 
     subject: str
     issuer: str
     not_before: str
     not_after: str
     distrust: str
+    """openssl's verification error; empty if the expected authority signed the certificate."""
 
 
 @dataclass(frozen=True)
 class Handshake:
-    """One way to speak TLS to a port: the protocol and cipher agreed on, or why it was refused."""
+    """Result of a TLS handshake."""
 
     agreed: str
+    """Negotiated protocol and cipher; empty if the handshake failed."""
     refused: str
+    """Why the handshake failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TlsPort:
-    """A port that speaks TLS: what it agrees to when offered today's, old, or weak ways only."""
+    """A TLS port: handshakes with different offers of the client."""
 
     address: str
     today: Handshake
+    """Current protocols and ciphers."""
     old: Handshake
+    """TLS 1.1 at most."""
     weak: Handshake
+    """TLS 1.2 with weak ciphers only."""
     certificate: Certificate | None
 
 
 @dataclass(frozen=True)
 class ApiAnswer:
-    """HTTP codes of an API server's /readyz (0: no answer): with a pod's token, and without any."""
+    """HTTP status codes of /readyz of an API server; 0: no answer."""
 
     token: int
+    """With the token of a pod."""
     anonymous: int
+    """Without credentials."""
     ms: int
     problem: str
 
 
 @dataclass(frozen=True)
 class KubeletPortAnswers:
-    """HTTP codes of the kubelet: its own port without credentials, its read-only port (0: shut)."""
+    """HTTP status codes of the kubelet; 0: the port is closed."""
 
     anonymous: int
+    """Port 10250 without credentials."""
     read_only: int
+    """Port 10255."""
 
 
 @dataclass(frozen=True)
 class AuditLog:
-    """The apiserver's audit log: its size in bytes before and after a stranger asked for secrets.
-
-    `path` is empty if the apiserver writes none; sizes are -1 where there is no such file.
-    """
+    """The audit log of the API server, around an anonymous request for all Secrets."""
 
     path: str
+    """Empty if no log is configured."""
     before: int
+    """Size before the request; -1 if the file does not exist."""
     after: int
+    """Size after the request; -1 if the file does not exist."""
 
 
 @dataclass(frozen=True)
 class AtRest:
-    """How the run's own Secret lies in etcd: its encryption prefix ('' for none), never its value.
-
-    plain: is the Secret's word readable in the raw value?
-    """
+    """How the run's own Secret is stored in etcd."""
 
     size: int
     prefix: str
+    """Encryption prefix of the raw value; empty if it is not encrypted."""
     plain: bool
+    """Whether the raw value contains the Secret's value in plain text."""
 
 
 @dataclass(frozen=True)
 class RuntimeView:
-    """How the runtime runs this node's containers.
-
-    cgroup: path of the probe's own. logs: Docker's own log options of the probe's container, by
-    name, `driver` among them; empty for other runtimes, whose logs the kubelet turns over. mirrors:
-    registry mirrors, sorted.
-    """
+    """Settings of the container runtime."""
 
     cgroup: str
+    """Path of the probe container's cgroup."""
     logs: dict[str, str]
+    """Docker's log options of the probe container, and its ``driver``.
+
+    Empty for other runtimes: there the kubelet rotates logs.
+    """
     mirrors: list[str]
+    """Registry mirrors, sorted."""

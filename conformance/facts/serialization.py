@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Facts as JSON: written to files, read back, and plain JSON as dataclasses."""
+"""Facts as JSON files, and conversion of plain JSON to dataclasses."""
 
 import dataclasses
 import functools
@@ -16,25 +16,25 @@ from conformance.outcome import Unavailable
 
 
 class FactsError(ValueError):
-    """Not a facts file of a format that this suite reads. The message says what and where."""
+    """A file does not contain facts in a supported format."""
 
 
 def dump(facts: Facts) -> str:
-    """The facts as JSON, sorted, so that two recordings can be compared line by line."""
+    """Return the facts as sorted JSON, so that recordings can be compared line by line."""
     return json.dumps(dataclasses.asdict(facts), indent=1, sort_keys=True) + "\n"
 
 
 def write(path: Path, text: str) -> None:
-    """Keep dumped facts; packed, always to the same bytes, if the file's name ends in .gz."""
+    """Write dumped facts; compressed, reproducibly, if the file name ends in ``.gz``."""
     data = text.encode()
     path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
 def read(path: Path) -> Any:
-    """The JSON of a file, which may be packed.
+    """Return the JSON in a file, which may be compressed.
 
     Raises:
-        FactsError: if it cannot be read, or is no JSON.
+        FactsError: the file cannot be read or is not JSON.
     """
     try:
         data = path.read_bytes()
@@ -47,11 +47,13 @@ def load(path: Path) -> Facts:
     """Read a facts file.
 
     Raises:
-        FactsError: if it cannot be read, is no JSON, or has another shape.
+        FactsError: the file cannot be read, is not JSON, or does not match the schema.
     """
     plain = read(path)
     if not isinstance(plain, dict) or plain.get("format") != FORMAT:
-        raise FactsError(f"{path}: not a facts file of format {FORMAT}; make one with --save-facts")
+        raise FactsError(
+            f"{path}: not a facts file of format {FORMAT}; create one with --save-facts"
+        )
     try:
         return typing.cast("Facts", from_plain(Facts, plain))
     except (TypeError, KeyError, AttributeError, ValueError) as problem:
@@ -59,10 +61,10 @@ def load(path: Path) -> Facts:
 
 
 def from_plain(kind: Any, plain: Any) -> Any:
-    """Rebuild a value of type `kind` from parsed JSON.
+    """Convert parsed JSON to a value of type ``kind``.
 
     Raises:
-        TypeError: if the JSON does not have that shape.
+        TypeError: the JSON does not match the type.
     """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:

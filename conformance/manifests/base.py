@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything a run puts on the cluster, as plain manifests.
+"""Manifests that all checks share: namespace, Lease, probes, Services, pods for the scheduler.
 
-All of it is made up front, in one go, so that starting pods overlaps with everything else; the
-tests then look at what became of it.
+All objects are created at once when the run begins, so that pods start in parallel.
 
-The run's id is in the namespace's name, in a label of every object, and nothing lies outside that
-namespace: deleting it is all the tidying there is.
+The run ID is part of the namespace's name and a label of every object. Objects outside the
+namespace are in ``cluster_scoped``; deleting the namespace deletes all others.
 """
 
 from collections.abc import Iterator
@@ -20,16 +19,16 @@ Manifest = dict[str, Any]
 
 RUN_LABEL = "heatgen-conformance/run"
 APP_LABEL = "heatgen-conformance/app"
-NOWHERE = "heatgen-conformance/nowhere"
-CORDON = "heatgen-conformance/cordoned-by"  # on a node: the run that cordoned it
+UNMATCHED_LABEL = "heatgen-conformance/unmatched"  # no node has it
+CORDON = "heatgen-conformance/cordoned-by"  # annotation of a node: the run that cordoned it
 
 NET_PROBE, HOST_PROBE = "probe-net", "probe-host"
-WEB, SCALED = "web", "scaled"  # services; `web` is answered by the pod-network probes
+WEB, SCALED = "web", "scaled"  # Services; the endpoints of `web` are the pod-network probes
 WEB_PORT, POD_PORT = 80, 8080
 DEFAULT_SCHEDULED, OVERSIZED = "default-scheduled", "oversized-{}"
 NODE_SELECTOR, UNMATCHED_SELECTOR = "node-selector", "unmatched-selector"
 UNTOLERATED, TOLERATED = "untolerated-taint", "tolerated-taint"
-ENCRYPTED = "encryption-check"  # a Secret, to see how it is stored in etcd
+ENCRYPTED = "encryption-check"  # a Secret, to check encryption at rest
 CLUSTER_CA = "cluster-ca"
 LEASE = "holder"
 LEASE_SECONDS = 60
@@ -39,52 +38,52 @@ PROBE = Path(__file__).parents[1] / "collect" / "probe"
 PRIVILEGED = {
     f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "warn", "audit")
 }
-TOKEN_SECONDS = 600  # the least that the API gives
+TOKEN_SECONDS = 600  # the minimum that the API accepts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run of the suite on one cluster: its id, its image, the nodes and API servers it found.
-
-    quick: is it a short one, that leaves out what takes long?
-    """
+    """One run of the suite on one cluster."""
 
     id: str
     image: str
+    """Container image of all pods."""
     nodes: list[NodeStatus] = field(default_factory=list)
     api_servers: list[str] = field(default_factory=list)
+    """URL of each API server."""
     quick: bool = False
+    """Skip slow checks."""
 
     @property
     def namespace(self) -> str:
-        """The namespace that holds all the run makes."""
+        """Namespace of the run's objects."""
         return f"conformance-{self.id}"
 
     @property
     def plain_namespace(self) -> str:
-        """The namespace without any label about pods, in which the cluster's defaults hold."""
+        """Namespace without pod security labels, to which the cluster's defaults apply."""
         return f"{self.namespace}-plain"
 
     def node(self, name: str) -> NodeStatus:
-        """A registered node."""
+        """Return a registered node."""
         return next(node for node in self.nodes if node.name == name)
 
     def tainted(self) -> NodeStatus | None:
-        """A Ready node that refuses pods by a NoSchedule taint, if there is one."""
+        """Return a Ready node with a taint that repels pods, if any."""
         return next((node for node in self.nodes if node.ready and tolerations_for(node)), None)
 
     def schedulable_node(self) -> NodeStatus | None:
-        """A Ready node that takes any pod: the last, so that chance seldom picks it."""
+        """Return a Ready node that accepts any pod: the last, which is rarely chosen by chance."""
         free = self.schedulable_nodes()
         return free[-1] if free else None
 
     def schedulable_nodes(self) -> list[NodeStatus]:
-        """The Ready nodes that take any pod."""
+        """Return the Ready nodes that accept any pod."""
         return [n for n in self.nodes if n.ready and not n.unschedulable and not tolerations_for(n)]
 
 
 def tolerations_for(node: NodeStatus) -> list[Manifest]:
-    """Tolerations for exactly the taints that keep ordinary pods off the node."""
+    """Return tolerations for exactly the taints that repel ordinary pods."""
     return [
         {"key": taint.key, "operator": "Exists", "effect": taint.effect}
         for taint in node.taints
@@ -93,30 +92,30 @@ def tolerations_for(node: NodeStatus) -> list[Manifest]:
 
 
 def probe(app: str, node: str) -> str:
-    """The name of a node's probe."""
+    """Return the name of a node's probe."""
     return f"{app}-{node}"
 
 
 def own_pod(node: str) -> str:
-    """The name of the pod that the scheduler has to put on this very node."""
+    """Return the name of the pod that the scheduler must place on this node."""
     return f"on-{node}"
 
 
 def log_line(run: str, node: str) -> str:
-    """What the node's own pod prints when it starts."""
+    """Return the line that the node's own pod logs when it starts."""
     return f"conformance {run} on {node}"
 
 
-# ---- what comes first: the namespace and who holds it ----
+# ---- namespace and Lease ----
 
 
 def namespace(run: Run) -> Manifest:
-    """The run's namespace; privileged, because the host probe is."""
+    """Return the run's namespace; it admits privileged pods, for the host probe."""
     return _namespace(run.namespace, {RUN_LABEL: run.id, **PRIVILEGED})
 
 
 def plain_namespace(run: Run) -> Manifest:
-    """A namespace as any user would make it, for one test; swept like the other."""
+    """Return a namespace without pod security labels, for one check."""
     return _namespace(run.plain_namespace, {RUN_LABEL: run.id})
 
 
@@ -126,16 +125,16 @@ def _namespace(name: str, labels: dict[str, str]) -> Manifest:
 
 
 def lease(run: Run, holder: str, now: str) -> Manifest:
-    """The sign that the run is alive; `now` is an RFC 3339 time with microseconds."""
+    """Return the Lease that a running suite renews; ``now``: RFC 3339 with microseconds."""
     spec = {"holderIdentity": holder, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now}
     return namespaced(run, "coordination.k8s.io/v1", "Lease", LEASE, spec=spec)
 
 
 def first_manifests(run: Run, authority: str = "") -> list[Manifest]:
-    """What pods need first: an account of their own (the default one is made late), the scripts.
+    """Return the objects that pods need, and a Secret used to check encryption at rest.
 
-    And the cluster's authority, which a controller would bring later, and the Secret whose rest in
-    etcd is looked at; its word is no secret.
+    The service account and the CA bundle are created here, because controllers create the default
+    ones with a delay. The value of the Secret is not sensitive.
     """
     scripts = {file.name: file.read_text() for file in sorted(PROBE.glob("*.sh"))}
     return [
@@ -147,40 +146,39 @@ def first_manifests(run: Run, authority: str = "") -> list[Manifest]:
 
 
 def secret_value(run: Run) -> str:
-    """What the run's Secret says."""
-    return f"plain-word-of-{run.id}"
+    """Return the value of the run's Secret."""
+    return f"plaintext-of-{run.id}"
 
 
 def account(run: Run, namespace: str) -> Manifest:
-    """The account of the run's pods; it has no rights, and its token is given to none unasked."""
-    made = namespaced(run, "v1", "ServiceAccount", "probe") | {
-        "automountServiceAccountToken": False
-    }
-    return made | {"metadata": made["metadata"] | {"namespace": namespace}}
+    """Return the service account of the run's pods; without rights and without mounted tokens."""
+    manifest = namespaced(run, "v1", "ServiceAccount", "probe")
+    metadata = manifest["metadata"] | {"namespace": namespace}
+    return manifest | {"automountServiceAccountToken": False, "metadata": metadata}
 
 
-# ---- what a namespace without labels must and must not take ----
+# ---- pods for the namespace without labels ----
 
 
-def dry_run_pod(run: Run, wishes: Manifest, security: Manifest | None = None) -> Manifest:
-    """A pod for the plain namespace, only ever tried (dry run).
+def dry_run_pod(run: Run, options: Manifest, security: Manifest | None = None) -> Manifest:
+    """Return a pod for the plain namespace that is only created with ``dryRun``.
 
     Args:
         run: the run.
-        wishes: merged into its spec.
-        security: its container's security context.
+        options: merged into the pod's spec.
+        security: security context of the container.
     """
     spec = pod_spec(run, ["/agnhost", "pause"])
     container = spec["containers"][0] | {"securityContext": security or {}}
-    pod = bare_pod(run, "dry-run", spec | {"containers": [container], **wishes})
+    pod = bare_pod(run, "dry-run", spec | {"containers": [container], **options})
     return pod | {"metadata": pod["metadata"] | {"namespace": run.plain_namespace}}
 
 
-# ---- what the tests look at ----
+# ---- objects of the checks ----
 
 
 def manifests(run: Run) -> list[Manifest]:
-    """The probes, the services, and a pod for each thing that the scheduler must honour."""
+    """Return the probes, the Services, and a pod for each basic rule of the scheduler."""
     return [
         *_probes(run),
         service(run, WEB, NET_PROBE, "NodePort"),
@@ -191,10 +189,10 @@ def manifests(run: Run) -> list[Manifest]:
 
 
 def _probes(run: Run) -> Iterator[Manifest]:
-    """Both probes of every node, put there by name: facts need no scheduler and no controller.
+    """Yield both probes of every node, with ``nodeName``, so that facts need no scheduler.
 
-    A node that is not Ready may still run what has no network of its own; on one whose kubelet is
-    silent nothing would start, nor ever go away.
+    A node that is not Ready may still run host-network pods. A kubelet that does not respond would
+    neither start pods nor confirm their deletion.
     """
     for node in run.nodes:
         if node.ready:
@@ -206,31 +204,32 @@ def _probes(run: Run) -> Iterator[Manifest]:
 def _placed(run: Run) -> Iterator[Manifest]:
     for node in run.nodes:
         if node.is_silent:
-            continue  # such a pod would outlive the run
-        yield bare_pod(run, own_pod(node.name), _says_hello(run, node.name) | only_on(node.name))
+            continue  # the pod would remain after the run
+        yield bare_pod(run, own_pod(node.name), _logging_pod(run, node.name) | only_on(node.name))
     yield bare_pod(run, DEFAULT_SCHEDULED, sleeper(run))
     if chosen := run.schedulable_node():
         wanted = {"nodeSelector": {HOSTNAME: chosen.labels.get(HOSTNAME, chosen.name)}}
         yield bare_pod(run, NODE_SELECTOR, sleeper(run) | wanted)
-    yield bare_pod(run, UNMATCHED_SELECTOR, sleeper(run) | {"nodeSelector": {NOWHERE: run.id}})
+    unmatched = {"nodeSelector": {UNMATCHED_LABEL: run.id}}
+    yield bare_pod(run, UNMATCHED_SELECTOR, sleeper(run) | unmatched)
     if tainted := run.tainted():
-        there = only_on(tainted.name)
-        yield bare_pod(run, UNTOLERATED, sleeper(run) | there | {"tolerations": []})
+        affinity = only_on(tainted.name)
+        yield bare_pod(run, UNTOLERATED, sleeper(run) | affinity | {"tolerations": []})
         tolerant = {"tolerations": tolerations_for(tainted)}
-        yield bare_pod(run, TOLERATED, sleeper(run) | there | tolerant)
+        yield bare_pod(run, TOLERATED, sleeper(run) | affinity | tolerant)
     for resource, amount in oversized_requests(run).items():
         yield bare_pod(run, OVERSIZED.format(resource), sleeper(run, {resource: amount}))
 
 
 def oversized_requests(run: Run) -> dict[str, str]:
-    """One CPU and one GiB more than the largest node has to give."""
+    """Return one CPU and one GiB more than the largest allocatable amounts."""
     cpu = max((node.milli_cpu for node in run.nodes), default=0) + 1000
     memory = max((node.memory for node in run.nodes), default=0) + 2**30
     return {"cpu": f"{cpu}m", "memory": str(memory)}
 
 
 def _net_probe(run: Run) -> Manifest:
-    """Answers HTTP on the pod network; the host probe finds it by its environment."""
+    """Return a pod that serves HTTP; the host probe finds its process by its environment."""
     return pod_spec(
         run,
         ["/agnhost", "netexec", f"--http-port={POD_PORT}"],
@@ -240,9 +239,9 @@ def _net_probe(run: Run) -> Manifest:
 
 
 def _host_probe(run: Run) -> Manifest:
-    """Sees what the node sees. The node's root is mounted read-only.
+    """Return a pod with the host's network and processes, and its root mounted read-only.
 
-    It alone has a token, to ask each API server on its own.
+    No other pod has a token; it is used to query each API server.
     """
     spec = pod_spec(run, ["/agnhost", "pause"], script=True)
     container = spec["containers"][0]
@@ -255,27 +254,27 @@ def _host_probe(run: Run) -> Manifest:
 
 
 def _access() -> list[Manifest]:
-    """A token without any rights, to ask each API server on its own; and the authority."""
+    """Return volume sources: a token without rights, and the CA bundle."""
     token = {"path": "token", "expirationSeconds": TOKEN_SECONDS}
     authority = {"name": CLUSTER_CA, "items": [{"key": "ca.crt", "path": "ca.crt"}]}
     return [{"serviceAccountToken": token}, {"configMap": authority}]
 
 
-def _says_hello(run: Run, node: str) -> Manifest:
+def _logging_pod(run: Run, node: str) -> Manifest:
     shell = f"echo '{log_line(run.id, node)}'; exec /agnhost netexec --http-port={POD_PORT}"
     return pod_spec(run, ["sh", "-c", shell])
 
 
-# ---- the bricks of it all ----
+# ---- building blocks ----
 
 
 def sleeper(run: Run, requests: dict[str, str] | None = None) -> Manifest:
-    """The spec of a pod that does nothing, and tolerates nothing."""
+    """Return the spec of a pod that sleeps, without tolerations."""
     return pod_spec(run, ["/agnhost", "pause"], requests=requests) | {"tolerations": []}
 
 
 def only_on(node: str) -> Manifest:
-    """Affinity to one node by its name, as a DaemonSet's pods have: the scheduler still decides."""
+    """Return node affinity to one node by its name, as pods of a DaemonSet have."""
     field_selector = {"key": "metadata.name", "operator": "In", "values": [node]}
     terms = {"nodeSelectorTerms": [{"matchFields": [field_selector]}]}
     return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
@@ -288,14 +287,14 @@ def pod_spec(
     requests: dict[str, str] | None = None,
     script: bool = False,
 ) -> Manifest:
-    """The spec of a pod of one container.
+    """Return the spec of a pod with one container.
 
     Args:
         run: the run.
-        command: what it runs, of the run's image.
-        env: its environment.
-        requests: resources beyond the very little that each asks for.
-        script: are the probe's scripts mounted?
+        command: of the container.
+        env: environment of the container.
+        requests: override the small default requests.
+        script: mount the probe's scripts.
     """
     container: Manifest = {
         "name": "main",
@@ -323,33 +322,33 @@ def _probe(run: Run, app: str, node: str, spec: Manifest) -> Manifest:
 
 
 def _deployment(run: Run) -> Manifest:
-    of_pods = pod_spec(run, ["/agnhost", "netexec", f"--http-port={POD_PORT}"])
+    server = pod_spec(run, ["/agnhost", "netexec", f"--http-port={POD_PORT}"])
     template = {
         "metadata": {"labels": labels_of(run, SCALED)},
-        "spec": of_pods | {"tolerations": []},
+        "spec": server | {"tolerations": []},
     }
     spec = {"replicas": 1, "selector": {"matchLabels": {APP_LABEL: SCALED}}, "template": template}
     return namespaced(run, "apps/v1", "Deployment", SCALED, spec=spec)
 
 
 def service(run: Run, name: str, app: str, kind: str) -> Manifest:
-    """A service of type `kind` that leads to the pods of `app`."""
+    """Return a Service of type ``kind`` that selects the pods of ``app``."""
     port = {"port": WEB_PORT, "targetPort": POD_PORT, "protocol": "TCP"}
     spec = {"type": kind, "selector": {APP_LABEL: app}, "ports": [port]}
     return namespaced(run, "v1", "Service", name, spec=spec)
 
 
 def bare_pod(run: Run, name: str, spec: Manifest) -> Manifest:
-    """A pod that nobody replaces."""
+    """Return a pod without a controller."""
     return namespaced(run, "v1", "Pod", name, spec=spec)
 
 
 def namespaced(run: Run, api: str, kind: str, name: str, **rest: Any) -> Manifest:
-    """An object in the run's namespace; `rest` is what it has beside its metadata."""
+    """Return an object in the run's namespace; ``rest``: its other fields."""
     metadata = {"name": name, "namespace": run.namespace, "labels": labels_of(run, name)}
     return {"apiVersion": api, "kind": kind, "metadata": metadata, **rest}
 
 
 def labels_of(run: Run, app: str) -> dict[str, str]:
-    """By which the run's objects, and the pods of one application, are found."""
+    """Return the labels of the run and of one application."""
     return {RUN_LABEL: run.id, APP_LABEL: app[:63].rstrip("-.")}

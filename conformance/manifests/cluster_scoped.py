@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run makes outside its namespace: two priority classes, and resources that nobody has.
+"""Cluster-scoped objects of a run: two PriorityClasses, and extended resources of one node.
 
-The resources are put on one node, for pods of this run alone, so that trying the scheduler takes no
-room from anybody. All bear the run's id in their names; who sweeps finds them by it.
+The extended resources are for pods of this run alone, so that checks of the scheduler do not take
+capacity from other pods. All names contain the run ID; cleanup finds the objects by it.
 """
 
 import re
@@ -25,20 +25,20 @@ OURS = re.compile(rf"{PREFIX}(?:{'|'.join(AMOUNTS)})-([0-9a-f]+)")
 
 
 def resource(run: Run, kind: str) -> str:
-    """The name of a resource that only this run knows."""
+    """Return the name of one of the run's extended resources."""
     return f"{PREFIX}{kind}-{run.id}"
 
 
 def priority_class(run: Run, kind: str) -> str:
-    """The name of one of the run's priority classes."""
+    """Return the name of one of the run's PriorityClasses."""
     return f"conformance-{run.id}-{kind}"
 
 
 def make(cluster: Cluster, run: Run) -> list[str]:
-    """Make all of it; what the API refuses to this user, with the reason.
+    """Create the objects; return the API's reasons for those that it rejects.
 
     Raises:
-        InconclusiveError: if the API does not answer.
+        InconclusiveError: the API did not respond.
     """
     refused = []
     for manifest in priority_classes(run):
@@ -56,7 +56,7 @@ def make(cluster: Cluster, run: Run) -> list[str]:
 
 
 def priority_classes(run: Run) -> Iterator[Manifest]:
-    """One for pods that make way, one for those that come first; nobody gets them unasked."""
+    """Yield a class of low and one of high priority; neither is the default."""
     for kind, value in PRIORITIES.items():
         metadata = {"name": priority_class(run, kind), "labels": {RUN_LABEL: run.id}}
         yield {
@@ -64,18 +64,18 @@ def priority_classes(run: Run) -> Iterator[Manifest]:
             "kind": "PriorityClass",
             "metadata": metadata,
             "value": value,
-            "description": "made by a run of heatgen's conformance suite, for its own pods",
+            "description": "created by a run of heatgen's conformance suite for its own pods",
         }
 
 
 def put(cluster: Cluster, node: str, amounts: Mapping[str, str | None]) -> None:
-    """Say that the node has so much of each; `None` takes it away."""
+    """Set the node's amounts of extended resources; ``None`` removes one."""
     status = {"capacity": amounts, "allocatable": amounts}
     cluster.patch(f"{NODES}/{node}/status", {"status": status})
 
 
 def found(cluster: Cluster) -> dict[str, list[str]]:
-    """What there is of any run, by the run's id."""
+    """Return the objects of all runs by run ID."""
     by_run: dict[str, list[str]] = {}
     for each in cluster.items(CLASSES, labelSelector=RUN_LABEL):
         name, run = each["metadata"]["name"], each["metadata"]["labels"][RUN_LABEL]
@@ -87,41 +87,41 @@ def found(cluster: Cluster) -> dict[str, list[str]]:
 
 
 def ours(node: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The resources of a node that runs have put there, each with the run's id."""
+    """Yield the extended resources of a node that runs have added, each with the run ID."""
     for name in node.get("status", {}).get("capacity", {}):
-        if told := OURS.fullmatch(name):
-            yield name, told[1]
+        if match := OURS.fullmatch(name):
+            yield name, match[1]
 
 
 def remove(cluster: Cluster, runs: Iterable[str]) -> None:
-    """Take away what these runs have made; what is gone already is no matter.
+    """Delete the objects of these runs; objects that do not exist are ignored.
 
     Raises:
-        InconclusiveError: if the API refuses.
+        InconclusiveError: the API rejected a request or did not respond.
     """
-    doomed = set(runs)
+    obsolete = set(runs)
     for each in cluster.items(CLASSES, labelSelector=RUN_LABEL):
-        if each["metadata"]["labels"][RUN_LABEL] in doomed:
+        if each["metadata"]["labels"][RUN_LABEL] in obsolete:
             cluster.delete(f"{CLASSES}/{each['metadata']['name']}")
     for node in cluster.items(NODES):
-        amounts: dict[str, str | None] = {name: None for name, run in ours(node) if run in doomed}
+        amounts: dict[str, str | None] = {name: None for name, run in ours(node) if run in obsolete}
         if amounts:
             put(cluster, node["metadata"]["name"], amounts)
 
 
 def remains(cluster: Cluster, run: str) -> list[str]:
-    """What is still there of the run."""
+    """Return which objects of the run still exist."""
     try:
-        return [f"{what} is still there" for what in found(cluster).get(run, [])]
+        return [f"{what} still exists" for what in found(cluster).get(run, [])]
     except InconclusiveError as problem:
-        return [f"what the run made outside its namespace may still be there: {problem}"]
+        return [f"cluster-scoped objects of the run may still exist: {problem}"]
 
 
 def missing(cluster: Cluster, run: Run) -> list[str]:
-    """What the run should have made, and is not there.
+    """Return which objects of the run do not exist.
 
     Raises:
-        InconclusiveError: if the API refuses to tell.
+        InconclusiveError: the API rejected a request or did not respond.
     """
     node = run.schedulable_node()
     wanted = [f"priority class {priority_class(run, kind)}" for kind in PRIORITIES]

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pod for each node that must fetch its image anew: the one way to see that it still could.
+"""Pods with ``imagePullPolicy: Always``, one for each node, to check that it can pull images.
 
-The image is there already, so next to nothing is fetched: its registry is asked for it. On the
-host's network, so that pods' own has no part in it.
+The layers exist on the node, so the pull only resolves the manifest in the registry. The pods use
+the host network, so that a failure is not one of the pod network.
 """
 
 from conformance.manifests.base import Manifest, Run, bare_pod, only_on, pod_spec
 
 
 def pull_pod(node: str) -> str:
-    """Its name."""
+    """Return the name of a node's pod."""
     return f"pull-{node}"
 
 
 def manifests(run: Run) -> list[Manifest]:
-    """One for each node, but those that are silent: nothing starts there."""
+    """Return the pods of all nodes whose kubelet responds."""
     return [
         bare_pod(run, pull_pod(node.name), _puller(run, node.name))
         for node in run.nodes

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pods that only have to be placed: one for each rule that the scheduler must honour.
+"""Pods that only need to be scheduled: one for each rule that the scheduler must honour.
 
-None of them ever starts, so that many cost little: each waits on its node for a ConfigMap that
-does not exist.
+They never start, which saves resources: each mounts a ConfigMap that does not exist.
 """
 
 from collections.abc import Iterator
@@ -27,20 +26,20 @@ PINNED = "pinned"
 ANTI_AFFINITY_APP, SPREAD_APP = "pod-anti-affinity", "topology-spread"
 POD_ANTI_AFFINITY = [f"{ANTI_AFFINITY_APP}-{index}" for index in range(2)]
 TOPOLOGY_SPREAD = [f"{SPREAD_APP}-{index}" for index in range(3)]
-# The node has enough for two of them.
+# The node has capacity for two of them.
 EXTENDED_RESOURCE = [f"extended-resource-{index}" for index in range(3)]
 LOW_PRIORITY, HIGH_PRIORITY = "low-priority", "high-priority"
 
 
 def manifests(run: Run) -> list[Manifest]:
-    """A pod for each rule; where no node takes ordinary pods there is nothing to try."""
+    """Return a pod for each rule; none if no node accepts ordinary pods."""
     return list(_pods(run)) if run.schedulable_node() else []
 
 
 def _pods(run: Run) -> Iterator[Manifest]:
     node = hostname(run)
     yield bare_pod(run, PINNED, sleeper(run) | {"nodeName": run.schedulable_nodes()[-1].name})
-    others = [name for name in free_hostnames(run) if name != node]
+    others = [name for name in schedulable_hostnames(run) if name != node]
     terms: list[Manifest] = [{"key": HOSTNAME, "operator": "Exists"}]
     terms += [{"key": HOSTNAME, "operator": "NotIn", "values": others}] if others else []
     yield _unstarted_pod(run, NODE_AFFINITY, affinity={"nodeAffinity": _required_nodes(terms)})
@@ -57,42 +56,42 @@ def _pods(run: Run) -> Iterator[Manifest]:
 
 
 def low_priority(run: Run) -> Manifest:
-    """The pod that makes way; its priority class must be there before it."""
-    return _preempting_pod(run, LOW_PRIORITY, LOW)
+    """Return the pod that is preempted; create it after its PriorityClass."""
+    return _preemption_pod(run, LOW_PRIORITY, LOW)
 
 
 def high_priority(run: Run) -> Manifest:
-    """The pod that comes first; created when the low-priority pod has the resource."""
-    return _preempting_pod(run, HIGH_PRIORITY, HIGH)
+    """Return the preempting pod; create it when the other pod has the resource."""
+    return _preemption_pod(run, HIGH_PRIORITY, HIGH)
 
 
 def hostname(run: Run) -> str:
-    """The label by which the schedulable node is selected."""
+    """Return the hostname label of the schedulable node."""
     node = run.schedulable_node()
     return node.labels.get(HOSTNAME, node.name) if node else ""
 
 
-def free_hostnames(run: Run) -> list[str]:
-    """The same of all nodes that take ordinary pods."""
+def schedulable_hostnames(run: Run) -> list[str]:
+    """Return the hostname labels of all schedulable nodes."""
     return [node.labels.get(HOSTNAME, node.name) for node in run.schedulable_nodes()]
 
 
-def _preempting_pod(run: Run, name: str, priority: str) -> Manifest:
+def _preemption_pod(run: Run, name: str, priority: str) -> Manifest:
     resources = {cluster_scoped.resource(run, PREEMPTION): "1"}
     rank = {"priorityClassName": cluster_scoped.priority_class(run, priority)}
     return _unstarted_pod(run, name, resources=resources, **rank)
 
 
 def _unstarted_pod(
-    run: Run, name: str, app: str = "", resources: dict[str, str] | None = None, **wishes: Any
+    run: Run, name: str, app: str = "", resources: dict[str, str] | None = None, **options: Any
 ) -> Manifest:
-    made = bare_pod(run, name, unstarted(run, resources, **wishes))
-    return made | {"metadata": made["metadata"] | {"labels": labels_of(run, app or name)}}
+    pod = bare_pod(run, name, unstarted(run, resources, **options))
+    return pod | {"metadata": pod["metadata"] | {"labels": labels_of(run, app or name)}}
 
 
-def unstarted(run: Run, resources: dict[str, str] | None = None, **wishes: Any) -> Manifest:
-    """The spec of a pod that is placed, and never starts; `wishes` are merged into it."""
-    spec = sleeper(run) | wishes
+def unstarted(run: Run, resources: dict[str, str] | None = None, **options: Any) -> Manifest:
+    """Return the spec of a pod that never starts; ``options`` are merged into it."""
+    spec = sleeper(run) | options
     container = spec["containers"][0]
     container["volumeMounts"] = [{"name": MISSING, "mountPath": "/never"}]
     container["resources"]["requests"] |= resources or {}
@@ -112,8 +111,8 @@ def _required_nodes(expressions: list[Manifest]) -> Manifest:
     return {"requiredDuringSchedulingIgnoredDuringExecution": terms}
 
 
-def _spread(drawn_to: str) -> Manifest:
-    """All would rather be on one node, but must be spread over those that take them."""
+def _spread(preferred: str) -> Manifest:
+    """Return a topology spread constraint, and affinity that prefers one node against it."""
     constraint = {
         "maxSkew": 1,
         "topologyKey": HOSTNAME,
@@ -121,7 +120,7 @@ def _spread(drawn_to: str) -> Manifest:
         "nodeTaintsPolicy": "Honor",
         "labelSelector": {"matchLabels": {APP_LABEL: SPREAD_APP}},
     }
-    there = [{"key": HOSTNAME, "operator": "In", "values": [drawn_to]}]
-    preference = {"weight": 100, "preference": {"matchExpressions": there}}
-    wish = {"preferredDuringSchedulingIgnoredDuringExecution": [preference]}
-    return {"topologySpreadConstraints": [constraint], "affinity": {"nodeAffinity": wish}}
+    node = [{"key": HOSTNAME, "operator": "In", "values": [preferred]}]
+    preference = {"weight": 100, "preference": {"matchExpressions": node}}
+    affinity = {"preferredDuringSchedulingIgnoredDuringExecution": [preference]}
+    return {"topologySpreadConstraints": [constraint], "affinity": {"nodeAffinity": affinity}}

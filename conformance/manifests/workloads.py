@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the controllers are tried with: one small object for each kind of them."""
+"""Workloads for checks of the controllers: one small object of each kind."""
 
 from conformance.manifests.base import (
     APP_LABEL,
@@ -20,7 +20,7 @@ COMPLETIONS = 2
 
 
 def manifests(run: Run) -> list[Manifest]:
-    """A Deployment, a DaemonSet, a StatefulSet, a Job, and a pod under a budget."""
+    """Return a Deployment, a DaemonSet, a StatefulSet, a Job, and a PodDisruptionBudget."""
     daemons = unstarted(run, tolerations=TOLERATE_ALL)
     return [
         namespaced(run, "apps/v1", "DaemonSet", EVERY_NODE, spec=_pods(run, EVERY_NODE, daemons)),
@@ -36,27 +36,27 @@ def manifests(run: Run) -> list[Manifest]:
 
 
 def owned(run: Run, name: str, owner: Manifest | None = None) -> Manifest:
-    """A ConfigMap, belonging to another one or to nobody."""
-    made = namespaced(run, "v1", "ConfigMap", name)
+    """Return a ConfigMap with or without an owner reference."""
+    manifest = namespaced(run, "v1", "ConfigMap", name)
     if owner is None:
-        return made
+        return manifest
     reference = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"],
     }
-    return made | {"metadata": made["metadata"] | {"ownerReferences": [reference]}}
+    return manifest | {"metadata": manifest["metadata"] | {"ownerReferences": [reference]}}
 
 
 def _rolling(run: Run) -> Manifest:
-    """The new pod must be there before the old one goes."""
+    """Return a Deployment that deletes the old pod only after the new one is ready."""
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     return {"replicas": 1, "strategy": strategy, **_pods(run, ROLLING)}
 
 
 def _ordered(run: Run) -> Manifest:
-    """One after the other, each with a name that it keeps."""
+    """Return a StatefulSet, whose pods are created in order."""
     return {"replicas": REPLICAS, "serviceName": ORDERED, **_pods(run, ORDERED)}
 
 

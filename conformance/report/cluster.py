@@ -111,7 +111,7 @@ def _echoes(pings: dict[str, Ping] | Unavailable) -> dict[str, Echo]:
 
 
 def _echo(ping: Ping) -> Echo:
-    lost = 0.0 if ping.is_whole else 1 - ping.received / max(ping.sent, 1)
+    lost = 0.0 if ping.is_complete else 1 - ping.received / max(ping.sent, 1)
     return Echo(round(lost, 3), ping.ms if ping.received else None)
 
 

@@ -174,7 +174,7 @@ def pings_of(facts: Facts) -> Pings | None:
                 continue
             paths += 1
             times += [ping.ms] if ping.ms is not None else []
-            lost += [] if ping.is_whole else [f"{source}->{target}"]
+            lost += [] if ping.is_complete else [f"{source}->{target}"]
     if not paths:
         return None
     return Pings(

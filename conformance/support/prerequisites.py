@@ -20,7 +20,7 @@ from conformance.support import causes
 
 def require_controllers(live: RunHandle) -> None:
     """The control plane acts; what else is red without it is told elsewhere, once."""
-    if why := live.without(CONTROLLERS):
+    if why := live.why_inactive(CONTROLLERS):
         raise InconclusiveError(f"{why} (see test_leader_is_alive, test_deployment_rolls_over)")
     require_scheduler(live)
 
@@ -29,7 +29,7 @@ def require_scheduler(live: RunHandle) -> None:
     """What is made is also placed, and pods may be made at all."""
     if refused := live.creation.rejected.get(base.DEFAULT_SCHEDULED):
         raise InconclusiveError(f"pods are refused: {refused.message} (test_creating_is_admitted)")
-    if why := live.without(SCHEDULER):
+    if why := live.why_inactive(SCHEDULER):
         raise InconclusiveError(f"{why} (see test_leader_is_alive, test_pod_without_wishes_runs)")
 
 
@@ -51,7 +51,7 @@ def is_inactive(live: RunHandle) -> bool:
     """Does a part of the control plane do nothing? Then all waiting is in vain."""
     parts = (CONTROLLERS, SCHEDULER)
     return base.DEFAULT_SCHEDULED in live.creation.rejected or any(
-        live.without(part) for part in parts
+        live.why_inactive(part) for part in parts
     )
 
 

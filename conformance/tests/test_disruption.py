@@ -195,7 +195,7 @@ def test_drained_workload_moves(calm: RunHandle, worker: NodeStatus) -> None:
     others = [n for n in calm.run.nodes if n.name != worker.name and not base.tolerations_for(n)]
     if not [node for node in others if node.ready and not node.unschedulable]:
         pytest.skip(f"no node but {worker.name} takes ordinary pods")
-    if gone := calm.pod_monitor.without(SCHEDULER):
+    if gone := calm.pod_monitor.why_inactive(SCHEDULER):
         raise InconclusiveError(gone)
     for manifest in disruption.drained(calm.run, worker):
         calm.cluster.create(manifest)

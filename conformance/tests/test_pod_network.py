@@ -42,7 +42,7 @@ def test_pod_reaches_pod(facts: Facts, source: str, target: str) -> None:
     """A pod on the source node pings a pod on the target node."""
     ping = ping_to(facts, facts.view(source).pod_pings, source, target)
     require(
-        ping.is_whole,
+        ping.is_complete,
         at=f"{source} -> {target}: ping from pod to pod",
         expected="every echo comes back",
         seen=f"{ping.received} of {ping.sent}",
@@ -56,7 +56,7 @@ def test_host_reaches_pod(facts: Facts, host: str, peer: str) -> None:
     """A node itself pings a pod on each node, its own included."""
     ping = ping_to(facts, facts.view(host).host_pings, host, peer)
     require(
-        ping.is_whole,
+        ping.is_complete,
         at=f"{host} -> {peer}: ping from host to pod",
         expected="every echo comes back",
         seen=f"{ping.received} of {ping.sent}",

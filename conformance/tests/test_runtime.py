@@ -249,7 +249,9 @@ def kubelet_must_answer(facts: Facts, live: RunHandle, node: str, at: str) -> It
     """
     usual = live.cluster.answer_seconds
     try:
-        with live.cluster.patient(HASTE_SECONDS if node in causes.deaf_nodes(facts) else usual):
+        with live.cluster.request_timeout(
+            HASTE_SECONDS if node in causes.deaf_nodes(facts) else usual
+        ):
             yield
     except InconclusiveError as problem:
         raise CheckFailed(

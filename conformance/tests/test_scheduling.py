@@ -216,7 +216,7 @@ def settled(live: RunHandle, names: list[str]) -> list[Json]:
     """
     for name in names:
         with scheduler_acts(live):
-            live.judged(name, IDLE)
+            live.decided(name, IDLE)
     try:
         # One that had to wait for another may be placed a moment later.
         return poll_until(

@@ -1,39 +1,39 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Prints what one node knows, as framed sections of plain text; conformance/collect/parse_node.py reads them.
+# Prints the facts of one node as framed sections of plain text for conformance/collect/parse_node.py.
 #
-#   collect.sh node RUN KEY=VALUE...   in the host probe: the host's network and processes, its root at /host
-#   collect.sh pod  RUN KEY=VALUE...   in the pod network's probe, which the first form enters: lines of
-#                                      answers only
+#   collect.sh node RUN KEY=VALUE...   in the host probe: host network and processes, the node's root at /host
+#   collect.sh pod  RUN KEY=VALUE...   in the pod-network probe, which the first form enters: only the lines
+#                                      of the section network
 #
-# Keys, each may come again:
+# Keys; each may be repeated:
 #   peer=NODE,ADDRESS,POD         a node, its address, the address of its pod-network probe
-#   service=ADDRESS:PORT          a ClusterIP to ask          node_port=PORT   a NodePort to ask on every peer
-#   lookup=NAME                   a service to resolve, as NAME.NAMESPACE.svc
-#   unit=NAME                     a systemd unit to look at
-#   prefix=PATH                   where flannel keeps its network in etcd
-#   etcd=ENDPOINT                 where this node's etcd member answers, if it has one
-#   usual_etcd=ENDPOINT           where it would, if neither somebody nor its own flags say it
-#   quick=1                       leave out what takes long
-#   identity=CA,CERTIFICATE,KEY   files to speak to etcd with; the first that exists on the node is taken
-#   api=URL                       an API server to ask      own_api=URL      the one on this node, if any
-#   authority=CA                  the cluster's authority; the first that exists on the node is taken
-#   tls=LABEL,ADDRESS:PORT        a port of this node that should speak TLS: api, kubelet, etcd or peer
-#   program=NAME                  a program of the cluster   flag=NAME       a flag of theirs to tell
-#   tree=PATH                     files whose modes and owners to tell
-#   certificate=PATH              a certificate of this node to tell
-#   component=NAME                a program whose memory and open files to tell
-#   secret=NAMESPACE/NAME,VALUE   a Secret to look at in etcd, and the value that is in it
+#   service=ADDRESS:PORT          a ClusterIP to request      node_port=PORT   a NodePort to request on every peer
+#   lookup=NAME                   a Service to resolve, as NAME.NAMESPACE.svc
+#   unit=NAME                     a systemd unit
+#   prefix=PATH                   flannel's prefix in etcd
+#   etcd=ENDPOINT                 endpoint of this node's etcd member, if it has one
+#   usual_etcd=ENDPOINT           its default endpoint, if neither etcd= nor the flags of etcd are set
+#   quick=1                       skip slow sections
+#   identity=CA,CERTIFICATE,KEY   files of an etcd client; the first that exists on the node is used
+#   api=URL                       an API server to query    own_api=URL      the one on this node, if any
+#   authority=CA                  the cluster's CA; the first file that exists on the node is used
+#   tls=LABEL,ADDRESS:PORT        a TLS port of this node: api, kubelet, etcd or peer
+#   program=NAME                  a cluster component        flag=NAME       a flag of components to print
+#   tree=PATH                     files whose modes and owners to print
+#   certificate=PATH              a certificate of this node
+#   component=NAME                a process whose memory and open files to print
+#   secret=NAMESPACE/NAME,VALUE   a Secret to read from etcd, and its value
 #   neighbour=ADDRESS             another pod on this node
-#   direct=NODE,ADDRESS:PORT      a service whose only pod is on that node
-#   itself=ADDRESS:PORT           a service that leads the probe's pod to itself
-#   nobody=ADDRESS:PORT           a service without pods   sticky=ADDRESS:PORT   one that keeps its clients
-#   outside=PORT                  a NodePort that is answered by the pod of the very node that is asked
-#   server=ADDRESS                a name server to ask     ttl=yes          tell what is left of leases
+#   direct=NODE,ADDRESS:PORT      a Service whose only pod is on that node
+#   itself=ADDRESS:PORT           a Service whose endpoint is the probe's own pod
+#   no_endpoints=ADDRESS:PORT     a Service without pods   sticky=ADDRESS:PORT   one with session affinity
+#   outside=PORT                  a NodePort with externalTrafficPolicy Local
+#   server=ADDRESS                a name server to query   ttl=yes          print the remaining time of leases
 #
-# POSIX sh and busybox only; the node's own tools are reached by chroot, and may be absent. Every
-# command has a time limit. Each section is
+# POSIX sh and busybox only; the node's own tools are run by chroot, and may not exist. Every command has
+# a timeout. Each section is
 #   @@RUN begin NAME / output of the command / @@RUN end NAME STATUS LAST-LINE-OF-STDERR
 # with status 127 where the node has no such tool.
 set -u
@@ -48,8 +48,8 @@ readonly FOLDERS='/opt/heatgen/bin /usr/local/sbin /usr/local/bin /usr/sbin /usr
 peers='' services='' node_ports='' lookups='' units='' identities='' etcd='' prefix=/coreos.com/network
 apis='' own_api='' usual_etcd='' quick='' authorities='' ports='' programs='' trees='' certificates='' secret=''
 components=''
-neighbour='' direct='' itself='' nobody='' sticky='' outside='' servers='' ttl=''
-# The flags that this script itself goes by.
+neighbour='' direct='' itself='' no_endpoints='' sticky='' outside='' servers='' ttl=''
+# Flags that this script itself uses.
 flags='etcd-cafile etcd-certfile etcd-keyfile etcd-endpoints etcd-prefix audit-log-path kubeconfig'
 flags="$flags cert-file key-file trusted-ca-file peer-cert-file peer-key-file peer-trusted-ca-file"
 flags="$flags advertise-client-urls initial-advertise-peer-urls"
@@ -79,7 +79,7 @@ for argument in "$@"; do
         neighbour=*) neighbour=$value ;;
         direct=*) direct="$direct $value" ;;
         itself=*) itself=$value ;;
-        nobody=*) nobody=$value ;;
+        no_endpoints=*) no_endpoints=$value ;;
         sticky=*) sticky=$value ;;
         outside=*) outside=$value ;;
         server=*) servers="$servers $value" ;;
@@ -90,7 +90,7 @@ done
 exec 3>&1
 asides=0
 
-# section NAME COMMAND...: frame the command's output, its exit status and why it failed.
+# section NAME COMMAND...: print the command's output, its exit status and its last line of stderr.
 section() {
     name=$1
     shift
@@ -100,13 +100,13 @@ section() {
     printf '\n@@%s end %s %s %s\n' "$run" "$name" "$status" "$(printf '%s' "$problem" | tail -n 1)" >&3
 }
 
-# aside COMMAND...: a command that makes sections, in the background; they come when they are gathered.
+# aside COMMAND...: run a command that prints sections in the background; gather prints them.
 aside() {
     asides=$((asides + 1))
     apart "$scratch/$asides" "$@" &
 }
 
-# apart FILE COMMAND...: its sections in a file, and a folder beside it for what it does aside itself.
+# apart FILE COMMAND...: write its sections to a file; FILE.more is for its own background commands.
 apart() {
     exec 3>"$1"
     scratch=$1.more
@@ -116,7 +116,7 @@ apart() {
     "$@"
 }
 
-# gather: wait for all that goes on aside, and print its sections.
+# gather: wait for the background commands and print their sections.
 gather() {
     wait
     while [ "$asides" -gt 0 ]; do
@@ -126,8 +126,8 @@ gather() {
     done
 }
 
-# host_path TOOL: where the node has it. A full path it must be: given a bare name, busybox would run
-# its own applet of that name. A link may lead to a place that only exists inside the chroot.
+# host_path TOOL: print the full path of a tool on the node. With a bare name, busybox would run its own
+# applet. The target of a link may exist only inside the chroot.
 host_path() {
     for folder in $FOLDERS; do
         if [ -e "/host$folder/$1" ] || [ -L "/host$folder/$1" ]; then
@@ -142,7 +142,7 @@ has() {
     host_path "$1" >/dev/null
 }
 
-# within SECONDS TOOL ARGUMENT...: run one of the node's own tools, at most so long.
+# within SECONDS TOOL ARGUMENT...: run one of the node's own tools with a timeout.
 within() {
     limit=$1
     tool=$(host_path "$2")
@@ -150,19 +150,19 @@ within() {
     timeout "$limit" chroot /host "$tool" "$@"
 }
 
-# host TOOL ARGUMENT...: the same, at most 5 seconds.
+# host TOOL ARGUMENT...: the same with a timeout of 5 seconds.
 host() {
     within 5 "$@"
 }
 
-# inside TOOL ARGUMENT...: as host, but among the node's own mounts, where /proc is the node's, too.
+# inside TOOL ARGUMENT...: as host, but in the node's mount namespace, with the node's /proc.
 inside() {
     tool=$(host_path "$1")
     shift
     timeout 6 nsenter -t 1 -m "$tool" "$@"
 }
 
-# on_host NAME TOOL ARGUMENT...: a section made by one of the node's tools, if it has it.
+# on_host NAME TOOL ARGUMENT...: print a section with the output of one of the node's tools, if it exists.
 on_host() {
     name=$1
     shift
@@ -178,15 +178,15 @@ milliseconds() {
     printf '%s0' "${up%.*}${up#*.}"
 }
 
-# process NAME: its id. The kernel keeps fifteen characters of a name.
+# process NAME: print its PID. The kernel truncates names to fifteen characters.
 process() {
     grep -lsx "$(printf '%.15s' "$1")" /proc/[0-9]*/comm | head -n 1 | sed 's#/proc/\([0-9]*\)/comm#\1#'
 }
 
-# tell_program NAME: its user and those of its flags that are asked for, as
+# print_program NAME: its user, and those of its flags that are in $flags, as
 #   program NAME USER / flag NAME FLAG VALUE
-# A flag is given as -FLAG VALUE, -FLAG=VALUE, -FLAG, or as NAME_FLAG in the environment.
-tell_program() {
+# A flag is set as -FLAG VALUE, -FLAG=VALUE, -FLAG, or as NAME_FLAG in the environment.
+print_program() {
     pid=$(process "$1")
     [ -n "$pid" ] || return 0
     id=$(sed -n 's/^Uid:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$pid/status")
@@ -210,59 +210,59 @@ tell_program() {
                 gsub("_", "-", name)
                 print name, substr($0, i + 1)
             }'
-    } | awk -v program="$1" -v asked=" $flags " 'index(asked, " " $1 " ") { print "flag", program, $0 }'
+    } | awk -v program="$1" -v wanted=" $flags " 'index(wanted, " " $1 " ") { print "flag", program, $0 }'
 }
 
-tell_programs() {
-    for program in $programs; do tell_program "$program"; done
+print_programs() {
+    for program in $programs; do print_program "$program"; done
 }
 
-# flag_of PROGRAM FLAG: the value it was given; nothing if it was given none.
+# flag_of PROGRAM FLAG: print the value of a flag; nothing if it is not set.
 flag_of() {
-    printf '%s\n' "$told_programs" | sed -n "s/^flag $1 $2 //p" | head -n 1
+    printf '%s\n' "$running_programs" | sed -n "s/^flag $1 $2 //p" | head -n 1
 }
 
-# ---- asking the network: one line an answer, everything at once ----
+# ---- network: one line for each result, all measurements in parallel ----
 
-# echoes OUTPUT: SENT RECEIVED, as ping tells them. Busybox's may tell it twice, if the time for the next
-# request comes while it ends.
+# echoes OUTPUT: print SENT RECEIVED of ping's summary. Busybox may print two summaries if the next request
+# is due while it exits.
 echoes() {
     printf '%s\n' "$1" |
         sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\)\( packets\)* received.*/\1 \2/p' | tail -n 1
 }
 
 # ping_one KIND NODE ADDRESS: KIND NODE SENT RECEIVED MILLISECONDS LEAST
-# Each request follows the reply before it, or a short while without; with -w ping ends with the fifth
-# reply, however many requests that took.
+# Each request follows the previous reply, or a short timeout; with -w ping ends with the fifth reply,
+# however many requests that takes.
 ping_one() {
-    told=$(ping -q -c 5 -A -W 2 -w 5 "$3" 2>&1)
-    counts=$(echoes "$told")
-    # A busy machine loses one of many; a bad way loses some of many more.
+    output=$(ping -q -c 5 -A -W 2 -w 5 "$3" 2>&1)
+    counts=$(echoes "$output")
+    # A busy machine loses single packets; a lossy path loses some of a longer series, too.
     if [ "${counts#* }" -gt 0 ] 2>/dev/null && [ "${counts#* }" -lt 5 ]; then
-        told=$(ping -q -c 25 -A -W 2 -w 8 "$3" 2>&1)
-        counts=$(echoes "$told")
+        output=$(ping -q -c 25 -A -W 2 -w 8 "$3" 2>&1)
+        counts=$(echoes "$output")
     fi
-    times=$(printf '%s\n' "$told" | sed -n 's#.*min/avg/max[^=]*= \([0-9.]*\)/\([0-9.]*\)/.*#\2 \1#p' | tail -n 1)
+    times=$(printf '%s\n' "$output" | sed -n 's#.*min/avg/max[^=]*= \([0-9.]*\)/\([0-9.]*\)/.*#\2 \1#p' | tail -n 1)
     printf '%s %s %s %s\n' "$1" "$2" "${counts:-0 0}" "${times:-- -}"
 }
 
 # http_one KIND LABEL ADDRESS:PORT [PATH]: KIND LABEL TRIES MILLISECONDS ok HOSTNAME | … failed REASON
-# A service made a moment ago may take a few seconds to reach every node, so a failure is tried again;
-# how many tries it took is told. wget asks once a connection: no old connection hides a new rule.
+# A new Service takes a few seconds to reach every node, so failed requests are repeated, and the number of
+# tries is printed. wget opens a connection for each request, so that no old one hides a new rule.
 http_one() {
     tries=0
     begun=$(milliseconds)
     while :; do
         tries=$((tries + 1))
         start=$(milliseconds)
-        if said=$(timeout 3 wget -q -O - "http://$3/${4:-hostname}" 2>&1); then
-            printf '%s %s %s %s ok %s\n' "$1" "$2" "$tries" $(($(milliseconds) - start)) "$said"
+        if output=$(timeout 3 wget -q -O - "http://$3/${4:-hostname}" 2>&1); then
+            printf '%s %s %s %s ok %s\n' "$1" "$2" "$tries" $(($(milliseconds) - start)) "$output"
             return
         fi
         [ $(($(milliseconds) - begun)) -lt 6000 ] || break
         sleep 1
     done
-    reason=$(printf '%s' "$said" | grep -v Terminated | tail -n 1)
+    reason=$(printf '%s' "$output" | grep -v Terminated | tail -n 1)
     spent=$(($(milliseconds) - begun))
     printf '%s %s %s %s failed %s\n' "$1" "$2" "$tries" "$spent" "${reason:-no answer in 3 s}"
 }
@@ -271,13 +271,13 @@ http_one() {
 lookup_one() {
     domain=$(sed -n 's/^search.* svc\.\([^ ]*\).*/\1/p' /etc/resolv.conf)
     start=$(milliseconds)
-    told=$(timeout 6 nslookup -type=a "$1.${domain:-cluster.local}" 2>&1)
+    output=$(timeout 6 nslookup -type=a "$1.${domain:-cluster.local}" 2>&1)
     spent=$(($(milliseconds) - start))
-    found=$(printf '%s\n' "$told" | sed -n '/^Name:/,$ s/^Address[^:]*:[ \t]*//p' | tr '\n' ' ')
+    found=$(printf '%s\n' "$output" | sed -n '/^Name:/,$ s/^Address[^:]*:[ \t]*//p' | tr '\n' ' ')
     if [ -n "$found" ]; then
         printf 'lookup %s %s ok %s\n' "$1" "$spent" "$found"
     else
-        reason=$(printf '%s' "$told" | grep . | tail -n 1)
+        reason=$(printf '%s' "$output" | grep . | tail -n 1)
         printf 'lookup %s %s failed %s\n' "$1" "$spent" "${reason:-no answer in 6 s}"
     fi
 }
@@ -287,12 +287,12 @@ ping_peers() {
     for peer in $peers; do ping_one "$1" "${peer%%,*}" "${peer##*,}" & done
 }
 
-# ask_services KIND
-ask_services() {
+# request_services KIND
+request_services() {
     for service in $services; do http_one "$1" "$service" "$service" & done
 }
 
-ask_node_ports() {
+request_node_ports() {
     for port in $node_ports; do
         for peer in $peers; do
             address=${peer#*,}
@@ -301,25 +301,25 @@ ask_node_ports() {
     done
 }
 
-# The pod's side: its own network and its own /etc/resolv.conf.
-ask_from_pod() {
+# Measurements from the pod, with its own /etc/resolv.conf.
+measure_from_pod() {
     ping_peers pod_ping
-    ask_services pod_http
+    request_services pod_http
     for lookup in $lookups; do lookup_one "$lookup" & done
     paths_from_pod
     sed -n 's/^nameserver */nameserver /p' /etc/resolv.conf
     wait
 }
 
-ask_from_host() {
+measure_from_host() {
     ping_peers host_ping
-    ask_services host_http
-    ask_node_ports
+    request_services host_http
+    request_node_ports
     paths_from_host
     wait
 }
 
-# The probe's pod is found by its environment: the variable is this run's own.
+# The process of the pod-network probe is found by an environment variable with the run ID.
 probe_pod() {
     grep -ls "CONFORMANCE_PROBE=$run" /proc/[0-9]*/environ | head -n 1 | sed 's#/proc/\([0-9]*\)/.*#\1#'
 }
@@ -332,13 +332,13 @@ enter_pod() {
     fi
 }
 
-ask_network() {
-    ask_from_host &
+measure_network() {
+    measure_from_host &
     enter_pod "$@" 4>&1 &
     wait
 }
 
-# ---- the node's side ----
+# ---- the node ----
 
 sysctls() {
     for name in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables; do
@@ -361,8 +361,8 @@ collect_network() {
     section sysctls sysctls
 }
 
-# door LABEL CURL-ARGUMENT...: LABEL HTTP-CODE (000: no answer) CURL-STATUS
-door() {
+# http_code LABEL CURL-ARGUMENT...: LABEL HTTP-CODE (000: no answer) CURL-STATUS
+http_code() {
     label=$1
     shift
     status=0
@@ -370,18 +370,18 @@ door() {
     printf '%s %s %s\n' "$label" "${code:-000}" "$status"
 }
 
-# Is a client's certificate really asked for? The first is the proof that the others could be answered.
-doors() {
+# client_port_codes: whether etcd's client port requires a certificate. The first request shows that it answers.
+client_port_codes() {
     rest=${etcd#*://}
-    door certificate --cacert "$ca" --cert "$certificate" --key "$key" "https://$rest/version"
-    door no-certificate --insecure "https://$rest/version"
-    door plain "http://$rest/version"
+    http_code certificate --cacert "$ca" --cert "$certificate" --key "$key" "https://$rest/version"
+    http_code no-certificate --insecure "https://$rest/version"
+    http_code plain "http://$rest/version"
 }
 
-# place_etcd: where the member of this node answers, and its peers' port, as it says by its flags.
-place_etcd() {
-    told=$(flag_of etcd advertise-client-urls)
-    etcd=${etcd:-${told%%,*}}
+# locate_etcd: set the client and peer endpoints of this node's member from its flags.
+locate_etcd() {
+    urls=$(flag_of etcd advertise-client-urls)
+    etcd=${etcd:-${urls%%,*}}
     etcd=${etcd:-$usual_etcd}
     peers_url=$(flag_of etcd initial-advertise-peer-urls)
     moved=''
@@ -395,7 +395,7 @@ place_etcd() {
     ports=$moved
 }
 
-# identity: set ca, certificate and key to the first identity whose key is on this node, else to that
+# identity: set ca, certificate and key to the first identity whose files exist on this node, else to that
 # of the API server.
 identity() {
     for identity in $identities; do
@@ -408,7 +408,7 @@ identity() {
     client_of kube-apiserver && [ -r "/host$key" ]
 }
 
-# client_of PROGRAM: set ca, certificate and key to those with which it speaks to etcd.
+# client_of PROGRAM: set ca, certificate and key to those that it uses for etcd.
 client_of() {
     ca=$(flag_of "$1" etcd-cafile)
     certificate=$(flag_of "$1" etcd-certfile)
@@ -416,7 +416,7 @@ client_of() {
     [ -n "$key" ]
 }
 
-# An election takes a second or two, and a busy node may need as long to shake hands.
+# An election takes a second or two, and so may a TLS handshake on a busy node.
 client() {
     within 9 etcdctl --endpoints="$etcd" --cacert="$ca" --cert="$certificate" --key="$key" \
         --dial-timeout=4s --command-timeout=6s "$@"
@@ -426,18 +426,18 @@ etcdctl() {
     client --write-out=json "$@"
 }
 
-# runs_etcd: is there a member to ask?
+# runs_etcd: whether a member runs on this node.
 runs_etcd() {
     [ -n "$etcd" ] && [ -n "$(process etcd)" ]
 }
 
-# Side by side, for a member whose disk is slow takes seconds for each answer; but not all at once, for
-# every question is a program of its own, and small nodes have one core.
+# In parallel, because a member with a slow disk takes seconds for each response; but in groups, because
+# each request is a process of its own, and small nodes have one core.
 collect_etcd() {
     runs_etcd || return 0
     section etcd_endpoint echo "$etcd"
     if ! identity; then
-        absent etcd_tools "no etcd client key is told by kube-apiserver's flags or among:$identities"
+        absent etcd_tools "no etcd client key in kube-apiserver's flags or among:$identities"
     elif ! has etcdctl; then
         absent etcd_tools "the node has no etcdctl"
     else
@@ -449,9 +449,9 @@ collect_etcd() {
         collect_store
     fi
     if ! identity || ! has curl; then
-        absent etcd_doors "the node has no curl, or no etcd client key"
+        absent 'etcd_doors' "the node has no curl, or no etcd client key"
     else
-        aside section etcd_doors doors
+        aside section 'etcd_doors' client_port_codes
     fi
     if has etcdctl; then
         aside section etcd_rights rights
@@ -461,22 +461,22 @@ collect_etcd() {
     gather
 }
 
-# may LABEL PREFIX: may this client read anything under the prefix? LABEL PREFIX allowed | denied | REASON
-# What it reads is thrown away, and would be names only.
+# may LABEL PREFIX: whether this client may read keys under the prefix: LABEL PREFIX allowed | denied | REASON
+# The keys are discarded.
 may() {
-    if said=$(etcdctl get "$2" --prefix --keys-only --limit 1 2>&1 >/dev/null); then
-        verdict=allowed
+    if output=$(etcdctl get "$2" --prefix --keys-only --limit 1 2>&1 >/dev/null); then
+        result=allowed
     else
-        case $said in
-            *'permission denied'*) verdict=denied ;;
-            *) verdict="failed: $(printf '%s' "$said" | tail -n 1)" ;;
+        case $output in
+            *'permission denied'*) result=denied ;;
+            *) result="failed: $(printf '%s' "$output" | tail -n 1)" ;;
         esac
     fi
-    printf '%s %s %s\n' "$1" "$2" "$verdict"
+    printf '%s %s %s\n' "$1" "$2" "$result"
 }
 
-# What each client of etcd may read, tried with its own certificate. The stranger is a certificate
-# that etcd's authority signed, and whose name is no user of etcd: the member's own.
+# Read access of each client of etcd, with its own certificate. The last client has the member's own
+# certificate, which etcd's CA has signed, but its name is not a user of etcd.
 rights() {
     registry=$(flag_of kube-apiserver etcd-prefix)
     registry=${registry:-/registry}
@@ -494,28 +494,28 @@ rights() {
     key=$(flag_of etcd key-file)
     ca=$(flag_of etcd trusted-ca-file)
     if [ -n "$key" ]; then
-        may stranger "$registry/" &
-        may stranger "$prefix/" &
+        may 'stranger' "$registry/" &
+        may 'stranger' "$prefix/" &
     fi
     wait
 }
 
-# How the run's own Secret lies in etcd: lines of KEY VALUE. The raw value is looked at, never printed.
+# How the run's own Secret is stored in etcd: lines of KEY VALUE. The raw value is not printed.
 at_rest() {
     client_of kube-apiserver || {
-        echo "kube-apiserver's etcd client is not told by its flags" >&2
+        echo "kube-apiserver's flags contain no etcd client key" >&2
         return 127
     }
     registry=$(flag_of kube-apiserver etcd-prefix)
     at=${registry:-/registry}/secrets/${secret%%,*}
-    raw=$scratch/raw # a file, for it may hold zeros
+    raw=$scratch/raw # a file, because it may contain NUL bytes
     client get "$at" --print-value-only >"$raw" || return 1
     printf 'size %s\n' "$(wc -c <"$raw")"
     printf 'prefix %s\n' "$(head -c 80 "$raw" | sed -n '1s/^\(k8s:enc:[a-z]*:v[0-9]*:[^:]*\):.*/\1/p')"
     if grep -q "${secret##*,}" "$raw"; then echo 'plain yes'; else echo 'plain no'; fi
 }
 
-# Flannel's leases are read as flannel itself would read them, else with the identity for etcd.
+# Use flannel's own client certificate and endpoints for its leases, if its flags contain them.
 as_flannel() {
     if [ -n "$(flag_of flanneld etcd-keyfile)" ]; then
         client_of flanneld
@@ -545,25 +545,25 @@ collect_node() {
     scratch=$(mktemp -d /tmp/asides.XXXXXX)
     trap 'rm -rf "$scratch"' EXIT
     section clock_begin clock
-    told_programs=$(tell_programs)
-    section programs printf '%s\n' "$told_programs"
+    running_programs=$(print_programs)
+    section programs printf '%s\n' "$running_programs"
     section etcd_process process etcd
     section flanneld_process process flanneld
-    [ -z "$(process etcd)" ] || place_etcd
+    [ -z "$(process etcd)" ] || locate_etcd
     aside collect_etcd
     collect_network
     if has systemctl; then section units unit_states; else absent units "the node has no systemctl"; fi
     pod=$(probe_pod)
-    section network ask_network "$@"
+    section network measure_network "$@"
     collect_paths
     gather
     aside collect_api
     [ -n "$quick" ] || collect_hardening
     collect_runtime
-    section components tell_components
+    section components print_components
     collect_machine
     gather
-    if runs_etcd && identity && has etcdctl; then look_again; fi
+    if runs_etcd && identity && has etcdctl; then collect_etcd_later; fi
     section clock_end clock
 }
 
@@ -580,5 +580,5 @@ collect_node() {
 
 case $mode in
     node) collect_node "$@" ;;
-    pod) ask_from_pod ;;
+    pod) measure_from_pod ;;
 esac

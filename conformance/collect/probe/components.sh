@@ -1,22 +1,22 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the cluster's own programs cost on this node; sourced by collect.sh. One line a process:
+# Processes of cluster components on this node; sourced by collect.sh. One line for each process:
 #   NAME PID STARTED RSS FDS THREADS
-# STARTED in ticks since boot, RSS in KiB, FDS the number of open files. No program is started here,
-# not even for each process: a node has hundreds. Memory is the program's own: pages of files that it maps
-# are the page cache's, and etcd's grow with its database.
+# STARTED in ticks since boot, RSS in KiB, FDS the number of open files. The loop over all processes uses
+# only shell builtins, because a node has hundreds of them. RSS excludes mapped files: they are in the page
+# cache, and etcd's grow with its database.
 
-tell_components() {
+print_components() {
     for folder in /proc/[0-9]*; do
         component=''
         { read -r component <"$folder/comm"; } 2>/dev/null || continue
         is_component "$component" || continue
-        tell_component "$folder"
+        print_component "$folder"
     done
 }
 
-# is_component COMM: is it one of those asked for? The kernel keeps fifteen characters of a name.
+# is_component COMM: whether it is in $components. The kernel truncates names to fifteen characters.
 is_component() {
     # shellcheck disable=SC2154 # the components are words, set by collect.sh
     for wanted in $components; do
@@ -25,13 +25,13 @@ is_component() {
     return 1
 }
 
-# tell_component FOLDER: a process that ends meanwhile is left out.
-tell_component() {
+# print_component FOLDER: nothing if the process has exited.
+print_component() {
     words=$(tr '\0' '\n' 2>/dev/null <"$1/cmdline" | head -n 1) && [ -n "$words" ] || return 0
     { read -r stat <"$1/stat"; } 2>/dev/null || return 0
     resident=$(awk '/^(VmRSS|RssAnon):/ { kib = $2 } END { print kib }' "$1/status" 2>/dev/null) || return 0
     folder=$1
-    # Behind the name, which may hold blanks: field 18 of these is the threads', 20 the start.
+    # The fields after the name, which may contain spaces: 18 is the number of threads, 20 the start time.
     # shellcheck disable=SC2086 # fields are words
     set -- ${stat##*) }
     threads=${18} began=${20}

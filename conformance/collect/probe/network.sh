@@ -1,45 +1,45 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# The part of collect.sh that follows packets and connections from node to node. Sourced by it, in the
-# host probe and in the pod's; the words it is given are variables of collect.sh.
+# Network paths between nodes. Sourced by collect.sh, in the host probe and in the pod-network probe; its
+# arguments are variables of collect.sh.
 # shellcheck disable=SC2154
 
 readonly STICKY=15 AT_LEAST=12 IN_ALL=60 QUERIES=3
 
-# ---- in the pod ----
+# ---- from the pod ----
 
 # own ADDRESS MTU
-tell_own() {
+print_own() {
     address=$(ip -4 -o address show dev eth0 | sed -n 's#.* inet \([0-9.]*\).*#\1#p' | head -n 1)
     printf 'own %s %s\n' "$address" "$(cat /sys/class/net/eth0/mtu)"
 }
 
-# seen_as NODE POD: seen_as NODE the address that the pod there saw
+# seen_as NODE POD: seen_as NODE CLIENT-ADDRESS, as the pod on that node sees it
 seen_as() {
-    if said=$(timeout 4 wget -q -O - "http://$2:8080/clientip" 2>/dev/null); then
-        printf 'seen_as %s %s\n' "$1" "${said%:*}"
+    if output=$(timeout 4 wget -q -O - "http://$2:8080/clientip" 2>/dev/null); then
+        printf 'seen_as %s %s\n' "$1" "${output%:*}"
     fi
 }
 
-# no_one ADDRESS:PORT: as http_one tells it, for a service that must be refused at once. To a service
-# made a moment ago nobody may say anything yet, so silence is given a second chance.
-no_one() {
+# request_no_endpoints ADDRESS:PORT: a line as of http_one, for a Service that must reject connections. A new
+# Service may not be configured on the node yet, so timeouts are repeated.
+request_no_endpoints() {
     tries=0
     while [ $tries -lt 3 ]; do
         tries=$((tries + 1))
         start=$(milliseconds)
-        if said=$(timeout 3 wget -q -O - "http://$1/hostname" 2>&1); then
-            printf 'nobody - %s %s ok %s\n' $tries $(($(milliseconds) - start)) "$said"
+        if output=$(timeout 3 wget -q -O - "http://$1/hostname" 2>&1); then
+            printf 'nobody - %s %s ok %s\n' $tries $(($(milliseconds) - start)) "$output"
             return
         fi
-        case $said in *refused*) break ;; esac
+        case $output in *refused*) break ;; esac
     done
-    reason=$(printf '%s' "$said" | grep -v Terminated | tail -n 1)
+    reason=$(printf '%s' "$output" | grep -v Terminated | tail -n 1)
     printf 'nobody - %s %s failed %s\n' $tries $(($(milliseconds) - start)) "${reason:-no answer in 3 s}"
 }
 
-# await ADDRESS:PORT: until the service, made a moment ago, has answered once; six seconds at most.
+# await ADDRESS:PORT: wait until the new Service responds; six seconds at most.
 await() {
     begun=$(milliseconds)
     until timeout 3 wget -q -O /dev/null "http://$1/hostname" 2>/dev/null; do
@@ -48,22 +48,22 @@ await() {
     done
 }
 
-# ask_sticky ADDRESS:PORT: sticky ANSWER, as often as is asked; - for none. Who has been silent for all of
-# that time is asked once more.
-ask_sticky() {
+# request_sticky ADDRESS:PORT: sticky ANSWER for each request; - for none. If the Service does not respond at
+# all, there is one request.
+request_sticky() {
     failed=0
     await "$1" || failed=1
     i=0
     while [ $i -lt $STICKY ] && [ $failed -lt 2 ]; do
         i=$((i + 1))
-        said=$(timeout 3 wget -q -O - "http://$1/hostname" 2>/dev/null) || failed=$((failed + 1))
-        printf 'sticky %s\n' "${said:--}"
+        output=$(timeout 3 wget -q -O - "http://$1/hostname" 2>/dev/null) || failed=$((failed + 1))
+        printf 'sticky %s\n' "${output:--}"
     done
 }
 
-# ask_often ADDRESS:PORT COUNT: requests COUNT FAILED SLOWEST REASON. Each is a connection of its own,
-# and none is tried again. It ends early where it is plain that something is wrong: sound ones take milliseconds.
-ask_often() {
+# request_often ADDRESS:PORT COUNT: requests COUNT FAILED SLOWEST REASON. Each request opens a connection and is
+# not repeated. The series ends early after several failures or eight seconds; normal requests take milliseconds.
+request_often() {
     most=3
     await "$1" || most=1
     i=0
@@ -74,9 +74,9 @@ ask_often() {
     while [ $i -lt "$2" ] && [ $failed -lt $most ] && [ $(($(milliseconds) - begun)) -lt 8000 ]; do
         i=$((i + 1))
         start=$(milliseconds)
-        if ! said=$(timeout 4 wget -q -O - "http://$1/hostname" 2>&1); then
+        if ! output=$(timeout 4 wget -q -O - "http://$1/hostname" 2>&1); then
             failed=$((failed + 1))
-            reason=$(printf '%s' "$said" | grep -v Terminated | tail -n 1)
+            reason=$(printf '%s' "$output" | grep -v Terminated | tail -n 1)
             reason=${reason:-no answer in 4 s}
         fi
         spent=$(($(milliseconds) - start))
@@ -92,12 +92,12 @@ query() {
     while [ $i -lt $QUERIES ]; do
         i=$((i + 1))
         start=$(milliseconds)
-        told=$(timeout 8 nslookup -type=a "kubernetes.default.svc.${domain:-cluster.local}" "$1" 2>&1)
+        output=$(timeout 8 nslookup -type=a "kubernetes.default.svc.${domain:-cluster.local}" "$1" 2>&1)
         spent=$(($(milliseconds) - start))
-        case $told in
+        case $output in
             *'Name:'*) printf 'query %s %s ok\n' "$1" $spent ;;
             *)
-                reason=$(printf '%s' "$told" | grep . | tail -n 1)
+                reason=$(printf '%s' "$output" | grep . | tail -n 1)
                 printf 'query %s %s failed %s\n' "$1" $spent "${reason:-no answer in 8 s}"
                 return
                 ;;
@@ -106,7 +106,7 @@ query() {
 }
 
 paths_from_pod() {
-    tell_own
+    print_own
     for peer in $peers; do
         name=${peer%%,*}
         rest=${peer#*,}
@@ -117,38 +117,38 @@ paths_from_pod() {
     for service in $direct; do http_one direct "${service%%,*}" "${service#*,}" & done
     for server in $servers; do query "$server" & done
     [ -z "$itself" ] || http_one itself - "$itself" &
-    [ -z "$nobody" ] || no_one "$nobody" &
-    [ -z "$sticky" ] || ask_sticky "$sticky" &
+    [ -z "$no_endpoints" ] || request_no_endpoints "$no_endpoints" &
+    [ -z "$sticky" ] || request_sticky "$sticky" &
     for service in $services; do
         count=$((IN_ALL / $(echo "$peers" | wc -w)))
         [ $count -ge $AT_LEAST ] || count=$AT_LEAST
-        ask_often "$service" $count &
+        request_often "$service" $count &
     done
 }
 
-# ---- on the node ----
+# ---- from the node ----
 
 # frames_one NODE ADDRESS SIZE: frames NODE SIZE SENT RECEIVED PROBLEM, from the pod, by the node's ping
 frames_one() {
-    told=$(timeout 8 nsenter -t "$pod" -n chroot /host "$(host_path ping)" \
+    output=$(timeout 8 nsenter -t "$pod" -n chroot /host "$(host_path ping)" \
         -n -M 'do' -c 3 -i 0.3 -W 2 -s $(($3 - 28)) "$2" 2>&1)
-    counts=$(printf '%s\n' "$told" |
+    counts=$(printf '%s\n' "$output" |
         sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\)\( packets\)* received.*/\1 \2/p')
-    reason=$(printf '%s\n' "$told" | grep -i -e 'too long' -e 'frag needed' -e 'invalid' -e usage | head -n 1)
+    reason=$(printf '%s\n' "$output" | grep -i -e 'too long' -e 'frag needed' -e 'invalid' -e usage | head -n 1)
     printf 'frames %s %s %s %s\n' "$1" "$3" "${counts:-0 0}" "$reason"
 }
 
 # full_frames: the above for each peer, or no_frames REASON
 full_frames() {
     if ! has ping || ! host ping -h 2>&1 | grep -q -e ' -M'; then
-        echo "no_frames the node's ping cannot forbid to break up packets (ping -M do)"
+        echo "no_frames the node's ping cannot set Don't Fragment (ping -M do)"
     elif [ -n "$pod" ] && mtu=$(nsenter -t "$pod" -m -n cat /sys/class/net/eth0/mtu); then
         for peer in $peers; do frames_one "${peer%%,*}" "${peer##*,}" "$mtu" & done
         wait
     fi
 }
 
-# outside_one NODE ADDRESS:PORT: whom the pod there takes for the client
+# outside_one NODE ADDRESS:PORT: the client address that the pod on that node sees
 outside_one() {
     http_one outside "$1" "$2" clientip
 }
@@ -163,7 +163,7 @@ paths_from_host() {
     done
 }
 
-# What is left of the leases: their keys tell the lease, the lease the seconds.
+# Remaining seconds of the leases: the keys contain their IDs.
 lease_seconds() {
     as_flannel
     for lease in $(leases | tr '{' ',' | tr ',' '\n' | sed -n 's/^"lease":\([0-9]*\).*/\1/p'); do

@@ -1,23 +1,23 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# The part of collect.sh that looks at how closed the node is, and how its runtime runs containers.
-# Sourced by it; POSIX sh and busybox, too. The words it is given are variables of collect.sh.
+# Hardening of the node, and settings of its container runtime. Sourced by collect.sh; POSIX sh and busybox
+# only. Its arguments are variables of collect.sh.
 # shellcheck disable=SC2154
 
-# ---- API servers and kubelet: who is answered ----
+# ---- API servers and kubelet ----
 
 # curl_line ARGUMENT...: HTTP-CODE MILLISECONDS REASON; code 000 where there was no answer.
 curl_line() {
     start=$(milliseconds)
-    said=$(inside curl --silent --show-error --output /dev/null --write-out '%{http_code}\n' --max-time 5 "$@" 2>&1)
-    code=$(printf '%s\n' "$said" | grep -x '[0-9][0-9][0-9]' | tail -n 1)
-    reason=$(printf '%s\n' "$said" | grep -vx '[0-9][0-9][0-9]' | tail -n 1)
+    output=$(inside curl --silent --show-error --output /dev/null --write-out '%{http_code}\n' --max-time 5 "$@" 2>&1)
+    code=$(printf '%s\n' "$output" | grep -x '[0-9][0-9][0-9]' | tail -n 1)
+    reason=$(printf '%s\n' "$output" | grep -vx '[0-9][0-9][0-9]' | tail -n 1)
     printf '%s %s %s\n' "${code:-000}" "$(($(milliseconds) - start))" "$reason"
 }
 
-# The pod's own token, which may do nothing, goes to curl by its standard input: a command line is
-# for all to see.
+# The pod's own token, which has no rights. curl reads it from standard input, because command lines are
+# visible to other processes.
 with_token() {
     {
         printf 'Authorization: Bearer '
@@ -25,8 +25,7 @@ with_token() {
     } | curl_line --header @- --cacert "/proc/$$/root/access/ca.crt" "$1"
 }
 
-# A server that is busy for a moment may say so thrice; one that is not ready says so four times, or is
-# silent twice.
+# Repeated up to four times or seven seconds, because a busy server may be unready for a moment.
 ready_line() {
     begun=$(milliseconds)
     for try in 1 2 3 4; do
@@ -40,21 +39,21 @@ ready_line() {
     echo "$line"
 }
 
-# ask_api URL: URL token CODE MILLISECONDS REASON, and the same without credentials.
-ask_api() {
+# query_api URL: URL token CODE MILLISECONDS REASON, and the same without credentials.
+query_api() {
     printf '%s token %s\n' "$1" "$(ready_line "$1/readyz")"
     printf '%s anonymous %s\n' "$1" "$(curl_line --insecure "$1/readyz")"
 }
 
-# The API as the node's own kubelet reaches it.
+# The API server's URL in the kubelet's kubeconfig.
 endpoint() {
     file=$(flag_of kubelet kubeconfig)
     sed -n "s/.*server\"\{0,1\}: *[\"']\{0,1\}\(https:[^\"', }]*\).*/\1/p" "/host${file:-/etc/kubernetes/kubelet.kubeconfig}" 2>/dev/null |
         head -n 1
 }
 
-ask_apis() {
-    for url in $(echo "$apis $(endpoint)" | tr ' ' '\n' | sort -u); do ask_api "$url" & done
+query_apis() {
+    for url in $(echo "$apis $(endpoint)" | tr ' ' '\n' | sort -u); do query_api "$url" & done
     wait
 }
 
@@ -62,19 +61,19 @@ collect_api() {
     if [ -n "$(endpoint)" ]; then
         section endpoint endpoint
     else
-        absent endpoint "the kubelet's flags lead to no kubeconfig with a server in it"
+        absent endpoint "the kubelet's flags name no kubeconfig with a server"
     fi
     if ! has curl; then
         absent api "the node has no curl"
     elif [ ! -s /access/token ] || [ ! -s /access/ca.crt ]; then
-        absent api "the probe was given no token, or the namespace has no kube-root-ca.crt"
+        absent api "the probe has no token, or the cluster has no kube-root-ca.crt"
     else
-        section api ask_apis
+        section api query_apis
     fi
 }
 
-# The kubelet's own port, and the read-only one of old.
-kubelet_doors() {
+# The kubelet's port without credentials, and its obsolete read-only port.
+kubelet_port_codes() {
     kubelet=$(address_of kubelet)
     printf 'anonymous %s\n' "$(curl_line --insecure "https://$kubelet/pods")"
     printf 'read_only %s\n' "$(curl_line "http://${kubelet%:*}:10255/pods")"
@@ -88,20 +87,20 @@ listeners() {
 
 # ---- files ----
 
-# Paths are told, no contents. Trees that are not there are left out: find would call that an error.
-tell_files() {
-    there=''
+# MODE OWNER KIND PATH of each file, without trees that do not exist, which are errors for find.
+print_files() {
+    existing=''
     for tree in $trees; do
-        if [ -e "/host$tree" ]; then there="$there $tree"; fi
+        if [ -e "/host$tree" ]; then existing="$existing $tree"; fi
     done
-    [ -n "$there" ] || return 0
+    [ -n "$existing" ] || return 0
     # shellcheck disable=SC2086 # the trees are words
-    host find $there -maxdepth 5 -printf '%m %u %y %p\n' 2>/dev/null | head -n 800
+    host find $existing -maxdepth 5 -printf '%m %u %y %p\n' 2>/dev/null | head -n 800
 }
 
 # ---- TLS ----
 
-# Ways to speak that are refused today; names that a library does not know it leaves out.
+# Ciphers that must be rejected; OpenSSL ignores names that it does not know.
 WEAK=ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-SHA:ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA
 WEAK=$WEAK:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA256:AES128-GCM-SHA256:AES256-GCM-SHA384
 WEAK=$WEAK:AES128-SHA:AES256-SHA:AES128-SHA256:AES256-SHA256:DES-CBC3-SHA:RC4-SHA
@@ -112,7 +111,7 @@ address_of() {
     done
 }
 
-# authority LABEL: the file with the authority that signs what this port shows.
+# authority LABEL: print the file of the CA that signs the certificate of this port.
 authority() {
     case $1 in
         etcd) flag_of etcd trusted-ca-file ;;
@@ -127,7 +126,7 @@ cluster_authority() {
     done
 }
 
-# hello LABEL ARGUMENT...: what openssl says of a handshake; etcd is shown its own certificate.
+# hello LABEL ARGUMENT...: print openssl's output of a handshake; with etcd's own certificate for its ports.
 hello() {
     case $1 in
         etcd) set -- "$@" -cert "$(flag_of etcd cert-file)" -key "$(flag_of etcd key-file)" ;;
@@ -138,56 +137,56 @@ hello() {
     host openssl s_client -connect "$to" "$@" </dev/null 2>&1
 }
 
-# handshake LABEL WAY ARGUMENT...: LABEL WAY agreed PROTOCOL CIPHER | LABEL WAY refused REASON
+# handshake LABEL OFFER ARGUMENT...: LABEL OFFER agreed PROTOCOL CIPHER | LABEL OFFER refused REASON
 handshake() {
     label=$1
-    way=$2
+    offer=$2
     shift 2
-    said=$(hello "$label" "$@")
-    agreed=$(printf '%s\n' "$said" | sed -n 's/^New, \(TLSv[0-9.]*\|SSLv3\), Cipher is \(.*\)/\1 \2/p' | head -n 1)
+    output=$(hello "$label" "$@")
+    agreed=$(printf '%s\n' "$output" | sed -n 's/^New, \(TLSv[0-9.]*\|SSLv3\), Cipher is \(.*\)/\1 \2/p' | head -n 1)
     if [ -n "$agreed" ]; then
-        # A cipher older than its protocol is told under the older name: the session knows better.
-        spoken=$(printf '%s\n' "$said" | sed -n 's/^ *Protocol *: *//p' | head -n 1)
-        printf '%s %s agreed %s %s\n' "$label" "$way" "${spoken:-${agreed%% *}}" "${agreed#* }"
+        # For old ciphers, this line contains the protocol that defined the cipher; the session has the real one.
+        protocol=$(printf '%s\n' "$output" | sed -n 's/^ *Protocol *: *//p' | head -n 1)
+        printf '%s %s agreed %s %s\n' "$label" "$offer" "${protocol:-${agreed%% *}}" "${agreed#* }"
     else
-        reason=$(printf '%s\n' "$said" | grep -i -m 1 -e 'alert' -e 'error' -e 'refused')
-        printf '%s %s refused %s\n' "$label" "$way" "${reason:-no handshake}"
+        reason=$(printf '%s\n' "$output" | grep -i -m 1 -e 'alert' -e 'error' -e 'refused')
+        printf '%s %s refused %s\n' "$label" "$offer" "${reason:-no handshake}"
     fi
 }
 
-# shown LABEL: the certificate that the port shows, and whether its authority signed it for this address.
-shown() {
+# server_certificate LABEL: the certificate of the port, and whether its CA signed it for this address.
+server_certificate() {
     to=$(address_of "$1")
     ca=$(authority "$1")
-    said=$(hello "$1" -CAfile "${ca:-/nowhere}" -verify_ip "${to%:*}")
-    trust=$(printf '%s\n' "$said" | sed -n 's/^ *Verify return code: //p' | head -n 1)
+    output=$(hello "$1" -CAfile "${ca:-/nonexistent}" -verify_ip "${to%:*}")
+    trust=$(printf '%s\n' "$output" | sed -n 's/^ *Verify return code: //p' | head -n 1)
     printf '%s trust %s\n' "$1" "${trust:-no handshake}"
-    printf '%s\n' "$said" | host openssl x509 -noout -subject -issuer -startdate -enddate -nameopt RFC2253 2>/dev/null |
+    printf '%s\n' "$output" | host openssl x509 -noout -subject -issuer -startdate -enddate -nameopt RFC2253 2>/dev/null |
         sed -e "s/^/$1 /" -e 's/=/ /'
 }
 
-speak() {
+handshakes() {
     handshake "$1" today
     handshake "$1" old -tls1_1 -cipher ALL:@SECLEVEL=0
     handshake "$1" weak -tls1_2 -cipher "$WEAK:@SECLEVEL=0"
-    shown "$1"
+    server_certificate "$1"
 }
 
-# One line after another within a port; the ports side by side.
+# Ports in parallel, handshakes of one port in sequence.
 tls() {
     for port in $ports; do
         label=${port%%,*}
         printf '%s address %s\n' "$label" "${port##*,}"
-        speak "$label" &
+        handshakes "$label" &
     done
     wait
 }
 
-# own_certificates: PATH KEY VALUE of this node's client certificates.
+# own_certificates: PATH KEY VALUE of the node's client certificates.
 own_certificates() {
     ca=$(cluster_authority)
     for path in $certificates; do
-        # It may be a link, which leads somewhere on the node alone.
+        # Not tested with -e: it may be a link whose target exists only inside the chroot.
         host openssl x509 -in "$path" -noout 2>/dev/null || continue
         printf '%s trust %s\n' "$path" "$(host openssl verify -CAfile "$ca" "$path" 2>&1 | tail -n 1 | sed 's/^.*: OK$/0 (ok)/')"
         host openssl x509 -in "$path" -noout -subject -issuer -startdate -enddate -nameopt RFC2253 |
@@ -201,12 +200,12 @@ size() {
     stat -c %s "$1" 2>/dev/null || echo -1
 }
 
-# A stranger's request for all secrets must be refused, and must be in the log.
+# Send an anonymous request for all Secrets, which must be logged.
 audit() {
     path=$(flag_of kube-apiserver audit-log-path)
     printf 'path %s\n' "$path"
     case $path in /*) ;; *) return 0 ;; esac
-    # A static pod's path is in its own file system.
+    # The path is relative to the root of the process, for a static pod.
     log=/proc/$(process kube-apiserver)/root$path
     before=$(size "$log")
     curl_line --insecure "$own_api/api/v1/secrets" >/dev/null
@@ -221,7 +220,7 @@ audit() {
 
 collect_hardening() {
     section listeners listeners
-    if has find; then section files tell_files; else absent files "the node has no find"; fi
+    if has find; then section files print_files; else absent files "the node has no find"; fi
     if has openssl; then
         section tls tls
         section certificates own_certificates
@@ -230,16 +229,16 @@ collect_hardening() {
         absent certificates "the node has no openssl"
     fi
     if has curl; then
-        section kubelet_doors kubelet_doors
+        section 'kubelet_doors' kubelet_port_codes
         if [ -n "$own_api" ] && [ -n "$(process kube-apiserver)" ]; then section audit audit; fi
     else
-        absent kubelet_doors "the node has no curl"
+        absent 'kubelet_doors' "the node has no curl"
     fi
 }
 
 # ---- the runtime ----
 
-# The probe's own cgroup, by the node's names of things: a private cgroup namespace would say "/".
+# The probe's own cgroup in the host's cgroup namespace; in a private one it would be "/".
 own_cgroup() {
     if has nsenter; then
         inside nsenter --target 1 --cgroup cat "/proc/$$/cgroup"
@@ -252,20 +251,20 @@ docker_api() {
     inside curl --silent --show-error --fail --max-time 5 --unix-socket /run/docker.sock "http://docker$1"
 }
 
-# Docker with containerd's image store reads files of the same form.
+# Docker with containerd's image store uses files of the same format.
 mirrors() {
     cat /host/etc/containerd/certs.d/*/hosts.toml /host/etc/docker/certs.d/*/hosts.toml 2>/dev/null |
         sed -n 's/^ *\[host\."\(.*\)"\].*/mirror \1/p'
 }
 
-tell_runtime() {
+print_runtime() {
     cgroup=$(own_cgroup)
     printf 'cgroup %s\n' "$cgroup"
     mirrors
 }
 
 collect_runtime() {
-    section runtime tell_runtime
+    section runtime print_runtime
     if [ -S /host/run/docker.sock ] && has curl; then
         section docker docker_api /info
         id=$(own_cgroup | sed -n 's#.*[/-]\([0-9a-f]\{64\}\)\(\.scope\)\{0,1\}$#\1#p')

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# How fast bytes go from node to node: between the hosts, and between their pods. In the host probe:
+# Throughput between nodes: between the hosts, and between their pods. In the host probe:
 #
-#   throughput.sh take RUN PORT             take what comes in either network; ends by itself
+#   throughput.sh take RUN PORT             receive in both networks; exits by itself
 #   throughput.sh send RUN PORT HOST POD    send to both, twice, in turn: lines of host|pod MILLISECONDS, or
 #                                           host|pod - REASON
 #
-# Whoever sends waits until the other side has it all. First a little goes from host to host, and by the
-# time it took as much as takes a third of a second; never more than 64 MiB.
+# The sender waits until the receiver has read all data. A small amount is sent between the hosts first, to
+# choose an amount that takes a third of a second, at most 64 MiB.
 set -u
 
 readonly BLOCK=65536 LITTLE=64 MOST=1024 AIM=300
@@ -24,7 +24,7 @@ milliseconds() {
     printf '%s0' "${up%.*}${up#*.}"
 }
 
-# take COUNT COMMAND...: so many connections, one after another
+# take COUNT COMMAND...: accept a number of connections, one after another
 take() {
     count=$1
     shift
@@ -49,7 +49,7 @@ send() {
             printf '%s %s\n' "$kind" $spent
             return
         fi
-        # Nobody listens yet; whoever waited for long is not let in at all.
+        # The receiver does not listen yet. After a long wait, packets are dropped: do not retry.
         [ $(($(milliseconds) - start)) -lt 2000 ] || break
         tries=$((tries + 1))
         sleep 0.3
@@ -71,7 +71,7 @@ send_all() {
 
 case $mode in
     take)
-        # It goes on when the caller has gone; he would wait for whoever still holds his output.
+        # Runs in the background; exec would wait for processes that have its output open.
         (exec >/dev/null 2>&1 </dev/null && take 3 env) &
         (exec >/dev/null 2>&1 </dev/null && take 2 nsenter -t "$pod" -n) &
         ;;

@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# A client by UDP that keeps its port, in the network of the pod that answers by the environment of
-# this run. Called in the host probe:
+# A UDP client that keeps its source port, in the network namespace of the pod-network probe. Called in the
+# host probe:
 #
-#   udp.sh begin RUN ADDRESS PORT ANSWER   ask until that is the answer, eight seconds at most; ask on
+#   udp.sh begin RUN ADDRESS PORT ANSWER   send requests until that is the answer, eight seconds at most; continue
 #   udp.sh end   RUN ANSWER                wait until that is the answer, fifteen seconds at most
 #
-# Prints the last answer (- for none). A socket that stays open is what keeps the port, and busybox has
-# none by UDP; the node's bash has. Exit status 127 where it has no bash.
+# Prints the last answer (- for none). To keep the source port, the socket must stay open, which needs bash on
+# the node (busybox cannot). Exit status 127 if the node has no bash.
 set -u
 
 mode=$1
 run=$2
 log=/tmp/udp-$run
 
-# last: the last answer. What is not a whole line is still being written.
+# last: print the last answer.
 last() {
     tail -n 1 "$log" 2>/dev/null
 }
@@ -27,8 +27,8 @@ await() {
         tenths=$((tenths + 2))
         sleep 0.2
     done
-    said=$(last)
-    echo "${said:--}"
+    answer=$(last)
+    echo "${answer:--}"
 }
 
 begin() {
@@ -41,14 +41,14 @@ begin() {
         echo "the node has no bash" >&2
         return 127
     fi
-    # One question at a time; a datagram must be read at once. It ends by itself.
+    # One request at a time; a datagram must be read with one call. It exits by itself.
     # shellcheck disable=SC2016
     timeout 45 nsenter -t "$pod" -n chroot /host "$bash" -c '
         exec 3<>"/dev/udp/$1/$2" || exit
         while :; do
             printf hostname >&3
-            said=$(timeout 0.4 dd bs=512 count=1 <&3)
-            echo "${said:--}"
+            answer=$(timeout 0.4 dd bs=512 count=1 <&3)
+            echo "${answer:--}"
             sleep 0.3
         done' bash "$1" "$2" >"$log" 2>/dev/null </dev/null &
     echo $! >"$log.pid"

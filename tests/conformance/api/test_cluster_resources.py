@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API says of webhooks, rights and endings, as facts; and leaders that are watched."""
+"""Readers of webhooks, APIServices, bindings, terminating namespaces and Leases."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,8 +15,8 @@ from tests.conformance.api.fake_cluster import NOW, FakeCluster, Json
 ADMISSION, RBAC = cluster_resources.ADMISSION, cluster_resources.RBAC
 
 
-def test_only_webhooks_that_must_be_asked_count() -> None:
-    """One that may be passed by is left out; of the others it is known who would answer."""
+def test_only_required_webhooks_are_returned() -> None:
+    """A webhook with ``failurePolicy: Ignore`` is skipped; ready endpoints are counted."""
 
     def hook(name: str, **rest: Any) -> Json:
         rule = {"operations": ["CREATE"], "resources": ["pods"]}
@@ -25,11 +25,11 @@ def test_only_webhooks_that_must_be_asked_count() -> None:
 
     validating = {
         "metadata": {"name": "v"},
-        "webhooks": [hook("must"), hook("may", failurePolicy="Ignore")],
+        "webhooks": [hook("required"), hook("optional", failurePolicy="Ignore")],
     }
     mutating = {
         "metadata": {"name": "m"},
-        "webhooks": [hook("outside", clientConfig={"url": "https://192.0.2.1/"})],
+        "webhooks": [hook("by-url", clientConfig={"url": "https://192.0.2.1/"})],
     }
     slices = {"items": [{"endpoints": [{"conditions": {"ready": True}}, {}]}, {"endpoints": None}]}
     cluster: Any = FakeCluster(
@@ -39,44 +39,44 @@ def test_only_webhooks_that_must_be_asked_count() -> None:
             "/apis/discovery.k8s.io/v1/namespaces/ns/endpointslices": slices,
         }
     )
-    outside, must = cluster_resources.webhooks(cluster)
-    assert (must.name, must.service, must.endpoints) == ("v: must", "ns/svc", 2)
-    assert must.asked_about == "CREATE pods"
-    assert (outside.name, outside.service) == ("m: outside", "")
+    by_url, required = cluster_resources.webhooks(cluster)
+    assert (required.name, required.service, required.endpoints) == ("v: required", "ns/svc", 2)
+    assert required.asked_about == "CREATE pods"
+    assert (by_url.name, by_url.service) == ("m: by-url", "")
 
 
-def test_part_of_the_api_tells_why_it_is_away() -> None:
-    """Reason and message of the condition; nothing if it is available."""
+def test_unavailable_api_service_has_a_problem() -> None:
+    """The problem is reason and message of the condition; empty if Available is True."""
     condition = {"type": "Available", "status": "False", "reason": "Missing", "message": "none"}
     plain = {
         "metadata": {"name": "v1.x"},
         "spec": {"service": {"namespace": "ns", "name": "svc"}},
         "status": {"conditions": [condition]},
     }
-    told = cluster_resources.api_service(plain)
-    assert told == ApiService("v1.x", "ns/svc", "Missing: none")
+    found = cluster_resources.api_service(plain)
+    assert found == ApiService("v1.x", "ns/svc", "Missing: none")
     condition["status"] = "True"
     assert cluster_resources.api_service(plain).problem == ""
     assert cluster_resources.api_service(plain | {"status": {}}).problem != ""
 
 
-def test_rights_of_everybody_are_told() -> None:
-    """What roles give to groups that everybody is in, without questions about oneself."""
+def test_bindings_of_general_groups_are_returned() -> None:
+    """Rules of roles bound to groups that contain every account, without self reviews."""
 
     def bound(name: str, role: Json, subject: str, **metadata: str) -> Json:
         subjects = [{"kind": "Group", "name": subject}]
         return {"metadata": {"name": name, **metadata}, "roleRef": role, "subjects": subjects}
 
     wide, own = {"kind": "ClusterRole", "name": "wide"}, {"kind": "Role", "name": "own"}
-    lost = {"kind": "ClusterRole", "name": "lost"}
-    about = {"verbs": ["create"], "resources": ["selfsubjectreviews"]}
+    missing = {"kind": "ClusterRole", "name": "missing"}
+    review = {"verbs": ["create"], "resources": ["selfsubjectreviews"]}
     cluster: Any = FakeCluster(
         {
             f"{RBAC}/clusterrolebindings": {
                 "items": [
                     bound("a", wide, "system:unauthenticated"),
                     bound("b", wide, "system:masters"),
-                    bound("c", lost, "system:authenticated"),
+                    bound("c", missing, "system:authenticated"),
                 ]
             },
             f"{RBAC}/rolebindings": {
@@ -84,7 +84,7 @@ def test_rights_of_everybody_are_told() -> None:
             },
             f"{RBAC}/clusterroles/wide": {"rules": [{"verbs": ["get"], "resources": ["pods"]}]},
             f"{RBAC}/namespaces/ns/roles/own": {
-                "rules": [about, {"verbs": ["get"], "nonResourceURLs": ["/api"]}]
+                "rules": [review, {"verbs": ["get"], "nonResourceURLs": ["/api"]}]
             },
         }
     )
@@ -95,20 +95,20 @@ def test_rights_of_everybody_are_told() -> None:
     assert (found["d"].namespace, found["d"].rights) == ("ns", [Right(["get"], ["/api"])])
 
 
-def test_ending_tells_how_long_and_why() -> None:
-    """By the API's clock; only conditions that are true are reasons."""
+def test_terminating_namespace_has_age_and_reasons() -> None:
+    """The age is by the API server's clock; only conditions that are True are reasons."""
     since = (NOW - timedelta(seconds=70)).strftime("%Y-%m-%dT%H:%M:%SZ")
     conditions = [
         {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "x has them"},
-        {"type": "NamespaceContentRemaining", "status": "False", "message": "all gone"},
+        {"type": "NamespaceContentRemaining", "status": "False", "message": "none remain"},
     ]
     plain = {
         "metadata": {"name": "old", "deletionTimestamp": since},
         "status": {"conditions": conditions},
     }
-    told = cluster_resources.ending(plain, NOW)
-    assert (told.namespace, told.seconds) == ("old", 70.0)
-    assert told.reasons == {"NamespaceFinalizersRemaining": "x has them"}
+    found = cluster_resources.ending(plain, NOW)
+    assert (found.namespace, found.seconds) == ("old", 70.0)
+    assert found.reasons == {"NamespaceFinalizersRemaining": "x has them"}
 
 
 @pytest.mark.parametrize(
@@ -117,26 +117,26 @@ def test_ending_tells_how_long_and_why() -> None:
         (Leader(holder="a", age=1.0, term=15.0, renewed="t2"), True),
         (Leader(holder="a", age=20.0, term=15.0, renewed="t1"), False),
     ],
-    ids=["renewed", "out of its term"],
+    ids=["renewed", "expired"],
 )
-def test_leader_is_watched_until_it_is_judged(
+def test_lease_is_observed_until_renewed_or_expired(
     monkeypatch: pytest.MonkeyPatch, second: Leader, moved: bool
 ) -> None:
-    """A lease that moves is well; one that does not is looked at until it is out of its term."""
+    """``moved`` is true if the Lease was renewed, and false if it expired."""
     first = Leader(holder="a", age=5.0, term=15.0, renewed="t1")
-    told = iter([first, first, second])
-    monkeypatch.setattr(cluster_resources, "leaders", lambda _: {"kube-scheduler": next(told)})
+    readings = iter([first, first, second])
+    monkeypatch.setattr(cluster_resources, "leaders", lambda _: {"kube-scheduler": next(readings)})
     monkeypatch.setattr("time.sleep", lambda _: None)
     cluster: Any = None
     assert cluster_resources.watched_leaders(cluster)["kube-scheduler"].moved is moved
 
 
-def test_what_is_refused_is_no_end_of_all_else() -> None:
-    """A part that this user may not see is unasked, for good; the others are known."""
-    spaces: Json = {"/api/v1/namespaces": {"items": []}}
-    cluster: Any = FakeCluster(spaces)
+def test_rejected_part_is_unavailable() -> None:
+    """A part that this user cannot read is permanently unavailable; the others are returned."""
+    namespaces: Json = {"/api/v1/namespaces": {"items": []}}
+    cluster: Any = FakeCluster(namespaces)
     nodes: list[NodeStatus] = []
-    told = cluster_resources.read(cluster, nodes)
-    assert told.endings == []
-    assert isinstance(told.webhooks, Unavailable)
-    assert told.webhooks.permanent
+    found = cluster_resources.read(cluster, nodes)
+    assert found.endings == []
+    assert isinstance(found.webhooks, Unavailable)
+    assert found.webhooks.permanent

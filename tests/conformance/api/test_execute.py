@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exec: channels, exit statuses, and the third verdict when the way breaks."""
+"""Exec: channels, exit statuses, lost connections."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from conformance.api import execute
 from conformance.api.client import without_queries
 from conformance.facts.model import Facts, NodeView
 from conformance.facts.serialization import from_plain
-from conformance.outcome import InconclusiveError
+from conformance.outcome import ConnectionLostError, InconclusiveError
 from conformance.support import causes
 from tests.conformance import healthy
 
@@ -23,17 +23,17 @@ EXIT_7 = {
 
 
 class Socket:
-    """A websocket that says these frames and closes."""
+    """A websocket that sends frames and closes."""
 
     def __init__(self, *frames: bytes) -> None:
         self.frames = list(frames)
 
     def settimeout(self, seconds: float) -> None:
-        """Take any limit."""
+        """Accept any timeout."""
         assert seconds > 0
 
     def recv(self) -> bytes:
-        """The next frame; b'' at the end."""
+        """Return the next frame; empty at the end."""
         return self.frames.pop(0) if self.frames else b""
 
     def close(self, timeout: float) -> None:
@@ -41,7 +41,7 @@ class Socket:
 
 
 class Configuration:
-    """As much of the Python client's as exec needs."""
+    """The part of the Python client's configuration that exec uses."""
 
     host = "https://192.0.2.1:6443"
     verify_ssl = True
@@ -51,7 +51,7 @@ class Configuration:
 def run(
     monkeypatch: pytest.MonkeyPatch, *frames: bytes, seconds: float = 9
 ) -> execute.CommandResult:
-    """Run a command whose websocket says these frames."""
+    """Run a command whose websocket sends these frames."""
     opened: list[Any] = []
 
     def create(url: str, **options: Any) -> Socket:
@@ -68,58 +68,58 @@ def run(
 
 
 def end(status: dict[str, Any]) -> bytes:
-    """The last frame."""
+    """Return the last frame."""
     return b"\x03" + json.dumps(status).encode()
 
 
-def test_channels_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces of both streams are joined, each to its own."""
+def test_channels_are_separated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of stdout and stderr are joined separately."""
     frames = (b"\x01one ", b"\x02oh", b"\x01two", end(SUCCESS))
     assert run(monkeypatch, *frames) == execute.CommandResult(0, "one two", "oh")
 
 
-def test_exit_status_is_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that fails has run: its status is an answer, not an error."""
+def test_exit_status_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that exits with an error is a result, not an exception."""
     assert run(monkeypatch, end(EXIT_7)).status == 7
 
 
-def test_broken_connection_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the connection ends before the command does, nothing is known, whatever was printed."""
-    with pytest.raises(InconclusiveError, match="connection broke"):
+def test_lost_connection_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output of a command without an exit status is discarded."""
+    with pytest.raises(ConnectionLostError):
         run(monkeypatch, b"\x01half an answ")
 
 
-def test_kubelets_refusal_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the command could not be started, the kubelet's reason is told."""
+def test_rejection_by_kubelet_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the command cannot be started, the message contains the kubelet's reason."""
     refusal = {"status": "Failure", "message": "container not found", "details": {"causes": []}}
     with pytest.raises(InconclusiveError, match="container not found"):
         run(monkeypatch, end(refusal))
 
 
-def test_command_without_end_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time limit holds also while the command goes on talking."""
-    with pytest.raises(InconclusiveError, match="did not end in time"):
+def test_command_times_out_while_it_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timeout applies although frames arrive."""
+    with pytest.raises(InconclusiveError, match="exit in time"):
         run(monkeypatch, b"\x01still here", seconds=0)
 
 
-def test_nodes_of_which_the_kubelet_was_silent_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By what exec says of them in the facts: they are not waited for as long again."""
+def test_unreachable_kubelet_is_recognized_in_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later checks find the message of exec in the facts, and use a shorter timeout."""
 
-    def silent(url: str, **options: Any) -> None:
+    def time_out(url: str, **options: Any) -> None:
         raise TimeoutError
 
-    monkeypatch.setattr("websocket.create_connection", silent)
-    with pytest.raises(InconclusiveError, match="no answer in 7 s") as told:
+    monkeypatch.setattr("websocket.create_connection", time_out)
+    with pytest.raises(InconclusiveError, match=execute.NO_KUBELET.replace("?", r"\?")) as caught:
         execute.execute(Configuration(), {}, "/exec", ["true"], 9, 7)
     known = from_plain(Facts, healthy.facts())
     assert causes.deaf_nodes(known) == {}
     one, *_ = known.views
-    known.views[one] = NodeView.unasked(str(told.value))
-    assert causes.deaf_nodes(known) == {one: str(told.value)}
+    known.views[one] = NodeView.unavailable(str(caught.value))
+    assert causes.deaf_nodes(known) == {one: str(caught.value)}
 
 
-def test_message_leaves_out_the_command() -> None:
-    """The API repeats the whole command in its errors' URLs; that is cut."""
+def test_message_does_not_contain_the_command() -> None:
+    """The API's errors contain a URL with the whole command, which is cut."""
     text = 'Post "https://192.0.2.1:10250/exec/ns/pod/main?command=sh&command=-c": no route to host'
     assert without_queries(text) == (
         'Post "https://192.0.2.1:10250/exec/ns/pod/main": no route to host'

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a pod's API object tells of its start."""
+"""Start time and image pull of a pod."""
 
 from conformance.api import pods
 
 
-def test_start_is_counted_from_when_the_image_was_there() -> None:
-    """By the kubelet's clock alone: from its first look, or from the image, whichever was later."""
+def test_start_is_measured_after_the_image_pull() -> None:
+    """By the kubelet's clock: from the start of the pod, or from the event Pulled if later."""
     pod = {
         "status": {
             "startTime": "2026-11-24T03:00:00Z",
@@ -17,8 +17,8 @@ def test_start_is_counted_from_when_the_image_was_there() -> None:
     assert pods.starting_seconds(pod, pulled) == 2
 
 
-def test_pod_without_an_image_is_told_from_others() -> None:
-    """Refused, or asked for and silent; a pod that nobody has begun with has another cause."""
+def test_pod_that_waits_for_its_image_is_recognized() -> None:
+    """The pull failed or has not finished; a pod that is only scheduled does not wait for it."""
     refused = {
         "status": {"containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull"}}}]}
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for probes and asking nodes: whom to wait for, when to give up, what to ask."""
+"""Collector: waiting for probes, running them, and their arguments."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,25 +36,25 @@ SERVICES = Services(
 )
 
 
-class StandStill(Cluster):
-    """A cluster whose pods never change, and which tells nothing else."""
+class StaticCluster(Cluster):
+    """A cluster with pods that never change, and no other objects."""
 
     def __init__(self, probes: list[Json]) -> None:
         self.probes = probes
-        self.looks = 0
+        self.reads = 0
 
     def now(self) -> datetime:
-        """A fixed time."""
+        """Return a fixed time."""
         return NOW
 
     def items(self, path: str, **_: str) -> list[Json]:
-        """The pods."""
-        self.looks += path.endswith("/pods")
+        """Return the pods."""
+        self.reads += path.endswith("/pods")
         return self.probes if path.endswith("/pods") else []
 
 
 def run(**changes: Any) -> Run:
-    """A run on the sound cluster, one node of which may be changed."""
+    """Return a run on the healthy cluster, with changes to one node."""
     plain = healthy.facts()["nodes"]
     plain[ONE] |= changes
     nodes = list(from_plain(dict[str, NodeStatus], plain).values())
@@ -62,7 +62,7 @@ def run(**changes: Any) -> Run:
 
 
 def probe(app: str, node: str, age: float = 5, waiting: str = "", message: str = "") -> Json:
-    """A probe's pod; `waiting` is the reason for which it does not run."""
+    """Return the pod of a probe; ``waiting``: why it does not run."""
     state: Json = {"waiting": {"reason": waiting, "message": message}} if waiting else {}
     created = (NOW - timedelta(seconds=age)).isoformat().replace("+00:00", "Z")
     return {
@@ -80,132 +80,139 @@ def probe(app: str, node: str, age: float = 5, waiting: str = "", message: str =
     }
 
 
-def both(node: str, **fate: Any) -> list[Json]:
-    """Both probes of a node."""
-    return [probe(app, node, **fate) for app in (base.NET_PROBE, base.HOST_PROBE)]
+def both(node: str, **state: Any) -> list[Json]:
+    """Return both probes of a node."""
+    return [probe(app, node, **state) for app in (base.NET_PROBE, base.HOST_PROBE)]
 
 
-def collector(cluster: StandStill, of: Run, expected: Expectation = NOTHING) -> Collector:
-    """A round of asking, with the probes that the cluster has."""
+def collector(cluster: StaticCluster, of: Run, expected: Expectation = NOTHING) -> Collector:
+    """Return a collector with the probes of the cluster."""
     found = await_probes(PodMonitor(cluster, of), 0)
     return Collector(cluster=cluster, run=of, expected=expected, services=SERVICES, probes=found)
 
 
-def test_ready_probes_are_not_waited_for() -> None:
-    """If all run, one look is enough."""
-    cluster = StandStill([*both(CONTROL), *both(ONE), *both(TWO)])
+def test_ready_probes_are_read_once() -> None:
+    """If all probes are ready, there is no wait."""
+    cluster = StaticCluster([*both(CONTROL), *both(ONE), *both(TWO)])
     assert len(await_probes(PodMonitor(cluster, run()), patience=9).pods) == 6
-    assert cluster.looks == 1
+    assert cluster.reads == 1
 
 
-def test_failing_image_is_given_up_before_patience_ends() -> None:
-    """A probe that has failed for too long is not waited for; its node cannot be asked."""
+def test_wait_ends_if_a_probe_cannot_run() -> None:
+    """A probe that has failed for some time is not waited for; the error contains the cause."""
     broken = both(ONE, age=16, waiting="ErrImagePull", message="not found")
-    cluster = StandStill([*both(CONTROL), *broken, *both(TWO)])
+    cluster = StaticCluster([*both(CONTROL), *broken, *both(TWO)])
     await_probes(PodMonitor(cluster, run()), patience=9)
-    assert cluster.looks == 1
+    assert cluster.reads == 1
     with pytest.raises(InconclusiveError, match=r"ErrImagePull: not found.*kubectl describe pod"):
         collector(cluster, run()).probe(base.HOST_PROBE, ONE)
 
 
-def test_young_failure_is_given_its_chance() -> None:
-    """An image that could not be had a moment ago may still come."""
-    cluster = StandStill([*both(CONTROL), *both(ONE, age=5, waiting="ErrImagePull"), *both(TWO)])
+def test_recent_failure_is_waited_for() -> None:
+    """An image pull that failed a moment ago may succeed when retried."""
+    cluster = StaticCluster([*both(CONTROL), *both(ONE, age=5, waiting="ErrImagePull"), *both(TWO)])
     await_probes(PodMonitor(cluster, run()), patience=0.5)
-    assert cluster.looks > 1
+    assert cluster.reads > 1
 
 
-def test_node_that_is_silent_is_not_waited_for() -> None:
-    """Nothing starts on such a node; the reason it cannot be asked is its own condition."""
-    of = run(ready=False, reasons={"Ready": "NodeStatusUnknown: no word"})
-    cluster = StandStill([*both(CONTROL), *both(TWO)])
+def test_probe_on_an_unresponsive_node_is_not_waited_for() -> None:
+    """The error contains the condition of the node."""
+    of = run(ready=False, reasons={"Ready": "NodeStatusUnknown: no status"})
+    cluster = StaticCluster([*both(CONTROL), *both(TWO)])
     await_probes(PodMonitor(cluster, of), patience=9)
-    assert cluster.looks == 1
-    with pytest.raises(InconclusiveError, match="not Ready: NodeStatusUnknown: no word"):
+    assert cluster.reads == 1
+    with pytest.raises(InconclusiveError, match="not Ready: NodeStatusUnknown: no status"):
         collector(cluster, of).probe(base.HOST_PROBE, ONE)
 
 
-def test_kubelet_of_a_silent_node_is_not_asked() -> None:
-    """Its answer would be waited for in vain; why there is none is the node's own condition."""
-    of = run(ready=False, reasons={"Ready": "NodeStatusUnknown: no word"})
-    told = collector(StandStill([]), of).ask_kubelet(ONE)
-    assert isinstance(told, Unavailable)
-    assert "NodeStatusUnknown: no word" in told.unasked
+def test_kubelet_of_an_unresponsive_node_is_not_queried() -> None:
+    """The request would time out; the reason is the condition of the node."""
+    of = run(ready=False, reasons={"Ready": "NodeStatusUnknown: no status"})
+    config = collector(StaticCluster([]), of).kubelet_config(ONE)
+    assert isinstance(config, Unavailable)
+    assert "NodeStatusUnknown: no status" in config.unasked
 
 
-def test_node_without_network_is_asked_on_the_host() -> None:
-    """Its kubelet speaks, and what has no network of its own runs; pods are asked in vain."""
+def test_host_probe_is_used_on_a_node_without_pod_network() -> None:
+    """Host-network pods run on it; the pod-network probe has the node's condition as cause."""
     of = run(ready=False, reasons={"Ready": "KubeletNotReady: cni plugin not initialized"})
-    cluster = StandStill([*both(CONTROL), probe(base.HOST_PROBE, ONE), *both(TWO)])
+    cluster = StaticCluster([*both(CONTROL), probe(base.HOST_PROBE, ONE), *both(TWO)])
     await_probes(PodMonitor(cluster, of), patience=9)
-    assert cluster.looks == 1
-    told = collector(cluster, of)
-    assert told.probe(base.HOST_PROBE, ONE) == f"probe-host-{ONE}"
-    assert told.causes().keys() == {ONE}
-    assert "nothing in /etc/cni/net.d" in told.causes()[ONE]
+    assert cluster.reads == 1
+    found = collector(cluster, of)
+    assert found.probe(base.HOST_PROBE, ONE) == f"probe-host-{ONE}"
+    assert found.causes().keys() == {ONE}
+    assert "nothing in /etc/cni/net.d" in found.causes()[ONE]
 
 
-def test_probe_that_was_refused_is_not_waited_for() -> None:
-    """What the API did not take is told by its answer."""
+def test_rejected_probe_is_not_waited_for() -> None:
+    """The error contains the API's message."""
     host = base.probe(base.HOST_PROBE, ONE)
-    made = CreationResult({host: Rejection(403, "no privileged pods here")})
-    cluster = StandStill([*both(CONTROL), probe(base.NET_PROBE, ONE), *both(TWO)])
-    found = await_probes(PodMonitor(cluster, run()), 9, made.rejected)
-    assert cluster.looks == 1
-    told = Collector(
-        cluster=cluster, run=run(), expected=NOTHING, services=SERVICES, probes=found, creation=made
-    )
+    creation = CreationResult({host: Rejection(403, "no privileged pods here")})
+    cluster = StaticCluster([*both(CONTROL), probe(base.NET_PROBE, ONE), *both(TWO)])
+    found = await_probes(PodMonitor(cluster, run()), 9, creation.rejected)
+    assert cluster.reads == 1
     with pytest.raises(ApiStatusError, match="no privileged pods here"):
-        told.probe(base.HOST_PROBE, ONE)
+        Collector(
+            cluster=cluster,
+            run=run(),
+            expected=NOTHING,
+            services=SERVICES,
+            probes=found,
+            creation=creation,
+        ).probe(base.HOST_PROBE, ONE)
 
 
-def test_what_pods_see_is_told_where_the_host_may_not_be_looked_at() -> None:
-    """The refusal is a skip for what the host would tell, and only for that."""
-    made = CreationResult(
+def test_pod_network_probe_is_used_if_the_host_probe_is_rejected() -> None:
+    """Facts of the host are permanently unavailable, those of the pod are collected."""
+    creation = CreationResult(
         {base.probe(base.HOST_PROBE, ONE): Rejection(403, "no privileged pods here")}
     )
 
-    class Speaking(StandStill):
+    class PodProbeCluster(StaticCluster):
         def execute(
             self, namespace: str, pod: str, command: list[str], seconds: float
         ) -> CommandResult:
             assert (pod, command[2]) == (f"probe-net-{ONE}", "pod")
             return CommandResult(0, f"pod_ping {TWO} 5 5 0.4\nnameserver 10.96.0.10\n", "")
 
-    cluster = Speaking([*both(CONTROL), probe(base.NET_PROBE, ONE), *both(TWO)])
-    found = await_probes(PodMonitor(cluster, run()), 9, made.rejected)
+    cluster = PodProbeCluster([*both(CONTROL), probe(base.NET_PROBE, ONE), *both(TWO)])
+    found = await_probes(PodMonitor(cluster, run()), 9, creation.rejected)
     view = Collector(
-        cluster=cluster, run=run(), expected=NOTHING, services=SERVICES, probes=found, creation=made
-    ).ask(ONE)
+        cluster=cluster,
+        run=run(),
+        expected=NOTHING,
+        services=SERVICES,
+        probes=found,
+        creation=creation,
+    ).node_view(ONE)
     assert view.pod_pings == {TWO: Ping(5, 5, 0.4)}
     assert view.nameservers == ["10.96.0.10"]
     assert view.links == Unavailable(f"{ONE}: no privileged pods here", permanent=True)
 
 
-def test_connection_that_breaks_is_tried_once_more() -> None:
-    """The API's address moves now and then; that must not cost all that a node would tell."""
-    asked: list[str] = []
+def test_lost_connection_is_retried_once() -> None:
+    """A failover of the API's address does not make the facts of a node unavailable."""
+    calls: list[str] = []
 
-    class Breaking(StandStill):
+    class UnreliableCluster(StaticCluster):
         def execute(
             self, namespace: str, pod: str, command: list[str], seconds: float
         ) -> CommandResult:
-            asked.append(pod)
-            if len(asked) in (1, 3, 4):
-                raise ConnectionLostError("the connection broke before the command's end")
+            calls.append(pod)
+            if len(calls) in (1, 3, 4):
+                raise ConnectionLostError("the connection was lost")
             return CommandResult(0, "", "")
 
-    told = collector(Breaking([*both(CONTROL), *both(ONE), *both(TWO)]), run())
-    assert not isinstance(told.ask(ONE).paths, Unavailable)
-    assert told.ask(ONE).paths == Unavailable(
-        f"{ONE}: the connection broke before the command's end"
-    )
-    assert len(asked) == 4
+    found = collector(UnreliableCluster([*both(CONTROL), *both(ONE), *both(TWO)]), run())
+    assert not isinstance(found.node_view(ONE).paths, Unavailable)
+    assert found.node_view(ONE).paths == Unavailable(f"{ONE}: the connection was lost")
+    assert len(calls) == 4
 
 
-def test_only_peers_with_an_address_are_asked_about() -> None:
-    """A node whose pod has no address is left out; nobody pings nothing."""
-    cluster = StandStill([*both(CONTROL), *both(ONE, waiting="ContainerCreating"), *both(TWO)])
+def test_only_peers_with_an_address_are_targets() -> None:
+    """A node whose pod has no address is omitted."""
+    cluster = StaticCluster([*both(CONTROL), *both(ONE, waiting="ContainerCreating"), *both(TWO)])
     peers = collector(cluster, run()).arguments.peers()
     assert peers == [
         "demo-control-0,192.0.2.10,10.244.1.5",
@@ -213,76 +220,76 @@ def test_only_peers_with_an_address_are_asked_about() -> None:
     ]
 
 
-def test_etcd_is_asked_as_expected_and_else_in_the_usual_way() -> None:
-    """The expected endpoint and files come first; without them, the usual ones in their order."""
+def test_etcd_endpoint_and_identities() -> None:
+    """The expected endpoint and files are preferred to the default ones."""
     plain = healthy.expected()
     plain["etcd"] |= {"endpoints": ["https://192.0.2.10:4001"], "key": "/own.key"}
-    told = collector(StandStill([]), run(), understand(plain, "test"))
-    assert told.arguments.endpoint(CONTROL) == "https://192.0.2.10:4001"
-    assert told.arguments.identities()[0] == (
+    expected = collector(StaticCluster([]), run(), understand(plain, "test"))
+    assert expected.arguments.endpoint(CONTROL) == "https://192.0.2.10:4001"
+    assert expected.arguments.identities()[0] == (
         "/etc/etcd/pki/ca.crt",
         "/etc/etcd/pki/health.crt",
         "/own.key",
     )
-    usual = collector(StandStill([]), run())
-    assert usual.arguments.endpoint(CONTROL) == "https://192.0.2.10:2379"
-    assert usual.arguments.identities() == list(IDENTITIES)
+    default = collector(StaticCluster([]), run())
+    assert default.arguments.endpoint(CONTROL) == "https://192.0.2.10:2379"
+    assert default.arguments.identities() == list(IDENTITIES)
 
 
-def house() -> Collector:
-    """A round of asking in the house of three control planes."""
+def ha_collector() -> Collector:
+    """Return a collector of the cluster with three control-plane nodes."""
     plain = healthy.facts(healthy.HA_NODES)["nodes"]
     nodes = list(from_plain(dict[str, NodeStatus], plain).values())
     expected = understand(healthy.expected(healthy.HA_NODES), "test")
-    return collector(StandStill([]), Run(id="0badcafe", image="image", nodes=nodes), expected)
+    return collector(StaticCluster([]), Run(id="0badcafe", image="image", nodes=nodes), expected)
 
 
-def test_every_way_to_the_api_is_asked() -> None:
-    """Each server on its own, and the service of pods; the probe adds what its kubelet goes by."""
+def test_every_api_url_is_queried() -> None:
+    """The URL of each server, and of the Service; the probe adds that of its kubelet."""
     servers = healthy.servers(healthy.HA_NODES)
-    assert house().arguments.apis() == [*servers, "https://10.96.0.1"]
+    assert ha_collector().arguments.apis() == [*servers, "https://10.96.0.1"]
 
 
-def test_nodes_are_asked_for_their_own_doors_only() -> None:
-    """Etcd and the API server where they should be, the kubelet everywhere."""
-    own = house()
-    assert own.arguments.tls_ports("demo-docker-0") == {"kubelet": "192.0.2.21:10250"}
-    assert own.arguments.tls_ports("demo-control-1") == {
+def test_tls_ports_of_a_node() -> None:
+    """The kubelet on all nodes; etcd and the API server on control-plane nodes."""
+    arguments = ha_collector().arguments
+    assert arguments.tls_ports("demo-docker-0") == {"kubelet": "192.0.2.21:10250"}
+    assert arguments.tls_ports("demo-control-1") == {
         "kubelet": "192.0.2.11:10250",
         "api": "192.0.2.11:6443",
         "etcd": "192.0.2.11:2379",
         "peer": "192.0.2.11:2380",
     }
-    assert "own_api=https://192.0.2.11:6443" in own.arguments.of("demo-control-1")
-    assert not any(word.startswith("own_api=") for word in own.arguments.of("demo-docker-0"))
+    assert "own_api=https://192.0.2.11:6443" in arguments.of("demo-control-1")
+    assert not any(word.startswith("own_api=") for word in arguments.of("demo-docker-0"))
 
 
-def test_without_expectation_api_servers_tell_themselves() -> None:
-    """One that is down soon lacks among them; so each node of the control plane counts, too."""
+def test_api_servers_without_an_expectation() -> None:
+    """They are the endpoints and all control-plane nodes, whose server may be down."""
     nodes = run().nodes
     assert with_control([("192.0.2.9", 7443)], nodes) == [
         "https://192.0.2.10:7443",
         "https://192.0.2.9:7443",
     ]
     assert with_control([], nodes) == ["https://192.0.2.10:6443"]
-    assert collector(StandStill([]), run()).arguments.servers() == ["https://192.0.2.10:6443"]
+    assert collector(StaticCluster([]), run()).arguments.servers() == ["https://192.0.2.10:6443"]
 
 
-def test_what_the_api_refuses_is_unasked() -> None:
-    """No right to look is no fault of the cluster: a skip; a silent API is an error."""
+def test_failed_request_is_unavailable() -> None:
+    """It is permanent if this user is not authorized, so that checks are skipped."""
 
-    def refuse() -> None:
+    def reject() -> None:
         raise ApiStatusError(403, "leases are forbidden")
 
     def fail() -> None:
         raise InconclusiveError("no route")
 
-    assert or_unavailable(refuse) == Unavailable("leases are forbidden", permanent=True)
+    assert or_unavailable(reject) == Unavailable("leases are forbidden", permanent=True)
     assert or_unavailable(fail) == Unavailable("no route")
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "state"),
     [
         ({"phase": "Pending"}, "Pending"),
         ({"phase": "Failed", "reason": "Evicted"}, "Evicted"),
@@ -297,6 +304,6 @@ def test_what_the_api_refuses_is_unasked() -> None:
         ),
     ],
 )
-def test_pod_tells_its_state(status: Json, said: str) -> None:
-    """The most telling reason that the API knows."""
-    assert pods.state({"spec": {}, "status": status}) == said
+def test_state_of_a_pod(status: Json, state: str) -> None:
+    """It contains the most specific reason in the status."""
+    assert pods.state({"spec": {}, "status": status}) == state

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading what the probes print of etcd's members; the lines are those of real programs."""
+"""Parser of the probe's output about etcd; the lines were printed by real programs."""
 
 import json
 
@@ -42,23 +42,23 @@ ETCD = [framed("etcd_process", "7"), framed("etcd_status", STATUS)]
 
 
 def running(*printed: str) -> Running:
-    """What went on in a node's member."""
-    told = etcd(*printed).running
-    assert isinstance(told, Running)
-    return told
+    """Return the parsed state of the running member."""
+    found = etcd(*printed).running
+    assert isinstance(found, Running)
+    return found
 
 
 def etcd(*printed: str) -> Etcd:
-    """A node's member."""
-    told = node_view("node", "run", "".join([*ETCD, *printed]), "https://a:1", WEB).etcd
-    assert isinstance(told, Etcd)
-    return told
+    """Return the parsed member."""
+    found = node_view("node", "run", "".join([*ETCD, *printed]), "https://a:1", WEB).etcd
+    assert isinstance(found, Etcd)
+    return found
 
 
-def test_member_is_asked_again_at_the_end() -> None:
-    """Its own view twice: how far it is, and who leads."""
+def test_status_is_read_twice() -> None:
+    """The status at the beginning and at the end are separate facts."""
     later = STATUS.replace('"raftTerm": 2', '"raftTerm": 3')
-    told = etcd(framed("etcd_status_later", later))
+    member = etcd(framed("etcd_status_later", later))
     want = MemberStatus(
         member="223",
         leader="284",
@@ -70,16 +70,16 @@ def test_member_is_asked_again_at_the_end() -> None:
         index=23,
         applied=22,
     )
-    assert told.status == want
-    assert isinstance(told.later, MemberStatus)
-    assert told.later.term == 3
+    assert member.status == want
+    assert isinstance(member.later, MemberStatus)
+    assert member.later.term == 3
 
 
-def test_writes_are_those_between_the_looks() -> None:
-    """The difference of what is counted since etcd started."""
+def test_writes_are_the_difference_of_two_readings() -> None:
+    """Counters since the start of etcd are subtracted; one reading is not enough."""
     first, last = FIGURES.format(18, 18), FIGURES.format(20, 23)
-    told = running(framed("etcd_figures", first), framed("etcd_figures_later", last))
-    assert told.writes == Writes(
+    found = running(framed("etcd_figures", first), framed("etcd_figures_later", last))
+    assert found.writes == Writes(
         Histogram([0.001, 8.192], [2, 2], 5), Histogram([0.001, 8.192], [2, 0], 0)
     )
     assert isinstance(running(framed("etcd_figures", first)).writes, Unavailable)
@@ -88,15 +88,15 @@ def test_writes_are_those_between_the_looks() -> None:
     )
 
 
-def test_quota_is_told_by_status_or_by_figures() -> None:
-    """Since 3.6 the status has it; without either it is etcd's own."""
+def test_quota_is_read_from_status_or_metrics() -> None:
+    """It is in the status since etcd 3.6; without either, the default is used."""
     old = running(framed("etcd_figures", FIGURES.format(1, 2))).database
     assert old == Database(20480, 16384, 2147483648)
     assert running().database == Database(20480, 16384, 2147483648)
 
 
-def test_copies_tell_a_hash_or_why_not() -> None:
-    """The answer of the peers' port, and the seconds until TCP stood."""
+def test_copies_have_a_hash_or_a_problem() -> None:
+    """Responses of the peer port, with the time to connect."""
     text = (
         'https://192.0.2.10:2380 200 0.000329 {"header":{"revision":1},"hash":1084519789,'
         '"compact_revision":-1,"hash_revision":1}\n'
@@ -112,8 +112,8 @@ def test_copies_tell_a_hash_or_why_not() -> None:
     }
 
 
-def test_entrances_are_by_address() -> None:
-    """Two codes for each port."""
+def test_listeners_are_keyed_by_address() -> None:
+    """Each has two HTTP status codes."""
     text = "192.0.2.10:2379 000 000\n127.0.0.1:2381 404 000"
     assert running(framed("etcd_entrances", text)).entrances == {
         "127.0.0.1:2381": ListenerAnswers(404, 0),

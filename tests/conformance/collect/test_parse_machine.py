@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading what the probes print of the machine; the lines are those of real programs."""
+"""Parser of the probe's output about the host; the lines were printed by real programs."""
 
 import json
 
@@ -10,14 +10,14 @@ from tests.conformance.collect.sections import WEB, framed
 
 
 def machine(*printed: str) -> Machine:
-    """What a node told of its machine, asked between 100 and 106."""
-    told = node_view("node", "run", "".join(printed), "https://a:1", WEB, (100.0, 106.0)).machine
-    assert isinstance(told, Machine)
-    return told
+    """Return the parsed host of a probe that ran from 100 to 106."""
+    found = node_view("node", "run", "".join(printed), "https://a:1", WEB, (100.0, 106.0)).machine
+    assert isinstance(found, Machine)
+    return found
 
 
-def test_clock_is_asked_twice() -> None:
-    """The node's own moments between those of who asked; both are needed."""
+def test_clock_is_read_twice() -> None:
+    """Both readings of the node's clock are needed."""
     begun = framed("clock_begin", "100.5\n")
     clock = machine(begun, framed("clock_end", "105.75")).clock
     assert clock == Clock(100.5, 105.75, 100.0, 106.0)
@@ -26,7 +26,7 @@ def test_clock_is_asked_twice() -> None:
 
 
 def test_disks_have_bytes_and_files() -> None:
-    """Blocks are counted in the file system's own size; a path may have blanks in it."""
+    """Blocks are multiplied by the block size; a path may contain spaces."""
     text = "/ 4096 100 50 16 15\n/var/lib/my data 512 10 5 0 0"
     assert machine(framed("disks", text)).disks == {
         "/": Disk(Room(409600, 204800), Room(16, 15)),
@@ -35,8 +35,8 @@ def test_disks_have_bytes_and_files() -> None:
     assert Room(0, 0).share == 1.0
 
 
-def test_failed_units_are_names_and_none_is_an_answer() -> None:
-    """Silence is not: systemd that does not answer told nothing."""
+def test_failed_units_may_be_empty() -> None:
+    """An empty list is a result; a failure of systemctl is not."""
     assert machine(framed("failed_units", "a.service\nb.mount")).failed_units == [
         "a.service",
         "b.mount",
@@ -46,8 +46,8 @@ def test_failed_units_are_names_and_none_is_an_answer() -> None:
     assert isinstance(broken, Unavailable)
 
 
-def test_certificates_live_by_path() -> None:
-    """Subject and dates, as openssl says them."""
+def test_validities_are_keyed_by_path() -> None:
+    """Subject and dates, in openssl's format."""
     text = (
         "/etc/etcd/pki/ca.crt subject CN=etcd\n"
         "/etc/etcd/pki/ca.crt notBefore Nov 23 20:42:37 2026 GMT\n"
@@ -60,10 +60,12 @@ def test_certificates_live_by_path() -> None:
     }
 
 
-def test_deployments_of_the_system() -> None:
-    """As rpm-ostree keeps them; a system without it has no such thing, for good."""
-    told = {"deployments": [{"version": "43.1", "booted": True}, {"checksum": "0badcafe0badcafe"}]}
-    assert machine(framed("deployments", json.dumps(told))).deployments == [
+def test_deployments_of_rpm_ostree() -> None:
+    """A deployment without a version has its checksum; without rpm-ostree they are unavailable."""
+    status = {
+        "deployments": [{"version": "43.1", "booted": True}, {"checksum": "0badcafe0badcafe"}]
+    }
+    assert machine(framed("deployments", json.dumps(status))).deployments == [
         Deployment("43.1", True, "none"),
         Deployment("0badcafe0bad", False, "none"),
     ]

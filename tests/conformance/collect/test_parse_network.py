@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the probes print of the ways between nodes, and what is made of it."""
+"""Parser of the probe's output about network paths."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from conformance.collect.parse_node import ProbeOutput, Section
 from conformance.facts.network import Answer, Frames, Own, Ping, Queries, Requests
 from conformance.outcome import Unavailable
 
-SAID = """\
+OUTPUT = """\
 own 10.244.1.5 1400
 neighbour 10.244.1.6 5 5 0.121 0.080
 pod_to_host a 5 5 0.2 0.1
@@ -31,44 +31,44 @@ outside a 1 10 ok 192.0.2.10:40000
 """
 
 
-def printed(said: str) -> ProbeOutput:
-    """A node that told this of the network."""
-    return ProbeOutput("here", {"network": Section(said, 0, "")})
+def probe_output(network: str) -> ProbeOutput:
+    """Return the output of a probe with this section ``network``."""
+    return ProbeOutput("here", {"network": Section(network, 0, "")})
 
 
-def test_lines_become_paths() -> None:
-    """Each kind of line, in any order."""
-    told = paths_of(printed(SAID))
-    assert told.own == Own("10.244.1.5", 1400)
-    assert told.neighbour == Ping(5, 5, 0.121, 0.08)
-    assert told.host_pings == {"a": Ping(5, 0, None, None)}
-    assert told.frames == {
+def test_lines_are_parsed_by_kind() -> None:
+    """Every kind of line, in any order."""
+    found = paths_of(probe_output(OUTPUT))
+    assert found.own == Own("10.244.1.5", 1400)
+    assert found.neighbour == Ping(5, 5, 0.121, 0.08)
+    assert found.host_pings == {"a": Ping(5, 0, None, None)}
+    assert found.frames == {
         "a": Frames(1400, 3, 3, ""),
         "b": Frames(1400, 3, 0, "ping: local error: message too long, mtu=1350"),
     }
-    assert told.direct == {
+    assert found.direct == {
         "a": Answer("on-a", 1, 20, ""),
         "b": Answer("", 2, 3010, "no answer in 3 s"),
     }
-    assert isinstance(told.nobody, Answer)
-    assert told.nobody.problem.endswith("Connection refused")
-    assert told.sticky == ["probe-net-1", "-"]
-    assert told.requests == Requests(20, 1, 4010, "no answer in 4 s")
-    assert told.queries == {
+    assert isinstance(found.nobody, Answer)
+    assert found.nobody.problem.endswith("Connection refused")
+    assert found.sticky == ["probe-net-1", "-"]
+    assert found.requests == Requests(20, 1, 4010, "no answer in 4 s")
+    assert found.queries == {
         "10.96.0.10": Queries([10, 0], 0, ""),
         "10.244.2.3": Queries([], 1, "no answer in 8 s"),
     }
-    assert told.lease_seconds is None
+    assert found.lease_seconds is None
 
 
-def test_a_ping_that_cannot_is_no_fault() -> None:
-    """Without a ping that forbids to break up packets there is no way to ask: a skip."""
-    told = paths_of(printed("no_frames the node's ping cannot\n"))
-    assert told.frames == Unavailable("here: the node's ping cannot", permanent=True)
+def test_frames_are_unavailable_without_a_suitable_ping() -> None:
+    """If ping cannot set Don't Fragment, the fact is permanently unavailable."""
+    found = paths_of(probe_output("no_frames the node's ping cannot\n"))
+    assert found.frames == Unavailable("here: the node's ping cannot", permanent=True)
 
 
-def test_chains_are_followed_from_forward() -> None:
-    """Rules of FORWARD and of what it jumps to, and no others."""
+def test_chains_reached_from_forward_are_returned() -> None:
+    """Rules of FORWARD and of the chains it jumps to, and no others."""
     text = (
         "-P INPUT ACCEPT\n-P FORWARD DROP\n-N FLANNEL-FWD\n-A INPUT -j KUBE-FIREWALL\n"
         "-A FORWARD -j FLANNEL-FWD\n-A FLANNEL-FWD -s 10.244.0.0/16 -j ACCEPT\n"
@@ -80,8 +80,8 @@ def test_chains_are_followed_from_forward() -> None:
     ]
 
 
-def test_leases_end_by_subnet() -> None:
-    """What etcd says of each lease: the seconds, and the keys that go with it."""
+def test_lease_seconds_are_keyed_by_subnet() -> None:
+    """The subnet is in the key of the lease; leases without keys are ignored."""
     key = base64.b64encode(b"/coreos.com/network/subnets/10.244.1.0-24").decode()
     lines = [json.dumps({"id": 7, "ttl": 86000, "keys": [key]}), json.dumps({"id": 8, "ttl": -1})]
     assert parse_lease_seconds("\n".join(lines)) == {"10.244.1.0/24": 86000}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading what the probes print of how closed a node is; the lines are those of real programs."""
+"""Parser of the probe's output about hardening; the lines were printed by real programs."""
 
 import json
 
@@ -37,12 +37,12 @@ kubelet trust no handshake"""
 
 
 def etcd(*printed: str) -> NodeView:
-    """What a node with an etcd member told."""
+    """Return the parsed view of a node with an etcd member."""
     return view(framed("etcd_process", "7"), *printed)
 
 
 def test_programs_have_users_and_flags() -> None:
-    """Values may hold anything but a line's end; of a flag that is told twice the first counts."""
+    """Values may contain spaces; if a flag is printed twice, the first value is used."""
     text = (
         "program etcd etcd\nflag etcd client-cert-auth true\nflag etcd client-cert-auth false\n"
         "program kube-apiserver 996\nflag kube-apiserver etcd-servers https://a:1,https://b:1 c"
@@ -53,8 +53,8 @@ def test_programs_have_users_and_flags() -> None:
     }
 
 
-def test_listeners_are_read_from_the_kernels_words() -> None:
-    """IPv4, IPv6 and IPv4 within IPv6, each in the kernel's own byte order; each once."""
+def test_listeners_are_parsed_from_proc_net_tcp() -> None:
+    """IPv4, IPv6 and mapped IPv4 in the kernel's byte order; duplicates are removed."""
     text = (
         "0100007F:2811\n0100007F:2811\n0A0200C0:094B\n00000000000000000000000001000000:2812\n"
         "0000000000000000FFFF00000A0200C0:2813\n00000000000000000000000000000000:192B"
@@ -68,8 +68,8 @@ def test_listeners_are_read_from_the_kernels_words() -> None:
     ]
 
 
-def test_files_may_have_blanks_in_their_names() -> None:
-    """Mode, owner, kind, and the rest is the path."""
+def test_paths_may_contain_spaces() -> None:
+    """The path is the rest of the line."""
     files = view(framed("files", "600 etcd f /etc/etcd/pki/a b.key\n755 root d /etc/etcd")).files
     assert files == [
         FileMode("/etc/etcd", "755", "root", "d"),
@@ -77,8 +77,8 @@ def test_files_may_have_blanks_in_their_names() -> None:
     ]
 
 
-def test_ports_are_read_though_their_lines_are_mixed() -> None:
-    """What was agreed, why it was refused, and a certificate only where one was shown."""
+def test_lines_of_ports_may_be_interleaved() -> None:
+    """A handshake has a protocol and cipher or a reason; a port may have no certificate."""
     ports = view(framed("tls", PORT)).ports
     assert not isinstance(ports, Unavailable)
     assert ports["api"].old == Handshake("", "tlsv1 alert protocol version")
@@ -92,7 +92,7 @@ def test_ports_are_read_though_their_lines_are_mixed() -> None:
 
 
 def test_answers_of_api_servers() -> None:
-    """By URL: with the token, without, and why there was none."""
+    """They are keyed by URL: status with token, without, and the error."""
     text = (
         "https://192.0.2.11:6443 anonymous 000 5010 curl: (28) timed out\n"
         "https://192.0.2.10:6443 token 200 30 \nhttps://192.0.2.10:6443 anonymous 401 20 \n"
@@ -104,55 +104,55 @@ def test_answers_of_api_servers() -> None:
     }
 
 
-def test_endpoint_is_a_url_or_unasked() -> None:
-    """An empty answer is no address."""
+def test_endpoint_must_be_a_url() -> None:
+    """An empty section is unavailable."""
     assert (
         view(framed("endpoint", "https://192.0.2.9:6443/\n")).endpoint == "https://192.0.2.9:6443"
     )
     assert isinstance(view(framed("endpoint", "")).endpoint, Unavailable)
 
 
-def test_doors_of_the_kubelet() -> None:
-    """Codes; a shut port has none."""
+def test_ports_of_the_kubelet() -> None:
+    """A closed port has the status 0."""
     text = "anonymous 401 9 \nread_only 000 3 curl: (7) Failed to connect to 192.0.2.10 port 10255"
     assert view(framed("kubelet_doors", text)).kubelet_doors == KubeletPortAnswers(401, 0)
 
 
-def test_audit_log_is_told_by_its_sizes() -> None:
-    """No apiserver, no log; an apiserver without a log is an answer, too."""
+def test_audit_log_has_sizes() -> None:
+    """Without an API server the fact is null; without a log the path is empty."""
     assert view().audit is None
-    told = view(framed("audit", "path /var/log/a.log\nbefore 10\nafter 20")).audit
-    assert told == AuditLog("/var/log/a.log", 10, 20)
+    audit = view(framed("audit", "path /var/log/a.log\nbefore 10\nafter 20")).audit
+    assert audit == AuditLog("/var/log/a.log", 10, 20)
     assert view(framed("audit", "path ")).audit == AuditLog("", -1, -1)
 
 
-def test_rights_and_rest_in_etcd() -> None:
-    """SuiteRun may be sentences; of the raw value only its size and its beginning are known."""
-    told = etcd(
-        framed("etcd_rights", "stranger /registry/ denied\nflanneld /x/ failed: no such file"),
+def test_rights_and_encryption_in_etcd() -> None:
+    """The result of a right may be an error message; a Secret has its size and prefix only."""
+    member = etcd(
+        framed("etcd_rights", "health /registry/ denied\nflanneld /x/ failed: no such file"),
         framed("etcd_at_rest", "size 310\nprefix k8s:enc:secretbox:v1:key1\nplain no"),
     ).etcd
-    assert told is not None
-    assert not isinstance(told, Unavailable)
-    assert told.rights == {"stranger /registry/": "denied", "flanneld /x/": "failed: no such file"}
-    assert told.at_rest == AtRest(310, "k8s:enc:secretbox:v1:key1", False)
+    assert member is not None
+    assert not isinstance(member, Unavailable)
+    assert member.rights == {"health /registry/": "denied", "flanneld /x/": "failed: no such file"}
+    assert member.at_rest == AtRest(310, "k8s:enc:secretbox:v1:key1", False)
     plain = etcd(framed("etcd_at_rest", "size 290\nprefix \nplain yes")).etcd
     assert plain is not None
     assert not isinstance(plain, Unavailable)
     assert plain.at_rest == AtRest(290, "", True)
 
 
-def test_flags_that_do_not_tell_etcds_client_are_a_skip() -> None:
-    """A managed control plane hides its client: asked, and told that there is no way."""
-    told = etcd(framed("etcd_at_rest", "", 127, "kube-apiserver's etcd client is not told")).etcd
-    assert told is not None
-    assert not isinstance(told, Unavailable)
-    assert isinstance(told.at_rest, Unavailable)
-    assert told.at_rest.permanent
+def test_encryption_is_unavailable_without_a_client_certificate() -> None:
+    """The flags of a managed control plane may contain none."""
+    member = etcd(framed("etcd_at_rest", "", 127, "no etcd client key")).etcd
+    assert member is not None
+    assert not isinstance(member, Unavailable)
+    assert isinstance(member.at_rest, Unavailable)
+    assert member.at_rest.permanent
 
 
 def test_runtime_without_docker() -> None:
-    """Mirrors are compared as text, so a slash at the end must not part them."""
+    """Trailing slashes of mirrors are removed, because they are compared as text."""
     text = "cgroup /kubepods.slice/x.scope\nmirror http://m.example:5000/\nmirror http://m.example:5000"
     assert view(framed("runtime", text)).runtime == RuntimeView(
         "/kubepods.slice/x.scope", {}, ["http://m.example:5000"]
@@ -160,34 +160,34 @@ def test_runtime_without_docker() -> None:
 
 
 def test_runtime_with_docker() -> None:
-    """Docker tells its own mirrors and how it keeps the logs of the probe's container; no more."""
+    """Docker's mirrors and log options are read, and nothing else of its output."""
     info = {"RegistryConfig": {"Mirrors": ["http://d.example/"]}, "HttpProxy": "http://u:p@proxy"}
     container = {
         "Config": {"Env": ["PASSWORD=x"]},
         "HostConfig": {"LogConfig": {"Type": "json-file", "Config": {"max-size": "10m"}}},
     }
-    told = view(
+    runtime = view(
         framed("runtime", "cgroup /kubepods.slice/x.scope\nmirror http://m.example"),
         framed("docker", json.dumps(info)),
         framed("docker_container", json.dumps(container)),
     ).runtime
     logs = {"driver": "json-file", "max-size": "10m"}
     mirrors = ["http://d.example", "http://m.example"]
-    assert told == RuntimeView("/kubepods.slice/x.scope", logs, mirrors)
+    assert runtime == RuntimeView("/kubepods.slice/x.scope", logs, mirrors)
 
 
-def test_docker_that_does_not_answer_is_unasked() -> None:
-    """What the runtime told is not taken for all there is."""
-    told = view(
+def test_runtime_is_unavailable_if_docker_does_not_respond() -> None:
+    """Settings common to all runtimes are incomplete without Docker's."""
+    runtime = view(
         framed("runtime", "cgroup /kubepods.slice/x.scope"),
         framed("docker", "", 22, "curl: (22) 500"),
     ).runtime
-    assert isinstance(told, Unavailable)
-    assert not told.permanent
+    assert isinstance(runtime, Unavailable)
+    assert not runtime.permanent
 
 
-def test_units_tell_whether_they_are_to_start() -> None:
-    """The state of the unit's file comes along where systemctl tells it."""
+def test_units_have_a_unit_file_state() -> None:
+    """UnitFileState is read if systemctl prints it."""
     text = (
         "Id=keepalived.service\nLoadState=loaded\nActiveState=inactive\nSubState=dead\n"
         "UnitFileState=disabled"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a run on a fake API: it leaves nothing behind, whatever happens, or says so."""
+"""Lifecycle of a run on a fake API: all objects are deleted, or reported."""
 
 import json
 import time
@@ -18,8 +18,8 @@ from tests.conformance.fake_api import UNREADY, FakeApi, serving
 
 Json = dict[str, Any]
 Run = Callable[..., SuiteRun]
-READY = "-k=test_node_is_ready"  # needs no probe: quick
-# What is red of two nodes whose kubelets have never said anything.
+READY = "-k=test_node_is_ready"  # fast, because it needs no probe
+# Failures of two nodes whose kubelets have never posted a status.
 SILENT_NODES = {
     f"test_{what}[{node}]" for what in ("node_is_ready", "node_lease_is_fresh") for node in "ab"
 }
@@ -27,7 +27,7 @@ SILENT_NODES = {
 
 @pytest.fixture
 def api() -> Iterator[FakeApi]:
-    """An API with two nodes that are not Ready."""
+    """Yield an API with two nodes that are not Ready."""
     with serving(FakeApi()) as fake:
         fake.add_node("a", "192.0.2.10")
         fake.add_node("b", "192.0.2.11")
@@ -37,7 +37,7 @@ def api() -> Iterator[FakeApi]:
 
 @pytest.fixture
 def run(api: FakeApi, tmp_path: Path) -> Run:
-    """Run the suite on that API."""
+    """Return a function that runs the suite on that API."""
     file = kubeconfig(tmp_path, api.server)
 
     def run_on(*arguments: str) -> SuiteRun:
@@ -46,17 +46,17 @@ def run(api: FakeApi, tmp_path: Path) -> Run:
     return run_on
 
 
-def test_run_leaves_nothing_behind(api: FakeApi, run: Run) -> None:
-    """Whatever the verdicts, the namespace is gone at the end."""
+def test_all_objects_are_deleted(api: FakeApi, run: Run) -> None:
+    """The namespace is deleted although checks fail."""
     verdicts = run(READY)
     assert set(verdicts.failed) == {"test_node_is_ready[a]", "test_node_is_ready[b]"}
-    made = [call for call in api.calls if call.startswith("POST")]
-    assert len(made) > 10
+    created = [call for call in api.calls if call.startswith("POST")]
+    assert len(created) > 10
     assert api.namespaces() == []
 
 
-def test_refusal_in_the_middle_leaves_nothing_behind(api: FakeApi, run: Run) -> None:
-    """If the API refuses what all needs, that is one clear error, and what was made is removed."""
+def test_rejected_common_object_ends_the_run(api: FakeApi, run: Run) -> None:
+    """It is a usage error, and the objects that were created are deleted."""
     api.refused = {"ConfigMap"}
     verdicts = run(READY)
     assert verdicts.exit_status == pytest.ExitCode.USAGE_ERROR
@@ -65,8 +65,8 @@ def test_refusal_in_the_middle_leaves_nothing_behind(api: FakeApi, run: Run) -> 
     assert api.namespaces() == []
 
 
-def test_refused_pods_are_skips_and_the_rest_is_judged(api: FakeApi, run: Run) -> None:
-    """A cluster that takes no such pods is told so, once in the notices and in each skip."""
+def test_rejected_pods_are_skips(api: FakeApi, run: Run) -> None:
+    """The API's reason is in the notices and in each skip; other checks run."""
     api.refused = {"Pod"}
     verdicts = run("-m", "os or runtime")
     assert set(verdicts.failed) == SILENT_NODES
@@ -76,8 +76,8 @@ def test_refused_pods_are_skips_and_the_rest_is_judged(api: FakeApi, run: Run) -
     assert api.namespaces() == []
 
 
-def test_what_this_user_may_not_do_is_told_before_anything_is_made(api: FakeApi, run: Run) -> None:
-    """The preflight names every right that lacks; nothing is made."""
+def test_missing_rights_are_reported_before_objects_are_created(api: FakeApi, run: Run) -> None:
+    """The preflight names each missing right, and the run ends."""
     api.forbidden = {"namespaces", "secrets"}
     verdicts = run(READY)
     assert verdicts.exit_status == pytest.ExitCode.USAGE_ERROR
@@ -86,8 +86,8 @@ def test_what_this_user_may_not_do_is_told_before_anything_is_made(api: FakeApi,
     assert "POST /api/v1/namespaces" not in api.calls
 
 
-def test_cluster_that_keeps_nothing_is_judged_by_what_its_api_tells(api: FakeApi, run: Run) -> None:
-    """No quorum: two checks fail with the cause, all others are errors that name it, at once."""
+def test_api_that_stores_nothing(api: FakeApi, run: Run) -> None:
+    """Without quorum two checks fail with the cause; all others are errors with it, at once."""
     api.broken = "etcdserver: no leader"
     api.readiness = UNREADY
     began = time.monotonic()
@@ -97,47 +97,45 @@ def test_cluster_that_keeps_nothing_is_judged_by_what_its_api_tells(api: FakeApi
     assert "etcd failed" in verdicts.failed["test_api_is_ready"]
     assert "no leader" in verdicts.failed["test_api_keeps_objects"]
     assert "no leader; the API server is not ready: etcd" in verdicts.errors["test_exec_answers[a]"]
-    assert "nothing can be made" in verdicts.errors["test_api_endpoint_answers[b]"]
+    assert "cannot create objects" in verdicts.errors["test_api_endpoint_answers[b]"]
     assert verdicts.exit_status == 1
 
 
-def test_api_that_is_not_ready_for_a_moment_is_ready(api: FakeApi, run: Run) -> None:
-    """A node that is busy lets the server's own question to etcd fail: it is asked again."""
+def test_failed_readiness_is_read_again(api: FakeApi, run: Run) -> None:
+    """On a busy node the API server's health check of etcd may fail for a moment."""
     api.unready = 2
     verdicts = run("-k=test_api_is_ready")
     assert not verdicts.failed
     assert api.calls.count("GET /readyz") == 3
 
 
-def test_session_that_breaks_down_leaves_nothing_behind(
+def test_objects_are_deleted_after_an_internal_error(
     api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even if another plug-in fails so early that pytest never finishes the session."""
+    """Also if another plug-in fails so early that pytest does not finish the session."""
     plugin = (
         "import pytest\n\n@pytest.hookimpl(trylast=True)\ndef pytest_sessionstart():\n    1 / 0\n"
     )
-    (tmp_path / "clumsy.py").write_text(plugin)
+    (tmp_path / "failing.py").write_text(plugin)
     monkeypatch.syspath_prepend(tmp_path)
-    verdicts = run(READY, "-p", "clumsy")
+    verdicts = run(READY, "-p", "failing")
     assert verdicts.exit_status == pytest.ExitCode.INTERNAL_ERROR
     assert "POST /api/v1/namespaces" in api.calls
     assert api.namespaces() == []
 
 
 def test_leak_is_a_failure(api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the namespace does not go in time, the run fails and tells what remains, and why."""
+    """If the namespace is not deleted in time, the run fails and reports it with the reason."""
     monkeypatch.setattr("secrets.token_hex", lambda _: "0badcafe")
     api.stuck = {"conformance-0badcafe"}
     verdicts = run("-k=test_node_is_not_under_pressure")
     assert not verdicts.failed
     assert verdicts.exit_status == pytest.ExitCode.TESTS_FAILED
-    assert (
-        "LEFT BEHIND: namespace conformance-0badcafe is still there: pods rem" in verdicts.printed
-    )
+    assert "LEFT BEHIND: namespace conformance-0badcafe still exists: pods rem" in verdicts.printed
 
 
-def test_dead_runs_are_swept_and_others_left_alone(api: FakeApi, run: Run) -> None:
-    """What a dead run left goes, and is told; a user's namespace and a young run stay."""
+def test_only_namespaces_of_killed_runs_are_deleted(api: FakeApi, run: Run) -> None:
+    """They are reported; namespaces of users and of new runs are not touched."""
     now = datetime.now(UTC)
     api.add_namespace("conformance-dead", {RUN_LABEL: "dead"}, now - timedelta(hours=1))
     api.add_namespace("conformance-young", {RUN_LABEL: "young"}, now)
@@ -147,19 +145,19 @@ def test_dead_runs_are_swept_and_others_left_alone(api: FakeApi, run: Run) -> No
     assert "removed leftover namespace conformance-dead:" in verdicts.printed
 
 
-def test_what_lies_outside_the_namespace_goes_too(api: FakeApi, run: Run) -> None:
-    """Priority classes, and resources of a node: made for the run, and taken away at its end."""
+def test_cluster_scoped_objects_are_deleted(api: FakeApi, run: Run) -> None:
+    """The run creates priority classes and extended resources, and deletes them at the end."""
     api.add_node("c", "192.0.2.12", ready="True")
     verdicts = run("-k=test_node_is_ready or test_idle", "--idle", "0")
     assert verdicts.passed == ["test_node_is_ready[c]", "test_idle_connection_lives"]
-    made = [call for call in api.calls if call.startswith("PATCH /api/v1/nodes/c/status")]
-    assert len(made) == 2
+    patches = [call for call in api.calls if call.startswith("PATCH /api/v1/nodes/c/status")]
+    assert len(patches) == 2
     assert "POST /apis/scheduling.k8s.io/v1/priorityclasses" in api.calls
     assert api.cluster_scoped() == []
 
 
-def test_what_a_killed_run_strewed_is_swept(api: FakeApi, run: Run) -> None:
-    """A dead run's classes and resources go, even if its namespace is gone; a living one's stay."""
+def test_cluster_scoped_objects_of_killed_runs_are_deleted(api: FakeApi, run: Run) -> None:
+    """Also if the namespace no longer exists; those of a running suite are kept."""
     api.add_namespace("conformance-a11fe", {RUN_LABEL: "a11fe"}, datetime.now(UTC))
     for run_id in ("dead", "a11fe"):
         name = f"conformance-{run_id}-high"
@@ -174,10 +172,10 @@ def test_what_a_killed_run_strewed_is_swept(api: FakeApi, run: Run) -> None:
     assert api.cluster_scoped() == ["conformance-a11fe-high", left, left]
 
 
-def test_resource_that_stays_is_a_leak(
+def test_remaining_cluster_scoped_object_is_a_leak(
     api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If what lies outside the namespace does not go, the run fails and says what it is."""
+    """If one is not deleted, the run fails and reports it."""
     api.add_node("c", "192.0.2.12", ready="True")
     monkeypatch.setattr("conformance.manifests.cluster_scoped.remove", lambda *_: None)
     verdicts = run("-k=test_node_is_not_under_pressure")
@@ -186,8 +184,8 @@ def test_resource_that_stays_is_a_leak(
     assert "LEFT BEHIND: priority class conformance-" in verdicts.printed
 
 
-def test_collecting_only_changes_nothing(api: FakeApi, run: Run) -> None:
-    """`--collect-only` names the tests by asking, and makes nothing."""
+def test_collect_only_changes_nothing(api: FakeApi, run: Run) -> None:
+    """``--collect-only`` reads from the API, and creates no objects."""
     verdicts = run("--collect-only", "-q")
     assert verdicts.exit_status == 0
     assert "test_pod_reaches_pod[a->b]" in verdicts.printed
@@ -195,71 +193,71 @@ def test_collecting_only_changes_nothing(api: FakeApi, run: Run) -> None:
     assert all(call.startswith("GET") for call in api.calls if call != rights)
 
 
-def test_unready_node_fails_itself_and_errors_name_it(run: Run) -> None:
-    """What could not be asked because of the node says so at once, and is not red itself."""
+def test_unready_node_makes_other_checks_inconclusive(run: Run) -> None:
+    """The checks of its readiness fail; others are errors with that reason."""
     verdicts = run("-m", "os")
     assert set(verdicts.failed) == SILENT_NODES
     for name, text in verdicts.errors.items():
         assert "the node is not Ready" in text, name
 
 
-def test_parallel_run_leaves_nothing_behind(api: FakeApi, run: Run) -> None:
-    """With workers, the controller makes and removes everything, once."""
+def test_objects_are_created_once_in_a_parallel_run(api: FakeApi, run: Run) -> None:
+    """With workers, only the controller creates and deletes objects."""
     run(READY, "-n", "2")
     assert len([call for call in api.calls if call == "POST /api/v1/namespaces"]) == 1
     assert api.namespaces() == []
 
 
-# ---- active tests that need no node ----
+# ---- active checks that need no node ----
 
 
-def test_refused_pods_are_good_and_leave_nothing_behind(api: FakeApi, run: Run) -> None:
-    """Where pod security holds the suite is content, and its namespaces go, the plain one too."""
+def test_rejected_privileged_pods_pass(api: FakeApi, run: Run) -> None:
+    """With pod security the check passes, and both namespaces are deleted."""
     api.pod_security = True
     verdicts = run("-k=test_unwelcome_pods")
     assert verdicts.passed == ["test_unwelcome_pods_are_refused"], verdicts.printed
-    made = [path for path in api.calls if path == "POST /api/v1/namespaces"]
-    assert len(made) == 2
+    created = [path for path in api.calls if path == "POST /api/v1/namespaces"]
+    assert len(created) == 2
     assert api.namespaces() == []
 
 
-def test_admitted_pods_are_a_failure(api: FakeApi, run: Run) -> None:
-    """Where nothing holds pods back, each that was let in is named; none was really made."""
+def test_admitted_privileged_pods_fail(api: FakeApi, run: Run) -> None:
+    """The failure names each admitted kind of pod; they were created with ``dryRun`` only."""
     verdicts = run("-k=test_unwelcome_pods")
-    (said,) = verdicts.failed.values()
-    for what in ("privileged", "host-path", "host-network", "host-processes", "capability"):
-        assert what in said
+    (failure,) = verdicts.failed.values()
+    for kind in ("privileged", "host-path", "host-network", "host-processes", "capability"):
+        assert kind in failure
     assert api.namespaces() == []
 
 
-def test_refused_namespace_is_no_verdict(api: FakeApi, run: Run) -> None:
-    """If not even an ordinary pod may be tried, that is an error, no verdict."""
-    plain = api.answer
+def test_rejected_ordinary_pod_is_inconclusive(api: FakeApi, run: Run) -> None:
+    """If an ordinary pod is rejected, too, the check is an error."""
+    original = api.answer
 
-    def refuse(method: str, path: str, query: Json, body: Json) -> tuple[int, Json]:
+    def reject(method: str, path: str, query: Json, body: Json) -> tuple[int, Json]:
         if method == "POST" and path.endswith("-plain/pods"):
             return 403, {"message": "quota"}
-        return plain(method, path, query, body)
+        return original(method, path, query, body)
 
-    api.answer = refuse  # type: ignore[method-assign]
+    api.answer = reject  # type: ignore[method-assign]
     verdicts = run("-k=test_unwelcome_pods")
-    assert "not even an ordinary pod" in verdicts.errors["test_unwelcome_pods_are_refused"]
+    assert "quota" in verdicts.errors["test_unwelcome_pods_are_refused"]
     assert api.namespaces() == []
 
 
-def test_stranger_sends_no_credentials(api: FakeApi, tmp_path: Path) -> None:
-    """Asking as a stranger shows neither token nor certificate, whatever the kubeconfig has."""
+def test_anonymous_request_sends_no_credentials(api: FakeApi, tmp_path: Path) -> None:
+    """Neither token nor certificate of the kubeconfig are sent."""
     file = kubeconfig(tmp_path, api.server)
-    plain = json.loads(file.read_text())
-    plain["users"][0]["user"] = {"token": "tell-nobody"}
-    file.write_text(json.dumps(plain))
+    config = json.loads(file.read_text())
+    config["users"][0]["user"] = {"token": "secret-token"}
+    file.write_text(json.dumps(config))
     assert Cluster(file).anonymous_status("/version") == 200
     Cluster(file).get("/version")
-    assert api.authorizations == ["", "Bearer tell-nobody"]
+    assert api.authorizations == ["", "Bearer secret-token"]
 
 
-def test_plain_namespace_of_a_killed_run_is_swept(api: FakeApi, run: Run) -> None:
-    """It has no lease; its age tells."""
+def test_plain_namespace_of_a_killed_run_is_deleted(api: FakeApi, run: Run) -> None:
+    """It has no Lease, so its age is used."""
     then = datetime.now(UTC) - timedelta(minutes=5)
     api.add_namespace("conformance-dead-plain", {RUN_LABEL: "dead"}, then)
     verdicts = run(READY)
@@ -267,10 +265,8 @@ def test_plain_namespace_of_a_killed_run_is_swept(api: FakeApi, run: Run) -> Non
     assert api.namespaces() == []
 
 
-def test_question_is_asked_once_more_when_the_connection_breaks(
-    api: FakeApi, tmp_path: Path
-) -> None:
-    """An address that moves costs no answer; but what would change something is sent once only."""
+def test_only_reads_are_retried_after_a_lost_connection(api: FakeApi, tmp_path: Path) -> None:
+    """A GET is retried once; requests that change objects are not."""
     cluster = Cluster(kubeconfig(tmp_path, api.server))
     api.breaking = 1
     assert cluster.get("/version")["gitVersion"]

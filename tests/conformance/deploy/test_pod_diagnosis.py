@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why a pod will never run: told early enough, never too early, in few words."""
+"""Diagnosis of pods that cannot run: causes, and when they are reported."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conformance.deploy import pod_diagnosis
-from conformance.deploy.pod_monitor import SCHEDULER, missing
+from conformance.deploy.pod_monitor import SCHEDULER, inactive_reason
 from conformance.facts.model import Leader
 
 Json = dict[str, Any]
@@ -22,7 +22,7 @@ PAUSE = "registry.k8s.io/pause:3.10.1"
 
 
 def pod(age: float, node: str = "a", **status: Any) -> Json:
-    """A pod made `age` seconds ago that does not run; its kubelet has taken it."""
+    """Return a pending pod, created ``age`` seconds ago and accepted by its kubelet."""
     return {
         "metadata": {"name": "p", "creationTimestamp": (NOW - timedelta(seconds=age)).isoformat()},
         "spec": {"nodeName": node} if node else {},
@@ -31,18 +31,18 @@ def pod(age: float, node: str = "a", **status: Any) -> Json:
 
 
 def event(reason: str, message: str, ago: float = 1) -> Json:
-    """An event of the pod."""
+    """Return an event of the pod."""
     stamp = (NOW - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"reason": reason, "message": message, "lastTimestamp": stamp}
 
 
 def waiting(reason: str, message: str = "") -> Json:
-    """The status of a container that waits."""
+    """Return the status of a pod with a waiting container."""
     return {"containerStatuses": [{"state": {"waiting": {"reason": reason, "message": message}}}]}
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "cause"),
     [
         (SANDBOX.format(PAUSE, PAUSE), f"no sandbox image {PAUSE} ("),
         (SANDBOX.format(f"{PAUSE}@sha256:0", PAUSE), f"no sandbox image {PAUSE} ("),
@@ -52,18 +52,18 @@ def waiting(reason: str, message: str = "") -> Json:
         ),
         (SUBNET, "flannel has not written /run/flannel/subnet.env ("),
         ('failed to find plugin "bridge" in path [/opt/cni/bin]', "the CNI plug-in bridge is not"),
-        ("something that nobody has seen before", "FailedCreatePodSandBox: something that nobody"),
+        ("an unknown message", "FailedCreatePodSandBox: an unknown message"),
     ],
 )
-def test_sandbox_that_cannot_be_made_is_told_by_its_cause(message: str, said: str) -> None:
-    """The event's long message comes to a few words; a first try may have come too early."""
+def test_sandbox_failure_is_reported_with_its_cause(message: str, cause: str) -> None:
+    """Known messages are shortened to a cause; failures of a new pod are ignored."""
     events = [event("FailedCreatePodSandBox", message, ago) for ago in (13, 1)]
-    assert pod_diagnosis.of_pod(pod(13), events, None, NOW).startswith(said)
+    assert pod_diagnosis.of_pod(pod(13), events, None, NOW).startswith(cause)
     assert pod_diagnosis.of_pod(pod(11), events, None, NOW) == ""
 
 
-def test_sandbox_that_failed_once_for_no_known_cause_may_be_made_yet() -> None:
-    """Two that make control groups at once, and one loses: the kubelet tries again."""
+def test_unknown_sandbox_failure_is_reported_if_it_repeats() -> None:
+    """A single one may be a race, such as two cgroups created at once; the kubelet retries."""
     once = event("FailedCreatePodSandBox", "mkdir /sys/fs/cgroup/devices/x: no such file", 14)
     assert pod_diagnosis.of_pod(pod(15), [once], None, NOW) == ""
     assert pod_diagnosis.of_pod(pod(15), [{**once, "count": 2}], None, NOW)
@@ -71,15 +71,15 @@ def test_sandbox_that_failed_once_for_no_known_cause_may_be_made_yet() -> None:
     assert pod_diagnosis.of_pod(pod(15), [known], None, NOW)
 
 
-def test_try_that_succeeded_later_is_forgotten() -> None:
-    """An event after the failed one shows that things move."""
+def test_failure_before_progress_is_ignored() -> None:
+    """A later event of another step means that the pod may start."""
     events = [event("FailedMount", "not yet", ago=9), event("Pulling", "image", ago=3)]
     assert pod_diagnosis.of_pod(pod(60), events, None, NOW) == ""
     assert pod_diagnosis.of_pod(pod(60), list(reversed(events)), None, NOW) == ""
 
 
-def test_image_that_is_pulled_is_waited_for() -> None:
-    """A slow registry is no broken one."""
+def test_running_pull_is_waited_for() -> None:
+    """A slow pull is not a failure; a failed pull is, after some time."""
     status = waiting("ContainerCreating")
     assert pod_diagnosis.of_pod(pod(50, **status), [event("Pulling", "image", 49)], None, NOW) == ""
     failed = waiting("ImagePullBackOff", 'Back-off pulling image "x": not found')
@@ -87,39 +87,36 @@ def test_image_that_is_pulled_is_waited_for() -> None:
     assert pod_diagnosis.of_pod(pod(5, **failed), [], None, NOW) == ""
 
 
-def test_silent_kubelet_is_told_before_its_node_is_given_up() -> None:
-    """The lease tells it within seconds; the condition Ready would take forty to fifty."""
-    silence = timedelta(seconds=31)
-    assert "silent: the last sign of it was 31 s ago" in pod_diagnosis.of_pod(
-        pod(9), [], silence, NOW
-    )
+def test_unresponsive_kubelet_is_detected_by_its_lease() -> None:
+    """The Lease expires within seconds; the condition Ready changes after forty to fifty."""
+    assert "31 s ago" in pod_diagnosis.of_pod(pod(9), [], timedelta(seconds=31), NOW)
     assert pod_diagnosis.of_pod(pod(9), [], timedelta(seconds=11), NOW) == ""
-    untouched = pod(26, startTime=None)
-    assert "has not taken the pod in 26 s" in pod_diagnosis.of_pod(untouched, [], None, NOW)
+    pending = pod(26, startTime=None)
+    assert "within 26 s" in pod_diagnosis.of_pod(pending, [], None, NOW)
 
 
-def test_pod_that_was_refused_by_its_kubelet_has_failed() -> None:
-    """Phase Failed is for good."""
+def test_pod_rejected_by_its_kubelet_has_failed() -> None:
+    """The phase Failed is final."""
     failed = pod(1, phase="Failed", reason="OutOfpods", message="Node didn't have enough resource")
     assert pod_diagnosis.of_pod(failed, [], None, NOW).startswith("OutOfpods")
 
 
-def test_pod_without_a_node_waits_for_a_scheduler_that_lives() -> None:
-    """A stale lease is the cause; a scheduler that said why is at work."""
-    gone = {SCHEDULER: Leader(holder="a_1", age=31, term=15)}
-    told = missing(SCHEDULER, gone)
-    assert told == "no kube-scheduler acts: its lease was renewed 31 s ago, by a_1"
-    assert missing(SCHEDULER, {SCHEDULER: Leader(holder="a_1", age=16, term=15)}) == ""
-    assert missing(SCHEDULER, {}) == ""
-    assert pod_diagnosis.of_placing(pod(9, node=""), told, NOW) == told
-    assert pod_diagnosis.of_placing(pod(3, node=""), told, NOW) == ""
-    refused = {"type": "PodScheduled", "reason": "Unschedulable", "message": "0/3 nodes"}
-    assert pod_diagnosis.of_placing(pod(9, node="", conditions=[refused]), told, NOW) == ""
+def test_unscheduled_pod_is_diagnosed_by_the_lease_of_the_scheduler() -> None:
+    """An expired Lease is the cause, unless the scheduler has given a reason for the pod."""
+    cause = inactive_reason(SCHEDULER, {SCHEDULER: Leader(holder="a_1", age=31, term=15)})
+    assert all(text in cause for text in (SCHEDULER, "a_1", "31 s"))
+    assert inactive_reason(SCHEDULER, {SCHEDULER: Leader(holder="a_1", age=16, term=15)}) == ""
+    assert inactive_reason(SCHEDULER, {}) == ""
+    assert pod_diagnosis.of_unscheduled_pod(pod(9, node=""), cause, NOW) == cause
+    assert pod_diagnosis.of_unscheduled_pod(pod(3, node=""), cause, NOW) == ""
+    condition = {"type": "PodScheduled", "reason": "Unschedulable", "message": "0/3 nodes"}
+    rejected = pod(9, node="", conditions=[condition])
+    assert pod_diagnosis.of_unscheduled_pod(rejected, cause, NOW) == ""
 
 
-def test_long_messages_keep_their_beginning_and_their_end() -> None:
-    """The cause stands at the end of what runtimes say."""
-    said = pod_diagnosis.meaning("begin " + "x" * 500 + " the cause")
-    assert said.startswith("begin ")
-    assert said.endswith(" the cause")
-    assert len(said) < 260
+def test_long_message_is_cut_in_the_middle() -> None:
+    """The cause is usually at the end of a runtime's message."""
+    shortened = pod_diagnosis.meaning("begin " + "x" * 500 + " the cause")
+    assert shortened.startswith("begin ")
+    assert shortened.endswith(" the cause")
+    assert len(shortened) < 260

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster's own programs on a node, as the probe prints them."""
+"""Processes of cluster components: script and parser."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ from conformance.facts.components import Component, parse
 from tests.conformance.conftest import SUITE
 
 
-def test_components_are_read() -> None:
-    """A line a process; programs that nobody asked for are left out."""
+def test_components_are_parsed() -> None:
+    """Each line is a process; other programs are ignored."""
     text = "kubelet 812 901 98304 64 17\nbash 5 1 1 1 1\netcd 700 850 65536 120 11\n"
     assert parse(text) == [
         Component(name="etcd", pid=700, started=850, rss=65536, fds=120, threads=11),
@@ -18,13 +18,13 @@ def test_components_are_read() -> None:
     ]
 
 
-def test_probe_tells_the_processes_of_this_machine() -> None:
-    """The script itself, on this machine's /proc: this very process, with its open files."""
+def test_script_prints_this_process() -> None:
+    """The script, run on this host, prints memory and open files of this process."""
     script = SUITE / "collect" / "probe" / "components.sh"
     name = Path(f"/proc/{os.getpid()}/comm").read_text().strip()
-    shell = f"components='nothing {name}'; . {script}; tell_components"
-    said = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout
-    (mine,) = [line.split() for line in said.splitlines() if line.split()[1] == str(os.getpid())]
+    shell = f"components='nothing {name}'; . {script}; print_components"
+    output = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout
+    (mine,) = [line.split() for line in output.splitlines() if line.split()[1] == str(os.getpid())]
     started, rss, fds, threads = map(int, mine[2:])
     assert started > 0
     assert rss > 10_000

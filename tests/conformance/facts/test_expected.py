@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `--expect` file: however the OpenStack client wrapped it, and what is wrong with bad ones."""
+"""The ``--expect`` file: wrappings of the OpenStack client, and errors."""
 
 import json
 from pathlib import Path
@@ -33,46 +33,46 @@ TEXT = json.dumps(PLAIN)
         "show --all -f json",
     ],
 )
-def test_every_wrapping_is_understood(tmp_path: Path, content: str) -> None:
-    """Each form in which `openstack stack output show` may give the output leads to the same."""
+def test_every_wrapping_is_accepted(tmp_path: Path, content: str) -> None:
+    """All output formats of ``openstack stack output show`` give the same result."""
     file = tmp_path / "expect.json"
     file.write_text(content)
     assert expected.read(file) == PLAIN
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "reason"),
     [
         ("no json", "Expecting value"),
-        ("[]", "not a stack's `conformance` output"),
+        ("[]", "not the output `conformance`"),
         ('{"nodes": {"a": {"role": "worker"}}, "version": 2}', "version 2"),
         ('{"nodes": {"a": "worker"}}', "expected ExpectedNode"),
     ],
 )
-def test_bad_file_is_told(tmp_path: Path, content: str, words: str) -> None:
-    """The message names the file and what is wrong with it."""
+def test_invalid_file_is_reported(tmp_path: Path, content: str, reason: str) -> None:
+    """The message contains the file and the reason."""
     file = tmp_path / "expect.json"
     file.write_text(content)
     with pytest.raises(expected.ExpectationError) as caught:
         expected.read(file)
-    assert words in str(caught.value)
+    assert reason in str(caught.value)
     assert str(file) in str(caught.value)
 
 
-def test_parts_may_be_missing_and_unknown_ones_ignored() -> None:
-    """What is not expected is empty; keys of later versions do no harm."""
-    plain: dict[str, Any] = {"nodes": {}, "moons": 2}
+def test_missing_parts_are_empty_and_unknown_keys_ignored() -> None:
+    """Keys of later versions are ignored, also those of nodes."""
+    plain: dict[str, Any] = {"nodes": {}, "unknown": 2}
     understood = expected.understand(plain, "file")
     assert understood == expected.NOTHING
-    node = {"role": "worker", "address": "192.0.2.20", "mood": "good"}
+    node = {"role": "worker", "address": "192.0.2.20", "unknown": "x"}
     understood = expected.understand({"nodes": {"a": node}}, "file")
     assert understood.nodes["a"] == expected.ExpectedNode("worker", "192.0.2.20")
 
 
-def test_runtime_is_the_nodes_own_or_the_main_one() -> None:
-    """A group may have a runtime of its own; who says nothing has the cluster's."""
-    house = expected.understand(healthy.expected(healthy.HA_NODES), "test")
-    assert house.runtime("demo-docker-0") == "docker"
-    assert house.runtime("demo-worker-0") == "containerd"
-    assert house.runtime("a-stranger") == "containerd"
+def test_runtime_of_a_node_defaults_to_that_of_the_cluster() -> None:
+    """A group may have another runtime; unknown nodes have the default."""
+    parsed = expected.understand(healthy.expected(healthy.HA_NODES), "test")
+    assert parsed.runtime("demo-docker-0") == "docker"
+    assert parsed.runtime("demo-worker-0") == "containerd"
+    assert parsed.runtime("unknown-node") == "containerd"
     assert expected.NOTHING.runtime("demo-worker-0") == ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The documented format of facts files is that of the code, and that of the recordings."""
+"""The JSON schema of facts files matches the dataclasses and the recordings."""
 
 from pathlib import Path
 
@@ -8,32 +8,41 @@ import pytest
 
 from conformance.facts import schema as facts_schema
 from conformance.facts import serialization
+from conformance.facts.network import Ping
 from lab.faultinjection import recordings
 from tests.conformance import healthy
 
 RECORDINGS = sorted(recordings.FOLDER.rglob("*.json.gz"))
 
 
-def test_it_is_a_schema() -> None:
-    """The schema is one, and tells that keys nobody knows are errors."""
+def test_schema_is_valid() -> None:
+    """It is a JSON schema, and rejects unknown keys."""
     schema = facts_schema.schema()
     jsonschema.Draft202012Validator.check_schema(schema)
-    assert not jsonschema.Draft202012Validator(schema).is_valid(healthy.facts() | {"news": 1})
+    assert not jsonschema.Draft202012Validator(schema).is_valid(healthy.facts() | {"unknown": 1})
 
 
-def test_kinds_have_names_of_their_own() -> None:
-    """The page and the schema tell them apart by their names."""
+def test_attribute_docs_are_part_of_the_schema() -> None:
+    """The string literal after an attribute is the description of the property."""
+    assert facts_schema.attribute_docs(Ping)["ms"] == "Mean round-trip time."
+    ping = facts_schema.schema()["$defs"]["Ping"]["properties"]
+    assert ping["ms"]["description"] == "Mean round-trip time."
+    assert "description" not in ping["sent"]
+
+
+def test_dataclasses_have_unique_names() -> None:
+    """Page and schema identify them by name."""
     names = [kind.__name__ for kind in facts_schema.kinds()]
     assert len(names) == len(set(names))
     assert {"Facts", "NodeView", "Unavailable"} <= set(names)
 
 
-def test_made_facts_obey_the_schema() -> None:
-    """The facts that the judges are tested with are such a file."""
+def test_healthy_facts_match_the_schema() -> None:
+    """The facts that other tests use are valid."""
     jsonschema.validate(healthy.facts(), facts_schema.schema())
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
-def test_recordings_obey_the_schema(path: Path) -> None:
-    """So is everything in the recordings."""
+def test_recordings_match_the_schema(path: Path) -> None:
+    """All recordings are valid."""
     jsonschema.validate(serialization.read(path), facts_schema.schema())

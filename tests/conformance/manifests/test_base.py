@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run puts on a cluster: all of it in its own namespace, bearing its id, quick to go."""
+"""Manifests of a run: namespace, labels, images, tokens, placement."""
 
 import re
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ CONTROL, ONE, TWO = healthy.NODES
 
 @pytest.fixture
 def run() -> Run:
-    """A run on the sound cluster."""
+    """Return a run on the healthy cluster."""
     nodes = from_plain(dict[str, NodeStatus], healthy.facts()["nodes"])
     return Run(id="0badcafe", image="mirror.example/agnhost:1", nodes=list(nodes.values()))
 
 
 def pod_specs(manifests: list[Json]) -> Iterator[Json]:
-    """Every pod's spec among the manifests."""
+    """Yield the spec of every pod and pod template."""
     for manifest in manifests:
         if manifest["kind"] == "Pod":
             yield manifest["spec"]
@@ -35,12 +35,13 @@ def pod_specs(manifests: list[Json]) -> Iterator[Json]:
             yield manifest["spec"]["template"]["spec"]
 
 
-def test_nothing_lies_outside_the_namespace(run: Run) -> None:
-    """Everything but the namespace is in it, and all bear the run's id: deleting it tidies up."""
-    made = [*base.first_manifests(run), *lifecycle.all_manifests(run), base.lease(run, "me", "now")]
+def test_all_objects_are_in_the_namespace(run: Run) -> None:
+    """All objects are in the run's namespace and have its label, so deleting it is enough."""
+    first = [*base.first_manifests(run), base.lease(run, "me", "now")]
+    created = [*first, *lifecycle.all_manifests(run)]
     assert base.plain_namespace(run)["metadata"]["labels"] == {base.RUN_LABEL: run.id}
-    assert {manifest["metadata"]["namespace"] for manifest in made} == {run.namespace}
-    for manifest in [*made, base.namespace(run)]:
+    assert {manifest["metadata"]["namespace"] for manifest in created} == {run.namespace}
+    for manifest in [*created, base.namespace(run)]:
         assert manifest["metadata"]["labels"][base.RUN_LABEL] == run.id
     assert run.id in run.namespace
 
@@ -51,8 +52,8 @@ def test_names_are_unique(run: Run) -> None:
     assert len(keys) == len(set(keys))
 
 
-def test_every_pod_uses_the_one_image_and_leaves_quickly(run: Run) -> None:
-    """One image for all, no token of the API in any, and a second to end."""
+def test_every_pod_uses_the_image_and_terminates_quickly(run: Run) -> None:
+    """Pods use the run's image, mount no token, and have one second to terminate."""
     for spec in pod_specs(lifecycle.all_manifests(run)):
         assert [container["image"] for container in spec["containers"]] == [run.image]
         assert spec["automountServiceAccountToken"] is False
@@ -60,7 +61,7 @@ def test_every_pod_uses_the_one_image_and_leaves_quickly(run: Run) -> None:
 
 
 def test_only_the_host_probe_has_a_token(run: Run) -> None:
-    """A token without rights, for ten minutes, to ask each API server; no other pod has any."""
+    """It has a token that is valid for ten minutes; no other pod has one."""
     holders = [
         spec
         for spec in pod_specs(lifecycle.all_manifests(run))
@@ -72,8 +73,8 @@ def test_only_the_host_probe_has_a_token(run: Run) -> None:
         assert "'expirationSeconds': 600" in str(spec["volumes"])
 
 
-def test_scripts_are_all_given_to_the_probes(run: Run) -> None:
-    """What collect.sh sources lies beside it."""
+def test_all_scripts_are_mounted(run: Run) -> None:
+    """The ConfigMap contains every script that collect.sh sources."""
     (config,) = [
         each
         for each in base.first_manifests(run)
@@ -85,15 +86,15 @@ def test_scripts_are_all_given_to_the_probes(run: Run) -> None:
     assert ". /probe/security.sh" in config["data"]["collect.sh"]
 
 
-def test_only_the_run_s_own_namespace_may_hold_privileged_pods(run: Run) -> None:
-    """The probes' namespace says so itself; the plain one leaves it to the cluster."""
+def test_only_the_namespace_of_the_run_admits_privileged_pods(run: Run) -> None:
+    """The plain namespace has no pod security label."""
     enforce = "pod-security.kubernetes.io/enforce"
     assert base.namespace(run)["metadata"]["labels"][enforce] == "privileged"
     assert enforce not in base.plain_namespace(run)["metadata"]["labels"]
 
 
 def test_host_is_mounted_read_only(run: Run) -> None:
-    """The privileged probe sees the node's root, and cannot write to it by that path."""
+    """The privileged probe mounts the node's root read-only."""
     privileged = [
         spec
         for spec in pod_specs(lifecycle.all_manifests(run))
@@ -106,8 +107,8 @@ def test_host_is_mounted_read_only(run: Run) -> None:
 
 
 def test_probes_need_neither_scheduler_nor_controller(run: Run) -> None:
-    """Both probes of a node are pods that name it; on a silent node none is made."""
-    silent = replace(run.nodes[1], ready=False, reasons={"Ready": "NodeStatusUnknown: no word"})
+    """Probes have a nodeName; an unresponsive node gets none, an unready one the host probe."""
+    silent = replace(run.nodes[1], ready=False, reasons={"Ready": "NodeStatusUnknown: no status"})
     unready = replace(run.nodes[2], ready=False, reasons={"Ready": "KubeletNotReady: no CNI"})
     some = replace(run, nodes=[run.nodes[0], silent, unready])
     names = {m["metadata"]["name"]: m["spec"] for m in base.manifests(some) if m["kind"] == "Pod"}
@@ -121,7 +122,7 @@ def test_probes_need_neither_scheduler_nor_controller(run: Run) -> None:
 
 
 def test_each_node_gets_a_pod_bound_to_it(run: Run) -> None:
-    """One pod a node, by affinity to the node's name, so that the scheduler has to place it."""
+    """Each node gets a pod with affinity to its name, which the scheduler must place."""
     pods = {
         m["metadata"]["name"]: m["spec"] for m in lifecycle.all_manifests(run) if m["kind"] == "Pod"
     }
@@ -131,8 +132,8 @@ def test_each_node_gets_a_pod_bound_to_it(run: Run) -> None:
         assert f"'values': ['{node}']" in str(spec["affinity"])
 
 
-def test_taint_is_tried_on_a_node_that_has_one(run: Run) -> None:
-    """The suite taints nothing: it uses the control plane's own taint, or leaves the pods out."""
+def test_taint_is_tested_on_a_tainted_node(run: Run) -> None:
+    """The suite adds no taints: without a tainted node there are no such pods."""
     pods = {
         m["metadata"]["name"]: m["spec"] for m in lifecycle.all_manifests(run) if m["kind"] == "Pod"
     }
@@ -146,13 +147,13 @@ def test_taint_is_tried_on_a_node_that_has_one(run: Run) -> None:
     assert not names & {base.UNTOLERATED, base.TOLERATED}
 
 
-def test_soft_taint_is_no_taint(run: Run) -> None:
-    """PreferNoSchedule keeps nothing away for sure, so it is not what the taint test needs."""
+def test_soft_taint_is_ignored(run: Run) -> None:
+    """PreferNoSchedule does not repel pods reliably."""
     node = run.node(ONE)
-    soft = [Taint("shy", "PreferNoSchedule")]
+    soft = [Taint("soft", "PreferNoSchedule")]
     assert base.tolerations_for(NodeStatus(**{**vars(node), "taints": soft})) == []
 
 
-def test_greedy_pods_ask_more_than_the_largest_node_has(run: Run) -> None:
-    """More CPU and more memory than any node can give, whatever the nodes' sizes."""
+def test_oversized_pods_exceed_the_largest_node(run: Run) -> None:
+    """They request more CPU, or more memory, than any node has."""
     assert base.oversized_requests(run) == {"cpu": "3000m", "memory": str(3 * 2**30)}

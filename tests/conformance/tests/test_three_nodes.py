@@ -72,8 +72,8 @@ def test_an_echo_on_its_way_is_no_loss() -> None:
     """Ping ends with the fifth reply, when a request too many may have left already."""
     whole = [Ping(5, 5, 0.1), Ping(6, 5, 900.0), Ping(3, 3, 0.1)]
     lossy = [Ping(7, 5, 0.1), Ping(5, 4, 0.1), Ping(3, 2, 0.1), Ping(25, 0, None)]
-    assert all(ping.is_whole for ping in whole)
-    assert not any(ping.is_whole for ping in lossy)
+    assert all(ping.is_complete for ping in whole)
+    assert not any(ping.is_complete for ping in lossy)
 
 
 # ---- alterations: each breaks one thing in sound facts ----
