@@ -30,7 +30,7 @@ class Result:
 
     @property
     def problem(self) -> str:
-        """Reason passed to ``fail``, empty if there is none."""
+        """Reason passed to ``fail``; empty if it was not called."""
         return self.outputs.get("problem", "")
 
 
