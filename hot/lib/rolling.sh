@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Part of the step library: restarts of control-plane services, one server after the other.
-# heatgen puts what follows the first blank line in place of the line in step.sh that sources it.
-# The variables are those of step.sh.
+# Part of the step library: rolling restarts of control-plane services.
+# heatgen inserts the part after the first blank line in place of the line in step.sh that sources it.
+# step.sh sets the variables.
 # shellcheck disable=SC2154
 
-# roll_unit NAME CHECK FILE...: as start_unit, for services of which one control-plane server after the
-# other may restart. A restart holds the cluster's lock until the function CHECK succeeds. A service that
-# runs is not touched before the others can do without it: else an update that breaks it would, tried
-# again, break it on one server after the other.
+# roll_unit NAME CHECK FILE...: like start_unit, for services that may restart on one control-plane node at a
+# time. A restart holds the cluster-wide lock until the function CHECK succeeds. A running service is not
+# restarted before the other nodes can serve without it: otherwise retries of an update that breaks it would
+# break it on one node after the other.
 roll_unit() {
     local unit=$1 check=$2 rolling=/run/heatgen-$1.rolling
     shift 2
@@ -18,72 +18,75 @@ roll_unit() {
         return
     fi
     lock_cluster "$unit"
-    touch "$rolling" # until it answers: a step that fails here goes on here
-    sleep 3          # keepalived sees the mark, and the API's address moves before the service stops
+    touch "$rolling" # until the service responds, so that a failed step resumes here
+    sleep 3          # keepalived sees this file and moves the API address before the service stops
     start_unit "$unit" "$@"
-    wait_unit 120 "$unit" "$unit answers after its restart" "$check"
+    wait_unit 120 "$unit" "$unit responds after its restart" "$check"
     [ -z "$heatgen_lock" ] || lock_etcdctl del "/heatgen/restarting/$(node_name)/$unit" >/dev/null ||
-        fail "cannot tell etcd that $unit is back"
+        fail "cannot remove the restart marker of $unit from etcd"
     rm -f "$rolling"
     unlock_cluster
 }
 
-# lock_etcdctl ARGUMENTS...: etcdctl with the steps' certificate, which is good for /heatgen/ alone, at
-# the members of the other control-plane servers: so a lock outlives the restart of this one's member.
+# lock_etcdctl ARGUMENTS...: run etcdctl with the certificate of the steps, which grants access to /heatgen/
+# only. It connects to the members on other control-plane nodes, so that the lock survives a restart of the
+# local member.
 lock_etcdctl() {
     "$heatgen_bin/etcdctl" --endpoints "$heatgen_others" --dial-timeout 3s --command-timeout 5s \
         --cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/steps.crt --key /etc/etcd/pki/steps.key "$@"
 }
 
-# lock_cluster WHAT: wait for this server's turn to restart. Without another server there is nothing to wait
-# for, and when etcd does not answer no turn. A server that did not come back ends everybody's turn.
+# lock_cluster NAME: acquire the lock for a restart of this service. There is no lock without other control-plane
+# nodes, or if no etcd member responds. A node that does not come back from a restart blocks all further restarts.
 lock_cluster() {
-    local planned said='' able='' lease broken end=$((SECONDS + 150))
+    local planned message='' responding='' lease pending end=$((SECONDS + 150))
     heatgen_lock=''
     planned=$(awk -v own="$(node_address)" '$2 == "control" && $3 != own {print "https://" $3 ":2379"}' \
         /var/lib/heatgen/nodes 2>/dev/null) || true
-    # Those who can be asked: one that is gone cannot, nor one that has just come and does not vote yet.
+    # Exclude members that are down, and learners, which do not serve these requests.
     for heatgen_others in $planned; do
-        if said=$(lock_etcdctl get /heatgen/restarting/ --prefix 2>&1); then able+=,$heatgen_others; fi
+        if message=$(lock_etcdctl get /heatgen/restarting/ --prefix 2>&1); then responding+=,$heatgen_others; fi
     done
-    heatgen_others=${able#,}
+    heatgen_others=${responding#,}
     if [ -z "$heatgen_others" ]; then
         [ -n "$planned" ] || return 0
         await_spare "$1"
-        echo "$1 restarts without waiting its turn, etcd does not answer: $(tail -n 1 <<<"$said")"
+        echo "Restarting $1 without the restart lock, because etcd does not respond: $(tail -n 1 <<<"$message")"
         return 0
     fi
     hold_lock "$1"
-    while broken=$(restarting_elsewhere); [ -n "$broken" ]; do
+    while pending=$(restarting_elsewhere); [ -n "$pending" ]; do
         unlock_cluster
-        [ $SECONDS -lt $end ] || fail "${broken//$'\n'/, } did not come back from a restart, so $1 is not restarted here." \
-            "Look at the services there (journalctl --unit etcd --unit kube-apiserver), then update the stack"
+        [ $SECONDS -lt $end ] || fail "$1 is not restarted on this node, because ${pending//$'\n'/, }." \
+            "Check the services on the other nodes (journalctl --unit etcd --unit kube-apiserver)," \
+            "then update the stack"
         sleep 3
         hold_lock "$1"
     done
     await_spare "$1"
-    # The mark goes when this server is back, or by itself after a while.
-    lease=$(lock_etcdctl lease grant 600 | awk '{print $2}') || fail "etcd grants no lease: $lease"
+    # The marker is removed when the service responds; otherwise it expires.
+    lease=$(lock_etcdctl lease grant 600 | awk '{print $2}') || fail "etcd did not grant a lease: $lease"
     lock_etcdctl put --lease "$lease" "/heatgen/restarting/$(node_name)/$1" now >/dev/null ||
-        fail "cannot mark the restart of $1 in etcd"
+        fail "cannot write the restart marker of $1 to etcd"
 }
 
-# await_spare NAME: if the service runs, wait until the others can do without it, as the step's function
-# `spare` says.
+# await_spare NAME: if the service is running, wait until the step's function `spare` reports that the other
+# nodes can serve without it.
 await_spare() {
     ! systemctl is-active --quiet "$1.service" ||
-        wait_for 120 "the cluster can do without this server's $1" spare
+        wait_for 120 "the other nodes can serve without $1 of this node" spare
 }
 
-# restarting_elsewhere: "SERVER/SERVICE" of the other servers that are not back yet.
+# restarting_elsewhere: print a reason for each service on another node that has not come back from a restart.
 restarting_elsewhere() {
-    local marks
-    marks=$(lock_etcdctl get /heatgen/restarting/ --prefix --keys-only 2>/dev/null) ||
-        { echo "etcd, which knows of the others," && return; }
-    sed -n 's|^/heatgen/restarting/||p' <<<"$marks" | grep -v "^$(node_name)/" || true
+    local markers
+    markers=$(lock_etcdctl get /heatgen/restarting/ --prefix --keys-only 2>/dev/null) ||
+        { echo "the restart markers cannot be read from etcd" && return; }
+    sed -n 's|^/heatgen/restarting/||p' <<<"$markers" | grep -v "^$(node_name)/" |
+        sed 's/$/ has not come back from a restart/' || true
 }
 
-# hold_lock WHAT: get the lock; etcdctl holds it while the file is there and this shell lives.
+# hold_lock NAME: acquire the lock; etcdctl holds it as long as the lock file exists and this shell runs.
 hold_lock() {
     local end=$((SECONDS + 400))
     heatgen_lock=/run/heatgen-lock.$BASHPID
@@ -94,16 +97,16 @@ hold_lock() {
     heatgen_holder=$!
     until [ -e "$heatgen_lock" ]; do
         kill -0 $heatgen_holder 2>/dev/null ||
-            fail "$1 did not get its turn to restart: $(tail -n 1 "$heatgen_lock.log")"
+            fail "cannot acquire the lock to restart $1: $(tail -n 1 "$heatgen_lock.log")"
         if [ $SECONDS -ge $end ]; then
             kill $heatgen_holder
-            fail "$1 did not get its turn to restart: another server holds etcd's lock /heatgen/restart"
+            fail "cannot acquire the lock to restart $1: another node holds the etcd lock /heatgen/restart"
         fi
         sleep 0.2
     done
 }
 
-# unlock_cluster: this server is back; let the next one have its turn.
+# unlock_cluster: release the lock.
 unlock_cluster() {
     [ -n "$heatgen_lock" ] || return 0
     rm -f "$heatgen_lock" "$heatgen_lock.log"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Hand what the control-plane servers share to all of them, sealed: so a new one, the first too, gets it.
+# Output the shared state, sealed for all control-plane nodes, so that a replaced node, also the first, receives it.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
@@ -13,5 +13,5 @@ if [ -e "$state/current/version" ]; then
 fi
 output sealed "$sealed"
 
-[ "$sealed" = none ] && what='has no authorities to share yet' || what='shares its authorities, sealed'
-echo "$(node_name) $what."
+[ "$sealed" = none ] && result='has no authorities to share yet' || result='shares its authorities, sealed'
+echo "$(node_name) $result."

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Make and keep the authorities (authorities.sh) and sign what the plan foresees: for each node the
-# certificates of its role, in its own name only. Of a request only its public key is taken.
+# Update the authorities (authorities.sh) and sign the certificates that the plan declares: for each node those
+# of its role, for its own name only. Only the public key is taken from a request.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
-# Only authorities of our own count here; 'openssl x509' would also read all the system's, each time.
+# Only the cluster's authorities are used; otherwise 'openssl x509' reads those of the system on each call.
 export SSL_CERT_FILE=/dev/null SSL_CERT_DIR=/dev/null
 # shellcheck source=hot/trust/shared.sh
 source "$(input_file SHARED)"
@@ -13,13 +13,13 @@ source "$(input_file SHARED)"
 source "$(input_file AUTHORITIES)"
 
 LEAF_DAYS=365
-RENEW_BEFORE=$((90 * 24 * 3600)) # seconds of life below which a certificate is made anew
+RENEW_BEFORE=$((90 * 24 * 3600)) # seconds before its expiry at which a certificate is renewed
 ADMIN_GROUP=heatgen:cluster-admins
 
 issued=/var/lib/heatgen/issued
 mkdir -p $issued
 
-# extensions USAGES SANS: what the certificate may be used for and the names it is good for.
+# extensions USAGES SANS: print the X.509 extensions of a leaf certificate.
 extensions() {
     local usage=${1//server/serverAuth}
     printf '%s\n' 'basicConstraints=critical,CA:FALSE' 'keyUsage=critical,digitalSignature' \
@@ -27,53 +27,53 @@ extensions() {
     [ -z "$2" ] || printf 'subjectAltName=%s\n' "$2"
 }
 
-# sign FILE AUTHORITY REQUEST EXTENSIONS DAYS MARGIN SUBJECT WHOSE: issue FILE unless what was issued
-# before was for the same, by the same, and lives longer than MARGIN seconds.
+# sign FILE AUTHORITY REQUEST EXTENSIONS DAYS MARGIN SUBJECT DESCRIPTION: issue FILE unless it was issued for the
+# same request by the same authority and is valid for more than MARGIN seconds.
 sign() {
-    local signer=$state/current/$2/${generations[0]} said expires=0 facts
+    local signer=$state/current/$2/${generations[0]} recorded message expires=0 facts
     facts="$(<"$signer.crt") generation $(<"$state/current/certificates") days $5"$'\n'"$4"$'\n'"${3%$'\n'}"
     if [ -s "$1" ] && [ -s "$1.facts" ]; then
-        said=$(<"$1.facts")
-        [ "${said#*$'\n'}" != "$facts" ] || expires=${said%%$'\n'*}
+        recorded=$(<"$1.facts")
+        [ "${recorded#*$'\n'}" != "$facts" ] || expires=${recorded%%$'\n'*}
     fi
     count=$((count + 1))
     [ "$expires" -le $((now + $6)) ] || return 0
-    checked "$3" "$7" "$8"
+    check_request "$3" "$7" "$8"
     rm -f "$1.facts"
-    said=$(openssl x509 -req -in <(printf '%s' "$3") -CA "$signer.crt" -CAkey "$signer.key" -days "$5" \
+    message=$(openssl x509 -req -in <(printf '%s' "$3") -CA "$signer.crt" -CAkey "$signer.key" -days "$5" \
         -set_serial "0x$serial$(printf %04x $new)" -extfile <(printf '%s' "$4") -out "$1.new" 2>&1) ||
-        fail "cannot sign $8: $(tail -n 1 <<<"$said")"
+        fail "cannot sign $8: $(tail -n 1 <<<"$message")"
     mv "$1.new" "$1"
     printf '%s\n%s' $((now + $5 * 24 * 3600)) "$facts" >"$1.facts.new"
     mv "$1.facts.new" "$1.facts"
     new=$((new + 1))
 }
 
-# subject_of REQUEST: as RFC 2253 writes it; fails if the request is not signed by its own key.
+# subject_of REQUEST: print the subject (RFC 2253); fail if the request is not signed by its own key.
 subject_of() {
-    local said
-    said=$(openssl req -noout -verify -subject -nameopt RFC2253 2>&1 <<<"$1") || return 1
-    # OpenSSL 3.0 says so of a bad signature, but ends well all the same.
-    [[ $said == *'verify OK'* ]] || return 1
-    sed -n 's/^subject=//p' <<<"$said"
+    local printed
+    printed=$(openssl req -noout -verify -subject -nameopt RFC2253 2>&1 <<<"$1") || return 1
+    # With a bad signature OpenSSL 3.0 exits with status 0; only its text differs.
+    [[ $printed == *'verify OK'* ]] || return 1
+    sed -n 's/^subject=//p' <<<"$printed"
 }
 
-# checked REQUEST SUBJECT WHOSE: the request is signed by its own key and asks for this very subject.
-checked() {
-    local said
-    said=$(subject_of "$1") || fail "$3: the request is not signed by its own key"
-    [ "$said" = "$2" ] || fail "$3: asks for the subject '$said', the plan foresees '$2'"
+# check_request REQUEST SUBJECT DESCRIPTION: fail unless the request is signed by its own key and has this subject.
+check_request() {
+    local subject
+    subject=$(subject_of "$1") || fail "$3: the request is not signed by its own key"
+    [ "$subject" = "$2" ] || fail "$3: the subject of the request is '$subject', expected '$2' (from the plan)"
 }
 
-# backwards SUBJECT: /O=a/CN=b as RFC 2253 writes it: CN=b,O=a.
-backwards() {
+# rfc2253 SUBJECT: print the subject /O=a/CN=b in the notation of RFC 2253: CN=b,O=a.
+rfc2253() {
     local part result='' parts
     IFS=/ read -ra parts <<<"${1#/}"
     for part in "${parts[@]}"; do result=$part${result:+,$result}; done
     printf '%s' "$result"
 }
 
-# read_requests FILE: the requests of one node, by name of the certificate.
+# read_requests FILE: read the requests of one node into the map `requests`, by name of the certificate.
 read_requests() {
     local line name=''
     requests=()
@@ -86,13 +86,13 @@ read_requests() {
     done <"$1"
 }
 
-# server_text INPUT GROUP/INDEX: what Heat knows of one server.
+# server_text INPUT GROUP/INDEX: print the value of one server in a map input.
 server_text() {
-    cat "$(input_file "$1").d/$2" 2>/dev/null || fail "Heat gave a request of server $2, but it is not in $1"
+    cat "$(input_file "$1").d/$2" 2>/dev/null || fail "the input REQUESTS contains server $2, but the input $1 does not"
 }
 
-# bundle GROUP INDEX: sign all of one node's requests; append its certificates to those of its role.
-bundle() {
+# sign_node GROUP INDEX: sign all requests of one node; append its certificates to those of its role.
+sign_node() {
     local role=worker place=$1/$2 node address name roles authority subject usages sans file
     [ "$1" != control ] || role=control
     node=$(server_text NAMES "$place")
@@ -106,28 +106,29 @@ bundle() {
         sans=${sans//\{external\}/$API_EXTERNAL}
         file=$issued/$node.${name//\//.}.crt
         sign "$file" "$authority" "${requests[$name]}" "$(extensions "$usages" "$sans")" \
-            $LEAF_DAYS $RENEW_BEFORE "$(backwards "${subject//\{node\}/$node}")" "$name of $node"
+            $LEAF_DAYS $RENEW_BEFORE "$(rfc2253 "${subject//\{node\}/$node}")" "$name of $node"
         signed[$role]+="== $node $name"$'\n'"$(<"$file")"$'\n'
     done <<<"$CERTIFICATES"
 }
 
-# sign_admin: the administrator's certificate, for a name in the administrators' group only.
+# sign_admin: sign the administrator's certificate; the group must be that of administrators.
 sign_admin() {
     local subject
-    subject=$(subject_of "$ADMIN_REQUEST") || fail "the admin request is broken"
+    subject=$(subject_of "$ADMIN_REQUEST") ||
+        fail "the administrator's certificate request is malformed, or not signed by its own key"
     [[ $subject =~ ^CN=[^,+]+,O=$ADMIN_GROUP$ ]] ||
-        fail "the admin request asks for '$subject', not for a name in $ADMIN_GROUP"
+        fail "the subject of the administrator's certificate request is '$subject', expected a name in $ADMIN_GROUP"
     sign $issued/admin.crt kubernetes "$ADMIN_REQUEST" "$(extensions client '')" "$ADMIN_DAYS" \
-        $((ADMIN_DAYS * 24 * 3600 / 2)) "$subject" "the admin request"
+        $((ADMIN_DAYS * 24 * 3600 / 2)) "$subject" "the administrator's certificate request"
 }
 
-# trusted AUTHORITY: certificates of its live generations, the signing one first.
+# trusted AUTHORITY: print the certificates of its trusted generations, the signing one first.
 trusted() {
     local generation
     for generation in "${generations[@]}"; do cat "$state/current/$1/$generation.crt"; done
 }
 
-# sealed_state: the shared state for the other control-plane servers, the same text while it is the same.
+# sealed_state: print the shared state sealed for all control-plane nodes; the text changes only with the state.
 sealed_state() {
     local envelopes kept=/var/lib/heatgen/sealed text facts
     envelopes=$(input_file ENVELOPES.d)
@@ -141,15 +142,15 @@ sealed_state() {
     tail -n +2 $kept
 }
 
-# revision TEXT: a short fingerprint.
+# revision TEXT: print a short hash.
 revision() {
     local sum
     sum=$(openssl dgst -sha256 -r <<<"$1")
     printf '%s' "${sum:0:16}"
 }
 
-# tell_state: the outputs that tell of authorities; no secret but what is sealed.
-tell_state() {
+# output_state: set the outputs that depend on the shared state; secrets are sealed.
+output_state() {
     local authority bundles='' sorted='' account accounts=''
     for authority in "${authorities[@]}"; do
         bundles+="== $authority"$'\n'"$(trusted "$authority")"$'\n'
@@ -168,22 +169,22 @@ tell_state() {
 }
 
 declare -A requests signed=([control]='' [worker]='')
-newest_share "$(input_file SHARES.d)"
-agree "$AUTHORITY_GENERATIONS" "$ROTATION" "$(input_file SERVICE_ACCOUNTS.d)"
+adopt_newest_share "$(input_file SHARES.d)"
+update_state "$AUTHORITY_GENERATIONS" "$ROTATION" "$(input_file SERVICE_ACCOUNTS.d)"
 
-serial=$(openssl rand -hex 14) # of this run; a counter follows it
+serial=$(openssl rand -hex 14) # prefix of this run; followed by a counter
 count=0
 new=0
 for folder in "$(input_file REQUESTS.d)"/*; do
     for file in "$folder"/*; do
-        [ ! -e "$file" ] || bundle "${folder##*/}" "${file##*/}"
+        [ ! -e "$file" ] || sign_node "${folder##*/}" "${file##*/}"
     done
 done
 sign_admin
 output certificates_control "${signed[control]}"
 output certificates_worker "${signed[worker]}"
 output admin_certificate "$(<$issued/admin.crt)"
-tell_state
+output_state
 output joining "$(joining "$(input_file SHARES.d)")"
 
-echo "Signed $new certificates, kept $((count - new)) of earlier runs."
+echo "Signed $new certificates, kept $((count - new)) from earlier runs."

@@ -1,25 +1,25 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# How the first control-plane server agrees the shared state with what the plan and the stack's
-# parameters ask for. Sourced by trust/sign, after shared.sh.
+# Update the shared state according to the plan and the stack's parameters, on the first control-plane node.
+# Sourced by trust/sign, after shared.sh.
 # shellcheck disable=SC2154
 
 CA_DAYS=3650
-RETIRED_FOR=$((25 * 3600)) # seconds for which tokens of a lost apiserver are still believed
+RETIRED_FOR=$((25 * 3600)) # seconds for which tokens of a lost API server remain valid
 
-next=$work/next # the state as it shall be
+next=$work/next # the new state
 printf -v now '%(%s)T' -1
 generations=()
 mapfile -t authorities < <(cut -d '|' -f 3 <<<"$CERTIFICATES" | LC_ALL=C sort -u)
 
-# newest_share FOLDER: adopt what another server shares if it is newer than what lies here.
-newest_share() {
-    local file number best newest='' closed=0
+# adopt_newest_share DIRECTORY: adopt the newest state that other nodes share, if it is newer than the local one.
+adopt_newest_share() {
+    local file number best newest='' sealed=0
     best=$(version_of "$state/current")
     for file in "$1"/*; do
         if [ ! -e "$file" ] || [ "$(<"$file")" = none ]; then continue; fi
         if ! unseal "$file" "$work/share.${file##*/}"; then
-            closed=$((closed + 1))
+            sealed=$((sealed + 1))
             continue
         fi
         number=$(version_of "$work/share.${file##*/}")
@@ -27,21 +27,21 @@ newest_share() {
     done
     if [ -n "$newest" ]; then
         adopt "$newest"
-        echo "Took the authorities over from the other control-plane servers."
-    elif [ "$best" = 0 ] && [ $closed != 0 ]; then
-        # New authorities would cut the whole cluster off.
-        fail "the other servers' authorities are not sealed for this server: mark the resources" \
-            "trust_share_control_1 and so on unhealthy (openstack stack resource mark unhealthy)," \
+        echo "Adopted the authorities of the other control-plane nodes."
+    elif [ "$best" = 0 ] && [ $sealed != 0 ]; then
+        # Do not create authorities: they would cut off the other nodes.
+        fail "the authorities of the other control-plane nodes are not sealed for this server: mark the" \
+            "resources trust_share_control_1 and so on unhealthy (openstack stack resource mark unhealthy)," \
             "then update the stack"
     fi
 }
 
-# rank LIST: how far a change of authorities has come: 1 is before 1,2, that before 2,1, that before 2.
+# rank LIST: print the position of a list in the order of a rotation: 1, then 1,2, then 2,1, then 2.
 rank() {
     local signing=${1%,*} other=${1#*,}
     if [[ ! $1 =~ ^[1-9][0-9]{0,4}(,[1-9][0-9]{0,4})?$ ]] ||
         [[ $1 = *,* && $((signing - other)) != 1 && $((other - signing)) != 1 ]]; then
-        fail "authority_generations is '$1'; it must be like 1, 1,2 or 2,1"
+        fail "authority_generations is '$1': use a generation, or two consecutive ones, like 1, 1,2 or 2,1"
     fi
     if [[ $1 != *,* ]]; then
         echo $((3 * signing))
@@ -52,33 +52,33 @@ rank() {
     fi
 }
 
-# agree_generations LIST: which authorities live. A change goes step by step and never back, whatever a
-# stack update without its parameters asks for.
-agree_generations() {
-    local live='' asked have
-    [ ! -s "$next/authorities" ] || live=$(<"$next/authorities")
-    asked=$(rank "$1") || exit 1
-    if [ -z "$live" ]; then
-        live=$1
+# update_generations LIST: set the trusted generations of the authorities. They advance by one phase at a time and
+# never go back, also if a stack update omits the parameter.
+update_generations() {
+    local trusted='' requested current
+    [ ! -s "$next/authorities" ] || trusted=$(<"$next/authorities")
+    requested=$(rank "$1") || exit 1
+    if [ -z "$trusted" ]; then
+        trusted=$1
     else
-        have=$(rank "$live")
-        if [ "$asked" -gt $((have + 1)) ]; then
-            fail "authority_generations cannot go from $live to $1 at once: nodes must trust" \
+        current=$(rank "$trusted")
+        if [ "$requested" -gt $((current + 1)) ]; then
+            fail "authority_generations cannot change from $trusted to $1 at once: nodes must trust" \
                 "a new authority before it signs (1, then 1,2, then 2,1, then 2). Run" \
-                "'heatgen rotate authorities', which goes step by step"
+                "'heatgen rotate authorities', which performs all phases"
         fi
-        if [ "$asked" -gt "$have" ]; then
-            live=$1
-        elif [ "$asked" -lt "$have" ]; then
-            echo "The authorities stay at generation $live: there is no way back to $1."
+        if [ "$requested" -gt "$current" ]; then
+            trusted=$1
+        elif [ "$requested" -lt "$current" ]; then
+            echo "The authorities remain at generation $trusted; they cannot be reset to $1."
         fi
     fi
-    printf '%s\n' "$live" >"$next/authorities"
-    IFS=, read -ra generations <<<"$live"
+    printf '%s\n' "$trusted" >"$next/authorities"
+    IFS=, read -ra generations <<<"$trusted"
 }
 
-# make_authority NAME GENERATION: an authority's key and certificate, once.
-make_authority() {
+# create_authority NAME GENERATION: create the key and certificate of an authority if they do not exist.
+create_authority() {
     local file=$next/$1/$2 name=$1-ca
     [ ! -s "$file.crt" ] || return 0
     [ "$2" = 1 ] || name+=-$2
@@ -90,11 +90,11 @@ make_authority() {
             'keyUsage=critical,digitalSignature,keyCertSign,cRLSign')
 }
 
-# agree_authorities: make what is missing of the live generations, drop what no longer lives.
-agree_authorities() {
+# update_authorities: create missing authorities of the trusted generations, delete those of other generations.
+update_authorities() {
     local authority generation file
     for authority in "${authorities[@]}"; do
-        for generation in "${generations[@]}"; do make_authority "$authority" "$generation"; done
+        for generation in "${generations[@]}"; do create_authority "$authority" "$generation"; done
     done
     for file in "$next"/*/*.crt "$next"/*/*.key; do
         generation=${file##*/}
@@ -102,8 +102,9 @@ agree_authorities() {
     done
 }
 
-# agree_accounts FOLDER: the public keys of all apiservers; those of lost ones as long as their tokens live.
-agree_accounts() {
+# update_accounts DIRECTORY: store the public keys of all API servers; delete those of lost ones when their tokens
+# have expired.
+update_accounts() {
     local file text id known=' '
     mkdir -p "$next/service-accounts"
     for file in "$1"/*; do
@@ -123,23 +124,23 @@ agree_accounts() {
     done
 }
 
-# digest FOLDER: of all its files but the version.
+# digest DIRECTORY: print a hash of all its files except the version.
 digest() {
     (cd "$1" && find . -type f ! -name version -print0 | LC_ALL=C sort --zero-terminated |
         xargs -0 openssl dgst -sha256 -r) | openssl dgst -sha256 -r
 }
 
-# agree AUTHORITY-GENERATIONS CERTIFICATES-GENERATION SERVICE-ACCOUNTS: bring the shared state to what is
-# asked for; a new version of it if that changes anything.
-agree() {
+# update_state AUTHORITY-GENERATIONS CERTIFICATES-GENERATION SERVICE-ACCOUNTS: update the shared state; if that
+# changes anything, it gets a new version.
+update_state() {
     local generation=0
     mkdir "$next"
     [ ! -e "$state/current" ] || cp -a "$state/current/." "$next"
-    agree_generations "$1"
-    agree_authorities
-    agree_accounts "$3"
+    update_generations "$1"
+    update_authorities
+    update_accounts "$3"
     [ ! -s "$next/certificates" ] || generation=$(<"$next/certificates")
-    # A stack update without its parameters asks for an old generation: it never goes back.
+    # Never go back: a stack update that omits the parameter passes an old generation.
     [ "$generation" -ge "${2%.*}" ] || generation=${2%.*}
     printf '%s\n' "$generation" >"$next/certificates"
     [ -s "$next/encryption.key" ] || openssl rand -base64 32 >"$next/encryption.key"
@@ -149,8 +150,8 @@ agree() {
     fi
 }
 
-# joining FOLDER: which control-plane servers came later than the cluster: those without authorities when
-# so many have them that the cluster may have had a majority. By index, each between commas.
+# joining DIRECTORY: print the indices, each between commas, of the control-plane nodes that join an existing
+# cluster: those without authorities, if more than half of all nodes have authorities.
 joining() {
     local file with=0 without=,
     for file in "$1"/*; do

@@ -1,37 +1,37 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# What the control-plane servers share, and how it travels. Sourced by the steps of trust.
+# State that the control-plane nodes share, and functions to seal and unseal it. Sourced by the steps of trust.
 #
-# $state/current is a folder (a link, so that it changes at once):
-#   version                    "NUMBER ID": counts the changes; ID tells two of one number apart
-#   authorities                live generations, the signing one first: 1; 1,2; 2,1; 2
+# $state/current is a directory (a symbolic link, so that it is replaced atomically):
+#   version                    "NUMBER ID": NUMBER increases with each change; ID is unique
+#   authorities                trusted generations, the signing one first: 1; 1,2; 2,1; 2
 #   certificates               generation of the leaf certificates
 #   AUTHORITY/GENERATION.{key,crt}
-#   encryption.key             of Kubernetes' secrets in etcd
-#   service-accounts/ID.pub    of every apiserver; ID.retired: since when its server is gone
+#   encryption.key             encrypts Kubernetes Secrets in etcd
+#   service-accounts/ID.pub    public key of each API server; ID.retired: time since when its node no longer exists
 
 state=/var/lib/heatgen/trust
 umask 077
 mkdir -p "$state"
-rm -rf "$state"/work.* # of a run that was ended by force
+rm -rf "$state"/work.* # left over from a killed run
 work=$(mktemp -d "$state/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# A loss of power may empty files that had just been written, which must not be taken for files that are yet
-# to be made: new authorities would cut the cluster off, a new encryption key would lock its secrets.
+# A power failure may empty files that were just written. Do not create them again: new authorities would cut off
+# the other nodes, and a new encryption key could not decrypt existing Secrets.
 damaged=$(find "$state/current/" -type f -empty -print -quit 2>/dev/null || true)
-[ -z "$damaged" ] || fail "$damaged is empty, as after a loss of power. With other control-plane servers, have" \
-    "this one built anew: 'openstack stack resource mark unhealthy' for it, then update the stack." \
-    "A single one needs $state from a backup"
+[ -z "$damaged" ] || fail "$damaged is empty, probably because of a power failure. If there are other control-plane" \
+    "nodes, rebuild this one ('openstack stack resource mark unhealthy' on its server, then update the stack)." \
+    "Otherwise restore $state from a backup"
 
-# version_of FOLDER: number of the changes of a state; 0 if there is none.
+# version_of DIRECTORY: print the version number of a state; 0 if it does not exist.
 version_of() {
     local number=0
     [ ! -s "$1/version" ] || read -r number _ <"$1/version"
     printf '%s' "$number"
 }
 
-# seal FOLDER ENVELOPES: the state as text that only the servers of these certificates can open.
+# seal DIRECTORY ENVELOPES: print the state encrypted to these certificates.
 seal() {
     local file recipients=()
     for file in "$2"/*; do recipients+=(-recip "$file" -keyopt ecdh_kdf_md:sha256); done
@@ -39,7 +39,7 @@ seal() {
         openssl cms -encrypt -binary -aes-256-gcm -outform PEM "${recipients[@]}"
 }
 
-# unseal FILE FOLDER: open what is sealed for this server; fails if it is not, or is not whole.
+# unseal FILE DIRECTORY: decrypt a state with this node's key; fail if that is not possible or it is incomplete.
 unseal() {
     local home=/var/lib/heatgen
     mkdir -p "$2"
@@ -48,13 +48,13 @@ unseal() {
         [ -s "$2/version" ]
 }
 
-# adopt FOLDER: make a state, which lies in $work, the current one.
+# adopt DIRECTORY: make a state, a directory in $work, the current one.
 adopt() {
     local number old
     number=$(version_of "$1")
-    # Never the folder in use: a state of its number with another ID goes beside it first.
+    # Do not overwrite the current state, which may have the same number with another ID.
     [ ! -e "$state/$number" ] || number=$number.$RANDOM
-    # On the disk before it takes the place of the old, which is gone then.
+    # Sync to disk before it replaces the old state, which is then deleted.
     find "$1" -exec sync {} +
     mv "$1" "$state/$number"
     ln -sfn "$number" "$state/current.new"

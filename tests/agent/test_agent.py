@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent against a small Keystone and Heat on loopback: what it runs, signals and survives."""
+"""Tests of the agent with a simulated Keystone and Heat on localhost."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from typing import Any
 import pytest
 
 AGENT = Path(__file__).parents[2] / "hot" / "agent" / "heatgen-agent"
-PATIENCE = 20.0  # seconds
+TIMEOUT = 20.0  # seconds
 SERVER = "0b2f6e6c-server"
 
 
 class Cloud(ThreadingHTTPServer):
-    """Keystone's tokens, and Heat's metadata and signals of one server."""
+    """A simulated Keystone and Heat, with the metadata and signals of one server."""
 
     daemon_threads = True
 
@@ -34,14 +34,14 @@ class Cloud(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.deployments: list[dict[str, Any]] = []
         self.signals: dict[str, dict[str, Any]] = {}
-        self.refused_tokens: set[str] = set()
+        self.rejected_tokens: set[str] = set()
         self.tokens = 0
         self.failures = 0
         self.polls = self.lists = 0
-        self.closed_lists = False
+        self.forbid_list = False
 
     def deploy(self, name: str, script: str, **inputs: Any) -> None:
-        """Show one more deployment in the server's metadata, as Heat does."""
+        """Add a deployment to the server's metadata."""
         credentials = {
             "deploy_auth_url": self.url,
             "deploy_user_id": "deployment",
@@ -63,16 +63,16 @@ class Cloud(ThreadingHTTPServer):
         )
 
     def signal_of(self, name: str) -> dict[str, Any]:
-        """Wait for a deployment's signal and return it."""
-        end = time.monotonic() + PATIENCE
+        """Wait for the signal of a deployment; return its body."""
+        end = time.monotonic() + TIMEOUT
         while name not in self.signals:
-            assert time.monotonic() < end, f"no signal for {name} within {PATIENCE} s"
+            assert time.monotonic() < end, f"no signal for {name} within {TIMEOUT} s"
             time.sleep(0.05)
         return self.signals[name]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """The three calls the agent makes."""
+    """Handler of the requests that the agent sends."""
 
     server: Cloud
 
@@ -86,16 +86,16 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def do_GET(self) -> None:
-        """Heat: the metadata of the server."""
+        """Return the metadata of the server (Heat)."""
         if self.server.failures:
             self.server.failures -= 1
             self.reply(503, {})
-        elif self.headers["X-Auth-Token"] in self.server.refused_tokens:
+        elif self.headers["X-Auth-Token"] in self.server.rejected_tokens:
             self.reply(401, {})
         elif self.path.startswith("/v1/p/software_deployments/metadata/"):
             self.server.lists += 1
             known = self.path.endswith(f"/{SERVER}")
-            status = 403 if self.server.closed_lists else 200
+            status = 403 if self.server.forbid_list else 200
             self.reply(status, {"metadata": self.server.deployments if known else []})
         else:
             self.server.polls += 1
@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200, {"metadata": {**collect, "deployments": self.server.deployments}})
 
     def do_POST(self) -> None:
-        """Keystone: a token and the catalog; Heat: a signal."""
+        """Return a token and the catalog (Keystone), or record a signal (Heat)."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/v3/auth/tokens":
             self.server.tokens += 1
@@ -116,11 +116,11 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200, {})
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep the tests' output clean."""
+        """Discard the message."""
 
 
 class Node:
-    """A server that runs the agent: its state folder and the agent's process."""
+    """A server that runs the agent: its state directory and the agent's process."""
 
     def __init__(self, folder: Path, cloud: Cloud) -> None:
         self.state = folder / "state"
@@ -154,7 +154,7 @@ class Node:
             )
 
     def kill(self) -> None:
-        """Kill the agent alone, as a restart of its service does."""
+        """Kill only the agent, as a restart of its service does."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
@@ -162,7 +162,7 @@ class Node:
     def runner(self, name: str) -> int:
         """Wait for a deployment's runner and return its process id."""
         path = self.state / f"{name}@id-{name}" / "runner"
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not path.exists():
             assert time.monotonic() < end, f"{name} was not started"
             time.sleep(0.05)
@@ -171,7 +171,7 @@ class Node:
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    """Keystone and Heat on a free port of loopback."""
+    """Yield a simulated Keystone and Heat on a free port of localhost."""
     server = Cloud()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -181,15 +181,15 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture
 def node(tmp_path: Path, cloud: Cloud) -> Iterator[Node]:
-    """A booted server."""
+    """Yield a booted server."""
     server = Node(tmp_path, cloud)
     server.boot()
     yield server
     server.kill()
 
 
-def test_runs_a_script_and_signals_its_outputs(cloud: Cloud, node: Node) -> None:
-    """Inputs come as environment variables; stdout, status and outputs go to Heat."""
+def test_successful_script(cloud: Cloud, node: Node) -> None:
+    """Inputs are environment variables; stdout, status and outputs are signalled to Heat."""
     cloud.deploy(
         "d", '#!/bin/sh\necho "hello $WHO"; printf 42 >"$heat_outputs_path.answer"', WHO="w"
     )
@@ -200,8 +200,8 @@ def test_runs_a_script_and_signals_its_outputs(cloud: Cloud, node: Node) -> None
     assert "problem" not in result  # any value of an error output fails the deployment in Heat
 
 
-def test_a_failure_names_step_node_and_reason(cloud: Cloud, node: Node) -> None:
-    """What the script said by fail() comes back behind step and node."""
+def test_failed_script_with_reason(cloud: Cloud, node: Node) -> None:
+    """The reason from ``fail`` is signalled with the names of step and node."""
     cloud.deploy(
         "d",
         '#!/bin/sh\nprintf "no disk" >"$heat_outputs_path.problem"; exit 3',
@@ -213,22 +213,22 @@ def test_a_failure_names_step_node_and_reason(cloud: Cloud, node: Node) -> None:
     assert result["problem"].endswith(": no disk")
 
 
-def test_an_unexplained_failure_gives_its_last_lines(cloud: Cloud, node: Node) -> None:
-    """A script that dies without a word of its own is explained by the end of its stderr."""
+def test_failed_script_without_reason(cloud: Cloud, node: Node) -> None:
+    """Without a reason from the script, the last lines of stderr are signalled."""
     cloud.deploy("d", '#!/bin/sh\nfor i in 1 2 3 4 5 6 7; do echo "line $i" >&2; done; exit 1')
     assert "line 3; line 4; line 5; line 6; line 7" in cloud.signal_of("d")["problem"]
 
 
-def test_a_step_that_hangs_is_stopped_at_its_timeout(cloud: Cloud, node: Node) -> None:
-    """HEATGEN_TIMEOUT bounds a step, its children included."""
+def test_timeout(cloud: Cloud, node: Node) -> None:
+    """A script and its children are killed after HEATGEN_TIMEOUT."""
     cloud.deploy("d", "#!/bin/sh\nsleep 600 & wait", HEATGEN_TIMEOUT="1")
     result = cloud.signal_of("d")
     assert result["deploy_status_code"] == 124
-    assert "not finished within 1 s" in result["problem"]
+    assert "timed out after 1 s" in result["problem"]
 
 
-def test_maps_and_large_inputs_reach_the_script_as_files(cloud: Cloud, node: Node) -> None:
-    """A map has one file a key; an input too long for the environment is a file all the same."""
+def test_maps_and_large_inputs_are_files(cloud: Cloud, node: Node) -> None:
+    """A map has one file per key; an input too long for the environment is a file only."""
     cloud.deploy(
         "d",
         '#!/bin/sh\ncat "$heat_inputs_path.NAMES.d/1"\n'
@@ -239,8 +239,8 @@ def test_maps_and_large_inputs_reach_the_script_as_files(cloud: Cloud, node: Nod
     assert cloud.signal_of("d")["deploy_stdout"] == "b\nc300000\n[]\n"
 
 
-def test_maps_in_maps_are_folders_of_any_depth(cloud: Cloud, node: Node) -> None:
-    """A map by group and index is a folder for each group, empty ones too; all are forgotten."""
+def test_nested_maps_are_directories(cloud: Cloud, node: Node) -> None:
+    """A nested map is a directory of directories, which are deleted after the signal."""
     cloud.deploy(
         "d",
         '#!/bin/sh\ncd "$heat_inputs_path.NAMES.d"; cat control/0 worker/1 deep/a/b; ls none; ls',
@@ -254,15 +254,15 @@ def test_maps_in_maps_are_folders_of_any_depth(cloud: Cloud, node: Node) -> None
     assert cloud.signal_of("d")["deploy_stdout"] == (
         "c\n{not a map\nd\ncontrol\ndeep\nnone\nworker\n"
     )
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while (node.state / "d@id-d" / "config.json").exists():
         assert time.monotonic() < end
         time.sleep(0.05)
     assert not list((node.state / "d@id-d").glob("inputs.*"))
 
 
-def test_passwords_reach_neither_script_nor_journal(cloud: Cloud, node: Node) -> None:
-    """Heat's credentials are for the agent alone, and input values are never logged."""
+def test_secrets_are_neither_passed_nor_logged(cloud: Cloud, node: Node) -> None:
+    """Heat's credentials are not passed to scripts, and input values are not logged."""
     cloud.deploy("d", "#!/bin/sh\nenv", WHO="private-value")
     assert "hush" not in cloud.signal_of("d")["deploy_stdout"]
     journal = node.journal.read_text()
@@ -271,12 +271,12 @@ def test_passwords_reach_neither_script_nor_journal(cloud: Cloud, node: Node) ->
     assert "private-value" not in journal
 
 
-def test_state_is_for_root_only_and_inputs_are_forgotten(cloud: Cloud, node: Node) -> None:
-    """Nothing in the state folder is readable by others; inputs go when the signal is sent."""
+def test_state_is_private_and_inputs_are_deleted(cloud: Cloud, node: Node) -> None:
+    """Only root can read the state directory; inputs are deleted after the signal."""
     cloud.deploy("d", "#!/bin/sh\ntrue", WHO="w")
     cloud.signal_of("d")
     folder = node.state / "d@id-d"
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while (folder / "config.json").exists():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -285,8 +285,8 @@ def test_state_is_for_root_only_and_inputs_are_forgotten(cloud: Cloud, node: Nod
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-def test_deployments_shown_together_run_side_by_side(cloud: Cloud, node: Node) -> None:
-    """One deployment that waits for another of the same poll is no deadlock."""
+def test_deployments_run_in_parallel(cloud: Cloud, node: Node) -> None:
+    """A deployment can wait for another one of the same poll."""
     cloud.deploy(
         "a", '#!/bin/sh\nwhile [ ! -e "$FLAG" ]; do sleep 0.1; done', FLAG=str(node.state / "f")
     )
@@ -294,8 +294,8 @@ def test_deployments_shown_together_run_side_by_side(cloud: Cloud, node: Node) -
     assert cloud.signal_of("a")["deploy_status_code"] == 0
 
 
-def test_a_script_outlives_a_restart_of_the_agent(cloud: Cloud, node: Node) -> None:
-    """The restarted agent finds the running script and signals its one and only run."""
+def test_script_survives_restart_of_agent(cloud: Cloud, node: Node) -> None:
+    """A restarted agent finds the running script, and signals its result."""
     cloud.deploy(
         "d", '#!/bin/sh\necho run >>"$LOG"; sleep 2; cat "$LOG"', LOG=str(node.state / "log")
     )
@@ -305,8 +305,8 @@ def test_a_script_outlives_a_restart_of_the_agent(cloud: Cloud, node: Node) -> N
     assert cloud.signal_of("d")["deploy_stdout"] == "run\n"
 
 
-def test_a_script_cut_off_by_a_reboot_is_run_again(cloud: Cloud, node: Node) -> None:
-    """When agent and script die together the step runs again instead of hanging for ever."""
+def test_interrupted_script_is_run_again(cloud: Cloud, node: Node) -> None:
+    """If agent and script are killed, as by a reboot, the script is run again."""
     cloud.deploy(
         "d",
         '#!/bin/sh\n[ -e "$LOG" ] && echo again && exit; touch "$LOG"; sleep 600',
@@ -323,8 +323,8 @@ def test_a_script_cut_off_by_a_reboot_is_run_again(cloud: Cloud, node: Node) -> 
     assert cloud.signal_of("d")["deploy_stdout"] == "again\n"
 
 
-def test_a_finished_deployment_is_not_run_again(cloud: Cloud, node: Node) -> None:
-    """Heat goes on showing finished deployments; a restarted agent leaves them alone."""
+def test_finished_deployment_is_not_run_again(cloud: Cloud, node: Node) -> None:
+    """A restarted agent does not run finished deployments, which Heat still returns."""
     cloud.deploy("d", '#!/bin/sh\necho run >>"$LOG"', LOG=str(node.state / "log"))
     cloud.signal_of("d")
     node.kill()
@@ -334,49 +334,49 @@ def test_a_finished_deployment_is_not_run_again(cloud: Cloud, node: Node) -> Non
     assert (node.state / "log").read_text() == "run\n"
 
 
-def test_an_unknown_group_fails_instead_of_hanging(cloud: Cloud, node: Node) -> None:
-    """A deployment for a hook we have not got says so."""
+def test_unsupported_group(cloud: Cloud, node: Node) -> None:
+    """A deployment of an unsupported group fails with a reason."""
     cloud.deploy("d", "{}")
     cloud.deployments[0]["group"] = "ansible"
     result = cloud.signal_of("d")
     assert result["deploy_status_code"] == 1
-    assert "no hook for group 'ansible'" in result["problem"]
+    assert "'ansible'" in result["problem"]
 
 
-def test_an_expired_token_and_a_broken_cloud_are_survived(cloud: Cloud, node: Node) -> None:
-    """A refused token is renewed; errors of Heat only delay."""
+def test_expired_token_and_error_of_heat(cloud: Cloud, node: Node) -> None:
+    """A rejected token is renewed; after an error of Heat the agent polls again."""
     cloud.deploy("a", "#!/bin/sh\ntrue")
     cloud.signal_of("a")
-    cloud.refused_tokens = {f"token-{number}" for number in range(cloud.tokens + 1)}
+    cloud.rejected_tokens = {f"token-{number}" for number in range(cloud.tokens + 1)}
     cloud.failures = 1
     cloud.deploy("b", "#!/bin/sh\ntrue")
     assert cloud.signal_of("b")["deploy_status_code"] == 0
 
 
 def test_wrong_arguments_are_a_usage_error() -> None:
-    """The agent says how it is used and exits with status 2."""
-    done = subprocess.run([sys.executable, str(AGENT), "help"], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith("usage:")
+    """With wrong arguments the agent prints its usage and exits with status 2."""
+    process = subprocess.run([sys.executable, str(AGENT), "help"], capture_output=True, text=True)
+    assert process.returncode == 2
+    assert process.stderr.startswith("usage:")
 
 
 @pytest.mark.parametrize(
-    ("quiet", "seconds"), [(0, 1), (5.9, 1), (6, 2), (40, 2), (100, 5), (200, 10), (9999, 15)]
+    ("idle", "seconds"), [(0, 1), (5.9, 1), (6, 2), (40, 2), (100, 5), (200, 10), (9999, 15)]
 )
-def test_a_quiet_node_asks_ever_more_rarely(quiet: float, seconds: float) -> None:
-    """Polls are close while something goes on, then rarer and rarer, 15 s apart at most."""
+def test_poll_interval_of_idle_node(idle: float, seconds: float) -> None:
+    """The interval increases with the idle time, up to 15 s."""
     interval = runpy.run_path(str(AGENT))["interval"]
-    assert interval({}, quiet) == pytest.approx(seconds)
+    assert interval({}, idle) == pytest.approx(seconds)
 
 
-def test_a_longer_interval_of_the_server_is_kept() -> None:
-    """Whoever asks for 60 s in the server's metadata gets no more polls when it is quiet."""
+def test_longer_polling_interval_in_metadata() -> None:
+    """A longer polling_interval in the server's metadata is used for idle nodes."""
     interval = runpy.run_path(str(AGENT))["interval"]
     assert interval({"os-collect-config": {"polling_interval": 60}}, 9999) == 60
 
 
-def test_the_cheap_list_takes_the_place_of_the_metadata(cloud: Cloud, node: Node) -> None:
-    """Once it has told what the metadata told, the agent asks nothing else."""
+def test_deployment_list_replaces_metadata(cloud: Cloud, node: Node) -> None:
+    """After the list has returned the same deployments as the metadata, only it is polled."""
     cloud.deploy("a", "#!/bin/sh\ntrue")
     cloud.signal_of("a")
     polls, lists = cloud.polls, cloud.lists
@@ -386,18 +386,18 @@ def test_the_cheap_list_takes_the_place_of_the_metadata(cloud: Cloud, node: Node
     assert cloud.lists > lists
 
 
-@pytest.mark.parametrize("way", ["other id", "refused", "refused later"])
-def test_without_the_cheap_list_the_metadata_serve(cloud: Cloud, tmp_path: Path, way: str) -> None:
-    """A stale server id or a cloud's policy costs no deployment."""
+@pytest.mark.parametrize("case", ["other id", "refused", "refused later"])
+def test_fallback_to_metadata(cloud: Cloud, tmp_path: Path, case: str) -> None:
+    """With a stale server id, or if the list is forbidden, the metadata are polled."""
     node = Node(tmp_path, cloud)
-    if way == "other id":
+    if case == "other id":
         node.server_id.write_text("of-the-image\n")
-    cloud.closed_lists = way == "refused"
+    cloud.forbid_list = case == "refused"
     node.boot()
     try:
         cloud.deploy("a", "#!/bin/sh\ntrue")
         cloud.signal_of("a")
-        cloud.closed_lists = cloud.closed_lists or way == "refused later"
+        cloud.forbid_list = cloud.forbid_list or case == "refused later"
         polls = cloud.polls
         cloud.deploy("b", "#!/bin/sh\ntrue")
         assert cloud.signal_of("b")["deploy_status_code"] == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every shell script of the repository passes shellcheck."""
+"""All shell scripts in the repository pass shellcheck."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def shell_files() -> list[str]:
-    """Tracked files that are shell by their name or their first line."""
+    """Return the tracked files that are shell scripts by their name or first line."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -19,7 +19,7 @@ def shell_files() -> list[str]:
 
 
 def is_shell(path: Path) -> bool:
-    """Whether a file is a shell script."""
+    """Return whether a file is a shell script."""
     if not path.is_file():
         return False
     if path.suffix == ".sh":
@@ -30,7 +30,7 @@ def is_shell(path: Path) -> bool:
 
 
 def shellcheck(*files: str) -> subprocess.CompletedProcess[str]:
-    """What shellcheck says; sources are followed."""
+    """Run shellcheck; sourced files are checked, too."""
     return subprocess.run(
         ["shellcheck", "--external-sources", *files],
         cwd=ROOT,
@@ -41,23 +41,23 @@ def shellcheck(*files: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_scripts_pass_shellcheck() -> None:
-    """Shellcheck finds nothing in any script."""
+    """Shellcheck reports no problems in any script."""
     files = shell_files()
     assert "hot/lib/step.sh" in files
-    done = shellcheck(*files)
-    assert done.returncode == 0, done.stdout
+    process = shellcheck(*files)
+    assert process.returncode == 0, process.stdout
 
 
 def test_new_blocks_pass_shellcheck(tmp_path: Path) -> None:
-    """The step that a new block begins with is as good as those that are here."""
+    """Shellcheck reports no problems in the step of a new block."""
     new = tmp_path / scaffold.SCRIPT
     new.write_text(scaffold.files(block_loader.installed(), "runtime", "mine")[scaffold.SCRIPT])
-    done = shellcheck(str(new))
-    assert done.returncode == 0, done.stdout
+    process = shellcheck(str(new))
+    assert process.returncode == 0, process.stdout
 
 
-def test_shellcheck_finds_a_fault(tmp_path: Path) -> None:
-    """The check can fail: an unquoted variable is found."""
+def test_shellcheck_reports_problems(tmp_path: Path) -> None:
+    """Shellcheck reports an unquoted variable."""
     bad = tmp_path / "bad.sh"
     bad.write_text("#!/bin/bash\nrm $1\n")
     assert "SC2086" in shellcheck(str(bad)).stdout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The golden cases: folders with a cluster's files and the template that they must give."""
+"""Golden cases: directories with the files of a cluster and the expected template."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ INPUTS = ("cluster.yaml", "cluster.lock.yaml", "cluster.admin.csr")
 
 
 def render(name: str, folder: Path) -> str:
-    """The template of a case, rendered from a copy of its files in a folder."""
+    """Render the template of a case from a copy of its files in a directory."""
     for file in INPUTS:
         shutil.copy(CASES / name / file, folder / file)
     return project.make_template(project.load(folder / "cluster.yaml")).text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The template is, byte for byte, what it was; and what changes in it changes no server."""
+"""Rendered templates equal the golden files; changed scripts do not change servers."""
 
 import os
 import subprocess
@@ -20,30 +20,30 @@ from heatgen.yamlio import document
 from .cases import CASES, NAMES
 from .cases import render as render_case
 
-REGENERATE = "HEATGEN_REGENERATE=1 tox run -e unit -- tests/golden"
+REGENERATE = "HEATGEN_REGENERATE=1 .venv/bin/pytest tests/golden"
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_template_is_the_golden_one(name: str, tmp_path: Path) -> None:
-    """Rendering gives the golden file; a wanted change is made by the command named here."""
+def test_template_equals_golden_file(name: str, tmp_path: Path) -> None:
+    """The rendered template equals the golden file byte for byte."""
     golden = CASES / name / "generated.yaml"
     text = render_case(name, tmp_path)
     if os.environ.get("HEATGEN_REGENERATE"):
         golden.write_text(text, "utf-8")
     if text != golden.read_text("utf-8"):
-        pytest.fail(f"{golden} differs. Is it meant? Then: {REGENERATE}", pytrace=False)
+        pytest.fail(f"{golden} differs; if this is intended, run {REGENERATE}", pytrace=False)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_golden_template_is_yaml(name: str) -> None:
-    """A YAML library reads the golden file as the mapping that was rendered."""
+    """A YAML parser reads the golden file as the rendered mapping."""
     data = yaml.safe_load((CASES / name / "generated.yaml").read_text("utf-8"))
     assert data == template(name, dict(block_loader.tree()))
 
 
 def test_rendering_is_deterministic(tmp_path: Path) -> None:
-    """Processes with different hash seeds write the same bytes."""
+    """Rendering with different hash seeds returns the same bytes."""
     texts = set()
     for seed in ("1", "2", "77"):
         folder = tmp_path / seed
@@ -55,29 +55,29 @@ def test_rendering_is_deterministic(tmp_path: Path) -> None:
             f"sys.stdout.write(render('full', Path({str(folder)!r})))"
         )
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", program], env=environment, capture_output=True, check=True
         )
-        texts.add(done.stdout)
+        texts.add(process.stdout)
     assert len(texts) == 1
 
 
 def template(name: str, tree: dict[str, bytes]) -> dict[str, Any]:
-    """The template of a case with other blocks, as Heat gets it."""
+    """Render the template of a case with these blocks."""
     folder = CASES / name
     blocks = catalog.build(tree, block_loader.schema("block"))
     text = document.parse("cluster.yaml", (folder / "cluster.yaml").read_bytes())
-    wish = read_spec(text, blocks, block_loader.schema("cluster"))
+    spec = read_spec(text, blocks, block_loader.schema("cluster"))
     pinned = pins.read("lock", (folder / "cluster.lock.yaml").read_bytes())
     request = (folder / "cluster.admin.csr").read_text()
-    return render(build_plan(wish, blocks, pinned, request)).as_dict()
+    return render(build_plan(spec, blocks, pinned, request)).as_dict()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_changed_texts_replace_nothing(name: str) -> None:
-    """New scripts, library and agent change texts of configurations and nothing else.
+    """Changed scripts, library and agent change only texts of software configurations.
 
-    Servers keep every property, and their user data is never applied to a server that is there.
+    Properties of servers do not change, and changed user data does not affect existing servers.
     """
     tree = dict(block_loader.tree())
     changed = {
@@ -99,14 +99,14 @@ def test_changed_texts_replace_nothing(name: str) -> None:
 
 
 def resources(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The resources of a template."""
+    """Return the resources of a template."""
     found = data["resources"]
     assert isinstance(found, dict)
     return found
 
 
 def servers(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Properties of every server, those of groups among them."""
+    """Return the properties of every server, including those in groups."""
     result = {}
     for key, item in found.items():
         properties = item.get("properties", {})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schema for editors and the reference page are those of today's schema and blocks."""
+"""The schema for editors and the reference page match the current schema and blocks."""
 
 import json
 import os
@@ -16,31 +16,31 @@ from heatgen.yamlio import document
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "doc" / "reference"
 SPECS = ROOT / "tests" / "specs"
-REGENERATE = "HEATGEN_REGENERATE=1 tox run -e unit -- tests/golden"
+REGENERATE = "HEATGEN_REGENERATE=1 .venv/bin/pytest tests/golden"
 
 
 @pytest.fixture(scope="module")
-def whole() -> dict[str, Any]:
-    """The schema for editors."""
+def editor_schema() -> dict[str, Any]:
+    """Return the schema for editors."""
     return cluster_reference.whole_schema(block_loader.catalog(), block_loader.schema("cluster"))
 
 
 def compare(path: Path, text: str) -> None:
-    """Compare with the file; the command in the message writes what is there now."""
+    """Assert that the text equals the file; with HEATGEN_REGENERATE, write the file first."""
     if os.environ.get("HEATGEN_REGENERATE"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
-    assert text == path.read_text("utf-8"), f"{path} differs. Is it meant? Then: {REGENERATE}"
+    assert text == path.read_text("utf-8"), f"{path} differs; if this is intended, run {REGENERATE}"
 
 
-def test_schema_file(whole: dict[str, Any]) -> None:
-    """What is shipped is what 'heatgen schema' prints."""
-    text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+def test_schema_file(editor_schema: dict[str, Any]) -> None:
+    """The schema file equals the output of ``heatgen schema``."""
+    text = json.dumps(editor_schema, indent=1, ensure_ascii=False) + "\n"
     compare(REFERENCE / "cluster.schema.json", text)
 
 
 def test_reference_page() -> None:
-    """The page has every key."""
+    """The reference page is up to date and contains all keys."""
     page = cluster_reference.page(block_loader.catalog(), block_loader.schema("cluster"))
     compare(REFERENCE / "cluster.rst", page)
     for option in ("boot_volume.size", "volume_size", "cri_dockerd", "kube_proxy", "ntp_servers"):
@@ -48,19 +48,19 @@ def test_reference_page() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(SPECS.glob("good/*.yaml")), ids=lambda path: path.stem)
-def test_editors_accept_what_heatgen_accepts(path: Path, whole: dict[str, Any]) -> None:
-    """A good cluster.yaml has no red line in an editor."""
-    jsonschema.Draft202012Validator.check_schema(whole)
+def test_schema_accepts_valid_specifications(path: Path, editor_schema: dict[str, Any]) -> None:
+    """The schema for editors accepts a valid cluster.yaml."""
+    jsonschema.Draft202012Validator.check_schema(editor_schema)
     data = document.parse(path.name, path.read_bytes()).data
-    jsonschema.validate(data, whole)
+    jsonschema.validate(data, editor_schema)
 
 
 @pytest.mark.parametrize(
     "name", ["unknown-keys", "types", "missing-cloud-keys", "option-values", "other-blocks",
              "workers-list", "control-plane-values", "cloud-placement"]
 )  # fmt: skip
-def test_editors_refuse_what_the_schema_refuses(name: str, whole: dict[str, Any]) -> None:
-    """A wrong one has."""
+def test_schema_rejects_invalid_specifications(name: str, editor_schema: dict[str, Any]) -> None:
+    """The schema for editors rejects an invalid cluster.yaml."""
     path = SPECS / "bad" / f"{name}.yaml"
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(document.parse(path.name, path.read_bytes()).data, whole)
+        jsonschema.validate(document.parse(path.name, path.read_bytes()).data, editor_schema)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Today's template for a cluster of an earlier release changes that cluster, but loses none of it.
+"""An update of a cluster from an earlier release replaces no server, disk, address or network.
 
-``released/<version>`` holds what each release was given and what it rendered. A release adds a
-folder of its own (a copy of ``cases``) and changes none that is there.
+``released/<version>`` contains the input files of each release, and the rendered templates. A new
+release adds a directory (a copy of ``cases``); existing ones never change.
 """
 
 import copy
@@ -23,24 +23,24 @@ Template = dict[str, Any]
 
 
 def changes(before: Template, after: Template) -> list[update_preview.Change]:
-    """What 'openstack stack update' would do to a stack of the first template."""
-    was, will = (
+    """Return the changes that an update of a stack to the second template makes."""
+    old, new = (
         update_preview.StackState(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
         for data in (before, after)
     )
-    return update_preview.compare(was, will, block_loader.schema("heat"))
+    return update_preview.compare(old, new, block_loader.schema("heat"))
 
 
 def released(case: Path) -> Template:
-    """What the release rendered."""
+    """Return the template that the release rendered."""
     text = (RELEASED / case / "generated.yaml").read_text("utf-8")
     data = yaml.load(text, yaml.CSafeLoader)
     assert isinstance(data, dict)
     return data
 
 
-def today(case: Path, folder: Path) -> Template:
-    """What is rendered now of the same files."""
+def current(case: Path, folder: Path) -> Template:
+    """Render the template from the same files."""
     for name in ("cluster.yaml", "cluster.lock.yaml", "cluster.admin.csr"):
         (folder / name).write_bytes((RELEASED / case / name).read_bytes())
     rendered = project.make_template(project.load(folder / "cluster.yaml"))
@@ -48,14 +48,14 @@ def today(case: Path, folder: Path) -> Template:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_update_to_today_loses_nothing(case: Path, tmp_path: Path) -> None:
+def test_update_loses_nothing(case: Path, tmp_path: Path) -> None:
     """No server, disk, address or network of an existing stack is replaced, rebuilt or removed."""
-    lost = [change for change in changes(released(case), today(case, tmp_path)) if change.loses]
+    lost = [change for change in changes(released(case), current(case, tmp_path)) if change.loses]
     assert lost == [], "an update to this version would destroy these"
 
 
-def test_there_are_releases() -> None:
-    """The profiles of the first release are compared with."""
+def test_first_release_is_tested() -> None:
+    """All profiles of the first release are tested."""
     assert {case.as_posix() for case in CASES} >= {"0.1.0/full", "0.1.0/ha", "0.1.0/minimal"}
 
 
@@ -73,8 +73,8 @@ LOSSES: dict[str, Callable[[Template], object]] = {
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
-def test_losses_are_seen(name: str) -> None:
-    """The check is awake: each of these would destroy something."""
+def test_losses_are_detected(name: str) -> None:
+    """A change that destroys a resource is detected."""
     before = released(Path("0.1.0/ha"))
     after = copy.deepcopy(before)
     LOSSES[name](after["resources"])

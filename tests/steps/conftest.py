@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps run for real, as root of a sandbox whose system folders are thrown away."""
+"""Sandbox in which tests run steps as root, on a temporary copy of the system directories."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ HERE = Path(__file__).parent
 HOT = HERE.parents[1] / "hot"
 
 Input = str | Mapping[str, "Input"]
-"""A text, or a map, in which there may be maps."""
+"""A text, or a (nested) map."""
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What a step left behind."""
+class Result:
+    """Result of a step."""
 
     status: int
     stdout: str
@@ -30,20 +30,20 @@ class Ran:
 
     @property
     def problem(self) -> str:
-        """The reason the step gave by fail()."""
+        """Reason passed to ``fail``; empty if it was not called."""
         return self.outputs.get("problem", "")
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """One node's system folders; they last for one test."""
+    """System directories of one node, for one test."""
 
     folder: Path
     name: str = ""
-    """The node's host name; '': the machine's own."""
+    """Host name of the node; empty for that of the machine."""
 
-    def run(self, script: Path, **inputs: Input) -> Ran:
-        """Run a script with inputs as the agent hands them over."""
+    def run(self, script: Path, **inputs: Input) -> Result:
+        """Run a script; pass inputs in the same way as the agent."""
         for old in self.folder.glob("inputs.*"):
             shutil.rmtree(old) if old.is_dir() else old.unlink()
         for old in self.folder.glob("outputs.*"):
@@ -69,16 +69,16 @@ class Sandbox:
             path.name.removeprefix("outputs."): path.read_text()
             for path in self.folder.glob("outputs.*")
         }
-        return Ran(done.returncode, done.stdout, done.stderr, outputs)
+        return Result(done.returncode, done.stdout, done.stderr, outputs)
 
     def file(self, path: str) -> Path:
-        """Where a file written to a system folder lies outside the sandbox."""
+        """Return the path outside the sandbox of a file in a system directory."""
         system, _, rest = path.lstrip("/").partition("/")
         return self.folder / "system" / system / "upper" / rest
 
 
 def write_input(path: Path, value: Input) -> None:
-    """Write an input as the agent does: a text as a file, a map as the folder ``PATH.d``, too."""
+    """Write a text to a file, a map to the directory ``PATH.d``, in the same way as the agent."""
     if isinstance(value, str):
         path.write_text(value)
         return
@@ -90,10 +90,10 @@ def write_input(path: Path, value: Input) -> None:
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Sandbox:
-    """A fresh node, or a skip where the kernel grants no namespaces."""
-    tried = subprocess.run(
-        [HERE / "sandbox.sh", tmp_path / "tried", "true"], capture_output=True, text=True
+    """Return a new node; skip the test if mount namespaces are not available."""
+    attempt = subprocess.run(
+        [HERE / "sandbox.sh", tmp_path / "attempt", "true"], capture_output=True, text=True
     )
-    if tried.returncode != 0:
-        pytest.skip(f"no mount namespace for the sandbox: {tried.stderr.strip()}")
+    if attempt.returncode != 0:
+        pytest.skip(f"cannot create a mount namespace: {attempt.stderr.strip()}")
     return Sandbox(tmp_path)

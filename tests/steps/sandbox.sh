@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Run a step as a node would, but on a copy of the system folders that is gone afterwards.
-# usage: sandbox.sh FOLDER COMMAND...   FOLDER keeps /etc, /opt and /var between calls.
-# HEATGEN_HOSTNAME in the environment is the node's name.
+# Run a command on a temporary overlay of the system directories.
+# usage: sandbox.sh DIRECTORY COMMAND...   DIRECTORY stores changes to /etc, /opt, /var and /run between calls.
+# HEATGEN_HOSTNAME in the environment sets the host name.
 set -euo pipefail
 folder=$1
 shift

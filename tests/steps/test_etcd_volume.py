@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The volume of etcd's data, on a loop device: formatted when it is empty, and never again."""
+"""Tests of the volume for etcd's data, on a loop device: only an empty volume is formatted."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import HOT, Ran, Sandbox
+from .conftest import HOT, Result, Sandbox
 
 STEP = HOT / "blocks" / "kvstore" / "etcd" / "05-volume.sh"
 VOLUME = "0f4c4ad1-9d3e-4b5c-8f57-2f7a53f0a1b2"
 
-# A /dev with this disk alone, and a systemctl that mounts what the unit says.
+# A /dev that contains only this disk, and a systemctl that mounts according to the unit.
 PROLOGUE = r"""
 mkdir -p /run/dev /run/stub
 mount -t tmpfs dev /run/dev
@@ -40,42 +40,42 @@ mkdir -p /var/lib/etcd
 
 @dataclass(frozen=True)
 class Disk:
-    """A volume: a file behind a loop device."""
+    """A volume: a loop device and its file."""
 
     image: Path
     device: str
 
     @property
     def digest(self) -> str:
-        """Of all its bytes."""
+        """Hash of its content."""
         return hashlib.sha256(self.image.read_bytes()).hexdigest()
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """An empty volume, or a skip where there are no loop devices."""
+    """Yield an empty volume; skip the test if loop devices are not available."""
     image = tmp_path / "volume"
     with image.open("wb") as file:
         file.truncate(16 * 1024 * 1024)
-    made = subprocess.run(
+    losetup = subprocess.run(
         ["/usr/sbin/losetup", "--find", "--show", image], capture_output=True, text=True
     )
-    if made.returncode != 0:
-        pytest.skip(f"no loop device: {made.stderr.strip()}")
-    device = made.stdout.strip()
+    if losetup.returncode != 0:
+        pytest.skip(f"no loop device: {losetup.stderr.strip()}")
+    device = losetup.stdout.strip()
     yield Disk(image, device)
     subprocess.run(["/usr/sbin/losetup", "--detach", device], check=True)
 
 
-def run(sandbox: Sandbox, disk: Disk, before: str = "", after: str = "") -> Ran:
-    """Run the step between two pieces of shell, on a server that has just booted."""
+def run(sandbox: Sandbox, disk: Disk, before: str = "", after: str = "") -> Result:
+    """Run the step on a newly booted server, with shell commands before and after it."""
     script = sandbox.folder / "boot.sh"
     script.write_text(f"set -eu\n{PROLOGUE}\n{before}\n/bin/bash {STEP}\n{after}\n")
     return sandbox.run(script, LOOP=disk.device, ETCD_VOLUME=VOLUME)
 
 
-def test_an_empty_volume_is_formatted_once(sandbox: Sandbox, disk: Disk) -> None:
-    """What etcd wrote is there after the step has run again, on the same boot and on the next."""
+def test_empty_volume_is_formatted_once(sandbox: Sandbox, disk: Disk) -> None:
+    """Data survive further runs of the step, in the same boot and in the next one."""
     again = f"/bin/bash {STEP}\ncat /var/lib/etcd/member"
     first = run(sandbox, disk, after=f"echo kept >/var/lib/etcd/member\n{again}")
     assert first.status == 0, first.stderr
@@ -85,13 +85,11 @@ def test_an_empty_volume_is_formatted_once(sandbox: Sandbox, disk: Disk) -> None
     assert next_boot.stdout.endswith("kept\netcd\n")
 
 
-def test_the_data_belongs_to_the_user_of_the_server_it_came_to(
-    sandbox: Sandbox, disk: Disk
-) -> None:
-    """A server that takes another's place may have another number for etcd's user."""
+def test_owner_of_data_on_replacement_server(sandbox: Sandbox, disk: Disk) -> None:
+    """Data are owned by the user etcd, also if its UID differs on a replacement server."""
     run(sandbox, disk, after="echo kept >/var/lib/etcd/member; chown -R 4711 /var/lib/etcd")
-    ran = run(sandbox, disk, after="stat -c %U /var/lib/etcd/member")
-    assert ran.stdout.endswith("\netcd\n"), ran.stderr
+    result = run(sandbox, disk, after="stat -c %U /var/lib/etcd/member")
+    assert result.stdout.endswith("\netcd\n"), result.stderr
 
 
 PARTITIONED = """\
@@ -102,25 +100,31 @@ printf '\\001\\0\\0\\0\\377' | dd of=$LOOP bs=1 seek=454 conv=notrunc status=non
 
 
 @pytest.mark.parametrize(
-    "content", ["mkfs.ext4 -q -L other $LOOP", "mkswap $LOOP >/dev/null", PARTITIONED]
+    ("content", "found"),
+    [
+        ("mkfs.ext4 -q -L other $LOOP", "LABEL=other"),
+        ("mkswap $LOOP >/dev/null", "TYPE=swap"),
+        (PARTITIONED, "PTTYPE=dos"),
+    ],
+    ids=["file-system", "swap", "partitions"],
 )
-def test_a_volume_that_holds_something_is_left_alone(
-    sandbox: Sandbox, disk: Disk, content: str
+def test_volume_with_content_is_not_changed(
+    sandbox: Sandbox, disk: Disk, content: str, found: str
 ) -> None:
-    """The step fails, says what it found, and not a byte is changed."""
+    """A volume with other content is not changed; the reason contains the type."""
     shell = content.replace("$LOOP", disk.device)
     subprocess.run(["/bin/sh", "-c", f"PATH=$PATH:/usr/sbin; {shell}\nsync"], check=True)
     before = disk.digest
-    ran = run(sandbox, disk)
-    assert ran.status != 0
-    assert "holds something else" in ran.problem
+    result = run(sandbox, disk)
+    assert result.status != 0
+    assert found in result.problem
     assert disk.digest == before
 
 
-def test_data_on_the_servers_disk_is_not_hidden(sandbox: Sandbox, disk: Disk) -> None:
-    """A volume that is wished for later does not make a member forget what it knows."""
+def test_data_on_server_disk_is_not_hidden(sandbox: Sandbox, disk: Disk) -> None:
+    """A volume that is added later is not mounted over the data of a member."""
     before = disk.digest
-    ran = run(sandbox, disk, before="mkdir /var/lib/etcd/member")
-    assert ran.status != 0
-    assert "does not move to a volume by itself" in ran.problem
+    result = run(sandbox, disk, before="mkdir /var/lib/etcd/member")
+    assert result.status != 0
+    assert "server's disk" in result.problem
     assert disk.digest == before

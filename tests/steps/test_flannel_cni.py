@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a node makes of flannel's lease: the pods' addresses, and docker0's where Docker runs."""
+"""Tests of flannel-cni: addresses of cni0, and of docker0 if Docker is installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import HOT, Ran, Sandbox
+from .conftest import HOT, Result, Sandbox
 
 PROGRAM = HOT / "blocks/network/flannel/flannel-cni.sh"
 LEASE = """FLANNEL_NETWORK=10.244.0.0/16
@@ -23,7 +23,7 @@ DOCKER = "touch /etc/systemd/system/docker.service\n"
 
 @pytest.fixture
 def restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file with what systemctl was asked to do."""
+    """Return the file to which calls of systemctl are logged."""
     log, stub = tmp_path / "systemctl.log", tmp_path / "bin/systemctl"
     stub.parent.mkdir()
     stub.write_text(f'#!/bin/sh\necho "$*" >>{log}\n')
@@ -33,8 +33,8 @@ def restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-def lease(sandbox: Sandbox, subnet: str, before: str = "") -> Ran:
-    """Run the program as flanneld does once it has leased a subnet."""
+def lease(sandbox: Sandbox, subnet: str, before: str = "") -> Result:
+    """Run the program as flanneld does after it has leased a subnet."""
     script = sandbox.folder / "lease.sh"
     text = LEASE.format(subnet=subnet)
     script.write_text(f"mkdir -p /run/flannel /etc/systemd/system\n{before}"
@@ -44,13 +44,13 @@ def lease(sandbox: Sandbox, subnet: str, before: str = "") -> Ran:
 
 
 def bridge(sandbox: Sandbox) -> dict[str, Any]:
-    """The bridge plug-in's configuration."""
+    """Return the configuration of the bridge plug-in."""
     plugins: list[dict[str, Any]] = json.loads(sandbox.file(CONFLIST).read_text())["plugins"]
     return plugins[0]
 
 
-def test_without_docker_the_pods_have_the_whole_lease(sandbox: Sandbox, restarts: Path) -> None:
-    """The lease's network and MTU are the bridge's, and nothing is said to Docker."""
+def test_without_docker(sandbox: Sandbox, restarts: Path) -> None:
+    """Without Docker, pods use the complete lease, and no service is restarted."""
     assert lease(sandbox, "10.244.7.1/24").status == 0
     assert bridge(sandbox)["ipam"]["ranges"] == [[{"subnet": "10.244.7.0/24"}]]
     assert bridge(sandbox)["mtu"] == 1450
@@ -58,8 +58,8 @@ def test_without_docker_the_pods_have_the_whole_lease(sandbox: Sandbox, restarts
     assert restarts.read_text() == ""
 
 
-def test_docker_gets_the_upper_half(sandbox: Sandbox, restarts: Path) -> None:
-    """Pods and docker0 share no address, and Docker restarts once for each new lease only."""
+def test_with_docker(sandbox: Sandbox, restarts: Path) -> None:
+    """docker0 gets the upper half of the lease; Docker restarts once for each new lease."""
     for subnet in ("10.244.7.1/24", "10.244.7.1/24", "10.244.9.1/24"):
         assert lease(sandbox, subnet, DOCKER).status == 0
     assert bridge(sandbox)["ipam"]["ranges"] == [[{"subnet": "10.244.9.0/25"}]]
@@ -68,10 +68,10 @@ def test_docker_gets_the_upper_half(sandbox: Sandbox, restarts: Path) -> None:
     assert restarts.read_text() == "try-restart --no-block docker.service\n" * 2
 
 
-def test_a_lease_of_another_size_is_refused_for_docker(sandbox: Sandbox, restarts: Path) -> None:
-    """A lease that cannot be halved stops the program with a reason and no configuration."""
-    ran = lease(sandbox, "10.244.7.1/26", DOCKER)
-    assert ran.status != 0
-    assert "10.244.7.0/26: it is no /24" in ran.stderr
+def test_lease_of_other_size_with_docker(sandbox: Sandbox, restarts: Path) -> None:
+    """With Docker, a lease that is not a /24 network is an error; nothing is written."""
+    result = lease(sandbox, "10.244.7.1/26", DOCKER)
+    assert result.status != 0
+    assert "10.244.7.0/26" in result.stderr
     assert not sandbox.file(CONFLIST).exists()
     assert restarts.read_text() == ""

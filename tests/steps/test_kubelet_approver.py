@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which requests of kubelets for serving certificates are approved: a node's own, and no other."""
+"""Tests of kubelet-approver: which requests for serving certificates are approved."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from .conftest import HOT, Ran, Sandbox
+from .conftest import HOT, Result, Sandbox
 
 PROGRAM = HOT / "blocks/orchestration/kubernetes/kubelet-approver.sh"
 USAGES = "digital signature,server auth,"
 GROUPS = "system:nodes,system:authenticated,"
-# Answers the one question of a round, and tells of what was approved.
+# Lists the requests, and logs approved ones.
 KUBECTL = """#!/bin/bash
 case "$*" in
 *" get "*) cat /var/lib/heatgen/requests ;;
@@ -33,7 +33,7 @@ def request(
     names: tuple[str, ...] = ("w-0",),
     addresses: tuple[str, ...] = ("10.0.0.20",),
 ) -> x509.CertificateSigningRequest:
-    """A request as a kubelet makes it."""
+    """Return a certificate request as kubelets create it."""
     key = ec.generate_private_key(ec.SECP256R1())
     parts = [(NameOID.ORGANIZATION_NAME, organization), (NameOID.COMMON_NAME, user)]
     subject = x509.Name([x509.NameAttribute(*part) for part in parts])
@@ -44,9 +44,9 @@ def request(
     return builder.add_extension(sans, critical=False).sign(key, hashes.SHA256())
 
 
-def encoded(asked: x509.CertificateSigningRequest, forged: bool = False) -> str:
-    """The request as the API tells it; forged: with another signature."""
-    der = bytearray(asked.public_bytes(serialization.Encoding.DER))
+def encoded(csr: x509.CertificateSigningRequest, forged: bool = False) -> str:
+    """Return the request as the API returns it; with ``forged``, with an invalid signature."""
+    der = bytearray(csr.public_bytes(serialization.Encoding.DER))
     if forged:
         der[-1] ^= 1
     body = base64.encodebytes(bytes(der)).decode()
@@ -54,13 +54,13 @@ def encoded(asked: x509.CertificateSigningRequest, forged: bool = False) -> str:
     return base64.b64encode(pem.encode()).decode()
 
 
-def settle(sandbox: Sandbox, *rows: str) -> tuple[Ran, list[str]]:
-    """Let the approver look once at what waits; return what it said, and what it approved."""
+def process(sandbox: Sandbox, *rows: str) -> tuple[Result, list[str]]:
+    """Run the approver for one round; return its result, and the approved requests."""
     requests = sandbox.folder / "requests"
     requests.write_text("".join(f"{row}\n" for row in rows))
     kubectl = sandbox.folder / "kubectl"
     kubectl.write_text(KUBECTL)
-    # Where it would sleep before the next round it is ended.
+    # Ends the approver before the next round.
     sleep = sandbox.folder / "bin" / "sleep"
     sleep.parent.mkdir()
     sleep.write_text("#!/bin/bash\nkill $PPID\n")
@@ -74,57 +74,57 @@ def settle(sandbox: Sandbox, *rows: str) -> tuple[Ran, list[str]]:
         "touch /var/lib/heatgen/approved\n"
         f"PATH={sleep.parent}:$PATH CACHE_DIRECTORY=/tmp timeout 60 bash {PROGRAM}\n"
     )
-    ran = sandbox.run(script)
-    assert ran.status == 143, ran.stderr  # it never ends by itself
+    result = sandbox.run(script)
+    assert result.status == 143, result.stderr  # SIGTERM by the sleep above
     approved: Path = sandbox.file("/var/lib/heatgen/approved")
-    return ran, approved.read_text().split()
+    return result, approved.read_text().split()
 
 
-def test_a_nodes_own_request_is_approved(sandbox: Sandbox) -> None:
-    """In its own name, for its own address; one that is decided on is left alone."""
+def test_own_request_is_approved(sandbox: Sandbox) -> None:
+    """A pending request of a node for its own name and address is approved."""
     row = f"|system:node:w-0|{GROUPS}|{USAGES}|{encoded(request())}"
-    ran, approved = settle(sandbox, f"csr-1|{row}", f"csr-2|Denied{row}")
+    result, approved = process(sandbox, f"csr-1|{row}", f"csr-2|Denied{row}")
     assert approved == ["csr-1"]
-    assert "Approved: csr-1" in ran.stdout
+    assert "Approved: csr-1" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (f"|eve|{GROUPS}|{USAGES}|{encoded(request())}", "is no node"),
+        (f"|eve|{GROUPS}|{USAGES}|{encoded(request())}", "requester eve"),
         (
             f"|system:node:w-9|{GROUPS}|{USAGES}|{encoded(request('system:node:w-9'))}",
-            "Heat knows no server w-9",
+            "server w-9",
         ),
-        (f"|system:node:w-0|x,|{USAGES}|{encoded(request())}", "not of the group system:nodes"),
-        (f"|system:node:w-0|{GROUPS}|client auth,|{encoded(request())}", "the usages are"),
+        (f"|system:node:w-0|x,|{USAGES}|{encoded(request())}", "group system:nodes"),
+        (f"|system:node:w-0|{GROUPS}|client auth,|{encoded(request())}", "client auth"),
         (
             f"|system:node:w-0|{GROUPS}|{USAGES}|{encoded(request(), forged=True)}",
-            "not signed by its own key",
+            "signed",
         ),
         (
             f"|system:node:w-0|{GROUPS}|{USAGES}|{encoded(request('system:node:c-0'))}",
-            "the subject is",
+            "CN=system:node:c-0",
         ),
         (
             f"|system:node:w-0|{GROUPS}|{USAGES}|{encoded(request(organization='system:masters'))}",
-            "the subject is",
+            "O=system:masters",
         ),
         (
             f"|system:node:w-0|{GROUPS}|{USAGES}|{encoded(request(names=('w-0', 'api')))}",
-            "not for the name w-0",
+            "DNS:w-0, DNS:api",
         ),
         (
             f"|system:node:w-0|{GROUPS}|{USAGES}|{encoded(request(addresses=('10.0.0.11',)))}",
-            "the address 10.0.0.20",
+            "IP Address:10.0.0.11",
         ),
     ],
-    ids=["stranger", "server", "group", "usages", "signature", "subject", "organization", "name",
+    ids=["user", "server", "group", "usages", "signature", "subject", "organization", "name",
          "address"],
 )  # fmt: skip
-def test_anything_else_stays_as_it_is(sandbox: Sandbox, row: str, reason: str) -> None:
-    """Nothing is approved, and the reason is told."""
-    ran, approved = settle(sandbox, f"csr-1|{row}")
+def test_other_requests_stay_pending(sandbox: Sandbox, row: str, reason: str) -> None:
+    """Other requests are not approved; the reason is reported once."""
+    result, approved = process(sandbox, f"csr-1|{row}")
     assert approved == []
-    assert ran.stderr.count("Not approved: csr-1") == 1
-    assert reason in ran.stderr
+    assert result.stderr.count("Not approved: csr-1") == 1
+    assert reason in result.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which certificates a kubelet starts with: its own while they are good, else the stack's."""
+"""Tests of kubelet-certificates: valid certificates are kept, others replaced by the stack's."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ NOW = datetime.datetime.now(datetime.UTC)
 
 @dataclass(frozen=True)
 class Authority:
-    """Signs certificates."""
+    """A certificate authority."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
     @classmethod
-    def make(cls, name: str) -> Authority:
-        """A new one."""
+    def create(cls, name: str) -> Authority:
+        """Create an authority."""
         key = ec.generate_private_key(ec.SECP256R1())
         return cls(certificate(name, name, key, key, days=10, authority=True), key)
 
     def signed(self, name: str, days: float = 5) -> str:
-        """Certificate and key of a leaf, PEM."""
+        """Create a leaf; return its certificate and key (PEM)."""
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self.certificate.subject.rfc4514_string().removeprefix("CN=")
-        made = certificate(name, issuer, key, self.key, days)
+        leaf = certificate(name, issuer, key, self.key, days)
         return (
-            pem(made)
+            pem(leaf)
             + key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
@@ -56,12 +56,12 @@ def certificate(
     days: float,
     authority: bool = False,
 ) -> x509.Certificate:
-    """A certificate that was good from yesterday and is so for some days (below 0: was)."""
-    called = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in (name, issuer)]
+    """Create a certificate that is valid from yesterday; if ``days`` is negative, it is expired."""
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in (name, issuer)]
     builder = (
         x509.CertificateBuilder()
-        .subject_name(called[0])
-        .issuer_name(called[1])
+        .subject_name(names[0])
+        .issuer_name(names[1])
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(NOW - datetime.timedelta(days=1))
@@ -71,19 +71,22 @@ def certificate(
     return builder.sign(signer, hashes.SHA256())
 
 
-def pem(made: x509.Certificate) -> str:
-    """As text."""
-    return made.public_bytes(serialization.Encoding.PEM).decode()
+def pem(certificate: x509.Certificate) -> str:
+    """Return the certificate in PEM format."""
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-OLD, NEW = Authority.make("old"), Authority.make("new")
+OLD, NEW = Authority.create("old"), Authority.create("new")
 STACK = OLD.signed("stack")
 Start = Callable[..., str]
 
 
 @pytest.fixture
 def start(sandbox: Sandbox) -> Start:
-    """Start a kubelet with what it trusts, the stack's pair and its own; return what it has."""
+    """Return a function that runs the program and returns the certificates in use.
+
+    Its arguments are the trusted authorities, the stack's certificate and the kubelet's own.
+    """
 
     def run(trusted: str, stack: str, own: str = "") -> str:
         files = {"ca": trusted, "stack": stack, "own": own}
@@ -110,46 +113,46 @@ def start(sandbox: Sandbox) -> Start:
             f"cp -L {kubelet}/kubelet-server-current.pem {folder}/server",
         ]
         script.write_text("\n".join(lines))
-        ran = sandbox.run(script)
-        assert ran.status == 0, ran.stderr
-        has = [Path(folder / kind).read_text() for kind in ("client", "server")]
-        assert has[0] == has[1]
-        return has[0]
+        result = sandbox.run(script)
+        assert result.status == 0, result.stderr
+        used = [Path(folder / kind).read_text() for kind in ("client", "server")]
+        assert used[0] == used[1]
+        return used[0]
 
     return run
 
 
-def test_the_first_start_takes_the_stacks(start: Start) -> None:
-    """A new node has none of its own."""
+def test_first_start(start: Start) -> None:
+    """A new node uses the certificates of the stack."""
     assert start(pem(OLD.certificate), STACK) == STACK
 
 
-def test_its_own_stays_while_it_is_good(start: Start) -> None:
-    """What the kubelet renewed by itself is newer than the stack's."""
+def test_valid_certificate_is_kept(start: Start) -> None:
+    """A valid certificate that the kubelet rotated itself is kept."""
     own = OLD.signed("own")
     assert start(pem(OLD.certificate), STACK, own) == own
 
 
-def test_one_at_its_end_goes(start: Start) -> None:
-    """A node that slept too long comes back by itself."""
+def test_expired_certificate_is_replaced(start: Start) -> None:
+    """An expired certificate is replaced by that of the stack."""
     assert start(pem(OLD.certificate), STACK, OLD.signed("own", days=-0.5)) == STACK
 
 
-def test_one_of_an_authority_that_is_gone_goes(start: Start) -> None:
-    """Nobody would trust it."""
+def test_certificate_of_removed_authority_is_replaced(start: Start) -> None:
+    """A certificate of an authority that is no longer trusted is replaced."""
     stack = NEW.signed("stack")
     assert start(pem(NEW.certificate), stack, OLD.signed("own")) == stack
 
 
-def test_the_authority_that_signs_is_preferred(start: Start) -> None:
-    """Both are trusted still, but the old one's certificate would be refused in the next step."""
+def test_signing_authority_is_preferred(start: Start) -> None:
+    """A certificate of the old authority is replaced by one of the signing authority."""
     stack = NEW.signed("stack")
     bundle = pem(NEW.certificate) + pem(OLD.certificate)
     assert start(bundle, stack, OLD.signed("own")) == stack
 
 
-def test_a_good_one_is_not_given_for_one_of_the_old_authority(start: Start) -> None:
-    """While the stack's is still the old authority's, a good one of the kubelet's stays."""
+def test_no_replacement_by_certificate_of_old_authority(start: Start) -> None:
+    """If both certificates are signed by the old authority, that of the kubelet is kept."""
     own = OLD.signed("own")
     bundle = pem(NEW.certificate) + pem(OLD.certificate)
     assert start(bundle, STACK, own) == own

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the site wants of a node: its proxy, its authorities, its time servers."""
+"""Tests of the site's settings on a node: proxy, certificate authorities and time servers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 
 from heatgen.plan import site
 
-from .conftest import HOT, Ran, Sandbox
+from .conftest import HOT, Result, Sandbox
 
 STEP = HOT / "blocks" / "os" / "debian" / "10-preflight.sh"
 STORE = "/usr/local/share/ca-certificates"
 URL = "http://upstream.invalid/tool"
 
-# Services are none of this test's business: what would be done to them is said.
+# Services are not tested: calls of systemctl are only printed.
 PROLOGUE = r"""
 mkdir -p /run/stub
 cat >/run/stub/systemctl <<'END'
@@ -36,26 +36,26 @@ mount -t tmpfs store /usr/local/share/ca-certificates
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """A proxy that has everything itself."""
+    """A proxy that returns success for every URL."""
 
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self) -> None:
-        """Say that it is there, and remember what was asked for."""
-        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        """Return success, and record the URL."""
+        self.server.requested.append(self.path)  # type: ignore[attr-defined]
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Discard the message."""
 
 
 @pytest.fixture
 def proxy() -> Iterator[ThreadingHTTPServer]:
-    """A proxy on loopback; ``asked`` is what it was asked for."""
+    """Yield a proxy on localhost; its attribute ``requested`` has the requested URLs."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    server.asked = []  # type: ignore[attr-defined]
+    server.requested = []  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -64,7 +64,7 @@ def proxy() -> Iterator[ThreadingHTTPServer]:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A certificate of an authority, PEM."""
+    """Return the certificate of an authority (PEM)."""
     folder = tmp_path_factory.mktemp("authority")
     subprocess.run(
         [
@@ -78,11 +78,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "crt").read_text()
 
 
-def preflight(sandbox: Sandbox, proxy: ThreadingHTTPServer, **inputs: str) -> Ran:
-    """Run the step, which asks for one artifact, and list what is in the store of authorities."""
+def preflight(sandbox: Sandbox, proxy: ThreadingHTTPServer, **inputs: str) -> Result:
+    """Run the step with one artifact, then list the directory of trusted authorities."""
     script = sandbox.folder / "preflight.sh"
     script.write_text(f"set -eu\n{PROLOGUE}\n/bin/bash {STEP}\nls {STORE}\n")
-    usual = {
+    defaults = {
         "ARTIFACTS": f"http://127.0.0.1:{proxy.server_address[1]}/tool {'0' * 64}",
         "ARTIFACTS_REGISTRY": "",
         "SITE_PROXY": "",
@@ -91,18 +91,18 @@ def preflight(sandbox: Sandbox, proxy: ThreadingHTTPServer, **inputs: str) -> Ra
         "PREFETCH": "x",
         "PREFETCH_UNIT": "x",
     }
-    return sandbox.run(script, **{**usual, **inputs})
+    return sandbox.run(script, **{**defaults, **inputs})
 
 
-def test_a_proxy_is_used_and_forgotten(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
-    """Downloads go through it, services learn of it; nothing stays when it is wanted no more."""
+def test_proxy_is_configured_and_removed(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
+    """Downloads and services use the proxy; all settings are removed with it."""
     lines = f"http_proxy=http://127.0.0.1:{proxy.server_address[1]}\nno_proxy=localhost"
-    ran = preflight(sandbox, proxy, SITE_PROXY=lines, ARTIFACTS=f"{URL} {'0' * 64}")
-    assert ran.status == 0, ran.stderr
-    assert proxy.asked == [URL]  # type: ignore[attr-defined]
+    result = preflight(sandbox, proxy, SITE_PROXY=lines, ARTIFACTS=f"{URL} {'0' * 64}")
+    assert result.status == 0, result.stderr
+    assert proxy.requested == [URL]  # type: ignore[attr-defined]
     drop_in = sandbox.file("/etc/systemd/system/containerd.service.d/heatgen-proxy.conf")
     assert "/etc/heatgen/proxy.env" in drop_in.read_text()
-    assert "systemctl try-restart containerd.service docker.service" in ran.stdout
+    assert "systemctl try-restart containerd.service docker.service" in result.stdout
     again = preflight(sandbox, proxy, SITE_PROXY=lines)
     assert "try-restart" not in again.stdout
     without = preflight(sandbox, proxy)
@@ -112,10 +112,10 @@ def test_a_proxy_is_used_and_forgotten(sandbox: Sandbox, proxy: ThreadingHTTPSer
     assert not sandbox.file("/etc/heatgen/proxy.env").exists()
 
 
-def test_authorities_are_trusted_one_file_each(
+def test_each_authority_is_a_file(
     sandbox: Sandbox, proxy: ThreadingHTTPServer, authority: str
 ) -> None:
-    """The store takes one certificate a file; the same ones again change nothing."""
+    """Each certificate is installed in its own file; the same ones again change nothing."""
     both = preflight(sandbox, proxy, CA_CERTIFICATES=(authority * 2).rstrip())
     assert both.status == 0, both.stderr
     assert both.stdout.endswith("heatgen-1.crt\nheatgen-2.crt\n")
@@ -127,28 +127,26 @@ def test_authorities_are_trusted_one_file_each(
     assert "heatgen-1.crt" not in none.stdout
 
 
-def test_what_is_no_certificate_is_told(
-    sandbox: Sandbox, proxy: ThreadingHTTPServer, authority: str
-) -> None:
-    """The step says which one it cannot read."""
+def test_invalid_certificate(sandbox: Sandbox, proxy: ThreadingHTTPServer, authority: str) -> None:
+    """The reason for an invalid certificate has its number."""
     broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
-    ran = preflight(sandbox, proxy, CA_CERTIFICATES=f"{authority}{broken}")
-    assert ran.problem == "site.ca_certificates: number 2 is not a certificate"
+    result = preflight(sandbox, proxy, CA_CERTIFICATES=f"{authority}{broken}")
+    assert result.problem.startswith("site.ca_certificates: entry 2 ")
 
 
 def test_time_servers(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
-    """They are set where the image's own service looks for them."""
-    ran = preflight(sandbox, proxy, NTP_SERVERS="ntp.example,192.0.2.1")
-    assert ran.status == 0, ran.stderr
+    """Time servers are configured for the image's time service."""
+    result = preflight(sandbox, proxy, NTP_SERVERS="ntp.example,192.0.2.1")
+    assert result.status == 0, result.stderr
     text = sandbox.file("/etc/systemd/timesyncd.conf.d/90-heatgen.conf").read_text()
     assert text == "[Time]\nNTP=ntp.example 192.0.2.1\n"
-    assert "systemctl restart systemd-timesyncd.service" in ran.stdout
+    assert "systemctl restart systemd-timesyncd.service" in result.stdout
     chrony = preflight(sandbox, proxy, NTP_SERVERS="a,b", HAS_CHRONY="yes")
     assert chrony.status == 0, chrony.stderr
     sources = sandbox.file("/etc/chrony/sources.d/heatgen.sources").read_text()
     assert sources == "server a iburst\nserver b iburst\n"
 
 
-def test_generator_and_node_count_alike(authority: str) -> None:
-    """User data puts as many files into the store as the step does, with the same bytes."""
+def test_generator_splits_certificates(authority: str) -> None:
+    """The generator splits certificates into the same files for user data as the step does."""
     assert site.certificates(authority * 2) == [authority, authority]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trust of a whole cluster, step by step as Heat runs it, each server in its sandbox."""
+"""Simulated cluster for tests of trust: runs the steps like Heat, each server in a sandbox."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .conftest import HOT, Input, Ran, Sandbox
+from .conftest import HOT, Input, Result, Sandbox
 
 TRUST = HOT / "trust"
 POLICY = "\n".join(
@@ -30,15 +30,15 @@ ADMIN = "/O=heatgen:cluster-admins/CN=admin"
 
 
 def openssl(*arguments: str, stdin: str = "") -> str:
-    """Run openssl and return what it prints."""
-    done = subprocess.run(
+    """Run openssl and return its output."""
+    process = subprocess.run(
         ["openssl", *arguments], input=stdin, capture_output=True, text=True, check=True
     )
-    return done.stdout
+    return process.stdout
 
 
 def admin_request(folder: Path, subject: str = ADMIN, key: str = "admin.key") -> str:
-    """A request as heatgen makes it for the administrator; a key of a name is made once."""
+    """Return an administrator's request as heatgen creates it; each named key is created once."""
     file = folder / key
     if not file.exists():
         openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(file))
@@ -47,35 +47,35 @@ def admin_request(folder: Path, subject: str = ADMIN, key: str = "admin.key") ->
 
 @dataclass
 class Node:
-    """A server: where it stands in the plan, and its sandbox."""
+    """A server: its group, index and address in the plan, and its sandbox."""
 
     group: str
     index: str
     address: str
     sandbox: Sandbox
-    ran: dict[str, tuple[dict[str, Input], Ran]] = field(default_factory=dict)
-    """For each step its last inputs and what it did: Heat runs it again only for other inputs."""
+    runs: dict[str, tuple[dict[str, Input], Result]] = field(default_factory=dict)
+    """Last inputs and result of each step; like Heat, a step runs again only for other inputs."""
 
     @property
     def name(self) -> str:
-        """The server's name."""
+        """Name of the server."""
         return self.sandbox.name
 
     @property
     def role(self) -> str:
-        """The role of its group."""
+        """Role of its group."""
         return "control" if self.group == "control" else "worker"
 
     def path(self, path: str) -> Path:
-        """A file of the node."""
+        """Return the path of a file of the node."""
         return self.sandbox.file(path)
 
     def text(self, path: str) -> str:
-        """A file's text."""
+        """Return the content of a file of the node."""
         return self.path(path).read_text()
 
     def certificate(self, name: str) -> str:
-        """An installed certificate, such as ``etcd/peer``."""
+        """Return an installed certificate, such as ``etcd/peer``."""
         authority, _, file = name.partition("/")
         return self.text(f"/etc/{authority}/pki/{file}.crt")
 
@@ -84,9 +84,9 @@ class Cluster:
     """Servers and the parameters of their stack."""
 
     def __init__(self, folder: Path, control: int, workers: int) -> None:
-        """Plan the servers; nothing is run yet."""
+        """Create the servers without running steps."""
         self.folder = folder
-        self.made = 0
+        self.created = 0
         self.nodes: list[Node] = []
         self.parameters = {
             "ADMIN_DAYS": "7",
@@ -102,7 +102,7 @@ class Cluster:
             self.add("worker", index)
 
     def copy(self, folder: Path) -> Cluster:
-        """The same cluster once more, in a folder that is not there yet."""
+        """Return a copy of the cluster in a new directory."""
         shutil.copytree(self.folder, folder, symlinks=True)
         other = copy.copy(self)
         other.folder = folder
@@ -111,7 +111,7 @@ class Cluster:
             replace(
                 node,
                 sandbox=replace(node.sandbox, folder=folder / node.sandbox.folder.name),
-                ran=dict(node.ran),
+                runs=dict(node.runs),
             )
             for node in self.nodes
         ]
@@ -119,43 +119,43 @@ class Cluster:
 
     @property
     def control(self) -> list[Node]:
-        """The control-plane servers."""
+        """Control-plane nodes."""
         return [node for node in self.nodes if node.role == "control"]
 
     def add(self, group: str, index: int) -> Node:
-        """A new server with nothing on its disk."""
-        self.made += 1
+        """Add a server with an empty disk."""
+        self.created += 1
         address = f"192.0.2.{(10 if group == 'control' else 100) + index}"
-        sandbox = Sandbox(self.folder / f"node{self.made}", f"demo-{group}-{index}")
+        sandbox = Sandbox(self.folder / f"node{self.created}", f"demo-{group}-{index}")
         sandbox.folder.mkdir()
         node = Node(group, str(index), address, sandbox)
         self.nodes.append(node)
         self.nodes.sort(key=lambda node: (node.group, node.index))
         return node
 
-    def lose(self, node: Node) -> Node:
-        """Lose a server with all that it had, and put another in its place."""
+    def replace_node(self, node: Node) -> Node:
+        """Replace a server by one with an empty disk."""
         self.nodes.remove(node)
         shutil.rmtree(node.sandbox.folder / "system")
         return self.add(node.group, int(node.index))
 
-    def update(self, **parameters: str) -> Ran:
-        """Run all steps whose inputs have changed; return what sign did.
+    def update(self, **parameters: str) -> Result:
+        """Run all steps whose inputs have changed; return the result of sign.
 
         Raises:
-            AssertionError: a step other than sign failed.
+            AssertionError: a step failed.
         """
-        ran = self.sign(**parameters)
-        assert ran.status == 0, ran.problem or ran.stderr
-        self.everywhere(self.install)
-        return ran
+        result = self.sign(**parameters)
+        assert result.status == 0, result.problem or result.stderr
+        self.on_all(self.install)
+        return result
 
-    def sign(self, **parameters: str) -> Ran:
-        """Run all steps before install whose inputs have changed; return what sign did."""
+    def sign(self, **parameters: str) -> Result:
+        """Run all steps before install whose inputs have changed; return the result of sign."""
         self.parameters |= parameters
         certificates = self.parameters["CERTIFICATES"]
-        self.everywhere(
-            lambda node: done(
+        self.on_all(
+            lambda node: succeeded(
                 self.step(node, "request", "10-request.sh", CERTIFICATES=certificates)
             )
         )
@@ -163,7 +163,9 @@ class Cluster:
         envelopes = self.outputs("request", "envelope")
         if len(self.control) > 1:
             for node in self.control:
-                done(self.step(node, "share", "20-share.sh", SHARED=shared, ENVELOPES=envelopes))
+                succeeded(
+                    self.step(node, "share", "20-share.sh", SHARED=shared, ENVELOPES=envelopes)
+                )
         return self.step(
             self.nodes[0],
             "sign",
@@ -179,14 +181,14 @@ class Cluster:
             **self.parameters,
         )
 
-    def forget(self) -> None:
-        """Let every step run again, as if all inputs had changed."""
+    def clear_runs(self) -> None:
+        """Make every step run again, as if all inputs had changed."""
         for node in self.nodes:
-            node.ran.clear()
+            node.runs.clear()
 
-    def install(self, node: Node) -> Ran:
-        """Run install on one server, if its inputs have changed."""
-        signed = self.nodes[0].ran["sign"][1].outputs
+    def install(self, node: Node) -> Result:
+        """Run install on a server if its inputs have changed."""
+        signed = self.nodes[0].runs["sign"][1].outputs
         inputs: dict[str, Input] = {
             "CERTIFICATES": self.parameters["CERTIFICATES"],
             "TRUSTED": signed["authorities"],
@@ -201,70 +203,70 @@ class Cluster:
                 "SEALED": signed["sealed"],
                 "VERSION": signed["version"],
             }
-        return done(self.step(node, "install", "40-install.sh", **inputs))
+        return succeeded(self.step(node, "install", "40-install.sh", **inputs))
 
-    def everywhere(self, action: Callable[[Node], object]) -> None:
-        """Do something on all servers, side by side as Heat does."""
+    def on_all(self, action: Callable[[Node], object]) -> None:
+        """Call a function for all servers in parallel, as Heat does."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(action, self.nodes))
 
-    def step(self, node: Node, name: str, script: str, **inputs: Input) -> Ran:
-        """Run a step on a server unless it ran well with these very inputs before."""
-        before = node.ran.get(name)
+    def step(self, node: Node, name: str, script: str, **inputs: Input) -> Result:
+        """Run a step on a server unless it has succeeded with the same inputs."""
+        before = node.runs.get(name)
         if before and before[0] == inputs and before[1].status == 0:
             return before[1]
-        ran = node.sandbox.run(TRUST / script, HEATGEN_ROLE=node.role, **inputs)
-        node.ran[name] = (inputs, ran)
-        return ran
+        result = node.sandbox.run(TRUST / script, HEATGEN_ROLE=node.role, **inputs)
+        node.runs[name] = (inputs, result)
+        return result
 
     def output(self, node: Node, step: str, name: str) -> str:
-        """An output of a step on a server."""
-        return node.ran[step][1].outputs[name]
+        """Return an output of a step on a server."""
+        return node.runs[step][1].outputs[name]
 
     def outputs(self, step: str, name: str) -> Input:
-        """An output of a step on all control-plane servers, by index."""
+        """Return an output of a step on all control-plane nodes, by index."""
         return {node.index: self.output(node, step, name) for node in self.control}
 
     def names(self) -> Input:
-        """Names by group and index."""
+        """Return the names by group and index."""
         return self.by_group(lambda node: node.name)
 
     def addresses(self) -> Input:
-        """Addresses by group and index."""
+        """Return the addresses by group and index."""
         return self.by_group(lambda node: node.address)
 
     def by_group(self, value: Callable[[Node], str]) -> Input:
-        """Values of servers as Heat gives them: by group, then by index."""
+        """Return values of servers by group and index, as Heat passes them."""
         groups: dict[str, dict[str, Input]] = {}
         for node in self.nodes:
             groups.setdefault(node.group, {})[node.index] = value(node)
         return groups
 
     def file(self, name: str) -> str:
-        """A file of the block."""
+        """Return the content of a file of the block."""
         return (TRUST / name).read_text()
 
 
-def done(ran: Ran) -> Ran:
-    """What a step did, if it ended well."""
-    assert ran.status == 0, ran.problem or ran.stderr
-    return ran
+def succeeded(result: Result) -> Result:
+    """Return the result of a step; assert that it succeeded."""
+    assert result.status == 0, result.problem or result.stderr
+    return result
 
 
 def handshake(client: Node, server: Node, client_pair: str, server_pair: str) -> None:
-    """Let one node's client certificate meet another's server certificate, each with its own CA.
+    """Perform a TLS handshake between two nodes; each trusts the authorities on its own disk.
 
     Raises:
-        ssl.SSLError: one does not trust the other.
+        ssl.SSLError: a certificate is not trusted.
     """
     authority = server_pair.partition("/")[0]
-    inside = _context(client, authority, client_pair, ssl.PROTOCOL_TLS_CLIENT)
-    outside = _context(server, authority, server_pair, ssl.PROTOCOL_TLS_SERVER)
-    outside.verify_mode = ssl.CERT_REQUIRED
+    client_context = _context(client, authority, client_pair, ssl.PROTOCOL_TLS_CLIENT)
+    server_context = _context(server, authority, server_pair, ssl.PROTOCOL_TLS_SERVER)
+    server_context.verify_mode = ssl.CERT_REQUIRED
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
-        inside.wrap_bio(to_client, to_server, server_hostname=server.name),
-        outside.wrap_bio(to_server, to_client, server_side=True),
+        client_context.wrap_bio(to_client, to_server, server_hostname=server.name),
+        server_context.wrap_bio(to_server, to_client, server_side=True),
     ]
     for _ in range(3):
         for end in ends:
@@ -277,6 +279,6 @@ def handshake(client: Node, server: Node, client_pair: str, server_pair: str) ->
 def _context(node: Node, authority: str, pair: str, protocol: int) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.load_verify_locations(node.path(f"/etc/{authority}/pki/ca.crt"))
-    place = node.path(f"/etc/{authority}/pki") / pair.partition("/")[2]
-    context.load_cert_chain(f"{place}.crt", f"{place}.key")
+    prefix = node.path(f"/etc/{authority}/pki") / pair.partition("/")[2]
+    context.load_cert_chain(f"{prefix}.crt", f"{prefix}.key")
     return context

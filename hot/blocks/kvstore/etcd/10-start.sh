@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Start this server's etcd member, in a new cluster or as a new member, and wait until it answers.
+# Start this node's etcd member, in a new or an existing cluster, and wait until it is healthy.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
@@ -19,15 +19,16 @@ home=/var/lib/heatgen
 root_home=$(mktemp -d /run/heatgen-etcd.XXXXXX)
 trap 'rm -rf "$root_home"' EXIT
 
-# Members are called by their place in the plan, control-0 and so on.
+# Members are named after their index in the plan: control-0 and so on.
 name='' index='' cluster='' others=''
 IFS=, read -ra members <<<"$CONTROL_PLANE_ADDRESSES"
-for place in "${!members[@]}"; do
-    member=${members[place]}
-    cluster+=,control-$place=https://$member:2380
-    if [ "$member" = "$address" ]; then index=$place; else others+=,https://$member:2379; fi
+for position in "${!members[@]}"; do
+    member=${members[position]}
+    cluster+=,control-$position=https://$member:2380
+    if [ "$member" = "$address" ]; then index=$position; else others+=,https://$member:2379; fi
 done
-[ -n "$index" ] || fail "this server's address $address is not planned ($CONTROL_PLANE_ADDRESSES)"
+[ -n "$index" ] ||
+    fail "this server's address $address is not one of the planned addresses $CONTROL_PLANE_ADDRESSES"
 name=control-$index cluster=${cluster#,} others=${others#,}
 
 folder=$(unpack "$ETCD_ARTIFACT" etcd "$ETCD_VERSION" 1)
@@ -35,9 +36,9 @@ link_program "$folder"/{etcd,etcdctl,etcdutl}
 system_user etcd
 install -d -m 0700 -o etcd -g etcd /var/lib/etcd
 
-# Heartbeat and election suit virtual disks of a shared cloud, within etcd's tuning guide (1:10).
+# Heartbeat and election timeout are chosen for virtual disks of a shared cloud; ratio 1:10 as in etcd's tuning guide.
 settings=(
-    "# The authorities it trusts, which it reads once: $TRUST_REVISION"
+    "# Restart etcd when the trusted authorities change: $TRUST_REVISION"
     ETCD_NAME="$name"
     ETCD_DATA_DIR=/var/lib/etcd
     ETCD_LISTEN_PEER_URLS="https://$address:2380"
@@ -67,25 +68,25 @@ install_text "$ETCD_UNIT" /etc/systemd/system/etcd.service 0600
 healthy() {
     client $pki/health https://127.0.0.1:2379 endpoint health 2>&1
 }
-# A learner answers nobody else's questions.
-answers() {
+# A learner serves no other requests.
+responds() {
     learner || healthy
 }
-# A majority of all members answers without this one.
+# spare: succeed if the other members are a healthy majority of all members.
 spare() {
-    local other alive=0
+    local other healthy_count=0
     for other in ${others//,/ }; do
-        ! client $pki/health "$other" endpoint health >/dev/null 2>&1 || alive=$((alive + 1))
+        ! client $pki/health "$other" endpoint health >/dev/null 2>&1 || healthy_count=$((healthy_count + 1))
     done
-    [ $alive -gt $((${#members[@]} / 2)) ] ||
-        { echo "$alive of the $((${#members[@]} - 1)) other members of etcd answer, no majority" && return 1; }
+    [ $healthy_count -gt $((${#members[@]} / 2)) ] ||
+        { echo "only $healthy_count of the $((${#members[@]} - 1)) other etcd members are healthy" && return 1; }
 }
 files=(/etc/etcd/etcd.env "$heatgen_bin/etcd")
 if [ -e /var/lib/etcd/member/wal ]; then
-    roll_unit etcd answers "${files[@]}"
+    roll_unit etcd responds "${files[@]}"
 else
     joins=''
-    # It came later, or it was a member before and has lost its data.
+    # Set if this node joins an existing cluster, or was a member and has lost its data.
     if [[ $ETCD_JOINING == *,$index,* ]] || [ -e $home/etcd-member ]; then joins=joins; fi
     find_cluster "$joins"
     install_text "ETCD_INITIAL_CLUSTER=$cluster
@@ -98,11 +99,11 @@ promote
 wait_unit 90 etcd "etcd is healthy" healthy
 touch $home/etcd-member
 
-# Once for the cluster, by the first server, before anybody else's step that requires etcd.
+# On the first node only, before any step that requires etcd.
 if [ "$index" = 0 ] && [ "$(cat $home/etcd-users 2>/dev/null)" != "$etcd_users" ]; then
-    agree_users
+    create_users
     install_text "$etcd_users" $home/etcd-users
 fi
 output health "$(healthy)"
 
-echo "etcd $ETCD_VERSION runs as member $name of ${#members[@]}."
+echo "etcd $ETCD_VERSION is running as $name, one of ${#members[@]} members."

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# etcd's members: who there is, and how a server joins a cluster that it was not, or no longer, part of.
-# Sourced by the step; $name, $address, $cluster and $others are known there.
+# etcd membership: list members, add this node to an existing cluster, or replace its former member.
+# Sourced by the step, which sets $name, $address, $cluster and $others.
 # shellcheck disable=SC2034,SC2154
 
-# client CERTIFICATE ENDPOINTS ARGUMENTS...: etcdctl with one of this node's certificates.
+# client CERTIFICATE ENDPOINTS ARGUMENTS...: run etcdctl with one of this node's certificates.
 client() {
     local pki=/etc/etcd/pki certificate=$1 endpoints=$2
     shift 2
@@ -12,8 +12,8 @@ client() {
         --cacert $pki/ca.crt --cert "$certificate.crt" --key "$certificate.key" "$@"
 }
 
-# as_root ENDPOINTS ARGUMENTS...: as etcd's administrator, whom nobody is for longer than one step: the
-# certificate is made here by the authority's key, in memory, and is gone with the step.
+# as_root ENDPOINTS ARGUMENTS...: run etcdctl as etcd root, with a certificate that exists only during this step:
+# it is signed here with the authority's key, and stored in memory (/run).
 as_root() {
     client "$(root_certificate)" "$@"
 }
@@ -28,85 +28,85 @@ root_certificate() {
                 -set_serial "0x$(openssl rand -hex 16)" -out "$file.crt.new" 2>/dev/null \
                 -extfile <(printf '%s\n' 'keyUsage=critical,digitalSignature' 'extendedKeyUsage=clientAuth')
             mv "$file.crt.new" "$file.crt"
-        ) || fail "cannot make etcd's administrator: is /etc/etcd/pki/issuer.key there?"
+        ) || fail "cannot create a certificate for etcd root: check /etc/etcd/pki/issuer.key and issuer.crt"
     fi
     printf '%s' "$file"
 }
 
-# members: lines "ID, status, name, peer URLs, client URLs, learner" as the other servers know them.
+# members: print lines "ID, status, name, peer URLs, client URLs, learner" from the other members.
 members() {
     client /etc/etcd/pki/health "$others" member list
 }
 
-# own FIELD: a field of this server's line on stdin, if there is one.
+# own FIELD: print a field of this node's line on stdin, if it exists.
 own() {
     awk -F ', ' -v url="https://$address:2380" -v field="$1" '$4 == url {print $field}'
 }
 
-# look: the members as another one knows them, told by its peers' port even when it has no majority.
-look() {
+# peer_members: print the member list from the peer port of another member, which works without a majority.
+peer_members() {
     local url pki=/etc/etcd/pki
     for url in ${others//,/ }; do
-        # Offered HTTP/2, the peers' port takes it and then hangs up: it is for gRPC only.
+        # The peer port accepts HTTP/2 for gRPC only and closes other HTTP/2 connections.
         curl --http1.1 --fail --silent --show-error --max-time 3 --cacert $pki/ca.crt --cert $pki/peer.crt \
             --key $pki/peer.key "${url%:*}:2380/members" && return
     done
     return 1
 }
 
-# find_cluster [joins]: tell in $cluster and $cluster_state how this server's first start shall be. A
-# static cluster is founded by all servers at once; in one that there is, this server is a new member.
+# find_cluster [joins]: set $cluster and $cluster_state for the first start of this member. All nodes create a new
+# cluster together; in an existing cluster this node is added as a new member.
 find_cluster() {
     local list entry id
     cluster_state=new
     [ -n "$others" ] || return 0
     if [ "$1" = joins ]; then
-        # It must not found a cluster alone, nor vote as the member whose data it has not.
-        wait_for 300 "another etcd member answers (this server joins a cluster, it does not found one)" look
+        # It must neither create a cluster of its own, nor vote as a member whose data it does not have.
+        wait_for 300 "another etcd member responds (this node joins an existing cluster)" peer_members
     fi
-    list=$(look 2>/dev/null) || return 0
+    list=$(peer_members 2>/dev/null) || return 0
     entry=$(grep -F "\"https://$address:2380\"" <<<"${list//\},\{/$'}\n{'}") || true
     if [ -n "$entry" ] && [[ $entry != *'"clientURLs"'* && $entry != *'"isLearner":true'* ]]; then
-        return 0 # planned, but never started: it is one of the founders
+        return 0 # an initial member that has never started
     fi
-    wait_for 240 "etcd has a majority, which must agree before $name can join" members
+    wait_for 240 "etcd has a majority, which is required to add the member $name" members
     id=$(members | own 1)
     if [[ $entry == *'"isLearner":true'* && $entry != *'"clientURLs"'* ]]; then
-        echo "$name was added before, but did not start."
+        echo "The member $name was already added, but has never started."
     else
-        [ -z "$id" ] || replace_member "$id"
-        wait_for 240 "etcd takes $name in as a new member" \
+        [ -z "$id" ] || remove_member "$id"
+        wait_for 240 "etcd has added the new member $name" \
             as_root "$others" member add "$name" --learner --peer-urls "https://$address:2380"
     fi
     cluster_state=existing
     cluster=$(members | own_cluster)
 }
 
-# replace_member ID: forget the member whose data is gone.
-replace_member() {
-    local said
-    said=$(as_root "$others" member remove "$1" 2>&1) ||
-        fail "cannot remove the former member $name from etcd: $(tail -n 1 <<<"$said")"
-    echo "Removed the former member $name, $1."
+# remove_member ID: remove the former member of this node, whose data is lost.
+remove_member() {
+    local message
+    message=$(as_root "$others" member remove "$1" 2>&1) ||
+        fail "cannot remove the former member $name from etcd: $(tail -n 1 <<<"$message")"
+    echo "Removed the former member $name ($1)."
 }
 
-# own_cluster: the list on stdin as etcd wants it at the start of a new member.
+# own_cluster: convert the list on stdin to the format of ETCD_INITIAL_CLUSTER.
 own_cluster() {
     awk -F ', ' -v url="https://$address:2380" -v name="$name" \
         '{printf "%s%s=%s", (NR > 1 ? "," : ""), ($4 == url ? name : $3), $4}'
 }
 
-# learner: is this server's member one without a vote?
+# learner: succeed if this node's member is a learner (non-voting).
 learner() {
-    local said
-    said=$(client /etc/etcd/pki/health https://127.0.0.1:2379 endpoint status --write-out json 2>&1) &&
-        [[ $said == *'"isLearner":true'* ]]
+    local status
+    status=$(client /etc/etcd/pki/health https://127.0.0.1:2379 endpoint status --write-out json 2>&1) &&
+        [[ $status == *'"isLearner":true'* ]]
 }
 
-# promote: from learner to a member that votes, as soon as it knows what the others know.
+# promote: promote the learner to a voting member when its data is in sync.
 promote() {
     learner || return 0
-    wait_for 300 "etcd's new member $name is in step with the others" \
+    wait_for 300 "the new etcd member $name is in sync and promoted" \
         as_root "$others" member promote "$(members | own 1)"
-    echo "$name votes in etcd now."
+    echo "Promoted $name to a voting member."
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Write the network's plan to etcd, where every flanneld reads it.
+# Write the network configuration to etcd, where every flanneld reads it.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
@@ -12,14 +12,14 @@ etcdctl() {
         --cacert $pki/ca.crt --cert $pki/flannel.crt --key $pki/flannel.key "$@"
 }
 
-# Without the newline at its end, which `$(...)` takes from what etcd tells.
+# Strip the trailing newline, as `$(...)` strips it from the output of etcdctl.
 FLANNEL_NETWORK=$(printf '%s' "$FLANNEL_NETWORK")
-wait_for 30 "etcd answers flannel's certificate" etcdctl get $KEY
-planned=$(etcdctl get $KEY --print-value-only)
-if [ -n "$planned" ] && [ "$planned" != "$FLANNEL_NETWORK" ]; then
-    # Nodes hold leases of the old network: a changed plan would cut their pods off.
-    fail "etcd already plans the network $planned; it cannot become $FLANNEL_NETWORK in a running cluster"
+wait_for 30 "etcd accepts requests with flannel's certificate" etcdctl get $KEY
+current=$(etcdctl get $KEY --print-value-only)
+if [ -n "$current" ] && [ "$current" != "$FLANNEL_NETWORK" ]; then
+    # Nodes have leases in the current network: a change would disconnect their pods.
+    fail "the pod network of a running cluster cannot be changed (from $current to $FLANNEL_NETWORK)"
 fi
-[ -n "$planned" ] || etcdctl put $KEY "$FLANNEL_NETWORK" >/dev/null
+[ -n "$current" ] || etcdctl put $KEY "$FLANNEL_NETWORK" >/dev/null
 
-echo "The network's plan stands in etcd: $FLANNEL_NETWORK."
+echo "The network configuration in etcd is $FLANNEL_NETWORK."

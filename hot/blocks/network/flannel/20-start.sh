@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Start flanneld, which leases this node's part of the pods' network, and configure CNI from it.
+# Start flanneld, which leases this node's subnet of the pod network, and configure CNI from the lease.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
@@ -13,18 +13,18 @@ link_program "$folder/flanneld"
 folder=$(unpack "$CNI_ARTIFACT" cni "$CNI_VERSION")
 mkdir -p /opt/cni/bin
 for plugin in bridge host-local loopback portmap; do
-    [ -x "$folder/$plugin" ] || fail "the CNI archive has no plug-in $plugin"
+    [ -x "$folder/$plugin" ] || fail "the CNI archive does not contain the plug-in $plugin"
     ln -sfn "$folder/$plugin" /opt/cni/bin/$plugin
 done
 
 settings=(
-    "# Certificates and authorities, which it reads once: $TRUST_GENERATIONS"
+    "# Restart flanneld when certificates or authorities change: $TRUST_GENERATIONS"
     FLANNELD_ETCD_ENDPOINTS="https://${CONTROL_PLANE_ADDRESSES//,/:2379,https://}:2379"
     FLANNELD_ETCD_PREFIX=/coreos.com/network
     FLANNELD_ETCD_CAFILE="$pki/ca.crt"
     FLANNELD_ETCD_CERTFILE="$pki/flannel.crt"
     FLANNELD_ETCD_KEYFILE="$pki/flannel.key"
-    # By address, not by name: which interface is the first differs between clouds.
+    # By address, because interface names differ between clouds.
     FLANNELD_IFACE="$address"
     FLANNELD_IP_MASQ=true
     FLANNELD_SUBNET_FILE=/run/flannel/subnet.env
@@ -34,8 +34,8 @@ install_text "$CNI_PROGRAM" "$heatgen_home/lib/flannel-cni" 0755
 install_text "$FLANNEL_UNIT" /etc/systemd/system/flanneld.service
 install_text "$RESYNC_PROGRAM" "$heatgen_home/lib/flannel-resync" 0755
 install_text "$RESYNC_UNIT" /etc/systemd/system/flannel-resync.service
-# Of two nodes that pick one subnet at the same moment etcd gives it to one. The other's flanneld (0.28)
-# gives up instead of picking again.
+# If two nodes choose the same subnet at the same time, one of them gets it from etcd. flanneld 0.28 on the other
+# node exits instead of choosing another subnet, so restart it.
 until (start_unit flanneld /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-cni" "$heatgen_bin/flanneld"); do
     journalctl --unit flanneld.service --no-pager --output cat --lines 6 | grep -q 'subnet already exists' &&
         [ $SECONDS -lt 90 ] || exit 1
@@ -43,7 +43,7 @@ until (start_unit flanneld /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-
 done
 start_unit flannel-resync "$heatgen_home/lib/flannel-resync"
 
-wait_unit 60 flanneld "flannel's interface is up" ip link show flannel.1
+wait_unit 60 flanneld "the interface flannel.1 exists" ip link show flannel.1
 wait_unit 30 flanneld "the CNI configuration is written" test -s /etc/cni/net.d/10-flannel.conflist
 output lease "$(cat /run/flannel/subnet.env)"
 

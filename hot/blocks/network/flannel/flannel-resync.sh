@@ -1,15 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Start flanneld anew when its watch of etcd was broken off and etcd has compacted what it missed, as
-# when the member it watched is lost. flannel 0.28 then takes its own lease for a removed one and tries
-# for two and a half minutes to take that node away, before it hears of any other. A restart takes a
-# second, and the data path stays meanwhile.
+# Restart flanneld when its etcd watch was interrupted and etcd has compacted the missed events, for example after
+# the loss of a member. In that case flannel 0.28 treats its own lease as deleted, and retries its removal for two
+# and a half minutes before it processes other events. A restart takes a second; the data path is not affected.
 set -uo pipefail
 
 journalctl --follow --unit flanneld.service --lines 0 --output cat | while read -r line; do
     if [[ $line == *'fell behind compaction horizon'* ]]; then
-        echo "flanneld lost its watch of etcd: starting it anew"
+        echo "flanneld has lost its etcd watch; restarting it"
         systemctl restart flanneld.service
-        sleep 30 # never a storm of restarts
+        sleep 30 # limit the rate of restarts
     fi
 done

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Have the API's address on one of the control-plane servers whose apiserver is ready (keepalived).
+# Run keepalived, which assigns the API address to one control-plane node whose API server is ready.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
@@ -9,9 +9,9 @@ address=$(node_address)
 conf=/etc/keepalived/keepalived.conf
 pki=/etc/kubernetes/pki
 interface=$(ip -4 -oneline address show | awk -v own="$address/" 'index($4, own) == 1 {print $2; exit}')
-[ -n "$interface" ] || fail "no interface has this server's address $address"
+[ -n "$interface" ] || fail "no interface has the address $address of this server"
 
-# This unit takes the place of the package's, and starts nothing without a configuration.
+# This unit overrides that of the package, and does not start keepalived without a configuration.
 install_text "$KEEPALIVED_UNIT" /etc/systemd/system/keepalived.service 0600
 if ! command -v keepalived >/dev/null; then
     systemctl daemon-reload
@@ -21,19 +21,20 @@ fi
 peers=()
 priority=0
 IFS=, read -ra members <<<"$CONTROL_PLANE_ADDRESSES"
-for place in "${!members[@]}"; do
-    if [ "${members[place]}" = "$address" ]; then
-        priority=$((200 - place))
+for position in "${!members[@]}"; do
+    if [ "${members[position]}" = "$address" ]; then
+        priority=$((200 - position))
     else
-        peers+=("        ${members[place]}")
+        peers+=("        ${members[position]}")
     fi
 done
-[ $priority != 0 ] || fail "this server's address $address is not planned ($CONTROL_PLANE_ADDRESSES)"
+[ $priority != 0 ] ||
+    fail "this server's address $address is not one of the planned addresses $CONTROL_PLANE_ADDRESSES"
 
-# Dead (nothing listens, or it stops): the server gives the address away, noticed after two checks. Slow
-# or without storage: only to one that is better, so that of three slow ones one keeps it. Whoever has
-# it is preferred, else it would go back to the first server. A dead server is noticed after three
-# advertisements.
+# alive: if the API server does not listen or is stopping, the node releases the address (after two checks).
+# ready: if it is slow or has no storage, only a better node takes the address, so that one of three slow nodes
+# keeps it. holder: the current node is preferred, so that the address does not return to the first node. A lost
+# node is detected after three advertisements.
 check=$heatgen_home/lib/endpoint-check
 lines=(
     'global_defs {'
@@ -79,12 +80,12 @@ lines=(
 text=$(printf '%s\n' "${lines[@]}")
 install_text "$text" $conf 0600
 install_text "$ENDPOINT_CHECK" "$check" 0755
-# Of a check that it may not run keepalived makes one that is always good.
-runuser --user heatgen-health -- test -x "$check" || fail "the user heatgen-health may not run $check"
-# Debian's 2.2.7 ends the test of a good configuration by SIGTERM to itself.
+# keepalived treats a check that it cannot execute as always successful.
+runuser --user heatgen-health -- test -x "$check" || fail "the user heatgen-health cannot execute $check"
+# Debian's version 2.2.7 sends itself SIGTERM after it has accepted a configuration.
 status=0
-said=$(exec keepalived --config-test --use-file $conf 2>&1) || status=$?
-[ $status = 0 ] || [ $status = 143 ] || fail "keepalived refuses $conf: $(tail -n 2 <<<"$said")"
+message=$(exec keepalived --config-test --use-file $conf 2>&1) || status=$?
+[ $status = 0 ] || [ $status = 143 ] || fail "keepalived rejects $conf: $(tail -n 2 <<<"$message")"
 start_unit keepalived $conf "$check"
 
-echo "keepalived holds $API_HOST on $interface of whichever of ${#members[@]} servers is ready."
+echo "keepalived assigns $API_HOST (interface $interface) to one ready node of ${#members[@]}."

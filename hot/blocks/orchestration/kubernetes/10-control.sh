@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Start apiserver, controller-manager and scheduler; then give the cluster its first objects.
+# Start API server, controller manager and scheduler, and apply the cluster's initial objects.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
 
-LOCAL=https://127.0.0.1:6443 # this server's own apiserver
+LOCAL=https://127.0.0.1:6443 # the API server on this node
 # TLS 1.2 with forward secrecy and authenticated encryption; TLS 1.3 has no others.
 CIPHERS=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
 CIPHERS+=,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
@@ -14,24 +14,24 @@ pki=/etc/kubernetes/pki
 etc=/etc/kubernetes
 units=/etc/systemd/system
 
-# kubeconfig_of OWNER SERVER CERTIFICATE: for a component under a user of its own.
-kubeconfig_of() {
+# install_kubeconfig OWNER SERVER CERTIFICATE: install a kubeconfig for a component with its own user.
+install_kubeconfig() {
     install_text "$(kubeconfig "$2" "$3")" "$etc/$3.kubeconfig" 0600 "$1"
 }
 
-# answers URL: ask with the steps' certificate.
-answers() {
+# request URL: send a GET request with the certificate of the steps.
+request() {
     curl --fail --silent --show-error --max-time 5 --cacert $pki/ca.crt \
         --cert $pki/bootstrap.crt --key $pki/bootstrap.key "$1"
 }
 api_ready() {
-    answers $LOCAL/readyz
+    request $LOCAL/readyz
 }
-# Another server's apiserver is ready.
+# spare: succeed if the API server on another node is ready.
 spare() {
     local other
     for other in ${CONTROL_PLANE_ADDRESSES//,/ }; do
-        if [ "$other" != "$(node_address)" ] && answers "https://$other:6443/readyz"; then return; fi
+        if [ "$other" != "$(node_address)" ] && request "https://$other:6443/readyz"; then return; fi
     done
     return 1
 }
@@ -42,32 +42,32 @@ etcd_ready() {
 kubectl() {
     "$heatgen_bin/kubectl" --kubeconfig $etc/bootstrap.kubeconfig --request-timeout 10s "$@"
 }
-# The manifest of CoreDNS; with as many replicas as there are, if it is there: somebody may have scaled it.
-coredns() {
+# coredns_manifest: print the manifest of CoreDNS; keep the number of replicas, which a user may have changed.
+coredns_manifest() {
     local replicas
     replicas=$(kubectl --namespace kube-system get deployment coredns --ignore-not-found \
         --output 'jsonpath={.spec.replicas}') || return 1
     sed "${replicas:+s/\"replicas\": *[0-9]*/\"replicas\": $replicas/}" $etc/manifests/coredns.json
 }
-first_objects() {
-    coredns | kubectl apply --server-side --force-conflicts -f $etc/manifests/access.yaml -f -
+apply_objects() {
+    coredns_manifest | kubectl apply --server-side --force-conflicts -f $etc/manifests/access.yaml -f -
 }
 
-# All that needs nobody else is done while etcd starts.
+# The installation does not need etcd, which may still be starting.
 program "$APISERVER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-apiserver
 program "$CONTROLLER_MANAGER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-controller-manager
 program "$SCHEDULER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-scheduler
 program "$KUBECTL_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubectl
-install_text "# Authorities and keys, which they read once: $CONTROL_TRUST_REVISION
+install_text "# Restart the components when authorities or keys change: $CONTROL_TRUST_REVISION
 NODE_ADDRESS=$(node_address)
 SERVICES_CIDR=$SERVICES_CIDR
 TLS_CIPHERS=$CIPHERS" $etc/control.env 0600
 install_text "$ADMISSION_CONFIG" $etc/admission.json
 install_text "$AUDIT_POLICY" $etc/audit-policy.yaml
-kubeconfig_of kube-controller-manager "$API_URL" controller-manager
-kubeconfig_of kube-scheduler "$API_URL" scheduler
-kubeconfig_of kubelet-approver $LOCAL kubelet-approver
-kubeconfig_of root $LOCAL bootstrap
+install_kubeconfig kube-controller-manager "$API_URL" controller-manager
+install_kubeconfig kube-scheduler "$API_URL" scheduler
+install_kubeconfig kubelet-approver $LOCAL kubelet-approver
+install_kubeconfig root $LOCAL bootstrap
 install_text "$APPROVER" "$heatgen_home/lib/kubelet-approver" 0755
 install_text "$APISERVER_UNIT" $units/kube-apiserver.service 0600
 install_text "$CONTROLLER_MANAGER_UNIT" $units/kube-controller-manager.service 0600
@@ -78,24 +78,24 @@ install_text "$LIVENESS_UNIT" $units/apiserver-liveness.service 0600
 install_text "$ACCESS_MANIFEST" $etc/manifests/access.yaml
 install_text "$COREDNS_MANIFEST" $etc/manifests/coredns.json
 
-wait_for 420 "this server's etcd member is ready" etcd_ready
-# Certificates of its own it reads again when they change; these files it reads once.
+wait_for 420 "the etcd member of this node is ready" etcd_ready
+# The API server reads these files only at its start; it reloads its own certificates.
 roll_unit kube-apiserver api_ready $etc/control.env $etc/admission.json $etc/audit-policy.yaml \
     $etc/encryption.yaml $pki/ca.crt /etc/etcd/pki/ca.crt /etc/front-proxy/pki/ca.crt \
     $pki/service-account.key $pki/service-accounts.pub "$heatgen_bin/kube-apiserver"
-wait_unit 120 kube-apiserver "the API is ready" api_ready
+wait_unit 120 kube-apiserver "the API server is ready" api_ready
 start_unit apiserver-liveness "$heatgen_home/lib/apiserver-liveness" $etc/control.env
-# They stand in the cluster's store, so one server's word is enough.
+# On the first node only: the objects are stored in etcd.
 if [ "${CONTROL_PLANE_ADDRESSES%%,*}" = "$(node_address)" ]; then
-    wait_for 60 "the cluster has its first objects" first_objects
+    wait_for 60 "the initial objects are applied" apply_objects
 fi
 start_unit kubelet-approver "$heatgen_home/lib/kubelet-approver" $etc/kubelet-approver.kubeconfig
 
-wait_for 300 "$API_URL leads to an apiserver that is ready and not older" api_current "$KUBERNETES_VERSION" \
-    answers "$API_URL"
-# Not before: both give up at once if the API does not know their rights yet.
+wait_for 300 "the API server at $API_URL is ready and of version $KUBERNETES_VERSION or later" \
+    api_current "$KUBERNETES_VERSION" request "$API_URL"
+# Only now: both exit at once if their RBAC rules do not exist yet.
 start_unit kube-controller-manager $etc/control.env $etc/controller-manager.kubeconfig $pki/ca.crt \
     $pki/issuer.crt $pki/service-account.key "$heatgen_bin/kube-controller-manager"
 start_unit kube-scheduler $etc/control.env $etc/scheduler.kubeconfig $pki/ca.crt "$heatgen_bin/kube-scheduler"
 
-echo "Kubernetes $KUBERNETES_VERSION answers at $API_URL."
+echo "The control plane of Kubernetes $KUBERNETES_VERSION is running at $API_URL."

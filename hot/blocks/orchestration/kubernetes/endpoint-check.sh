@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What keepalived asks every other second: endpoint-check alive|ready|holder ADDRESS
+# Checks that keepalived runs every one or two seconds: endpoint-check alive|ready|holder ADDRESS
 set -euo pipefail
 
-# ask SECONDS QUERY: curl's exit status for this server's own apiserver.
-ask() {
+# request SECONDS QUERY: return curl's exit status for the readiness of the API server on this node.
+request() {
     curl --silent --fail --max-time "$1" --output /dev/null --cacert /etc/kubernetes/pki/ca.crt \
         --cert /etc/kubernetes/pki/health.crt --key /etc/kubernetes/pki/health.key \
         "https://127.0.0.1:6443/readyz$2"
@@ -12,17 +12,17 @@ ask() {
 
 case $1 in
 alive)
-    # A step restarts etcd or the apiserver here, in this server's turn: the address goes before they do.
+    # A step is about to restart etcd or the API server: release the address first.
     ! compgen -G '/run/heatgen-*.rolling' >/dev/null || exit 1
-    # It listens, and does not say that it starts or stops. A slow one is alive: on a busy server it may
-    # still be the best there is, and each move of the address breaks every connection.
+    # The API server listens and is neither starting nor stopping. A slow one (timeout, 28) is alive: all others
+    # may be slower, and each move of the address breaks every connection.
     status=0
-    ask 2 '?exclude=etcd&exclude=etcd-readiness' || status=$?
+    request 2 '?exclude=etcd&exclude=etcd-readiness' || status=$?
     [ $status = 0 ] || [ $status = 28 ]
     ;;
 ready)
-    # It has its storage, too, and answers soon.
-    ask 2 ''
+    # It has its storage as well, and responds in time.
+    request 2 ''
     ;;
 holder)
     [ -n "$(ip -4 -oneline address show to "$2/32")" ]

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Approve the requests of kubelets for serving certificates, for ever. Kubernetes leaves that to whoever
-# knows the nodes: here that is Heat, whose servers are listed in the file NODES. A node gets what its
-# own kubelet asks for in its own name and address; anything else stays as it is, and is told once.
+# Approve requests of kubelets for serving certificates. Kubernetes has no approver for them, because it does not
+# know the names and addresses of nodes; heatgen does, from Heat (file NODES). A request of a node's kubelet for the
+# node's own name and address is approved; other requests are left pending and reported once.
 set -euo pipefail
 
 NODES=/var/lib/heatgen/nodes # lines "NAME GROUP ADDRESS"
-PAUSE=20                     # seconds; kubelets wait a quarter of an hour
+PAUSE=20                     # seconds; kubelets wait for 15 minutes
 SIGNER=kubernetes.io/kubelet-serving
 EXTENSIONS=' Attributes: Requested Extensions: X509v3 Subject Alternative Name:'
 REQUESTS='{range .items[*]}{.metadata.name}|{.status.conditions[*].type}|{.spec.username}|'
@@ -17,50 +17,50 @@ kubectl() {
         --cache-dir "$CACHE_DIRECTORY" --request-timeout 10s "$@"
 }
 
-# refusal USER GROUPS USAGES REQUEST: say why the request is not approved; silent if nothing is wrong.
-refusal() {
-    local node=${1#system:node:} address request subject asked
-    [[ $1 == system:node:* ]] || { echo "the requester $1 is no node" && return; }
+# find_problem USER GROUPS USAGES REQUEST: print the reason for which a request is not approved, if any.
+find_problem() {
+    local node=${1#system:node:} address request subject extensions
+    [[ $1 == system:node:* ]] || { echo "the requester $1 is not a node" && return; }
     address=$(awk -v node="$node" '$1 == node {print $3; exit}' "$NODES")
-    [ -n "$address" ] || { echo "Heat knows no server $node" && return; }
-    [[ ,$2 == *,system:nodes,* ]] || { echo "the requester is not of the group system:nodes" && return; }
+    [ -n "$address" ] || { echo "the stack has no server $node" && return; }
+    [[ ,$2 == *,system:nodes,* ]] || { echo "the requester is not in the group system:nodes" && return; }
     [ "$3" = 'digital signature,server auth,' ] ||
-        { echo "the usages are '${3%,}', not those of a server" && return; }
+        { echo "the usages are '${3%,}', expected those of a server" && return; }
     request=$(base64 --decode <<<"$4")
-    # Its exit status is 0 for a bad signature, too.
+    # The exit status is 0 also for a bad signature.
     [[ $(openssl req -noout -verify <<<"$request" 2>&1) == *"verify OK" ]] ||
         { echo "the request is not signed by its own key" && return; }
     subject=$(openssl req -noout -subject -nameopt RFC2253 <<<"$request")
     [ "$subject" = "subject=CN=system:node:$node,O=system:nodes" ] ||
-        { echo "the subject is '${subject#subject=}', not the node's" && return; }
-    asked=$(openssl req -noout -text -nameopt RFC2253 \
+        { echo "the subject is '${subject#subject=}', expected that of the node" && return; }
+    extensions=$(openssl req -noout -text -nameopt RFC2253 \
         -reqopt no_header,no_version,no_subject,no_pubkey,no_sigdump <<<"$request" | tr -s ' \n' ' ')
-    # The whole of it is compared, so nothing can hide in it.
-    [ "$asked" = "$EXTENSIONS DNS:$node, IP Address:$address " ] ||
-        echo "it asks for '$asked', not for the name $node and the address $address"
+    # Compare the complete text, so that no other extension is approved.
+    [ "$extensions" = "$EXTENSIONS DNS:$node, IP Address:$address " ] ||
+        echo "the extensions are '$extensions', expected the name $node and the address $address"
 }
 
-# settle: look at every request that nobody has decided on.
-settle() {
+# process REQUESTS: approve or report every pending request.
+process() {
     local name decided user groups usages request problem
     while IFS='|' read -r name decided user groups usages request; do
         [ -n "$name" ] && [ -z "$decided" ] || continue
-        problem=$(refusal "$user" "$groups" "$usages" "$request")
+        problem=$(find_problem "$user" "$groups" "$usages" "$request")
         if [ -n "$problem" ]; then
-            [ -n "${told[$name]:-}" ] || echo "Not approved: $name of $user: $problem" >&2
-            told[$name]=1
+            [ -n "${reported[$name]:-}" ] || echo "Not approved: $name of $user: $problem" >&2
+            reported[$name]=1
         elif kubectl certificate approve "$name" >/dev/null; then
             echo "Approved: $name, serving certificate of ${user#system:node:}"
         fi
     done <<<"$1"
 }
 
-declare -A told=()
+declare -A reported=()
 while true; do
-    # While this server's apiserver is away, the approvers of the others do the work.
-    if waiting=$(kubectl get certificatesigningrequests --field-selector "spec.signerName=$SIGNER" \
+    # If the API server on this node does not respond, the approvers on other nodes continue.
+    if pending=$(kubectl get certificatesigningrequests --field-selector "spec.signerName=$SIGNER" \
         --output "jsonpath=$REQUESTS" 2>/dev/null); then
-        settle "$waiting"
+        process "$pending"
     fi
     sleep $PAUSE
 done

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Fetch the node's artifacts ahead of the layers that need them; they check the sums.
+# Prefetch the node's artifacts; the steps that use them verify the checksums again.
 set -uo pipefail
 cache=/opt/heatgen/cache
 mkdir -p $cache
@@ -10,7 +10,7 @@ while read -r url sum; do
         [ -e "$cache/$sum" ] && exit 0
         file=$cache/$sum.part
         curl --fail --silent --location --connect-timeout 5 --max-time 300 --output "$file" "$url" || exit 1
-        seen=$(openssl dgst -sha256 -r "$file")
-        [ "${seen%% *}" != "$sum" ] || mv "$file" "$cache/$sum"
+        actual=$(openssl dgst -sha256 -r "$file")
+        [ "${actual%% *}" != "$sum" ] || mv "$file" "$cache/$sum"
     ) 9>"$cache/$sum.lock"
 done </opt/heatgen/artifacts

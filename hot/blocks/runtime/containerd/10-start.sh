@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Install containerd and runc, start them, and pull the sandbox image: no pod starts without it.
+# Install containerd and runc, start containerd, and pull the sandbox image, which every pod needs.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
@@ -17,13 +17,13 @@ start_unit containerd /etc/containerd/config.toml "$heatgen_bin/containerd"
 ctr() {
     "$heatgen_bin/ctr" --namespace k8s.io "$@"
 }
-wait_unit 60 containerd "containerd answers" ctr version
-# The CRI plug-in knows an image with tag and digest by its digest alone.
+wait_unit 60 containerd "containerd responds" ctr version
+# The CRI plug-in stores an image with tag and digest under its digest only.
 name=${PAUSE_IMAGE%%@*}
 image=${name%:*}${PAUSE_IMAGE#"$name"}
 if ! ctr images list --quiet | grep -qxF "$image"; then
-    said=$(ctr images pull --hosts-dir /etc/containerd/certs.d "$image" 2>&1 >/dev/null) ||
-        fail "cannot pull the sandbox image $PAUSE_IMAGE: $(tail -n 1 <<<"$said")"
+    message=$(ctr images pull --hosts-dir /etc/containerd/certs.d "$image" 2>&1 >/dev/null) ||
+        fail "cannot pull the sandbox image $PAUSE_IMAGE: $(tail -n 1 <<<"$message")"
 fi
 
-echo "containerd $CONTAINERD_VERSION with runc $RUNC_VERSION runs."
+echo "containerd $CONTAINERD_VERSION with runc $RUNC_VERSION is running."

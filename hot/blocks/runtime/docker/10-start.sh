@@ -10,37 +10,38 @@ link_program "$folder"/{containerd,containerd-shim-runc-v2,ctr,docker,docker-pro
 folder=$(unpack "$CRI_DOCKERD_ARTIFACT" cri-dockerd "$CRI_DOCKERD_VERSION" 1)
 link_program "$folder/cri-dockerd"
 
-# daemon.json's registry-mirrors serve docker.io alone; with containerd's image store Docker reads these.
+# registry-mirrors in daemon.json apply to docker.io only; with containerd's image store Docker reads these files.
 registry_mirror "$ARTIFACTS_REGISTRY" /etc/docker/certs.d
 install_text "$CONTAINERD_CONFIG" /etc/docker/containerd.toml
 install_text "$CONTAINERD_UNIT" /etc/systemd/system/containerd.service
 start_unit containerd /etc/docker/containerd.toml "$heatgen_bin/containerd"
 install_text "$DOCKER_CONFIG" /etc/docker/daemon.json
 install_text "$DOCKER_UNIT" /etc/systemd/system/docker.service
-# Where the network came first it gave the pods the whole lease: now it knows of Docker.
+# If flannel was configured before Docker, pods use the complete lease: configure it again for docker0.
 if [ -e /run/flannel/subnet.env ]; then
-    said=$("$heatgen_home/lib/flannel-cni" 2>&1) || fail "docker0 gets no addresses: $(tail -n 1 <<<"$said")"
+    message=$("$heatgen_home/lib/flannel-cni" 2>&1) ||
+        fail "cannot assign addresses to docker0: $(tail -n 1 <<<"$message")"
 fi
 start_unit docker /etc/docker/daemon.json "$heatgen_bin/dockerd"
 
 docker() {
     "$heatgen_bin/docker" --host unix:///run/docker.sock "$@"
 }
-wait_unit 60 docker "Docker Engine answers" docker version
-# The name with its tag stands for the pinned digest here: by the tag cri-dockerd knows the image as the
-# sandbox's and has the kubelet's garbage collection spare it.
+wait_unit 60 docker "Docker Engine responds" docker version
+# Tag the pinned digest: cri-dockerd identifies the sandbox image by its tag and protects it from the kubelet's
+# image garbage collection.
 name=${PAUSE_IMAGE%%@*}
 image=${name%:*}@${PAUSE_IMAGE##*@}
-sandbox_image() {
+pull_sandbox_image() {
     { docker image inspect "$image" >/dev/null 2>&1 || docker pull --quiet "$image"; } &&
         docker tag "$image" "$name"
 }
-# Again if need be: a new lease of the network restarts Docker at any time.
-wait_for 30 "pulling the sandbox image $PAUSE_IMAGE" sandbox_image
+# Retry, because a new flannel lease can restart Docker at any time.
+wait_for 30 "the sandbox image $PAUSE_IMAGE is pulled" pull_sandbox_image
 
 install_text "PAUSE_IMAGE=$name" /etc/docker/cri-dockerd.env
 install_text "$CRI_DOCKERD_UNIT" /etc/systemd/system/cri-docker.service
 start_unit cri-docker /etc/docker/cri-dockerd.env "$heatgen_bin/cri-dockerd"
-wait_unit 30 cri-docker "cri-dockerd listens" test -S /run/cri-dockerd.sock
+wait_unit 30 cri-docker "cri-dockerd is listening" test -S /run/cri-dockerd.sock
 
-echo "Docker Engine $DOCKER_VERSION with cri-dockerd $CRI_DOCKERD_VERSION runs."
+echo "Docker Engine $DOCKER_VERSION with cri-dockerd $CRI_DOCKERD_VERSION is running."
