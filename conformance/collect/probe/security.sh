@@ -25,15 +25,17 @@ with_token() {
     } | curl_line --header @- --cacert "/proc/$$/root/access/ca.crt" "$1"
 }
 
-# Repeated up to four times or seven seconds, because a busy server may be unready for a moment.
+# Repeated for up to twelve seconds: /readyz fails as soon as etcd has not answered for two, as while
+# the disk or a virtual machine stalls. A server that does not answer at all is given seven.
 ready_line() {
     begun=$(milliseconds)
-    for try in 1 2 3 4; do
-        line=$(with_token "$1")
+    while line=$(with_token "$1"); do
         case $line in
             200* | 401* | 403*) break ;;
+            000*) patience=7000 ;;
+            *) patience=12000 ;;
         esac
-        if [ "$try" = 4 ] || [ $(($(milliseconds) - begun)) -gt 7000 ]; then break; fi
+        if [ $(($(milliseconds) - begun)) -gt "$patience" ]; then break; fi
         sleep 2
     done
     echo "$line"
@@ -137,12 +139,24 @@ hello() {
     host openssl s_client -connect "$to" "$@" </dev/null 2>&1
 }
 
+# query_tls LABEL ARGUMENT...: set `output` to that of hello. The first handshake of a port that ends without
+# any answer is repeated, because a busy node may exceed the time limit once.
+query_tls() {
+    output=$(hello "$@")
+    if [ "$repeats" = 0 ] || printf '%s\n' "$output" | grep -q -i -e '^New, ' -e alert -e error -e refused; then
+        return
+    fi
+    repeats=0
+    sleep 2
+    output=$(hello "$@")
+}
+
 # handshake LABEL OFFER ARGUMENT...: LABEL OFFER agreed PROTOCOL CIPHER | LABEL OFFER refused REASON
 handshake() {
     label=$1
     offer=$2
     shift 2
-    output=$(hello "$label" "$@")
+    query_tls "$label" "$@"
     agreed=$(printf '%s\n' "$output" | sed -n 's/^New, \(TLSv[0-9.]*\|SSLv3\), Cipher is \(.*\)/\1 \2/p' | head -n 1)
     if [ -n "$agreed" ]; then
         # For old ciphers, this line contains the protocol that defined the cipher; the session has the real one.
@@ -158,7 +172,7 @@ handshake() {
 server_certificate() {
     to=$(address_of "$1")
     ca=$(authority "$1")
-    output=$(hello "$1" -CAfile "${ca:-/nonexistent}" -verify_ip "${to%:*}")
+    query_tls "$1" -CAfile "${ca:-/nonexistent}" -verify_ip "${to%:*}"
     trust=$(printf '%s\n' "$output" | sed -n 's/^ *Verify return code: //p' | head -n 1)
     printf '%s trust %s\n' "$1" "${trust:-no handshake}"
     printf '%s\n' "$output" | host openssl x509 -noout -subject -issuer -startdate -enddate -nameopt RFC2253 2>/dev/null |
@@ -166,6 +180,7 @@ server_certificate() {
 }
 
 handshakes() {
+    repeats=1
     handshake "$1" today
     handshake "$1" old -tls1_1 -cipher ALL:@SECLEVEL=0
     handshake "$1" weak -tls1_2 -cipher "$WEAK:@SECLEVEL=0"
