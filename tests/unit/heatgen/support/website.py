@@ -48,7 +48,7 @@ class Site:
 
     def serve_all(self, spec: Spec, blocks: Catalog) -> None:
         """Be a mirror and registry with all that a cluster wants, as upstream lays it out."""
-        for item in lock.wanted(spec, blocks):
+        for item in lock.pin_requests(spec, blocks):
             if item.image:
                 repository, _, tag = item.name.partition("/")[2].rpartition(":")
                 self.files[f"/v2/{repository}/manifests/{tag}"] = MANIFEST
