@@ -21,7 +21,7 @@ _Result = TypeVar("_Result")
 class CloudFailed(Exception):
     """A request to the cloud failed, or its result is not usable."""
 
-    def __init__(self, message: str, hint: str, *, code: Code = Code.UNSPECIFIED) -> None:
+    def __init__(self, message: str, hint: str, *, code: Code) -> None:
         super().__init__(message)
         self.hint = hint
         self.code = code
