@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tools for authors of blocks and of documents."""
+"""Tools for authors: block linter, scaffold of blocks, and generated reference pages."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The block linter: the consistency of a block, alone and in a cluster.
+"""Block linter: checks the consistency of a block, alone and in a cluster.
 
 :mod:`heatgen.blocks.catalog` checks ``block.yaml`` against its schema. The linter compares it with
 the scripts, and plans a cluster of defaults with every block.
@@ -21,14 +21,16 @@ from heatgen.spec.block_selection import group_blocks, used_blocks
 from heatgen.spec.model import Spec
 from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document, schema
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Position, Problem, ProblemsFound, did_you_mean
 
 _TRIAL = "name: trial\ncloud: {external_network: n, image: i, flavor: f}\n"
 _CONTROL_PLANES = ("count: 1", "count: 3", "count: 3, load_balancer: octavia")
-"""Enough for all ways of the plan."""
+"""Control planes that together cover all branches of the plan."""
 EXAMPLE = "example.yaml"
-"""A ``cluster.yaml`` that shows a block."""
-_FREE_FILES = ("README.rst", EXAMPLE, BLOCK_FILE)
+"""Name of the example in a block's folder, a ``cluster.yaml`` that uses the block."""
+_OTHER_FILES = ("README.rst", EXAMPLE, BLOCK_FILE)
+"""Files of a block that are not referenced in ``block.yaml``."""
 
 
 def check(
@@ -37,13 +39,13 @@ def check(
     cluster_schema: schema.Schema,
     chosen: Iterable[Block] | None = None,
 ) -> tuple[list[Problem], dict[str, str]]:
-    """Everything that is wrong with the blocks of a catalog, and the texts to quote from.
+    """Return all problems of the blocks of a catalog, and the texts to quote from.
 
     Args:
         catalog: the blocks.
-        executables: files of blocks that may be executed, as problems name them.
-        cluster_schema: the schema of ``cluster.yaml``.
-        chosen: the blocks to check; without them all, and the systems that are no blocks.
+        executables: executable files of blocks, named as in problems.
+        cluster_schema: schema of ``cluster.yaml``.
+        chosen: blocks to check; by default all, and the list of unsupported systems.
     """
     problems: list[Problem] = []
     sources: dict[str, str] = {}
@@ -68,36 +70,40 @@ def check(
 
 
 def check_systems(catalog: Catalog) -> Iterator[Problem]:
-    """What is called no block is none, and what is offered instead is there."""
+    """Yield problems of the list of unsupported systems: duplicates and unknown blocks."""
     text = catalog.unsupported.document
     if text is None:
         return
-    words: set[tuple[str, str]] = set()
+    code = Code.INCONSISTENT_UNSUPPORTED_LIST
+    seen: set[tuple[str, str]] = set()
     for system in catalog.unsupported.known:
         layer, path = system.layer, (system.layer, system.name)
         own = [
             name for name in catalog.names(layer) if catalog.blocks[layer, name].origin == BUILTIN
         ]
-        for word in (system.name, *system.also):
-            if word in own:
-                yield text.problem(path, f"there is a block {layer}/{word}", "remove it here")
-            if (layer, word) in words:
-                yield text.problem(path, f"{word!r} is there twice in the layer {layer}")
-            words.add((layer, word))
+        for name in (system.name, *system.also):
+            if name in own:
+                message = f"block {layer}/{name} exists"
+                yield text.problem(path, message, "remove the entry", code=code)
+            if (layer, name) in seen:
+                message = f"{name!r} is listed more than once in layer {layer}"
+                yield text.problem(path, message, code=code)
+            seen.add((layer, name))
         if system.use not in own:
-            message = f"there is no block {layer}/{system.use} to use"
-            yield text.problem((*path, "use"), message, did_you_mean(system.use, own))
+            message = f"block {layer}/{system.use} does not exist"
+            hint = did_you_mean(system.use, own)
+            yield text.problem((*path, "use"), message, hint, code=code)
         if (system.state == SUCCESSOR) != bool(system.successor):
-            message = "'state: successor' and 'successor' belong together"
-            yield text.problem((*path, "state"), message)
+            message = "'state: successor' and 'successor' require each other"
+            yield text.problem((*path, "state"), message, code=code)
         known = {*own, *(item.name for item in catalog.unsupported.known if item.layer == layer)}
         if system.successor and system.successor not in known - {system.name}:
-            message = f"the successor {system.successor!r} is neither a block nor told of here"
-            yield text.problem((*path, "successor"), message)
+            message = f"successor {system.successor!r} is neither a block nor an entry of this list"
+            yield text.problem((*path, "successor"), message, code=code)
 
 
 def check_block(block: Block, executables: frozenset[str]) -> list[Problem]:
-    """Everything that is wrong inside one block."""
+    """Return all problems of one block alone."""
     return [
         *_check_options(block),
         *_check_steps(block),
@@ -111,43 +117,51 @@ def check_block(block: Block, executables: frozenset[str]) -> list[Problem]:
 
 
 def _check_options(block: Block) -> Iterator[Problem]:
-    """Each option is a schema, and its default keeps it."""
+    """Check that each option is a valid schema, and that its default matches it."""
     for name, option in block.options.items():
         path = ("options", name)
         if name == "use":
-            yield block.document.problem(path, "'use' names the block: call the option otherwise")
+            message = "option name 'use' is reserved for the name of the block"
+            yield block.document.problem(
+                path, message, "rename the option", code=Code.INVALID_OPTION_DECLARATION
+            )
         try:
             jsonschema.Draft202012Validator.check_schema(option)
         except jsonschema.SchemaError as error:
-            yield block.document.problem(path, f"is not JSON Schema: {error.message}")
+            message = f"not valid JSON Schema: {error.message}"
+            yield block.document.problem(path, message, code=Code.INVALID_OPTION_DECLARATION)
             continue
-        broken = schema.check_value(option["default"], option)
-        if broken:
-            yield block.document.problem((*path, "default"), f"the default is not valid: {broken}")
+        reason = schema.check_value(option["default"], option)
+        if reason:
+            message = f"the default is not valid: {reason}"
+            yield block.document.problem((*path, "default"), message, code=Code.INVALID_DEFAULT)
 
 
 def _check_steps(block: Block) -> Iterator[Problem]:
-    """Step names are unique, roles are the block's."""
+    """Check that step names are unique, roles are the block's, and inputs are declared."""
     seen: set[str] = set()
     for number, step in enumerate(block.steps):
         path = ("steps", number)
         if step.name in seen:
-            yield block.document.problem((*path, "name"), f"there are two steps {step.name!r}")
+            message = f"duplicate step {step.name!r}"
+            yield block.document.problem((*path, "name"), message, code=Code.DUPLICATE_STEP)
         seen.add(step.name)
         for role in set(step.roles) - set(block.roles):
-            yield block.document.problem(path, f"role {role!r} is not one of the block's roles")
+            message = f"role {role!r} is not one of the block's roles"
+            yield block.document.problem(path, message, code=Code.ROLE_NOT_IN_BLOCK)
         for name in step.inputs:
             if name not in block.inputs:
                 message = f"input {name} is not declared under 'inputs'"
-                yield block.document.problem((*path, "inputs"), message)
+                yield block.document.problem((*path, "inputs"), message, code=Code.UNDECLARED_NAME)
 
 
 def _check_inputs(block: Block) -> Iterator[Problem]:
-    """Inputs are used by steps; artifacts, images and configurations by inputs."""
-    taken = {name for step in block.steps for name in step.inputs}
+    """Check that steps use all inputs, and that inputs use all artifacts, images and so on."""
+    used = {name for step in block.steps for name in step.inputs}
     for name in block.inputs:
-        if name not in taken:
-            yield block.document.problem(("inputs", name), f"no step takes the input {name}")
+        if name not in used:
+            message = f"no step uses input {name}"
+            yield block.document.problem(("inputs", name), message, code=Code.UNUSED_DECLARATION)
     sources = sources_used(block)
     for family, section in (
         ("artifact", block.artifacts), ("image", block.images), ("config", block.configs),
@@ -156,60 +170,68 @@ def _check_inputs(block: Block) -> Iterator[Problem]:
         for name in section:
             if f"{family}.{name}" not in sources:
                 path = (f"{family}s", name)
-                yield block.document.problem(path, f"nothing uses the {family} {name!r}")
+                message = f"{family} {name!r} is not used"
+                yield block.document.problem(path, message, code=Code.UNUSED_DECLARATION)
 
 
 def _check_outputs(block: Block) -> Iterator[Problem]:
-    """Declared outputs are written, written ones declared."""
+    """Check that declared outputs are written, and written ones declared."""
     for number, step in enumerate(block.steps):
         text = block.files.get(step.script, "")
         for name in step.outputs:
             if not script_scan.writes_output(text, name):
                 path = ("steps", number, "outputs", name)
-                yield block.document.problem(path, f"{step.script} does not write output {name!r}")
+                message = f"{step.script} does not write output {name!r}"
+                yield block.document.problem(path, message, code=Code.OUTPUT_NOT_WRITTEN)
         for occurrence in script_scan.written_outputs(text):
             if occurrence.text not in {*step.outputs, "problem"}:
                 message = f"output {occurrence.text!r} is not declared by step {step.name!r}"
-                yield _in_script(block, step, occurrence, message)
+                yield _in_script(block, step, occurrence, message, Code.UNDECLARED_NAME)
 
 
 def _check_files(block: Block) -> Iterator[Problem]:
-    """Files that are named are there, files that are there are named."""
+    """Check that referenced files exist, and that existing files are referenced."""
     named = {step.script: ("steps",) for step in block.steps}
     named |= {config.file: ("configs",) for config in block.configs.values()}
     named |= {source.removeprefix("file:"): ("inputs",) for source in sources_used(block)
               if source.startswith("file:")}  # fmt: skip
     for name, path in named.items():
         if name not in block.files:
-            yield block.document.problem(path, f"the file {name} is missing")
+            message = f"file {name} does not exist"
+            yield block.document.problem(path, message, code=Code.MISSING_BLOCK_FILE)
     folder = block.document.name.removesuffix(BLOCK_FILE)
     for name in block.files:
-        if name not in named and name not in _FREE_FILES:
-            yield Problem(f"{folder}{name}", None, "nothing uses this file")
+        if name not in named and name not in _OTHER_FILES:
+            message, hint = "the file is not used", f"remove it, or reference it in {BLOCK_FILE}"
+            yield Problem(f"{folder}{name}", None, message, hint, code=Code.UNUSED_FILE)
 
 
 def _check_configs(block: Block) -> Iterator[Problem]:
-    """Base files can be read."""
+    """Check that base files can be parsed."""
     for name, config in block.configs.items():
         try:
             config_files.base(config.file, block.files.get(config.file, "{}"))
         except ProblemsFound as found:
             yield from found.problems
         except ValueError as error:
-            yield block.document.problem(("configs", name), str(error))
+            yield block.document.problem(("configs", name), str(error), code=Code.INVALID_BASE_FILE)
 
 
 def _check_certificates(block: Block) -> Iterator[Problem]:
-    """Roles are the block's; subjects hold no placeholder but the node's name."""
+    """Check roles, placeholders in subjects, and names of certificates."""
     for certificate in block.certificates:
         path = ("certificates", certificate.name)
         for role in set(certificate.roles) - set(block.roles):
-            yield block.document.problem(path, f"role {role!r} is not one of the block's roles")
+            message = f"role {role!r} is not one of the block's roles"
+            yield block.document.problem(path, message, code=Code.ROLE_NOT_IN_BLOCK)
+        code = Code.INVALID_CERTIFICATE
         if "{" in certificate.subject.replace("{node}", ""):
-            yield block.document.problem((*path, "subject"), "only {node} may stand in a subject")
+            message = "a subject can only contain the placeholder {node}"
+            yield block.document.problem((*path, "subject"), message, code=code)
         if "server" in certificate.usages and not certificate.names and block.layer != TRUST:
-            # Peers that are told apart by their common name still need a name to be reached by.
-            yield block.document.problem(path, "a server's certificate needs 'names'")
+            # Clients verify the name even where peers are authorized by common name.
+            message = "'names' is required for a server's certificate"
+            yield block.document.problem(path, message, code=code)
 
 
 def _check_scripts(block: Block, executables: frozenset[str]) -> Iterator[Problem]:
@@ -220,44 +242,53 @@ def _check_scripts(block: Block, executables: frozenset[str]) -> Iterator[Proble
             continue
         path = f"{folder}{step.script}"
         if path not in executables:
-            yield Problem(path, None, "is not executable", f"chmod +x {path}")
+            message, hint = "the script is not executable", f"run: chmod +x {path}"
+            yield Problem(path, None, message, hint, code=Code.SCRIPT_NOT_EXECUTABLE)
+        code = Code.SCRIPT_CONVENTION
         if not script_scan.has_head(text):
+            message = "the script does not begin with the required lines"
             hint = "begin with:\n" + "".join(
                 f"    {line}\n" for line in script_scan.HEAD.splitlines()
             )
-            yield Problem(path, Position(1, 1), "does not begin as every step does", hint.rstrip())
-        if not script_scan.has_sentence(text):
-            message = "does not end with a sentence for people"
-            yield Problem(path, None, message, 'end with: echo "WHAT IS SO NOW."')
+            yield Problem(path, Position(1, 1), message, hint.rstrip(), code=code)
+        if not script_scan.has_final_message(text):
+            message = "the script does not end with a message"
+            yield Problem(path, None, message, 'end with: echo "RESULT OF THE STEP."', code=code)
         yield from _check_script(block, step, text)
 
 
 def _check_script(block: Block, step: Step, text: str) -> Iterator[Problem]:
-    """Inputs that a script uses are its step's, and the other way round; nothing is templated."""
+    """Check that a script uses exactly the inputs of its step, and contains no templates."""
     for occurrence in script_scan.undeclared(text, frozenset(step.inputs)):
-        message = f"uses {occurrence.text}, which is not an input of step {step.name!r}"
-        yield _in_script(
-            block, step, occurrence, message, "inputs are upper case, all else lower case"
-        )
+        message = f"{occurrence.text} is not an input of step {step.name!r}"
+        hint = "add it to the inputs of the step, or use a lower-case name"
+        yield _in_script(block, step, occurrence, message, Code.UNDECLARED_NAME, hint)
     for name in step.inputs:
         if not script_scan.uses_input(text, name):
             path = ("steps", block.steps.index(step), "inputs")
-            yield block.document.problem(path, f"{step.script} does not use the input {name}")
-    for occurrence in script_scan.tokens(text):
-        message = f"{occurrence.text!r} looks like a template: scripts get inputs, not templates"
-        yield _in_script(block, step, occurrence, message)
+            message = f"{step.script} does not use input {name}"
+            yield block.document.problem(path, message, code=Code.UNUSED_DECLARATION)
+    for occurrence in script_scan.template_expressions(text):
+        message = f"scripts are not templates, but this one contains {occurrence.text!r}"
+        hint = "pass the value as an input"
+        yield _in_script(block, step, occurrence, message, Code.TEMPLATE_IN_SCRIPT, hint)
 
 
 def _in_script(
-    block: Block, step: Step, occurrence: script_scan.Occurrence, message: str, hint: str = ""
+    block: Block,
+    step: Step,
+    occurrence: script_scan.Occurrence,
+    message: str,
+    code: Code,
+    hint: str = "",
 ) -> Problem:
     folder = block.document.name.removesuffix(BLOCK_FILE)
     position = Position(occurrence.line, occurrence.column, len(occurrence.text))
-    return Problem(f"{folder}{step.script}", position, message, hint)
+    return Problem(f"{folder}{step.script}", position, message, hint, code=code)
 
 
 def sources_used(block: Block) -> set[str]:
-    """Every reference that a block makes."""
+    """Return all sources that a block refers to."""
     sources = {item.source for item in block.inputs.values()}
     for config in block.configs.values():
         for setting in config.settings.values():
@@ -271,16 +302,19 @@ def sources_used(block: Block) -> set[str]:
 
 
 def _unknown_patches(catalog: Catalog, blocks: Iterable[Block]) -> Iterator[Problem]:
-    """Patches of configurations that no block has."""
+    """Yield patches of configurations that no block declares."""
     known = {name for block in catalog.all_blocks() for name in block.overrides}
     for block in blocks:
         for name in set(block.patches) - known:
-            message = f"no configuration has the override {name!r}"
-            yield block.document.problem(("patches", name), message, did_you_mean(name, known))
+            message = f"no block declares a configuration with the override {name!r}"
+            hint = did_you_mean(name, known)
+            yield block.document.problem(
+                ("patches", name), message, hint, code=Code.UNKNOWN_OVERRIDE
+            )
 
 
 def _unused_options(catalog: Catalog, blocks: Iterable[Block]) -> Iterator[Problem]:
-    """Options that change nothing."""
+    """Yield options without effect."""
     everywhere = {source for block in catalog.all_blocks() for source in sources_used(block)}
     for block in blocks:
         texts = _formatted_texts(block)
@@ -292,11 +326,14 @@ def _unused_options(catalog: Catalog, blocks: Iterable[Block]) -> Iterator[Probl
             }
             computed = name == "services" and block.layer == "orchestration"
             if not named and not computed and not any(f"{{{name}}}" in text for text in texts):
-                yield block.document.problem(("options", name), f"nothing uses the option {name!r}")
+                message = f"option {name!r} is not used"
+                yield block.document.problem(
+                    ("options", name), message, code=Code.UNUSED_DECLARATION
+                )
 
 
 def _formatted_texts(block: Block) -> list[str]:
-    """Texts in which ``{option}`` is replaced."""
+    """Return the texts in which ``{option}`` is replaced."""
     return [
         *(text for item in block.artifacts.values() for text in (item.url, item.checksums)),
         *block.images.values(),
@@ -308,7 +345,7 @@ def _formatted_texts(block: Block) -> list[str]:
 def _trial(
     block: Block, control_plane: str, catalog: Catalog, cluster_schema: schema.Schema
 ) -> list[Problem]:
-    """Plan a cluster of defaults with this block; a runtime only on a group of workers, too."""
+    """Plan a cluster of defaults with a block; for a runtime, also one where a group uses it."""
     text = f"{_TRIAL}control_plane: {{{control_plane}}}\n"
     trials = [f"{text}{block.layer}: {{use: {block.name}}}\n"]
     if block.layer == RUNTIME:
@@ -321,7 +358,7 @@ def _trial(
 
 
 def _check_example(block: Block, catalog: Catalog, cluster_schema: schema.Schema) -> list[Problem]:
-    """The block's example is a ``cluster.yaml`` that uses it."""
+    """Check that the block's example is a valid ``cluster.yaml`` that uses the block."""
     text = block.files.get(EXAMPLE)
     if text is None:
         return []
@@ -332,23 +369,24 @@ def _check_example(block: Block, catalog: Catalog, cluster_schema: schema.Schema
 def _plan(
     name: str, text: str, block: Block, catalog: Catalog, cluster_schema: schema.Schema
 ) -> list[Problem]:
-    """What hinders the plan of a ``cluster.yaml`` that is to use a block."""
+    """Plan a ``cluster.yaml`` that has to use a block; return the problems."""
     try:
         spec = read_spec(document.parse(name, text.encode()), catalog, cluster_schema)
         used = used_blocks(group_blocks(spec, catalog))
         if block not in used:
-            hint = f"write {block.layer}: {{use: {block.name}}}"
-            return [Problem(name, None, "does not use its block", hint)]
-        build_plan(spec, catalog, _any_pins(used, spec), "")
+            message = f"the example does not use block {block.layer}/{block.name}"
+            hint = f"set {block.layer}: {{use: {block.name}}}"
+            return [Problem(name, None, message, hint, code=Code.EXAMPLE_WITHOUT_BLOCK)]
+        build_plan(spec, catalog, _placeholder_pins(used, spec), "")
     except ProblemsFound as found:
         return list(found.problems)
     except Unresolved as error:
-        return [block.document.problem((), str(error))]
+        return [block.document.problem((), str(error), code=Code.UNRESOLVED_REFERENCE)]
     return []
 
 
-def _any_pins(blocks: Iterable[Block], spec: Spec) -> Pins:
-    """Pins for all that blocks want, of no meaning."""
+def _placeholder_pins(blocks: Iterable[Block], spec: Spec) -> Pins:
+    """Return pins with meaningless checksums for all artifacts and images of blocks."""
     artifacts: dict[str, str] = {}
     images: dict[str, str] = {}
     for block in blocks:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new block: the least that keeps the promises of its layer, for people to go on from."""
+"""Scaffold of a new block: the minimum that meets the contract of its layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ SCRIPT = "10-start.sh"
 
 _BLOCK = """\
 # SPDX-License-Identifier: Apache-2.0
-summary: {name}, say here in one line what it is
+summary: {name}, a one-line summary
 description: >-
-  What somebody should know who wants to use it.
+  What users have to know about this block.
 layer: {layer}
 roles: [{roles}]
 options:
-  # What cluster.yaml may say under {layer}: a JSON Schema for each.
+  # Keys under {layer} in cluster.yaml, each with its JSON Schema.
   note:
     type: string
     default: hello
-    description: An example of an option; the step writes it into a file.
+    description: An example of an option; the step writes it to a file.
 {options}inputs:
-  # Environment variables of the scripts, and where each comes from.
+  # Environment variables of the scripts, and their sources.
   NOTE:
     from: options.note
-    description: What the step writes into its file.
+    description: Text that the step writes to a file.
 steps:
   - name: start
     script: {script}
-    # What must be there before; and what the rest of the house expects of this layer.
+    # Capabilities that must exist before, and those that other layers require of this one.
     requires: [{requires}]
     provides: [{provides}]
     inputs: [NOTE]
@@ -43,14 +43,14 @@ ports: []
 conformance: []
 """
 _STEP = """
-# It may run again at any time: whatever it does must be right the second time, too.
+# The step can run again at any time, so it has to be idempotent.
 install_text "$NOTE" /etc/{name}.note
 
-echo "The note of {name} is in its place."
+echo "The note of {name} is installed."
 """
 _EXAMPLE = """\
 # SPDX-License-Identifier: Apache-2.0
-# A cluster with this block; the linter plans it.
+# A cluster that uses this block; the linter plans it.
 name: example
 cloud: {{external_network: public, image: debian-12, flavor: m1.medium}}
 {layer}:
@@ -60,51 +60,51 @@ cloud: {{external_network: public, image: debian-12, flavor: m1.medium}}
 
 
 @dataclass(frozen=True)
-class Promise:
-    """What the rest of the house expects of every block of a layer."""
+class LayerContract:
+    """What other layers expect of every block of a layer."""
 
     roles: tuple[str, ...]
     requires: tuple[str, ...]
-    """What is there before, from other layers."""
+    """Capabilities of other layers that exist before."""
     provides: tuple[str, ...]
     options: Mapping[str, Mapping[str, Any]]
-    """Options that others ask for."""
+    """Options that other blocks use."""
 
 
-def promise(catalog: Catalog, layer: str) -> Promise:
-    """What all of heatgen's own blocks of a layer have in common and others make use of."""
+def contract(catalog: Catalog, layer: str) -> LayerContract:
+    """Return what heatgen's own blocks of a layer have in common and other blocks use."""
     own = [block for block in catalog.all_blocks() if block.origin == BUILTIN]
     peers = [block for block in own if block.layer == layer]
     others = [block for block in own if block.layer != layer]
     first = peers[0]
-    asked = {source for block in others for source in sources_used(block)}
-    asked |= {".".join(option) for option in (PODS, SERVICES)}
-    return Promise(
+    used = {source for block in others for source in sources_used(block)}
+    used |= {".".join(option) for option in (PODS, SERVICES)}
+    return LayerContract(
         roles=first.roles,
         requires=_common([_required(block) - _provided(block) for block in peers]),
         provides=_common([*map(_provided, peers), set().union(*map(_required, others))]),
-        options={name: part for name, part in first.options.items() if f"{layer}.{name}" in asked},
+        options={name: part for name, part in first.options.items() if f"{layer}.{name}" in used},
     )
 
 
 def files(catalog: Catalog, layer: str, name: str) -> dict[str, str]:
-    """The files of a new block by name."""
-    kept = promise(catalog, layer)
-    lines = writer.dump(kept.options).splitlines() if kept.options else []
-    words = {
+    """Return the files of a new block by name."""
+    expected = contract(catalog, layer)
+    lines = writer.dump(expected.options).splitlines() if expected.options else []
+    fields = {
         "layer": layer,
         "name": name,
         "script": SCRIPT,
-        "roles": ", ".join(kept.roles),
-        "requires": ", ".join(kept.requires),
-        "provides": ", ".join(kept.provides),
+        "roles": ", ".join(expected.roles),
+        "requires": ", ".join(expected.requires),
+        "provides": ", ".join(expected.provides),
         "options": "".join(f"  {line}\n" for line in lines),
     }
     head = HEAD.replace("# what", "# SPDX-License-Identifier: Apache-2.0\n# What", 1)
     return {
-        BLOCK_FILE: _BLOCK.format(**words),
-        SCRIPT: head + _STEP.format(**words),
-        EXAMPLE: _EXAMPLE.format(**words),
+        BLOCK_FILE: _BLOCK.format(**fields),
+        SCRIPT: head + _STEP.format(**fields),
+        EXAMPLE: _EXAMPLE.format(**fields),
     }
 
 

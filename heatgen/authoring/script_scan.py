@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a script of a step tells without being run: its head, its inputs, its outputs.
+"""Static analysis of step scripts: first lines, inputs and outputs.
 
-Scripts keep the convention that names in capitals are inputs or constants of their own; everything
-else is lower case. So what a script uses can be told from its text.
+By convention, upper-case names in scripts are inputs or constants of the script; all others are
+lower case. So the inputs of a script can be found in its text.
 """
 
 import re
@@ -20,7 +20,7 @@ source "$HEATGEN_LIB/step.sh"
 PROVIDED = frozenset(
     {"HEATGEN_GROUP", "HEATGEN_LIB", "HEATGEN_ROLE", "HEATGEN_STEP", "HEATGEN_TIMEOUT"}
 )
-"""Names that the agent and the plan give to every step."""
+"""Names that the agent and the plan pass to every step."""
 
 _SHELL = frozenset(
     {"BASH_COMMAND", "BASH_SOURCE", "EUID", "FUNCNAME", "HOME", "HOSTNAME", "IFS", "LINENO",
@@ -38,12 +38,12 @@ _ASSIGNED = re.compile(
 _WORD = re.compile(r"\b[A-Z][A-Z0-9_]*")
 _INPUT_FILE = re.compile(r'(?:input_file "?|heat_inputs_path\.)([A-Z][A-Z0-9_]*)(\$)?')
 _OUTPUT = re.compile(r'(?:(?<!-)\boutput "?|heat_outputs_path\.)([a-z][a-z0-9_]*)(\$)?')
-_TOKEN = re.compile(r"\{\{|\{%|%index%|<%|__[A-Z][A-Z0-9_]*__")
+_TEMPLATE = re.compile(r"\{\{|\{%|%index%|<%|__[A-Z][A-Z0-9_]*__")
 
 
 @dataclass(frozen=True, order=True)
 class Occurrence:
-    """Something in a script: its line and column from 1, and its text."""
+    """A match in a script: its line and column, counted from 1, and its text."""
 
     line: int
     column: int
@@ -51,22 +51,22 @@ class Occurrence:
 
 
 def has_head(script: str) -> bool:
-    """Whether a script begins as every step does."""
+    """Return whether a script begins with the common first lines (:data:`HEAD`)."""
     return _HEAD.match(script) is not None
 
 
-def has_sentence(script: str) -> bool:
-    """Whether the last line says one sentence to people."""
+def has_final_message(script: str) -> bool:
+    """Return whether the last line of a script prints a message."""
     return script.rstrip().rpartition("\n")[2].startswith('echo "')
 
 
-def tokens(script: str) -> Iterator[Occurrence]:
-    """What looks like a placeholder of a templating language: there is none here."""
-    return _occurrences(_TOKEN, script)
+def template_expressions(script: str) -> Iterator[Occurrence]:
+    """Yield placeholders of templating languages, which scripts must not contain."""
+    return _occurrences(_TEMPLATE, script)
 
 
 def undeclared(script: str, declared: frozenset[str]) -> Iterator[Occurrence]:
-    """Names in capitals that a script uses but neither declares nor sets."""
+    """Yield upper-case names that a script uses but neither declares nor sets."""
     code = without_comments(script)
     own = {name for match in _ASSIGNED.finditer(code) for name in match.groups() if name}
     known = declared | own | PROVIDED | _SHELL
@@ -83,7 +83,7 @@ def undeclared(script: str, declared: frozenset[str]) -> Iterator[Occurrence]:
 
 
 def uses_input(script: str, name: str) -> bool:
-    """Whether a script uses an input: by its name, or by a name that it puts together."""
+    """Return whether a script uses an input, by its name or by a computed name."""
     code = without_comments(script)
     if name in _WORD.findall(code):
         return True
@@ -91,13 +91,13 @@ def uses_input(script: str, name: str) -> bool:
 
 
 def writes_output(script: str, name: str) -> bool:
-    """Whether a script writes an output."""
+    """Return whether a script writes an output."""
     found = _OUTPUT.findall(without_comments(script))
     return any(name.startswith(start) if open_end else name == start for start, open_end in found)
 
 
 def written_outputs(script: str) -> Iterator[Occurrence]:
-    """The outputs whose whole names a script writes."""
+    """Yield the outputs that a script writes, except those with computed names."""
     code = without_comments(script)
     for match in _OUTPUT.finditer(code):
         if not match.group(2):
@@ -105,7 +105,7 @@ def written_outputs(script: str) -> Iterator[Occurrence]:
 
 
 def without_comments(script: str) -> str:
-    """The script with lines that are comments made empty, so that places stay."""
+    """Return the script with empty lines in place of comments, so that positions do not change."""
     lines = ["" if line.lstrip().startswith("#") else line for line in script.split("\n")]
     return "\n".join(lines)
 

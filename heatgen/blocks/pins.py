@@ -64,7 +64,7 @@ class Pins:
         return {**self.artifacts, **self.images}
 
     def problem(
-        self, name: str, message: str, hint: str, *, code: Code = Code.UNSPECIFIED
+        self, name: str, message: str, hint: str, *, code: Code
     ) -> Problem:
         """Return a problem with a pin, at its position in the file."""
         if self.document is None:

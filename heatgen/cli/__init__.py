@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: thin commands over public functions. Results on stdout, the rest on stderr."""
+"""Command line: thin commands over public functions. Results on stdout, messages on stderr."""

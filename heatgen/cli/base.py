@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all commands have in common: reports, exit codes, the way into the cloud, progress.
+"""Base classes and helpers of all commands: reports, exit codes, connection to the cloud.
 
-The same classes are commands of ``heatgen`` and, by :mod:`heatgen.cli.osc_plugin`, of ``openstack
-kube``; there the client has the credentials and the options for them.
+The same classes are commands of ``heatgen`` and, through :mod:`heatgen.cli.osc_plugin`, of
+``openstack kube``, where the client provides the credentials and their options.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from cliff import command, lister, show
 
 from heatgen.cloud import connection
 from heatgen.cloud.connection import Cloud, CloudFailed
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Failed, ProblemsFound, report
 
 if TYPE_CHECKING:
@@ -25,13 +26,18 @@ DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def print_message(text: str) -> None:
-    """Say something that is not the result: progress, notes, problems."""
+    """Print progress, notes or problems to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
+def print_error(code: Code, text: object, hint: str = "") -> None:
+    """Print an error in the form of reports."""
+    print_message(f"error[{code}]: {text}" + (f"\n  hint: {hint}" if hint else ""))
+
+
 def print_notices(project: "Project") -> None:
-    """Print what is allowed in a cluster's file but rarely intended, and deprecated names."""
-    # Imported here: the start of every command stays quick.
+    """Print deprecated names, and settings that are valid but rarely intended."""
+    # Imported here to keep the start of commands fast.
     from heatgen.spec import validation
 
     for notice in validation.notices(project.spec):
@@ -48,38 +54,38 @@ def print_deprecations(catalog: "Catalog") -> None:
 
 
 def run_command(run: Callable[[], int], *, debug: bool) -> int:
-    """The exit code of a run; every failure becomes a report, never a traceback."""
+    """Run and return the exit code; failures are reported, without a traceback."""
     try:
         return run()
     except ProblemsFound as found:
         print_message(report(found.problems, found.sources))
         return FAILED if isinstance(found, Failed) else INVALID
     except CloudFailed as error:
-        print_message(f"error[{error.code}]: {error}\n  hint: {error.hint}")
+        print_error(error.code, error, error.hint)
         return FAILED
     except TimeoutError as error:
-        print_message(f"error: timed out: {error}")
+        print_error(Code.TIMED_OUT, error)
         return TIMED_OUT
     except BrokenPipeError:
         return FAILED
     except Exception as error:
         if debug:
             raise
-        print_message(f"error: {type(error).__name__}: {error}")
-        print_message("  hint: this is a fault of heatgen; run it with --debug and report it")
+        hint = "this is a bug in heatgen: rerun with --debug and report it"
+        print_error(Code.INTERNAL_ERROR, f"{type(error).__name__}: {error}", hint)
         return FAILED
 
 
 class Command(command.Command):
-    """A command that asks no cloud."""
+    """A command that does not need a cloud."""
 
     auth_required = False
-    """What python-openstackclient wants to know."""
+    """Whether python-openstackclient has to authenticate."""
     code = DONE
     """Exit code of a run without failure."""
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Run; every failure becomes a report and an exit code."""
+        """Run and return the exit code; failures are reported."""
         debug = bool(getattr(getattr(self.app, "options", None), "debug", False))
         return run_command(
             lambda: int(super(Command, self).run(parsed_args) or self.code), debug=debug
@@ -87,57 +93,57 @@ class Command(command.Command):
 
 
 class CloudCommand(Command):
-    """A command that asks a cloud."""
+    """A command that needs a cloud."""
 
     auth_required = True
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         if not self._client():
             parser.add_argument("--os-cloud", metavar="NAME", help="entry of clouds.yaml")
         return parser
 
     def cloud(self, parsed_args: argparse.Namespace) -> Cloud:
-        """The cloud: that of the client that runs us, else what the arguments name."""
+        """Connect to the cloud of the client that runs the command, else of the arguments."""
         client = self._client()
         return Cloud(client.sdk_connection) if client else connection.connect(parsed_args.os_cloud)
 
     def _client(self) -> Any:
-        """python-openstackclient's, if it runs us."""
+        """Return the client manager of python-openstackclient if it runs the command."""
         return getattr(self.app, "client_manager", None)
 
 
 class Lister(Command, lister.Lister):
-    """A command whose result is a table."""
+    """A command that prints a table."""
 
 
 class ShowOne(Command, show.ShowOne):
-    """A command whose result is one thing with its properties."""
+    """A command that prints the properties of one object."""
 
 
 class CloudLister(CloudCommand, lister.Lister):
-    """A command whose result is a table and that asks a cloud."""
+    """A command that needs a cloud and prints a table."""
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:
-    """The cluster's file."""
-    parser.add_argument("cluster", type=Path, metavar="CLUSTER.YAML", help="the cluster's file")
+    """Add the argument for the cluster's file."""
+    parser.add_argument("cluster", type=Path, metavar="CLUSTER.YAML", help="file of the cluster")
 
 
 def add_stack(parser: argparse.ArgumentParser) -> None:
-    """The cluster's stack."""
+    """Add the argument for the cluster's stack."""
     parser.add_argument("stack", metavar="STACK", help="name or id of the stack")
 
 
 def add_timeout(parser: argparse.ArgumentParser, minutes: int, what: str) -> None:
-    """How long to wait."""
+    """Add the option for the timeout of an operation."""
     parser.add_argument(
         "--timeout",
         type=_minutes,
         default=minutes,
         metavar="MINUTES",
-        help=f"how long {what} may take (default: %(default)s)",
+        help=f"timeout of {what} (default: %(default)s)",
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``heatgen block``: the building blocks, and what the field has beside them."""
+"""``heatgen block``: building blocks, and known systems that are not supported."""
 
 import argparse
 from collections.abc import Iterable
@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from heatgen.cli.base import Command, Lister, ShowOne, print_deprecations, print_message
 from heatgen.layers import LAYERS, TRUST
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound, did_you_mean
 
 if TYPE_CHECKING:
     from heatgen.blocks.catalog import Block, Catalog
 
-# What is slow to import is imported where it is used: the start of every command stays quick.
+# Slow modules are imported where they are used, to keep the start of commands fast.
 _NEXT = """\
-Next:
+Next steps:
   export {variable}={path}
   heatgen block lint {folder}
   heatgen block show {layer}/{name}
@@ -23,18 +24,18 @@ and in cluster.yaml: {layer}: {{use: {name}}}"""
 
 
 class BlockList(Lister):
-    """List the building blocks, and every system of the field that is none, with the reason."""
+    """List building blocks, and known systems that are not supported, with the reason."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("--layer", choices=LAYERS, help="of one layer alone")
+        parser.add_argument("--layer", choices=LAYERS, help="list only this layer")
         return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """List, layer by layer from the ground up; what works first."""
+        """List the layers in order, each with its blocks first."""
         from heatgen.cli import block_output
         from heatgen.project import block_loader
 
@@ -45,10 +46,10 @@ class BlockList(Lister):
 
 
 class BlockShow(ShowOne):
-    """Show all there is to know of a building block."""
+    """Show the properties of a building block."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         parser.add_argument("block", metavar="LAYER/NAME", help="see 'heatgen block list'")
         return parser
@@ -69,29 +70,30 @@ class BlockShow(ShowOne):
             system = catalog.unsupported.find(layer, name)
             if system is None:
                 message, hint = catalog.missing(layer, name)
-                raise ProblemsFound([Problem(parsed_args.block, None, message, hint)])
+                problem = Problem(parsed_args.block, None, message, hint, code=Code.UNKNOWN_BLOCK)
+                raise ProblemsFound([problem])
             shown = block_output.of_system(system, catalog)
         return tuple(shown), tuple(shown.values())
 
 
 class BlockLint(Command):
-    """Check building blocks: descriptions against scripts, and each in a cluster of defaults."""
+    """Check building blocks: compare block.yaml with scripts, and plan a cluster with each."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "paths",
             type=Path,
             nargs="*",
             metavar="PATH",
-            help="a block's folder, or a folder of blocks LAYER/NAME "
-            "(default: all installed ones and those under HEATGEN_PATH)",
+            help="folder of a block, or folder of blocks LAYER/NAME "
+            "(default: all installed blocks and those under HEATGEN_PATH)",
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Lint."""
+        """Check the blocks."""
         from heatgen.authoring import lint
         from heatgen.project import block_loader
 
@@ -104,23 +106,23 @@ class BlockLint(Command):
         )
         if problems:
             raise ProblemsFound(problems, sources)
-        count = "1 block is" if len(blocks) == 1 else f"{len(blocks)} blocks are"
-        print_message(f"{count} good")
+        count = "1 block" if len(blocks) == 1 else f"{len(blocks)} blocks"
+        print_message(f"{count} checked, no problems")
 
 
 class BlockNew(Command):
-    """Begin a building block: a folder that the linter likes, to go on from."""
+    """Create a minimal building block that passes the linter."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("block", metavar="LAYER/NAME", help="what it will be called")
+        parser.add_argument("block", metavar="LAYER/NAME", help="layer and name of the new block")
         parser.add_argument(
             "--path",
             type=Path,
             required=True,
             metavar="DIR",
-            help="your folder of blocks; made if it is not there",
+            help="folder of blocks; created if it does not exist",
         )
         return parser
 
@@ -132,29 +134,35 @@ class BlockNew(Command):
 
         layer, name = _layer_and_name(parsed_args.block)
         folder = parsed_args.path / layer / name
-        # Without HEATGEN_PATH: it may name a folder that is made only now.
+        # Without HEATGEN_PATH, because it may contain a folder that does not exist yet.
         catalog = block_loader.installed()
-        problem = ""
+        found: tuple[str, str, Code] | None = None
         if layer not in LAYERS:
-            problem = "new blocks can only be added to layers, not to trust"
+            message = "new blocks can only be added to layers, not to trust"
+            found = message, f"use one of the layers {', '.join(LAYERS)}", Code.UNKNOWN_LAYER
         elif not valid_name(name):
-            problem = f"a name has at most {MAX_NAME} lower-case letters, digits and hyphens"
+            message = f"invalid block name {name!r}"
+            hint = f"use at most {MAX_NAME} lower-case letters, digits and hyphens"
+            found = message, hint, Code.INVALID_BLOCK_NAME
         elif (layer, name) in catalog.blocks:
-            problem = "heatgen has a block of that name: choose another"
+            message = f"block {layer}/{name} is installed with heatgen"
+            found = message, "choose another name", Code.DUPLICATE_BLOCK
         elif folder.exists():
-            problem = f"{folder} is there already"
-        if problem:
-            raise ProblemsFound([Problem(parsed_args.block, None, problem)])
+            message = f"{folder} already exists"
+            found = message, "remove it, or choose another name", Code.FILE_EXISTS
+        if found:
+            message, hint, code = found
+            raise ProblemsFound([Problem(parsed_args.block, None, message, hint, code=code)])
         for file, text in scaffold.files(catalog, layer, name).items():
             project.make_folder(folder)
             project.write_file(folder / file, text, 0o755 if file.endswith(".sh") else 0o644)
             print(folder / file)
-        words = {"path": parsed_args.path.resolve(), "variable": block_loader.PATH_VARIABLE}
-        print_message(_NEXT.format(folder=folder, layer=layer, name=name, **words))
+        fields = {"path": parsed_args.path.resolve(), "variable": block_loader.PATH_VARIABLE}
+        print_message(_NEXT.format(folder=folder, layer=layer, name=name, **fields))
 
 
 def _under(paths: Iterable[Path], catalog: "Catalog") -> "list[Block]":
-    """The blocks that lie under paths."""
+    """Return the blocks under paths."""
     from heatgen.project import block_loader
 
     roots = [path.resolve() for path in paths]
@@ -166,20 +174,17 @@ def _under(paths: Iterable[Path], catalog: "Catalog") -> "list[Block]":
 
 
 def _layer_and_name(text: str) -> tuple[str, str]:
-    """The two words of ``LAYER/NAME``.
+    """Split ``LAYER/NAME``.
 
     Raises:
-        ProblemsFound: there are not two, or the first is no layer.
+        ProblemsFound: the layer is not known, or the name is missing.
     """
     layer, _, name = text.partition("/")
-    message, hint = "", ""
     if layer not in (*LAYERS, TRUST):
         message, hint = f"{layer!r} is not a layer", did_you_mean(layer, LAYERS)
-    elif not name:
-        message, hint = (
-            "is a layer alone",
-            f"write LAYER/NAME; see 'heatgen block list --layer {layer}'",
-        )
-    if message:
-        raise ProblemsFound([Problem(text, None, message, hint)])
+        raise ProblemsFound([Problem(text, None, message, hint, code=Code.UNKNOWN_LAYER)])
+    if not name:
+        message = "the name of the block is missing"
+        hint = f"use LAYER/NAME; run 'heatgen block list --layer {layer}' to list the names"
+        raise ProblemsFound([Problem(text, None, message, hint, code=Code.INVALID_ARGUMENT)])
     return layer, name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``heatgen block list`` and ``show`` tell of blocks and of what is none."""
+"""Output of ``heatgen block list`` and ``show`` for blocks and unsupported systems."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,11 +10,11 @@ from heatgen.blocks.catalog import BUILTIN, Block, Catalog, Condition
 from heatgen.blocks.unsupported import STATES, System
 
 WORKS, ADDED = "works", "added"
-"""A block that is tested with heatgen; one that others have added."""
+"""States of a block that is installed with heatgen, and of one from another folder."""
 
 
 def rows(catalog: Catalog, layer: str) -> list[tuple[str, ...]]:
-    """Rows of a layer: its blocks, then what is none, by state."""
+    """Return the rows of a layer: its blocks, then unsupported systems, by state."""
     names = catalog.names(layer)
     blocks = [catalog.blocks[layer, name] for name in names]
     systems = [item for item in catalog.unsupported_systems() if item.layer == layer]
@@ -32,20 +32,20 @@ def _state(block: Block) -> str:
     return WORKS if block.origin == BUILTIN else ADDED
 
 
-class _Many(FormattableColumn[Any]):
-    """Several things: a line each for people, as they are for programs."""
+class _Lines(FormattableColumn[Any]):
+    """A value that is shown as lines in tables, and unchanged in machine-readable formats."""
 
     def __init__(self, value: Any, lines: Iterable[str]) -> None:
         super().__init__(value)
         self._lines = tuple(lines)
 
     def human_readable(self) -> str:
-        """One line each."""
+        """Return the lines."""
         return "\n".join(self._lines)
 
 
 def of_block(block: Block) -> dict[str, Any]:
-    """A block's properties, as they are shown."""
+    """Return a block's properties for output."""
     requires = sorted({item for step in block.steps for item in step.requires})
     provides = sorted({item for step in block.steps for item in step.provides})
     return {
@@ -55,17 +55,17 @@ def of_block(block: Block) -> dict[str, Any]:
         "origin": block.origin,
         "summary": block.summary,
         "description": block.description,
-        "roles": _words(block.roles),
-        "requires": _words(requires),
-        "provides": _words(provides),
-        "options": _Many(
+        "roles": _joined(block.roles),
+        "requires": _joined(requires),
+        "provides": _joined(provides),
+        "options": _Lines(
             {name: dict(option) for name, option in block.options.items()},
             (
                 f"{name} = {option['default']}: {option['description']}"
                 for name, option in block.options.items()
             ),
         ),
-        "inputs": _Many(
+        "inputs": _Lines(
             {
                 item.name: {"from": item.source, "description": item.description}
                 for item in block.inputs.values()
@@ -77,22 +77,22 @@ def of_block(block: Block) -> dict[str, Any]:
         ),
         "steps": _steps(block),
         "ports": _ports(block),
-        "artifacts": _Many(
+        "artifacts": _Lines(
             {
                 name: {"url": item.url, "checksums": item.checksums}
                 for name, item in block.artifacts.items()
             },
             (f"{name}: {item.url}" for name, item in block.artifacts.items()),
         ),
-        "images": _Many(
+        "images": _Lines(
             dict(block.images), (f"{name}: {text}" for name, text in block.images.items())
         ),
-        "conformance": _words(block.conformance),
+        "conformance": _joined(block.conformance),
     }
 
 
-def _steps(block: Block) -> _Many:
-    return _Many(
+def _steps(block: Block) -> _Lines:
+    return _Lines(
         [
             {
                 "name": step.name,
@@ -109,7 +109,7 @@ def _steps(block: Block) -> _Many:
         ],
         (
             f"{step.name} on "
-            f"{'the first control' if step.first_only else ', '.join(step.roles)}: "
+            f"{'the first control-plane server' if step.first_only else ', '.join(step.roles)}: "
             f"{', '.join(step.requires) or 'nothing'} -> {', '.join(step.provides) or 'nothing'}, "
             f"{step.timeout} s{_if(step.when)}"
             for step in block.steps
@@ -117,8 +117,8 @@ def _steps(block: Block) -> _Many:
     )
 
 
-def _ports(block: Block) -> _Many:
-    return _Many(
+def _ports(block: Block) -> _Lines:
+    return _Lines(
         [
             {
                 "protocol": port.protocol,
@@ -139,25 +139,25 @@ def _ports(block: Block) -> _Many:
 
 
 def of_system(system: System, catalog: Catalog) -> dict[str, Any]:
-    """The properties of what is no block."""
+    """Return the properties of an unsupported system."""
     return {
         "layer": system.layer,
         "name": system.name,
         "state": system.state,
         "summary": system.explanation(catalog.names(system.layer)),
-        "also": _words(system.also),
+        "also": _joined(system.also),
         "successor": system.successor,
         "use": system.use,
     }
 
 
-def _words(items: Iterable[str]) -> _Many:
-    words = list(items)
-    return _Many(words, [", ".join(words)])
+def _joined(items: Iterable[str]) -> _Lines:
+    values = list(items)
+    return _Lines(values, [", ".join(values)])
 
 
 def _if(condition: Condition) -> str:
-    """A condition for people."""
+    """Return a condition as text."""
     tests = (f"{key} is {' or '.join(map(str, values))}" for key, values in condition.items())
     return f", if {' and '.join(tests)}" if condition else ""
 

@@ -8,36 +8,39 @@ from heatgen.cli.base import FAILED, CloudCommand, add_stack, add_timeout, print
 from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import orphans, stack
 from heatgen.cloud.connection import Cloud
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 
 class Delete(CloudCommand):
-    """Delete a cluster's stack; first tell what Kubernetes made outside it.
+    """Delete a cluster's stack, after listing resources that Kubernetes created outside it.
 
-    Load balancers, volumes and floating IPs that Kubernetes made are not in the stack and stay,
-    and some of them keep the stack from being deleted: delete the services and claims first.
+    Load balancers, volumes and floating IPs that Kubernetes created are not part of the stack. They
+    are not deleted, and some of them prevent the deletion of the stack: delete the services and
+    claims first.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         add_stack(parser)
-        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--yes", action="store_true", help="do not prompt for confirmation")
         parser.add_argument(
             "--cluster-name",
             metavar="NAME",
-            help="what Kubernetes's cloud provider calls the cluster (default: the stack's name)",
+            help="cluster name in the configuration of Kubernetes's cloud provider "
+            "(default: the stack's name)",
         )
-        add_timeout(parser, 30, "it")
+        add_timeout(parser, 30, "the deletion")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Look, ask, delete, watch."""
+        """List orphans, prompt for confirmation, delete the stack, show the progress."""
         cloud = self.cloud(parsed_args)
         of = stack.get(parsed_args.stack, cloud, with_outputs=False)
         _print_orphans(of, parsed_args.cluster_name or of.name, cloud)
-        if not parsed_args.yes and not _agreed(of.name):
-            print_message("nothing is deleted")
+        if not parsed_args.yes and not _confirmed(of.name):
+            print_message("not confirmed; nothing was deleted")
             self.code = FAILED
             return
         progress = stack.progress(of, cloud)
@@ -49,23 +52,25 @@ class Delete(CloudCommand):
 def _print_orphans(of: stack.Stack, cluster: str, cloud: Cloud) -> None:
     found = orphans.find(of, cluster, cloud)
     for item in found.orphans:
-        blocks = "; the stack cannot be deleted before it" if item.blocks else ""
+        blocks = "; it prevents the deletion of the stack" if item.blocks else ""
         print_message(f"outside the stack: {item.kind} {item.name} ({item.why}){blocks}")
-    for text in found.unasked:
-        print_message(f"could not ask for what is outside the stack: {text}")
+    for text in found.unavailable:
+        print_message(f"cannot list resources outside the stack: {text}")
     if found.orphans:
         print_message(
             "  hint: delete Services of type LoadBalancer and PersistentVolumeClaims first"
         )
-    elif not found.unasked:
-        print_message("outside the stack: nothing that Kubernetes made")
+    elif not found.unavailable:
+        print_message("outside the stack: no resources created by Kubernetes")
 
 
-def _agreed(name: str) -> bool:
-    """Whether the user wants it; who cannot be asked must have said so."""
+def _confirmed(name: str) -> bool:
+    """Prompt for the name of the stack; return whether it was entered."""
     if not sys.stdin.isatty():
-        hint = "say --yes to delete it without being asked"
-        raise ProblemsFound([Problem("heatgen delete", None, "there is nobody to ask", hint)])
-    print(f"Delete stack {name} and all its servers? Type its name: ", end="",
+        message = "confirmation is required, but standard input is not a terminal"
+        hint = "use --yes to delete the stack without confirmation"
+        code = Code.CONFIRMATION_REQUIRED
+        raise ProblemsFound([Problem("heatgen delete", None, message, hint, code=code)])
+    print(f"Delete stack {name} and all its servers? Type the stack name to confirm: ", end="",
           file=sys.stderr, flush=True)  # fmt: skip
     return sys.stdin.readline().strip() == name

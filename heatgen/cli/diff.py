@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``heatgen diff``: what an update of a running stack would do, before it is done.
+"""``heatgen diff``: preview of an update of a stack.
 
-It exits with
+Exit codes:
 
 ====  ============================================================================================
-0     nothing would change
-4     something would change in place, be added, or run again
-5     something would be lost: a server, disk, network or address replaced, rebuilt or removed
+0     no changes
+4     resources would be updated in place or added, or steps would run again
+5     data or addresses would be lost: a server, disk, network or address is replaced, rebuilt or
+      removed
 ====  ============================================================================================
 
-and with the codes of all commands (1, 2, 3, 130) if it could not tell. ``diff(1)``'s and
-``terraform plan -detailed-exitcode``'s 1 and 2 mean failures here.
+Failures have the exit codes of all commands (1, 2, 3, 130). So 1 and 2 do not have the meaning that
+``diff(1)`` and ``terraform plan -detailed-exitcode`` give them.
 """
 
 import argparse
@@ -28,23 +29,23 @@ Row = tuple[str, str, str, str]
 
 
 class Diff(CloudLister):
-    """Tell what an update of a stack to a cluster's file would do, by Heat's own rules.
+    """Preview an update of a stack to a cluster's file, by Heat's own rules.
 
-    The update is 'openstack stack update --existing -t TEMPLATE STACK': parameters that the stack
-    was given stay. Exit code 0: nothing would change; 4: something would change in place or run
-    again; 5: something would be lost (a server, disk, network or address).
+    The update is 'openstack stack update --existing -t TEMPLATE STACK', which keeps explicitly set
+    parameters. Exit code 0: no changes; 4: changes in place, or steps that run again; 5: loss of
+    data or addresses (a server, disk, network or address).
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         add_stack(parser)
         add_cluster(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Row]]:
-        """Render, ask, compare."""
-        # Imported here: the start of every command stays quick.
+        """Render the template, read the stack, compare."""
+        # Imported here to keep the start of commands fast.
         from heatgen.plan.inputs import ADMIN_REQUEST
         from heatgen.project import block_loader, project
 
@@ -52,18 +53,18 @@ class Diff(CloudLister):
         cloud = self.cloud(parsed_args)
         running = stack.get(parsed_args.stack, cloud, with_outputs=False)
         before = stack.state(running, cloud)
-        given = stack.given_parameters(running, cloud)
-        # Where the administrator's request is elsewhere, the stack's stays; none is made here.
+        explicit = stack.explicit_parameters(running, cloud)
+        # Without a local certificate request the stack's is kept; a new one is not created.
         request = "" if cluster.request_file.exists() or cluster.key_file.exists() else str(
             running.parameters.get(ADMIN_REQUEST.name, "-")
         )  # fmt: skip
         template = project.make_template(cluster, print_message, request=request).template
         pseudo = {key: value for key, value in running.parameters.items() if key[:4] == "OS::"}
-        after = StackState(template, resolve.parameters(template, {**given, **pseudo}))
-        _print_parameters(before, after, given)
+        after = StackState(template, resolve.parameters(template, {**explicit, **pseudo}))
+        _print_parameters(before, after, explicit)
         found = update_preview.compare(before, after, block_loader.schema("heat"))
         self.code = _code(found)
-        _print_verdict(found, running.name)
+        _print_summary(found, running.name)
         return ("Change", "What", "Where", "Why"), _rows(found, after)
 
 
@@ -72,33 +73,33 @@ def _code(found: Iterable[Change]) -> int:
     return LOSSES if any(change.loses for change in found) else CHANGES if found else 0
 
 
-def _print_parameters(before: StackState, after: StackState, given: dict[str, object]) -> None:
-    """Parameters whose new defaults do not count, for the stack was given others."""
+def _print_parameters(before: StackState, after: StackState, explicit: dict[str, object]) -> None:
+    """Print explicitly set parameters that override new defaults or are not declared any more."""
     declared = after.template["parameters"]
-    for name in given:
+    for name in explicit:
         if name in declared and declared[name].get("default") != after.values[name]:
             print_message(
-                f"note: {name} stays {after.values[name]}: the stack was given it; the file says "
-                f"{declared[name].get('default')}"
+                f"note: {name} stays {after.values[name]} because the stack sets it explicitly; "
+                f"the file has {declared[name].get('default')}"
             )
-    for name in given:
+    for name in explicit:
         if name not in declared and name in before.values:
-            print_message(f"note: the stack was given {name}, which the new template has not got")
+            print_message(f"note: the stack sets {name}, which the new template does not declare")
 
 
-def _print_verdict(found: list[Change], name: str) -> None:
+def _print_summary(found: list[Change], name: str) -> None:
     lost = [change for change in found if change.loses]
     if not found:
-        print_message(f"stack {name}: nothing would change")
+        print_message(f"stack {name}: no changes")
     for change in lost:
-        where = ", ".join(change.nodes) or change.resource
-        print_message(f"{change.action}S {where} ({change.kind}): {', '.join(change.why)}")
+        target = ", ".join(change.nodes) or change.resource
+        print_message(f"{change.action} {target} ({change.kind}): {', '.join(change.why)}")
     if lost:
-        print_message("AN UPDATE WOULD DESTROY THE ABOVE AND WHAT IS ON IT")
+        print_message("warning: the update would destroy the resources above and their data")
 
 
 def _rows(found: list[Change], after: StackState) -> list[Row]:
-    """The changes, those of a step on several nodes together."""
+    """Return the changes; those of one step on several nodes are merged."""
     known = tasks(resolve.resources(after.template, after.values))
     rows: dict[tuple[str, str, str], list[str]] = {}
     for change in found:

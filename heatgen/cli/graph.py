@@ -10,10 +10,10 @@ FORMATS = ("svg", "dot")
 
 
 class Graph(Command):
-    """Draw the house: the steps of each layer, and which waits for which."""
+    """Draw the steps of each layer and their dependencies as a graph."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         add_cluster(parser)
         parser.add_argument(
@@ -22,14 +22,14 @@ class Graph(Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Draw."""
-        # Imported here: the start of every command stays quick.
+        """Print the graph."""
+        # Imported here to keep the start of commands fast.
         from heatgen.hot import deployments, resolve
         from heatgen.project import project
         from heatgen.stack import graph
 
         cluster = project.load(parsed_args.cluster)
-        # The picture needs no administrator: none is made for it.
+        # A placeholder request, because the graph does not depend on the administrator's key.
         template = project.make_template(cluster, print_message, request="-").template
         values = resolve.parameters(template, {"OS::stack_name": cluster.spec.name})
         drawn = graph.build_graph(deployments.tasks(resolve.resources(template, values)))

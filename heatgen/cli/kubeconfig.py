@@ -13,14 +13,14 @@ from heatgen.yamlio.problems import Problem, ProblemsFound
 
 
 class Kubeconfig(CloudCommand):
-    """Write the administrator's kubeconfig of a stack, joined with the key that lies here."""
+    """Write the administrator's kubeconfig, from outputs of the stack and the local key."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         add_stack(parser)
         parser.add_argument(
-            "-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)"
+            "-o", "--output", type=Path, metavar="FILE", help="output file (default: stdout)"
         )
         parser.add_argument(
             "--key",
@@ -32,31 +32,31 @@ class Kubeconfig(CloudCommand):
         parser.add_argument(
             "--renew",
             action="store_true",
-            help="have a new key certified; the old one stays until the new certificate is here",
+            help="create a key with a new certificate; the old key is kept until it is issued",
         )
         add_timeout(parser, 30, "the renewal")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Fetch the outputs, join them with the key."""
-        # Imported here: the start of every command stays quick.
+        """Write the kubeconfig."""
+        # Imported here to keep the start of commands fast.
         from heatgen.project import project
 
-        text = self._renewed(parsed_args) if parsed_args.renew else self._joined(parsed_args)
+        text = self._renew(parsed_args) if parsed_args.renew else self._build(parsed_args)
         if parsed_args.output is None:
             sys.stdout.write(text)
             return
-        # It holds the key.
+        # The file contains the private key.
         project.write_file(parsed_args.output, text, mode=0o600)
-        print_message(f"{parsed_args.output}: kubeconfig of {parsed_args.stack}")
+        print_message(f"{parsed_args.output}: kubeconfig of stack {parsed_args.stack}")
 
-    def _joined(
+    def _build(
         self,
         parsed_args: argparse.Namespace,
         key_file: Path | None = None,
         cloud: Cloud | None = None,
     ) -> str:
-        """The kubeconfig with the key in a file."""
+        """Return the kubeconfig with the key in a file."""
         from heatgen.project import project
         from heatgen.stack import kubeconfig
 
@@ -66,10 +66,11 @@ class Kubeconfig(CloudCommand):
         try:
             return kubeconfig.build(parsed_args.stack, outputs, key)
         except kubeconfig.Mismatch as error:
-            raise ProblemsFound([Problem(str(path), None, str(error))]) from None
+            problem = Problem(str(path), None, str(error), error.hint, code=error.code)
+            raise ProblemsFound([problem]) from None
 
-    def _renewed(self, parsed_args: argparse.Namespace) -> str:
-        """The kubeconfig with a new key, which then takes the place of the old one."""
+    def _renew(self, parsed_args: argparse.Namespace) -> str:
+        """Return the kubeconfig with a new key, and replace the old key."""
         from heatgen.plan.inputs import ADMIN_REQUEST
         from heatgen.project import admin_key
 
@@ -78,7 +79,7 @@ class Kubeconfig(CloudCommand):
         renewal = admin_key.Renewal(parsed_args.key)
         changes = {ADMIN_REQUEST.name: renewal.request(cluster)}
         progress_display.update(name, changes, parsed_args.timeout, cloud)
-        text = self._joined(parsed_args, renewal.key_file, cloud)
+        text = self._build(parsed_args, renewal.key_file, cloud)
         renewal.finish()
-        print_message(f"{parsed_args.key}: new key")
+        print_message(f"{parsed_args.key}: replaced with the new key")
         return text

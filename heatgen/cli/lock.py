@@ -11,39 +11,39 @@ if TYPE_CHECKING:
 
 
 class Lock(Command):
-    """Pin every artifact and image to its checksum, in a lock beside the cluster's file."""
+    """Pin every artifact and image to its checksum, in a lock next to the cluster's file."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         add_cluster(parser)
-        what = parser.add_mutually_exclusive_group()
-        what.add_argument(
+        mode = parser.add_mutually_exclusive_group()
+        mode.add_argument(
             "--check",
             action="store_true",
-            help="change nothing; fail if the lock does not fit the cluster or its sources",
+            help="change nothing; fail if the lock does not match the cluster or its sources",
         )
-        what.add_argument(
+        mode.add_argument(
             "--update",
             action="store_true",
-            help="take files that have changed at their source (without it they are errors)",
+            help="accept files that have changed at their source (by default they are errors)",
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Lock, or check the lock."""
-        # Imported here: the start of every command stays quick.
+        """Create, update or check the lock."""
+        # Imported here to keep the start of commands fast.
         from heatgen.project import project
 
         cluster = project.load(parsed_args.cluster)
         if parsed_args.check:
-            found, verdict = project.check_lock(cluster, print_message), "good, "
+            found, result = project.check_lock(cluster, print_message), "up to date, "
         else:
-            found, verdict = (
+            found, result = (
                 project.make_lock(cluster, print_message, update=parsed_args.update),
                 "",
             )
-        print_message(f"{cluster.lock_file}: {verdict}{_counts(found)}")
+        print_message(f"{cluster.lock_file}: {result}{_counts(found)}")
 
 
 def _counts(pins: "Pins") -> str:

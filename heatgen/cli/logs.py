@@ -8,36 +8,43 @@ from pathlib import Path
 from heatgen.cli.base import CloudLister, add_stack, print_message
 from heatgen.cloud import logs, stack
 from heatgen.cloud.connection import CloudFailed
+from heatgen.yamlio.codes import Code
 
 Row = tuple[str, str, str]
 
 
 class Logs(CloudLister):
-    """Collect what all nodes of a cluster said into a folder, by node and layer.
+    """Collect logs of all nodes of a cluster in a folder, by node and layer.
 
-    From Heat comes what each step said and how it ended, from Nova the console, and over SSH, if
-    the cluster has a key for it (access.ssh_key) or --ssh says how, the journals.
+    Output and result of each step are read from Heat, console logs from Nova, and journals over
+    SSH, if the cluster has access.ssh_key or --ssh is given.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         add_stack(parser)
         parser.add_argument(
-            "-o", "--output", type=Path, metavar="FOLDER", help="where to (default: STACK-logs)"
+            "-o",
+            "--output",
+            type=Path,
+            metavar="FOLDER",
+            help="output folder (default: STACK-logs)",
         )
         parser.add_argument(
             "--ssh",
             metavar="COMMAND",
-            help="how to reach a node, its address as %%h, such as "
+            help="command to connect to a node, with %%h for its address, such as "
             "'ssh -J gate.example.org -i key debian@%%h' (default: ssh debian@%%h)",
         )
-        parser.add_argument("--no-ssh", action="store_true", help="ask no node, only the cloud")
+        parser.add_argument(
+            "--no-ssh", action="store_true", help="do not connect to nodes; use Heat and Nova only"
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Row]]:
-        """Collect."""
-        # Imported here: the start of every command stays quick.
+        """Collect the logs."""
+        # Imported here to keep the start of commands fast.
         from heatgen.project import project
 
         cloud = self.cloud(parsed_args)
@@ -52,28 +59,27 @@ class Logs(CloudLister):
         elif parsed_args.ssh or of.parameters.get("key_name"):
             entries += logs.from_nodes(servers, _ssh(parsed_args.ssh), folder)
         else:
-            print_message(
-                "note: no journals: the cluster has no access.ssh_key, and --ssh says no way"
-            )
+            print_message("note: skipping journals: set access.ssh_key or pass --ssh")
         files = [entry for entry in entries if entry.file]
         _print_problems(entries)
         if not files:
-            raise CloudFailed("nothing was collected", f"see 'heatgen status {of.name}'")
-        print_message(
-            f"{folder}: {len(files)} files of {len({entry.node for entry in files})} nodes"
-        )
+            hint = f"run 'heatgen status {of.name}' for the state of the stack"
+            raise CloudFailed("no logs could be collected", hint, code=Code.NO_LOGS)
+        nodes = {entry.node for entry in files}
+        print_message(f"{folder}: {len(files)} files from {len(nodes)} nodes")
         return ("Node", "Layer", "File"), sorted((e.node, e.layer, e.file) for e in files)
 
 
-def _ssh(given: str | None) -> list[str]:
-    """The command that reaches a node."""
-    if given:
-        words = shlex.split(given)
-        return words if any("%h" in word for word in words) else [*words, "debian@%h"]
+def _ssh(option: str | None) -> list[str]:
+    """Return the command that connects to a node."""
+    if option:
+        arguments = shlex.split(option)
+        has_address = any("%h" in argument for argument in arguments)
+        return arguments if has_address else [*arguments, "debian@%h"]
     return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "debian@%h"]
 
 
 def _print_problems(entries: list[logs.Entry]) -> None:
-    """What could not be had: once for each node and reason."""
+    """Print missing logs, once for each node and reason."""
     for node, problem in dict.fromkeys((e.node, e.problem) for e in entries if e.problem):
-        print_message(f"could not reach {node}: {problem}")
+        print_message(f"cannot collect logs of {node}: {problem}")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program ``heatgen`` and its exit codes.
+"""Entry point of ``heatgen``, and its exit codes.
 
 ====  =======================================
-0     done
+0     success
 1     the operation failed
-2     usage or invalid input
+2     wrong usage or invalid input
 3     timed out
 130   interrupted
 ====  =======================================
@@ -21,11 +21,12 @@ from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from heatgen import VERSION
-from heatgen.cli.base import INTERRUPTED, INVALID, print_message, run_command
+from heatgen.cli.base import INTERRUPTED, INVALID, print_error, run_command
+from heatgen.yamlio.codes import Code
 
 
 class Heatgen(App):
-    """The application."""
+    """The cliff application."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -36,25 +37,26 @@ class Heatgen(App):
         )
 
     def run_subcommand(self, argv: list[str]) -> int:
-        """Run one command; what it does not catch itself is caught here."""
+        """Run one command, and report errors that the command does not catch."""
         return run_command(lambda: self._run(argv), debug=self.options.debug)
 
     def _run(self, argv: list[str]) -> int:
         try:
             factory, name, rest = self.command_manager.find_command(argv)
         except ValueError as error:
-            print_message(f"error: {error}; see 'heatgen help'")
+            hint = "run 'heatgen help' to list the commands"
+            print_error(Code.UNKNOWN_COMMAND, error, hint)
             return INVALID
         command: Command = factory(self, argparse.Namespace(), cmd_name=name)
         return int(command.run(command.get_parser(f"heatgen {name}").parse_args(rest)) or 0)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    """Run the program and return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        # Without a word cliff would open a shell of its own.
-        return Heatgen().run(words or ["--help"])
+        # Without arguments cliff would start an interactive shell.
+        return Heatgen().run(arguments or ["--help"])
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands as a plug-in of python-openstackclient: ``openstack kube create`` and so on.
+"""Plug-in of python-openstackclient with all commands, such as ``openstack kube create``.
 
 The client finds this module by the entry point ``openstack.cli.extension`` and the commands in the
-group ``openstack.kube.v1`` (``setup.cfg``). It brings credentials and their options itself. Nothing
-else is needed of it, so heatgen does not depend on it.
+group ``openstack.kube.v1`` (``setup.cfg``). It provides credentials and their options. heatgen does
+not depend on it, because no other parts of the client are used.
 """
 
 import argparse
@@ -16,12 +16,12 @@ DEFAULT_API_VERSION = "1"
 
 
 def make_client(instance: Any) -> Any:
-    """There is no service of this name; what commands ask is asked with the session."""
+    """Return the session, because no service of this name exists."""
     return instance.session
 
 
 def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """The client wants to know which version of the commands is meant; there is one."""
+    """Add the option for the version of the commands, which the client requires."""
     parser.add_argument(
         "--os-kube-api-version",
         metavar="<kube-api-version>",

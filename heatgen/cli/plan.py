@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from heatgen.cli.base import DONE, FAILED, CloudCommand, add_cluster, print_message, print_notices
+from heatgen.cli.base import DONE, FAILED, CloudCommand, add_cluster, print_error, print_notices
+from heatgen.yamlio.codes import Code
 
 if TYPE_CHECKING:
     from heatgen.cloud.connection import Cloud
@@ -16,36 +17,36 @@ if TYPE_CHECKING:
 _TITLES = {
     "networks": "Networks and addresses",
     "servers": "Servers",
-    "rules": "Security groups: who may reach whom",
-    "steps": "Steps, in order; those of a round run side by side",
+    "rules": "Security group rules",
+    "steps": "Steps in order; those of a round run in parallel",
     "artifacts": "Artifacts that nodes fetch",
     "images": "Images that nodes pull",
-    "limits": "Head-room under the default limits of Heat and Nova",
-    "largest": "How far each group of workers can grow",
-    "preflight": "What the cloud has of what is needed",
+    "limits": "Usage of the default limits of Heat and Nova",
+    "largest": "Maximum size of each group of workers",
+    "preflight": "Required resources in the cloud",
 }
 
 
 class Plan(CloudCommand):
-    """Show what a cluster will be: addresses, servers, rules, deployments, head-room."""
+    """Show the planned cluster: addresses, servers, rules, steps, and usage of limits."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         add_cluster(parser)
         parser.add_argument(
             "-f", "--format", choices=("table", "json", "yaml"), default="table", dest="form",
-            help="form of the output (default: %(default)s)",
+            help="output format (default: %(default)s)",
         )  # fmt: skip
         parser.add_argument(
             "--preflight", action="store_true",
-            help="ask the cloud whether it has all that is needed; changes nothing there",
+            help="check the cloud for the required resources; nothing is changed",
         )  # fmt: skip
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        """Plan; 1 if the cloud lacks something."""
-        # Imported here: the start of every command stays quick.
+        """Print the plan; return 1 if the cloud lacks a requirement."""
+        # Imported here to keep the start of commands fast.
         from heatgen.plan import cloud_requirements
         from heatgen.project import project
         from heatgen.render.summary import summarize
@@ -58,32 +59,32 @@ class Plan(CloudCommand):
             found["preflight"] = _preflight(planned, self.cloud(parsed_args))
         sys.stdout.write(_WRITERS[parsed_args.form](found))
         print_notices(cluster)
-        lacking = [
+        missing = [
             row
             for row in found.get("preflight", ())
             if row["verdict"] == cloud_requirements.MISSING
         ]
-        for row in lacking:
-            print_message(f"error: {row['what']}: {row['needed']} needed, {row['there']}")
-            print_message(f"  hint: {row['advice']}")
-        return FAILED if lacking else DONE
+        for row in missing:
+            message = f"{row['what']}: required {row['needed']}, found {row['there']}"
+            print_error(Code.REQUIREMENT_NOT_MET, message, row["advice"])
+        return FAILED if missing else DONE
 
 
 def _preflight(planned: "Planned", cloud: "Cloud") -> list[dict[str, Any]]:
-    """What the cloud says of all that is needed."""
+    """Compare the requirements with the state of the cloud."""
     from dataclasses import asdict
 
     from heatgen.cloud import preflight
-    from heatgen.cloud.connection import asked
+    from heatgen.cloud.connection import call
     from heatgen.plan import cloud_requirements
 
     needed = cloud_requirements.requirements(planned)
-    state = asked(preflight.ask, cloud.connection, needed)
+    state = call(preflight.read_state, cloud.connection, needed)
     return [asdict(item) for item in cloud_requirements.check(needed, state)]
 
 
 def table(found: dict[str, Any]) -> str:
-    """The sections as tables for people."""
+    """Return the sections as tables."""
     lines = ["Cluster " + ", ".join(str(value) for value in found["cluster"].values())]
     for key, title in _TITLES.items():
         if key not in found:
@@ -93,7 +94,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _section(part: Any) -> Iterator[str]:
-    """Lines of a section: a mapping, a list of texts, or rows with the same columns."""
+    """Yield the lines of a section: a mapping, a list of strings, or rows with equal columns."""
     if isinstance(part, dict):
         yield from columns([[name, str(value)] for name, value in part.items()])
     elif part and isinstance(part[0], dict):
@@ -104,7 +105,7 @@ def _section(part: Any) -> Iterator[str]:
 
 
 def columns(rows: list[list[str]]) -> Iterator[str]:
-    """Rows as lines whose cells stand below each other."""
+    """Yield rows as lines with aligned columns."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(map(str.ljust, row, widths)).rstrip()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is shown while a stack is made, changed or deleted.
+"""Progress display of operations on a stack.
 
-On a terminal the layers of the cluster, each with how much is done and what goes on, redrawn in
-place; elsewhere (pipes, CI) one line for each event.
+On a terminal it shows the layers of the cluster, each with its completed items and those in
+progress, redrawn in place. Elsewhere (pipes, CI) it prints one line for each event.
 """
 
 import shutil
@@ -18,43 +18,43 @@ from heatgen.cloud.stack import Stack
 from heatgen.hot.deployments import INFRASTRUCTURE
 from heatgen.stack.progress import FAILED, IN_PROGRESS, Event, Progress, shown
 
-_COME_BACK = """
-Not watched any more; the cloud goes on with it. To
-  see how far it is:      heatgen status {stack}
+_INTERRUPTED = """
+Stopped watching; the operation continues in the cloud. Commands to
+  show the progress:      heatgen status {stack}
   watch it again:         heatgen status {stack} --wait
-  end it:                 heatgen delete {stack}"""
-_WORDS = {"COMPLETE": "done", FAILED: "FAILED", IN_PROGRESS: "..."}
+  delete the stack:       heatgen delete {stack}"""
+_LABELS = {"COMPLETE": "done", FAILED: "FAILED", IN_PROGRESS: "..."}
 
 
 class Lines:
-    """One line for each event; of the ground only what is done, for it all begins at once."""
+    """One line for each event; the start of infrastructure is omitted, as it all starts at once."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress, self._start = progress, time.monotonic()
 
     def __call__(self, event: Event | None) -> None:
-        """Tell of an event."""
-        item = self._progress.take(event) if event else None
+        """Print an event."""
+        item = self._progress.record(event) if event else None
         if event is None or item is None:
             return
         if item.layer == INFRASTRUCTURE and event.status == IN_PROGRESS:
             return
         seconds = time.monotonic() - self._start
         reason = f": {event.reason}" if event.status == FAILED else ""
-        word = _WORDS.get(event.status, event.status)
-        print(f"{seconds:5.0f} s  {item} {word}{reason}", file=sys.stderr, flush=True)
+        label = _LABELS.get(event.status, event.status)
+        print(f"{seconds:5.0f} s  {item} {label}{reason}", file=sys.stderr, flush=True)
 
 
 class Board:
-    """The layers, redrawn in place; what fails stays above them."""
+    """The layers, redrawn in place; failures remain visible above them."""
 
     def __init__(self, progress: Progress, out: TextIO) -> None:
         self._progress, self._out, self._start = progress, out, time.monotonic()
         self._drawn = 0
 
     def __call__(self, event: Event | None) -> None:
-        """Take note of an event; draw when there are no more for now, or it is a failure."""
-        item = self._progress.take(event) if event else None
+        """Record an event; draw on a failure, or when there are no more events for now."""
+        item = self._progress.record(event) if event else None
         if event and item and event.status == FAILED:
             self._draw([f"{item} FAILED: {event.reason}"])
         elif event is None:
@@ -67,7 +67,7 @@ class Board:
             f"  {layer:<14}{done:>4}/{total:<4}  {shown(busy)}"
             for layer, done, total, busy in self._progress.layers()
         ]
-        # Up to where the last drawing began, and clear from there.
+        # Move to the start of the last drawing, and clear from there.
         up = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
         self._out.write(up + "".join(f"{line[:width].rstrip()}\n" for line in lines))
         self._out.flush()
@@ -75,16 +75,16 @@ class Board:
 
 
 def watch(progress: Progress) -> Lines | Board:
-    """What suits standard error."""
+    """Return the display for standard error."""
     return Board(progress, sys.stderr) if sys.stderr.isatty() else Lines(progress)
 
 
 def update(name: str, changes: Mapping[str, str], minutes: int, cloud: Cloud) -> None:
-    """Change parameters of a stack and wait until it is done, shown.
+    """Update parameters of a stack, and show the progress until the end.
 
     Raises:
-        CloudFailed: no credentials, no answer, or an update that failed.
-        TimeoutError: it is not done in time; it goes on in the cloud.
+        CloudFailed: no credentials, no response, or the update failed.
+        TimeoutError: the update did not end in time; it continues in the cloud.
     """
     of, before = stack.update(name, changes, cloud)
     wait_and_show(of, stack.progress(of, cloud), minutes * 60, cloud, before)
@@ -94,19 +94,19 @@ def update(name: str, changes: Mapping[str, str], minutes: int, cloud: Cloud) ->
 def wait_and_show(
     of: Stack, progress: Progress, limit: float, cloud: Cloud, after: str = ""
 ) -> None:
-    """Wait for what goes on in a stack, shown; see :func:`heatgen.cloud.stack.follow`.
+    """Show the progress of an operation until its end; see :func:`heatgen.cloud.stack.follow`.
 
-    What failed or takes too long is told with layer and node before the error is raised.
+    On failures and timeouts, the affected layers and nodes are printed before the error is raised.
     """
     try:
         stack.follow(of, watch(progress), limit, cloud, after)
     except KeyboardInterrupt:
-        print_message(_COME_BACK.format(stack=of.name))
+        print_message(_INTERRUPTED.format(stack=of.name))
         raise
     except (CloudFailed, TimeoutError):
         busy = progress.busy()
         if busy:
-            print_message(f"not done: {shown(busy)}")
+            print_message(f"in progress: {shown(busy)}")
         for text in stack.failures(of, progress, cloud):
             print_message(text)
         raise

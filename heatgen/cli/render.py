@@ -9,20 +9,20 @@ from heatgen.cli.base import Command, add_cluster, print_message, print_notices
 
 
 class Render(Command):
-    """Write the Heat template of a cluster; lock and administrator's key are made if missing."""
+    """Write the Heat template of a cluster; create lock and administrator's key if missing."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         add_cluster(parser)
         parser.add_argument(
-            "-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)"
+            "-o", "--output", type=Path, metavar="FILE", help="output file (default: stdout)"
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Render."""
-        # Imported here: the start of every command stays quick.
+        """Write the template."""
+        # Imported here to keep the start of commands fast.
         from heatgen.project import project
 
         cluster = project.load(parsed_args.cluster)
@@ -35,5 +35,5 @@ class Render(Command):
         size = rendered.usage[0]
         print_message(
             f"{parsed_args.output}: {len(rendered.text.encode())} bytes, "
-            f"{size.used * 100 // size.limit} % of what Heat takes"
+            f"{size.used * 100 // size.limit} % of Heat's limit"
         )

@@ -12,8 +12,8 @@ class Schema(Command):
     """Print the JSON Schema of cluster.yaml, with the options of all blocks, for editors."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:  # noqa: ARG002
-        """Print it."""
-        # Imported here: the start of every command stays quick.
+        """Print the schema."""
+        # Imported here to keep the start of commands fast.
         from heatgen.authoring import cluster_reference
         from heatgen.project import block_loader
 

@@ -11,38 +11,39 @@ from heatgen.stack.progress import IN_PROGRESS, shown
 
 
 class Status(CloudLister):
-    """Tell how far a cluster's stack is, layer by layer, and what failed in it.
+    """Show the progress of a cluster's stack by layer, and its failures.
 
-    Exit code 1 if the stack failed.
+    The exit code is 1 if the stack failed.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         add_stack(parser)
         parser.add_argument(
-            "--wait", action="store_true", help="watch what goes on in it until it is done"
+            "--wait", action="store_true", help="wait for the end of the operation in progress"
         )
-        add_timeout(parser, 60, "that")
+        add_timeout(parser, 60, "--wait")
         return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-        """Ask, and tell."""
+        """Read the stack and return the table."""
         cloud = self.cloud(parsed_args)
         of = stack.get(parsed_args.stack, cloud, with_outputs=False)
         progress = stack.progress(of, cloud)
         if parsed_args.wait and of.status == IN_PROGRESS:
-            wait_and_show(of, progress, parsed_args.timeout * 60, cloud, stack.begun(of, cloud))
+            before = stack.event_before_operation(of, cloud)
+            wait_and_show(of, progress, parsed_args.timeout * 60, cloud, before)
             of = stack.get(parsed_args.stack, cloud, with_outputs=False)
-        stack.look(of, progress, cloud)
+        stack.read_states(of, progress, cloud)
         print_message(f"stack {of.name}: {of.action}_{of.status}")
         if of.status == STACK_FAILED:
             print_message(f"{of.reason}")
             for text in stack.failures(of, progress, cloud):
                 print_message(text)
-            print_message(f"  hint: 'heatgen logs {of.name}' collects all that the nodes said")
+            print_message(f"  hint: run 'heatgen logs {of.name}' to collect logs from all nodes")
             self.code = FAILED
         rows: list[tuple[object, ...]] = []
         for layer, done, total, busy in progress.layers():

@@ -7,19 +7,19 @@ from heatgen.cli.base import Command, add_cluster, print_message, print_notices
 
 
 class Validate(Command):
-    """Check a cluster's file: everything that is wrong with it at once, and nothing else."""
+    """Validate a cluster's file, and report all problems at once."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The command's arguments."""
+        """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         add_cluster(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Check."""
-        # Imported here: the start of every command stays quick.
+        """Validate the file."""
+        # Imported here to keep the start of commands fast.
         from heatgen.project import project
 
         cluster = project.load(parsed_args.cluster)
         print_notices(cluster)
-        print_message(f"{parsed_args.cluster}: cluster {cluster.spec.name} is good")
+        print_message(f"{parsed_args.cluster}: cluster {cluster.spec.name} is valid")

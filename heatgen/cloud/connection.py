@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: the way into a cloud. Credentials come from clouds.yaml or OS_*, as for every client."""
+"""Edge: connection to a cloud, with credentials from clouds.yaml or OS_* as in every client."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,56 +8,58 @@ from typing import Any, TypeVar
 from heatgen.yamlio.codes import Code
 
 TIMEOUT = 60
-"""Seconds for one request."""
-_NO_CREDENTIALS = (
-    "name an entry of clouds.yaml by --os-cloud or OS_CLOUD, or set OS_AUTH_URL and so on"
+"""Timeout of a request in seconds."""
+_CREDENTIALS_HINT = (
+    "pass an entry of clouds.yaml with --os-cloud or OS_CLOUD, or set OS_AUTH_URL and related "
+    "variables"
 )
-_REFUSED = "the cloud refused it: see 'openstack stack event list'"
-_Answer = TypeVar("_Answer")
+_REFUSED_HINT = "run 'openstack stack event list' for details"
+_NOT_FOUND_HINT = "run 'openstack stack list' to list the stacks"
+_Result = TypeVar("_Result")
 
 
 class CloudFailed(Exception):
-    """The cloud gave no answer that can be used: why, and what to do."""
+    """A request to the cloud failed, or its result is not usable."""
 
-    def __init__(self, message: str, hint: str, *, code: Code = Code.UNSPECIFIED) -> None:
+    def __init__(self, message: str, hint: str, *, code: Code) -> None:
         super().__init__(message)
         self.hint = hint
         self.code = code
 
 
-class Missing(CloudFailed):
-    """What was asked for is not there."""
+class NotFound(CloudFailed):
+    """The requested resource does not exist."""
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """A cloud in which somebody is known.
+    """A cloud with credentials.
 
     Args:
-        connection: of openstacksdk.
+        connection: connection of openstacksdk.
     """
 
     connection: Any
 
     def has(self, service: str) -> bool:
-        """Whether there is a service of an official type."""
+        """Return whether the cloud has a service of an official type."""
         from keystoneauth1.exceptions import CatalogException
 
         config, session = self.connection.config, self.connection.session
         interface, region = config.get_interface(service), config.get_region_name(service)
 
-        # Not the connection's has_service, which logs a warning for each that is not there.
-        def there() -> bool:
-            where = {"service_type": service, "interface": interface, "region_name": region}
+        # Connection.has_service is not used because it logs a warning for each missing service.
+        def exists() -> bool:
+            filters = {"service_type": service, "interface": interface, "region_name": region}
             try:
-                return session.get_endpoint(**where) is not None
+                return session.get_endpoint(**filters) is not None
             except CatalogException:
                 return False
 
-        return asked(there)
+        return call(exists)
 
     def heat(self) -> Any:
-        """python-heatclient's client, with the same session."""
+        """Return a client of python-heatclient with the same session."""
         from heatclient.v1.client import Client
 
         config = self.connection.config
@@ -71,45 +73,58 @@ class Cloud:
 
 
 def connect(name: str | None = None) -> Cloud:
-    """The cloud that an entry of clouds.yaml names; None for OS_CLOUD or OS_*.
+    """Connect to the cloud of an entry of clouds.yaml; None for OS_CLOUD or OS_*.
 
     Raises:
         CloudFailed: no credentials.
     """
-    # Imported here: it takes longer than everything else together.
+    # Imported here: it takes longer than all other imports together.
     import openstack
 
-    return Cloud(asked(openstack.connect, cloud=name, api_timeout=TIMEOUT))
+    return Cloud(call(openstack.connect, cloud=name, api_timeout=TIMEOUT))
 
 
-def asked(question: Callable[..., _Answer], *args: Any, **kwargs: Any) -> _Answer:
-    """The cloud's answer to a question with these arguments.
+def call(function: Callable[..., _Result], *args: Any, **kwargs: Any) -> _Result:
+    """Call a function that sends requests, and convert its errors.
 
     Raises:
-        Missing: the cloud does not know it.
-        CloudFailed: every other way of having no answer.
+        NotFound: the requested resource does not exist.
+        CloudFailed: any other failure.
     """
     from heatclient.exc import HTTPException
     from keystoneauth1.exceptions import ClientException
     from openstack.exceptions import SDKException
 
     try:
-        return question(*args, **kwargs)
+        return function(*args, **kwargs)
     except (SDKException, ClientException, HTTPException) as error:
         reason = [*_reason(error).splitlines(), type(error).__name__][0]
-        # What came with another status was asked with credentials that are good.
-        # The SDK, keystoneauth and heatclient call it differently.
+        # The attribute has another name in openstacksdk, keystoneauth and heatclient.
         status = (
             getattr(error, "status_code", None)
             or getattr(error, "http_status", None)
             or getattr(error, "code", None)
         )
         if status == 404:
-            raise Missing(reason, "see 'openstack stack list'") from None
-        hint = _NO_CREDENTIALS if status in (None, 401) else _REFUSED
-        raise CloudFailed(reason, hint) from None
+            raise NotFound(reason, _NOT_FOUND_HINT, code=Code.NOT_FOUND) from None
+        if status is None:
+            raise CloudFailed(reason, _CREDENTIALS_HINT, code=_connection_code(error)) from None
+        if status == 401:
+            code = Code.AUTHENTICATION_FAILED
+            raise CloudFailed(reason, _CREDENTIALS_HINT, code=code) from None
+        # Any other status means that authentication succeeded.
+        raise CloudFailed(reason, _REFUSED_HINT, code=Code.CLOUD_REFUSED) from None
+
+
+def _connection_code(error: Exception) -> Code:
+    """Return the code of an error without an HTTP status."""
+    from keystoneauth1.exceptions import OptionError
+    from openstack.exceptions import ConfigException
+
+    configuration = isinstance(error, ConfigException | OptionError)
+    return Code.NO_CREDENTIALS if configuration else Code.CLOUD_UNREACHABLE
 
 
 def _reason(error: Exception) -> str:
-    """What an error says, without the word ERROR that heatclient puts before it."""
+    """Return the message of an error, without the prefix of heatclient."""
     return str(error).strip().removeprefix("ERROR: ")

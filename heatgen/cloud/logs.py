@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: what a cluster's nodes said, in a folder: from Heat, from Nova, and over SSH.
+"""Edge: collects logs of a cluster's nodes in a folder, from Heat, from Nova, and over SSH.
 
-``FOLDER/<node>/<layer>-<step>.txt`` is what Heat kept of a step, ``console.txt`` what Nova has of
-the console, ``<layer>.journal`` the journal of the layer's services.
+``FOLDER/<node>/<layer>-<step>.txt`` has the output of a step as stored in Heat, ``console.txt`` the
+console log of Nova, and ``<layer>.journal`` the journal of the layer's services.
 """
 
 import subprocess
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heatgen.cloud import stack
-from heatgen.cloud.connection import Cloud, CloudFailed, asked
+from heatgen.cloud.connection import Cloud, CloudFailed, call
 from heatgen.cloud.stack import Server, Stack, StepResult
 from heatgen.stack.progress import Progress
 
@@ -26,86 +26,86 @@ SERVICES = {
         "apiserver-liveness", "kubelet-approver", "keepalived",
     ),
 }  # fmt: skip
-"""Units of each layer, whichever block is in use; those that a node has not got say nothing."""
+"""Units of each layer, for all blocks; units that a node does not have add no entries."""
 LINES = 20_000
-"""Of each journal, the last."""
-SECONDS = 60
-"""For one journal."""
-AT_ONCE = 8
-_NOTHING = "-- No entries --"
+"""Number of lines from the end of each journal."""
+TIMEOUT = 60
+"""Timeout of reading one journal, in seconds."""
+PARALLEL = 8
+_NO_ENTRIES = "-- No entries --"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file that was written, or what could not be had."""
+    """A written file, or the reason why a log could not be collected."""
 
     node: str
     layer: str
     file: str
-    """'' if there is none."""
+    """'' if there is a problem."""
     problem: str
 
 
-def from_heat(of: Stack, known: Progress, cloud: Cloud, folder: Path) -> Iterator[Entry]:
-    """What Heat kept of the steps."""
-    for step in stack.step_results(of, known, cloud):
+def from_heat(of: Stack, progress: Progress, cloud: Cloud, folder: Path) -> Iterator[Entry]:
+    """Write the output of steps that is stored in Heat."""
+    for step in stack.step_results(of, progress, cloud):
         item = step.item
         file = _write(folder, item.node, f"{item.layer}-{item.title}.txt", _text(step))
         yield Entry(item.node, item.layer, file, "")
 
 
 def from_nova(servers: Iterable[Server], cloud: Cloud, folder: Path) -> Iterator[Entry]:
-    """The servers' consoles."""
+    """Write the servers' console logs."""
     compute = cloud.connection.compute
     for server in servers:
         try:
-            said = asked(compute.get_server_console_output, server.identity)
+            console = call(compute.get_server_console_output, server.identity)
         except CloudFailed as error:
             yield Entry(server.name, "os", "", f"console: {error}")
             continue
-        text = str(said["output"] or "")
+        text = str(console["output"] or "")
         if text.strip():
             yield Entry(server.name, "os", _write(folder, server.name, "console.txt", text), "")
 
 
 def from_nodes(servers: Iterable[Server], ssh: Sequence[str], folder: Path) -> list[Entry]:
-    """The services' journals.
+    """Write the journals of services.
 
     Args:
-        servers: to be asked.
-        ssh: command with its options; ``%h`` in it stands for the address.
-        folder: to write to.
+        servers: servers to connect to.
+        ssh: command with its options; ``%h`` is replaced with the address.
+        folder: target folder.
     """
-    places = [(server, layer) for server in servers for layer in SERVICES]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        entries = pool.map(lambda place: _journal(place[0], place[1], ssh, folder), places)
+    journals = [(server, layer) for server in servers for layer in SERVICES]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        entries = pool.map(lambda journal: _journal(journal[0], journal[1], ssh, folder), journals)
         return [entry for entry in entries if entry]
 
 
 def _journal(server: Server, layer: str, ssh: Sequence[str], folder: Path) -> Entry | None:
     node = server.name
-    units = [word for unit in SERVICES[layer] for word in ("-u", unit)]
-    asked_for = ["sudo", "-n", "journalctl", "--no-pager", "-o", "short-iso", "-n", str(LINES)]
-    command = [*(word.replace("%h", server.address) for word in ssh), *asked_for, *units]
+    units = [argument for unit in SERVICES[layer] for argument in ("-u", unit)]
+    journalctl = ["sudo", "-n", "journalctl", "--no-pager", "-o", "short-iso", "-n", str(LINES)]
+    command = [*(argument.replace("%h", server.address) for argument in ssh), *journalctl, *units]
     try:
         done = subprocess.run(
-            command, capture_output=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL
+            command, capture_output=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Entry(node, layer, "", f"journal: {error}")
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        return Entry(node, layer, "", f"journal: {[*said, f'exit {done.returncode}'][0]}")
+        errors = done.stderr.decode(errors="replace").strip().splitlines()
+        return Entry(node, layer, "", f"journal: {[*errors, f'exit {done.returncode}'][0]}")
     text = done.stdout.decode(errors="replace")
-    if text.strip() in ("", _NOTHING):
+    if text.strip() in ("", _NO_ENTRIES):
         return None
     return Entry(node, layer, _write(folder, node, f"{layer}.journal", text), "")
 
 
 def _text(step: StepResult) -> str:
-    ended = f"exit status {step.code}" if step.code else "it has not ended"
+    result = f"exit status {step.code}" if step.code else "not finished"
     return (
-        f"{step.item}: {step.status}, {ended}\n{step.reason}\n"
+        f"{step.item}: {step.status}, {result}\n{step.reason}\n"
         f"\n--- stdout\n{step.stdout}\n--- stderr\n{step.stderr}\n"
     )
 

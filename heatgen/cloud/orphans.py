@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: what Kubernetes made in the cloud outside the stack, and what would outlive its deletion.
+"""Edge: finds resources outside the stack that Kubernetes created and that outlive the stack.
 
-cloud-provider-openstack and cinder-csi mark what they make with the cluster's name, but by default
-every cluster is called ``kubernetes`` there; so it is also told by where it is:
+cloud-provider-openstack and cinder-csi mark their resources with the cluster's name. Because its
+default is ``kubernetes`` for every cluster, resources are also recognised by their location:
 
 =================  ===================================================  =========================
-what               marked by                                            or found by
+resource           mark                                                 location
 =================  ===================================================  =========================
 load balancer      name ``kube_service_<cluster>_...``                  address in a stack's network
 floating IP        description ``... external service ... from          port in a stack's network
@@ -16,39 +16,40 @@ security group     description ``Security Group for ... Service
 port                                                                    in a stack's network
 =================  ===================================================  =========================
 
-A network with ports of others in it cannot be deleted, and so the stack cannot.
+A network that contains ports outside the stack cannot be deleted, so the stack cannot either.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from heatgen.cloud.connection import Cloud, CloudFailed, asked
+from heatgen.cloud.connection import Cloud, CloudFailed, call
 from heatgen.cloud.stack import DEPTH, Stack
 from heatgen.hot.deployments import GROUP, SERVER
 
 CSI_CLUSTER = "cinder.csi.openstack.org/cluster"
 CSI_CLAIM = "csi.storage.k8s.io/pvc/name"
 SERVICE = "Kubernetes external service"
-_NEUTRONS_OWN = "network:"
+_NEUTRON_OWNER = "network:"
+"""Prefix of ``device_owner`` of ports that Neutron creates itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Orphan:
-    """Something outside the stack."""
+    """A resource outside the stack that belongs to the cluster."""
 
     kind: str
     identity: str
     name: str
     why: str
-    """How it is known to belong to the cluster."""
+    """Why it is assumed to belong to the cluster."""
     blocks: bool
-    """Whether the stack cannot be deleted as long as it is there."""
+    """Whether it prevents the deletion of the stack."""
 
 
 @dataclass(frozen=True)
-class Inside:
-    """What the stack has, by id."""
+class StackResources:
+    """Ids of the resources of the stack."""
 
     cluster: str
     resources: frozenset[str]
@@ -57,131 +58,140 @@ class Inside:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found, and what could not be asked."""
+class SearchResult:
+    """Orphans, and services that could not be searched."""
 
     orphans: tuple[Orphan, ...]
-    unasked: tuple[str, ...]
+    unavailable: tuple[str, ...]
 
 
-def find(stack: Stack, cluster: str, cloud: Cloud) -> Found:
-    """What Kubernetes made outside a stack.
+def find(stack: Stack, cluster: str, cloud: Cloud) -> SearchResult:
+    """Find the resources that Kubernetes created outside a stack.
 
     Args:
-        stack: the cluster's.
-        cluster: its name, as Kubernetes's cloud provider was told.
-        cloud: where.
+        stack: the cluster's stack.
+        cluster: name of the cluster in the configuration of Kubernetes's cloud provider.
+        cloud: the cloud.
     """
-    inside = _inside(stack, cluster, cloud)
+    of_stack = _stack_resources(stack, cluster, cloud)
     connection = cloud.connection
     found: list[Orphan] = []
-    unasked: list[str] = []
-    questions: dict[str, Callable[[], list[Orphan]]] = {
-        "load-balancer": lambda: list(balancers(connection.load_balancer.load_balancers(), inside)),
-        "network": lambda: list(_network(connection.network, inside)),
-        "block-storage": lambda: list(volumes(connection.block_storage.volumes(), inside)),
+    unavailable: list[str] = []
+    searches: dict[str, Callable[[], list[Orphan]]] = {
+        "load-balancer": lambda: list(
+            load_balancers(connection.load_balancer.load_balancers(), of_stack)
+        ),
+        "network": lambda: list(_network(connection.network, of_stack)),
+        "block-storage": lambda: list(volumes(connection.block_storage.volumes(), of_stack)),
     }
-    for service, question in questions.items():
-        # A cloud without the service has nothing of it.
+    for service, search in searches.items():
         if not cloud.has(service):
             continue
         try:
-            found += asked(question)
+            found += call(search)
         except CloudFailed as error:
-            unasked.append(f"{service}: {error}")
-    return Found(tuple(found), tuple(unasked))
+            unavailable.append(f"{service}: {error}")
+    return SearchResult(tuple(found), tuple(unavailable))
 
 
-def balancers(items: Iterable[Any], inside: Inside) -> Iterator[Orphan]:
-    """Load balancers of services."""
+def load_balancers(items: Iterable[Any], of_stack: StackResources) -> Iterator[Orphan]:
+    """Yield load balancers of services."""
     for item in items:
-        if item.id in inside.resources:
+        if item.id in of_stack.resources:
             continue
-        here = item.vip_network_id in inside.networks
-        named = str(item.name).startswith(f"kube_service_{inside.cluster}_")
-        if here or named:
-            why = "in the cluster's network" if here else f"made for cluster {inside.cluster}"
+        local = item.vip_network_id in of_stack.networks
+        marked = str(item.name).startswith(f"kube_service_{of_stack.cluster}_")
+        if local or marked:
+            why = "in the cluster's network" if local else f"created for cluster {of_stack.cluster}"
             yield Orphan(
-                kind="load balancer", identity=item.id, name=item.name, why=why, blocks=here
+                kind="load balancer", identity=item.id, name=item.name, why=why, blocks=local
             )
 
 
-def floating_ips(items: Iterable[Any], ports: dict[str, Any], inside: Inside) -> Iterator[Orphan]:
-    """Floating IPs of services."""
+def floating_ips(
+    items: Iterable[Any], ports: dict[str, Any], of_stack: StackResources
+) -> Iterator[Orphan]:
+    """Yield floating IPs of services."""
     for item in items:
-        if item.id in inside.resources:
+        if item.id in of_stack.resources:
             continue
-        said = str(item.description or "")
-        here = item.port_id in ports
-        named = SERVICE in said and said.endswith(f"from cluster {inside.cluster}")
-        if here or named:
-            why = said or "leads to a port in the cluster's network"
+        description = str(item.description or "")
+        local = item.port_id in ports
+        marked = SERVICE in description and description.endswith(f"from cluster {of_stack.cluster}")
+        if local or marked:
+            why = description or "assigned to a port in the cluster's network"
             yield Orphan(
                 kind="floating IP",
                 identity=item.id,
                 name=item.floating_ip_address,
                 why=why,
-                blocks=here,
+                blocks=local,
             )
 
 
-def ports_of_others(ports: Iterable[Any], inside: Inside) -> Iterator[Orphan]:
-    """Ports in the cluster's networks that neither the stack nor Neutron itself keeps."""
+def other_ports(ports: Iterable[Any], of_stack: StackResources) -> Iterator[Orphan]:
+    """Yield ports in the cluster's networks that belong neither to the stack nor to Neutron."""
     for item in ports:
         owner = str(item.device_owner or "")
-        ours = item.id in inside.resources or item.device_id in inside.servers
-        if not ours and not owner.startswith(_NEUTRONS_OWN):
-            why = f"in the cluster's network, of {owner or 'nobody'}"
+        own = item.id in of_stack.resources or item.device_id in of_stack.servers
+        if not own and not owner.startswith(_NEUTRON_OWNER):
+            why = f"in the cluster's network, {f'owned by {owner}' if owner else 'without owner'}"
             yield Orphan(
                 kind="port", identity=item.id, name=item.name or item.id, why=why, blocks=True
             )
 
 
-def security_groups(items: Iterable[Any], inside: Inside) -> Iterator[Orphan]:
-    """Security groups of services."""
-    end = f"Service LoadBalancer in cluster {inside.cluster}"
+def security_groups(items: Iterable[Any], of_stack: StackResources) -> Iterator[Orphan]:
+    """Yield security groups of services."""
+    end = f"Service LoadBalancer in cluster {of_stack.cluster}"
     for item in items:
-        said = str(item.description or "")
-        if item.id not in inside.resources and said.endswith(end):
+        description = str(item.description or "")
+        if item.id not in of_stack.resources and description.endswith(end):
             yield Orphan(
-                kind="security group", identity=item.id, name=item.name, why=said, blocks=False
+                kind="security group",
+                identity=item.id,
+                name=item.name,
+                why=description,
+                blocks=False,
             )
 
 
-def volumes(items: Iterable[Any], inside: Inside) -> Iterator[Orphan]:
-    """Volumes of claims."""
+def volumes(items: Iterable[Any], of_stack: StackResources) -> Iterator[Orphan]:
+    """Yield volumes of claims."""
     for item in items:
-        if item.id in inside.resources:
+        if item.id in of_stack.resources:
             continue
         metadata = item.metadata or {}
-        attached = any(part.get("server_id") in inside.servers for part in item.attachments or ())
-        named = metadata.get(CSI_CLUSTER) == inside.cluster
-        # What Nova made to boot from has no mark of CSI and goes with its server.
-        if named or (attached and CSI_CLUSTER in metadata):
+        attached = any(part.get("server_id") in of_stack.servers for part in item.attachments or ())
+        marked = metadata.get(CSI_CLUSTER) == of_stack.cluster
+        # Boot volumes that Nova created have no mark of CSI; Nova deletes them with the server.
+        if marked or (attached and CSI_CLUSTER in metadata):
             claim = metadata.get(CSI_CLAIM)
-            why = f"volume of claim {claim}" if claim else "made by cinder-csi"
+            why = f"volume of claim {claim}" if claim else "created by cinder-csi"
             yield Orphan(
                 kind="volume", identity=item.id, name=item.name or item.id, why=why, blocks=False
             )
 
 
-def _network(network: Any, inside: Inside) -> Iterator[Orphan]:
-    """What Neutron knows."""
+def _network(network: Any, of_stack: StackResources) -> Iterator[Orphan]:
+    """Yield orphans in Neutron."""
     ports = {
-        port.id: port for identity in inside.networks for port in network.ports(network_id=identity)
+        port.id: port
+        for identity in of_stack.networks
+        for port in network.ports(network_id=identity)
     }
-    yield from floating_ips(network.ips(), ports, inside)
-    yield from security_groups(network.security_groups(), inside)
-    yield from ports_of_others(ports.values(), inside)
+    yield from floating_ips(network.ips(), ports, of_stack)
+    yield from security_groups(network.security_groups(), of_stack)
+    yield from other_ports(ports.values(), of_stack)
 
 
-def _inside(stack: Stack, cluster: str, cloud: Cloud) -> Inside:
+def _stack_resources(stack: Stack, cluster: str, cloud: Cloud) -> StackResources:
     heat = cloud.heat()
     ids: dict[str, set[str]] = {}
-    for item in asked(heat.resources.list, stack.path, nested_depth=DEPTH):
+    for item in call(heat.resources.list, stack.path, nested_depth=DEPTH):
         if item.physical_resource_id and item.resource_type != GROUP:
             ids.setdefault(item.resource_type, set()).add(item.physical_resource_id)
-    return Inside(
+    return StackResources(
         cluster=cluster,
         resources=frozenset().union(*ids.values()) if ids else frozenset(),
         networks=frozenset(ids.get("OS::Neutron::Net", ())),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: asks a cloud, without changing anything, whether it has what a cluster needs."""
+"""Edge: reads the state of a cloud that the preflight check compares with the requirements."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -24,47 +24,47 @@ _VOLUMES = {
 }
 
 
-def ask(connection: Any, needed: CloudRequirements) -> CloudState:
-    """What a cloud says of all that is needed.
+def read_state(connection: Any, needed: CloudRequirements) -> CloudState:
+    """Read the state of all required resources and quotas; nothing is changed.
 
-    What it does not report to this user is ``unknown``; only the lack of any answer is raised.
+    What the cloud does not report to this user is listed as ``unknown``.
 
     Args:
-        connection: of openstacksdk.
-        needed: what to ask for.
+        connection: connection of openstacksdk.
+        needed: requirements of the cluster.
 
     Raises:
-        openstack.exceptions.SDKException, keystoneauth1.exceptions.ClientException: no credentials
-            or no answer.
+        openstack.exceptions.SDKException, keystoneauth1.exceptions.ClientException: no credentials,
+            or no response.
     """
     connection.authorize()
-    asking = _Asking(connection)
+    reader = _StateReader(connection)
     find = connection.compute.find_flavor
     return CloudState(
-        images=asking.each("images", needed.images, connection.image.find_image,
+        images=reader.each("images", needed.images, connection.image.find_image,
                            ("status", "min_disk", "min_ram")),
-        flavors=asking.each("flavors", needed.flavors, find, ("vcpus", "ram", "disk")),
-        names=dict(asking.names(needed)),
-        quotas=dict(asking.quotas(needed)),
-        taken=tuple(asking.taken(needed)),
-        unknown=asking.unknown,
+        flavors=reader.each("flavors", needed.flavors, find, ("vcpus", "ram", "disk")),
+        names=dict(reader.names(needed)),
+        quotas=dict(reader.quotas(needed)),
+        taken=tuple(reader.taken(needed)),
+        unknown=reader.unknown,
     )  # fmt: skip
 
 
-class _Asking:
-    """One round of questions; what is not told is kept."""
+class _StateReader:
+    """Reads the state and records failed requests in ``unknown``."""
 
     def __init__(self, connection: Any) -> None:
         self.cloud = connection
         self.unknown: dict[str, str] = {}
 
-    def told(self, what: str, question: Callable[[], Any]) -> Any:
-        """The answer, or None if the cloud does not tell."""
+    def request(self, what: str, function: Callable[[], Any]) -> Any:
+        """Return the result of a request, or None if it failed."""
         from keystoneauth1.exceptions import CatalogException
         from openstack.exceptions import SDKException
 
         try:
-            return question()
+            return function()
         except (SDKException, CatalogException) as error:
             self.unknown[what] = [*str(error).strip().splitlines(), type(error).__name__][0][:100]
             return None
@@ -72,11 +72,11 @@ class _Asking:
     def each(
         self, what: str, names: Iterable[str], find: Callable[..., Any], keys: Iterable[str]
     ) -> dict[str, Mapping[str, Any] | None]:
-        """Some properties of each thing, None for what is not there."""
+        """Return properties of resources by name, None for missing ones."""
         found: dict[str, Mapping[str, Any] | None] = {}
         for name in names:
             before = len(self.unknown)
-            item = self.told(f"{what}: {name}", partial(find, name, ignore_missing=True))
+            item = self.request(f"{what}: {name}", partial(find, name, ignore_missing=True))
             if len(self.unknown) == before:
                 found[name] = {key: getattr(item, key) for key in keys} if item else None
         return found
@@ -84,7 +84,7 @@ class _Asking:
     def names(
         self, needed: CloudRequirements
     ) -> Iterator[tuple[tuple[str, str], Mapping[str, Any] | None]]:
-        """Everything that is called by its name."""
+        """Yield resources by kind and name, None for missing ones."""
         cloud, network = self.cloud, self.cloud.network
         wanted: list[tuple[str, str, Callable[..., Any], tuple[str, ...]]] = [
             ("key pair", needed.key_pair, cloud.compute.find_keypair, ()),
@@ -99,13 +99,13 @@ class _Asking:
                 yield (kind, key), value
         yield from self._zones("zone", needed.zones, cloud.compute.availability_zones)
         if needed.load_balancer:
-            there = self._has("load-balancer")
-            yield ("service", "load balancers"), ({} if there else None)
+            exists = self._has("load-balancer")
+            yield ("service", "load balancers"), ({} if exists else None)
         if "volumes" in needed.amounts:
             yield from self._volumes(needed)
 
     def _has(self, service: str) -> bool:
-        """Whether the cloud has a service, by the catalog."""
+        """Return whether the catalog lists a service."""
         return bool(self.cloud.endpoint_for(service))
 
     def _volumes(self, needed: CloudRequirements) -> Iterator[tuple[tuple[str, str], Any]]:
@@ -121,25 +121,25 @@ class _Asking:
             yield ("volume type", key), value
 
     def _zones(
-        self, kind: str, wanted: Iterable[str], question: Callable[[], Any]
+        self, kind: str, wanted: Iterable[str], list_zones: Callable[[], Any]
     ) -> Iterator[tuple[tuple[str, str], Any]]:
-        """Which of the zones there are, those that are closed left out."""
+        """Yield the required zones, None for missing and unavailable ones."""
         names = tuple(wanted)
-        zones = self.told(f"{kind}s", lambda: list(question())) if names else None
+        zones = self.request(f"{kind}s", lambda: list(list_zones())) if names else None
         if zones is not None:
-            open_ones = {zone.name for zone in zones if (zone.state or {}).get("available", True)}
+            available = {zone.name for zone in zones if (zone.state or {}).get("available", True)}
             for name in names:
-                yield (kind, name), ({} if name in open_ones else None)
+                yield (kind, name), ({} if name in available else None)
 
     def quotas(self, needed: CloudRequirements) -> Iterator[tuple[str, tuple[int, int]]]:
-        """Used and allowed of all that is counted."""
-        limits = self.told("quotas of servers", self.cloud.compute.get_limits)
+        """Yield usage and limit of each quota."""
+        limits = self.request("quotas of servers", self.cloud.compute.get_limits)
         for what, (used, limit) in _COMPUTE.items():
             if limits and getattr(limits.absolute, limit) is not None:
                 yield what, (getattr(limits.absolute, used) or 0, getattr(limits.absolute, limit))
         yield from self._external(needed.external_network)
         project = self.cloud.current_project_id
-        quota = self.told(
+        quota = self.request(
             "quotas of networks", lambda: self.cloud.network.get_quota(project, details=True)
         )
         for what, name in _NETWORK.items():
@@ -147,32 +147,30 @@ class _Asking:
             if isinstance(numbers, dict):
                 yield what, (numbers["used"] + numbers.get("reserved", 0), numbers["limit"])
         if "volumes" in needed.amounts and self._has("block-storage"):
-            storage = self.told("quotas of volumes", self.cloud.block_storage.get_limits)
+            storage = self.request("quotas of volumes", self.cloud.block_storage.get_limits)
             for what, (used, limit) in _VOLUMES.items():
                 if storage:
                     yield what, (getattr(storage.absolute, used), getattr(storage.absolute, limit))
 
     def _external(self, name: str) -> Iterator[tuple[str, tuple[int, int]]]:
-        """Addresses of the external network; most clouds tell them to administrators only."""
-        network = self.cloud.network
-        found = self.told("external network", lambda: network.find_network(name)) if name else None
+        """Yield usage of the external network; most clouds report it to administrators only."""
+        network, found = self.cloud.network, None
+        if name:
+            found = self.request("external network", lambda: network.find_network(name))
         if found is None:
             return
         what = "addresses of the external network"
-        there = self.told(what, lambda: network.get_network_ip_availability(found.id))
-        if there is not None:
-            yield what, (there.used_ips, there.total_ips)
+        availability = self.request(what, lambda: network.get_network_ip_availability(found.id))
+        if availability is not None:
+            yield what, (availability.used_ips, availability.total_ips)
 
     def taken(self, needed: CloudRequirements) -> Iterator[str]:
-        """Addresses of the subnet that is there which ports have, as far as this user sees them."""
+        """Yield the used addresses of an existing subnet that are visible to this user."""
         if not needed.subnet:
             return
-        subnet = self.told("subnet", lambda: self.cloud.network.find_subnet(needed.subnet))
+        network = self.cloud.network
+        subnet = self.request("subnet", lambda: network.find_subnet(needed.subnet))
         if subnet is not None:
-            for port in (
-                self.told(
-                    "ports", lambda: list(self.cloud.network.ports(network_id=subnet.network_id))
-                )
-                or []
-            ):
+            ports = self.request("ports", lambda: list(network.ports(network_id=subnet.network_id)))
+            for port in ports or []:
                 yield from (address["ip_address"] for address in port.fixed_ips)

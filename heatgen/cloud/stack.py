@@ -1,34 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: a cluster's stack in Heat, asked, made, changed, followed and deleted."""
+"""Edge: reads, creates, updates, follows and deletes a cluster's stack in Heat."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from heatgen.cloud.connection import Cloud, CloudFailed, Missing, asked
+from heatgen.cloud.connection import Cloud, CloudFailed, NotFound, call
 from heatgen.hot import resolve
 from heatgen.hot.deployments import DEPLOYMENT, SERVER
 from heatgen.stack.progress import COMPLETE, FAILED, IN_PROGRESS, Event, Item, Progress
 from heatgen.stack.update_preview import StackState
+from heatgen.yamlio.codes import Code
 
 PAUSE = 2.0
-"""Seconds between two looks at what goes on."""
+"""Polling interval in seconds."""
 GRACE = 60.0
-"""Seconds that Heat gets to say itself that a limit is over."""
+"""Seconds to wait beyond Heat's own timeout, so that Heat reports it."""
 TRIES = 10
-"""How many looks in a row may go without an answer."""
+"""Number of consecutive failed requests after which following a stack fails."""
 DEPTH = 2
-"""How far down stacks in stacks are asked: a group's members are one below."""
+"""Depth of nested stacks in requests: members of a group are one level down."""
 LAST_LINES = 10
-"""Of a step that failed."""
+"""Number of output lines shown of a failed step."""
 EventHandler = Callable[[Event | None], None]
-"""Is told of each event, and with None that there are no more for now."""
+"""Called with each event, and with None when there are no more events for now."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """A stack as Heat tells it."""
+    """A stack in Heat."""
 
     name: str
     identity: str
@@ -40,23 +41,23 @@ class Stack:
 
     @property
     def path(self) -> str:
-        """What Heat wants to be asked with: name and id."""
+        """Path of the stack in Heat's API: name and id."""
         return f"{self.name}/{self.identity}"
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server as Nova tells it."""
+    """A server in Nova."""
 
     name: str
     identity: str
     address: str
-    """The first fixed one; '' if it has none yet."""
+    """First fixed address; '' before it is assigned."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """What Heat kept of a step on a server."""
+    """Result of a step on a server, as stored in Heat."""
 
     item: Item
     status: str
@@ -64,26 +65,25 @@ class StepResult:
     stdout: str
     stderr: str
     code: str
-    """Exit status of the script; '' if it has not ended."""
+    """Exit status of the script; '' if it has not finished."""
 
 
 def get(name: str, cloud: Cloud, *, with_outputs: bool = True) -> Stack:
-    """A stack.
+    """Return a stack.
 
     Args:
-        name: or id.
-        cloud: where.
-        with_outputs: whether Heat shall work out the outputs, which takes it a while.
+        name: name or id of the stack.
+        cloud: the cloud.
+        with_outputs: whether Heat resolves the outputs, which is slow.
 
     Raises:
-        Missing: there is no such stack.
-        CloudFailed: no credentials, or no answer.
+        NotFound: the stack does not exist.
+        CloudFailed: no credentials, or no response.
     """
     try:
-        found = asked(cloud.heat().stacks.get, name, resolve_outputs=with_outputs)
-    except Missing:
-        message = f"there is no stack {name!r}"
-        raise Missing(message, "see 'openstack stack list'") from None
+        found = call(cloud.heat().stacks.get, name, resolve_outputs=with_outputs)
+    except NotFound as error:
+        raise NotFound(f"no stack {name!r}", error.hint, code=error.code) from None
     action, _, status = str(found.stack_status).partition("_")
     return Stack(
         name=found.stack_name,
@@ -100,43 +100,43 @@ def get(name: str, cloud: Cloud, *, with_outputs: bool = True) -> Stack:
 
 
 def outputs(name: str, cloud: Cloud) -> Mapping[str, Any]:
-    """Outputs of a stack.
+    """Return the outputs of a stack.
 
     Raises:
-        CloudFailed: no credentials, no answer, no such stack, or a stack that is not complete.
+        CloudFailed: no credentials, no response, no such stack, or a stack that is not complete.
     """
-    return complete(get(name, cloud)).outputs
+    return require_complete(get(name, cloud)).outputs
 
 
-def complete(stack: Stack) -> Stack:
-    """The stack, if it is whole and nothing goes on in it.
+def require_complete(stack: Stack) -> Stack:
+    """Return the stack if it is complete and no operation is in progress.
 
     Raises:
-        CloudFailed: it is not.
+        CloudFailed: otherwise.
     """
     if stack.status != COMPLETE:
-        hint = f"see 'heatgen status {stack.name}'"
+        hint = f"run 'heatgen status {stack.name}' for details"
         message = f"stack {stack.name!r} is {stack.action}_{stack.status}"
-        raise CloudFailed(message, hint)
+        raise CloudFailed(message, hint, code=Code.STACK_NOT_COMPLETE)
     return stack
 
 
 def state(stack: Stack, cloud: Cloud) -> StackState:
-    """A stack's template with the values of its parameters."""
-    template = asked(cloud.heat().stacks.template, stack.path)
+    """Return a stack's template with the values of its parameters."""
+    template = call(cloud.heat().stacks.template, stack.path)
     return StackState(template, resolve.parameters(template, stack.parameters))
 
 
 def progress(stack: Stack, cloud: Cloud) -> Progress:
-    """What there is to do in a stack; nothing of it is taken for done."""
+    """Return the progress of a stack in which no item has begun."""
     now = state(stack, cloud)
     return Progress(stack.name, resolve.resources(now.template, now.values))
 
 
-def look(stack: Stack, into: Progress, cloud: Cloud) -> None:
-    """Take note of the state of everything in a stack."""
+def read_states(stack: Stack, into: Progress, cloud: Cloud) -> None:
+    """Record the current state of all resources of a stack."""
     heat = cloud.heat()
-    for resource in asked(heat.resources.list, stack.path, nested_depth=DEPTH):
+    for resource in call(heat.resources.list, stack.path, nested_depth=DEPTH):
         item = into.item(resource.stack_name, resource.resource_name)
         action, _, status = str(resource.resource_status).partition("_")
         if item is not None:
@@ -144,186 +144,189 @@ def look(stack: Stack, into: Progress, cloud: Cloud) -> None:
 
 
 def servers(stack: Stack, cloud: Cloud) -> list[Server]:
-    """The servers of a stack that Nova has."""
+    """Return the servers of a stack that exist in Nova."""
     heat, compute = cloud.heat(), cloud.connection.compute
     ids = {
         resource.physical_resource_id
-        for resource in asked(heat.resources.list, stack.path, nested_depth=DEPTH)
+        for resource in call(heat.resources.list, stack.path, nested_depth=DEPTH)
         if resource.resource_type == SERVER
     }
     return [
         Server(item.name, item.id, _address(item.addresses or {}))
-        for item in asked(lambda: list(compute.servers()))
+        for item in call(lambda: list(compute.servers()))
         if item.id in ids
     ]
 
 
-def given_parameters(stack: Stack, cloud: Cloud) -> dict[str, Any]:
-    """Parameters that were given to a stack, so that its template's defaults do not count."""
-    environment = asked(cloud.heat().stacks.environment, stack.path)
+def explicit_parameters(stack: Stack, cloud: Cloud) -> dict[str, Any]:
+    """Return the parameters that were set explicitly, which override the template's defaults."""
+    environment = call(cloud.heat().stacks.environment, stack.path)
     return dict(environment.get("parameters") or {})
 
 
 def create(
     name: str, template: Mapping[str, Any], minutes: int, cloud: Cloud, tags: str = ""
 ) -> Stack:
-    """Have Heat begin to create a stack.
+    """Start the creation of a stack.
 
     Args:
-        name: of the stack.
-        template: as Heat gets it.
-        minutes: after which Heat gives up.
-        cloud: where.
-        tags: of the stack, with commas between them.
+        name: name of the stack.
+        template: template as sent to Heat.
+        minutes: Heat's timeout of the creation.
+        cloud: the cloud.
+        tags: tags of the stack, separated by commas.
 
     Raises:
-        CloudFailed: Heat refuses it.
+        CloudFailed: Heat rejected the request.
     """
     fields = {"stack_name": name, "template": template, "timeout_mins": minutes}
-    # Without rollback: what failed is wanted to be seen, and an update goes on from there.
+    # No rollback: keep failed resources for inspection; an update resumes from there.
     fields |= {"disable_rollback": True, **({"tags": tags} if tags else {})}
-    made = asked(cloud.heat().stacks.create, **fields)
-    return get(made["stack"]["id"], cloud, with_outputs=False)
+    created = call(cloud.heat().stacks.create, **fields)
+    return get(created["stack"]["id"], cloud, with_outputs=False)
 
 
 def preview(name: str, template: Mapping[str, Any], cloud: Cloud) -> None:
-    """Have Heat check a template against the cloud as if it were to create it.
+    """Request Heat's preview, which validates a template against the cloud.
 
     Raises:
-        CloudFailed: Heat refuses it.
+        CloudFailed: Heat rejected the template.
     """
-    asked(cloud.heat().stacks.preview, stack_name=name, template=template)
+    call(cloud.heat().stacks.preview, stack_name=name, template=template)
 
 
 def update(name: str, changes: Mapping[str, str], cloud: Cloud) -> tuple[Stack, str]:
-    """Have Heat begin to update a stack with its own template, these parameters changed.
+    """Start an update of a stack that keeps its template and changes parameters.
 
     Args:
-        name: or id of the stack.
-        changes: parameters; the others stay as they are.
-        cloud: where.
+        name: name or id of the stack.
+        changes: changed parameters; the others are kept.
+        cloud: the cloud.
 
     Returns:
         The stack and the id of the last event before the update.
 
     Raises:
-        CloudFailed: no credentials, no answer, or Heat refuses it.
+        CloudFailed: no credentials, no response, or Heat rejected the request.
     """
-    stack = complete(get(name, cloud, with_outputs=False))
+    stack = require_complete(get(name, cloud, with_outputs=False))
     missing = [key for key in changes if key not in stack.parameters]
     if missing:
-        hint = "update the stack with a template of this heatgen first"
-        raise CloudFailed(f"stack {name!r} has no parameter {', '.join(missing)}", hint)
+        message = f"stack {name!r} has no parameter {', '.join(missing)}"
+        hint = "first update the stack with a template of this version of heatgen"
+        raise CloudFailed(message, hint, code=Code.MISSING_STACK_PARAMETER)
     heat = cloud.heat()
     before = last_event(stack, cloud)
-    # 'openstack stack update --existing'
-    asked(heat.stacks.update, stack.path, existing=True, parameters=dict(changes))
+    # Like 'openstack stack update --existing'.
+    call(heat.stacks.update, stack.path, existing=True, parameters=dict(changes))
     return stack, before
 
 
 def delete(stack: Stack, cloud: Cloud) -> str:
-    """Have Heat begin to delete a stack; the last event before that."""
+    """Start the deletion of a stack; return the id of the last event before."""
     before = last_event(stack, cloud)
-    asked(cloud.heat().stacks.delete, stack.path)
+    call(cloud.heat().stacks.delete, stack.path)
     return before
 
 
 def last_event(stack: Stack, cloud: Cloud) -> str:
-    """Id of the last event of a stack, those of groups in it among them; '' if there is none."""
+    """Return the id of the last event of a stack and its nested stacks, or ''."""
     heat = cloud.heat()
-    found = asked(heat.events.list, stack.path, nested_depth=DEPTH, sort_dir="desc", limit=1)
+    found = call(heat.events.list, stack.path, nested_depth=DEPTH, sort_dir="desc", limit=1)
     return str(found[0].id) if found else ""
 
 
-def follow(stack: Stack, watch: EventHandler, limit: float, cloud: Cloud, after: str = "") -> None:
-    """Wait until what goes on in a stack is done, and tell of each event.
+def follow(
+    stack: Stack, handler: EventHandler, limit: float, cloud: Cloud, after: str = ""
+) -> None:
+    """Wait for the end of the operation on a stack, and pass on its events.
 
     Args:
-        stack: that is made, changed or deleted.
-        watch: is told.
-        limit: seconds to wait.
-        cloud: where.
-        after: id of the last event that is not of this.
+        stack: the stack that is created, updated or deleted.
+        handler: called with each event.
+        limit: maximum time to wait, in seconds.
+        cloud: the cloud.
+        after: id of the last event before the operation.
 
     Raises:
-        CloudFailed: it failed.
-        TimeoutError: it is not done in time; it goes on in the cloud.
+        CloudFailed: the operation failed.
+        TimeoutError: the operation did not end in time; it continues in the cloud.
     """
-    heat, start, last, lost = cloud.heat(), time.monotonic(), after, 0
+    heat, start, last, failed_requests = cloud.heat(), time.monotonic(), after, 0
     while True:
         try:
-            events, lost = asked(_events, heat, stack, last), 0
-        except Missing:
-            # Who asks by name and id is told until the end; then the stack is gone.
+            events, failed_requests = call(_events, heat, stack, last), 0
+        except NotFound:
+            # Heat answers requests by name and id until the deletion is complete.
             return
         except CloudFailed:
-            # What goes on for an hour may outlive a restart of the API.
-            lost += 1
-            if lost == TRIES:
+            # The API may be restarted during an operation that takes an hour.
+            failed_requests += 1
+            if failed_requests == TRIES:
                 raise
             events = []
         for event in events:
             last = event.identity
-            watch(event)
+            handler(event)
             if event.physical == stack.identity and event.status != IN_PROGRESS:
-                watch(None)
-                _end(stack, event)
+                handler(None)
+                _raise_if_failed(stack, event)
                 return
-        watch(None)
-        if not events and not lost and _gone(heat, stack):
+        handler(None)
+        if not events and not failed_requests and _is_deleted(heat, stack):
             return
         if time.monotonic() - start > limit:
-            message = f"stack {stack.name!r} is not done after {limit / 60:.0f} min"
+            message = f"stack {stack.name!r} is not complete after {limit / 60:.0f} min"
             raise TimeoutError(message)
         time.sleep(PAUSE)
 
 
-def begun(stack: Stack, cloud: Cloud) -> str:
-    """Id of the last event before what goes on in a stack; '' if there is none."""
+def event_before_operation(stack: Stack, cloud: Cloud) -> str:
+    """Return the id of the last event before the operation in progress, or ''."""
     last = ""
     found = ""
-    for event in asked(_events, cloud.heat(), stack, ""):
+    for event in call(_events, cloud.heat(), stack, ""):
         if event.physical == stack.identity and event.status == IN_PROGRESS:
             found = last
         last = event.identity
     return found
 
 
-def step_results(stack: Stack, known: Progress, cloud: Cloud) -> Iterator[StepResult]:
-    """What Heat kept of each step on each server, those that have begun.
+def step_results(stack: Stack, progress: Progress, cloud: Cloud) -> Iterator[StepResult]:
+    """Yield the results of all steps on all servers that have begun.
 
     Args:
-        stack: the cluster's.
-        known: that knows what its resources are.
-        cloud: where.
+        stack: the cluster's stack.
+        progress: progress with the items of the stack's resources.
+        cloud: the cloud.
     """
     heat = cloud.heat()
-    for resource in asked(heat.resources.list, stack.path, nested_depth=DEPTH):
-        item = known.item(resource.stack_name, resource.resource_name)
+    for resource in call(heat.resources.list, stack.path, nested_depth=DEPTH):
+        item = progress.item(resource.stack_name, resource.resource_name)
         if resource.resource_type != DEPLOYMENT or item is None:
             continue
         if not resource.physical_resource_id:
             continue
         try:
-            kept = asked(heat.software_deployments.get, resource.physical_resource_id)
-        except Missing:
+            deployment = call(heat.software_deployments.get, resource.physical_resource_id)
+        except NotFound:
             continue
-        said = kept.output_values or {}
-        code = said.get("deploy_status_code")
+        values = deployment.output_values or {}
+        code = values.get("deploy_status_code")
         yield StepResult(
             item=item,
-            status=str(kept.status),
-            reason=str(kept.status_reason or resource.resource_status_reason or ""),
-            stdout=str(said.get("deploy_stdout") or ""),
-            stderr=str(said.get("deploy_stderr") or ""),
+            status=str(deployment.status),
+            reason=str(deployment.status_reason or resource.resource_status_reason or ""),
+            stdout=str(values.get("deploy_stdout") or ""),
+            stderr=str(values.get("deploy_stderr") or ""),
             code="" if code is None else str(code),
         )
 
 
-def failures(stack: Stack, known: Progress, cloud: Cloud) -> list[str]:
-    """What failed in a stack, as text: layer and node, reason, last lines."""
+def failures(stack: Stack, progress: Progress, cloud: Cloud) -> list[str]:
+    """Describe the failures in a stack: layer and node, reason, last lines of output."""
     found = []
-    for step in step_results(stack, known, cloud):
+    for step in step_results(stack, progress, cloud):
         if step.status == FAILED:
             lines = (step.stderr.strip() or step.stdout.strip()).splitlines()[-LAST_LINES:]
             found.append("\n".join([f"{step.item}: {step.reason}", *(f"  | {x}" for x in lines)]))
@@ -332,7 +335,7 @@ def failures(stack: Stack, known: Progress, cloud: Cloud) -> list[str]:
     heat = cloud.heat()
     return [
         f"{resource.resource_name}: {resource.resource_status_reason}"
-        for resource in asked(heat.resources.list, stack.path, nested_depth=DEPTH)
+        for resource in call(heat.resources.list, stack.path, nested_depth=DEPTH)
         if str(resource.resource_status).endswith(FAILED)
     ]
 
@@ -368,18 +371,19 @@ def _address(networks: Mapping[str, list[dict[str, Any]]]) -> str:
     )
 
 
-def _end(stack: Stack, event: Event) -> None:
+def _raise_if_failed(stack: Stack, event: Event) -> None:
     if event.status == FAILED:
         message = f"stack {stack.name!r} is {event.action}_{event.status}: {event.reason}"
         if "timed out" in event.reason.lower():
             raise TimeoutError(message)
-        raise CloudFailed(message, f"see 'heatgen logs {stack.name}'")
+        hint = f"run 'heatgen logs {stack.name}' to collect logs"
+        raise CloudFailed(message, hint, code=Code.STACK_FAILED)
 
 
-def _gone(heat: Any, stack: Stack) -> bool:
-    """Whether a stack is deleted: then it has no new events."""
+def _is_deleted(heat: Any, stack: Stack) -> bool:
+    """Return whether a stack is deleted, after which it has no new events."""
     try:
-        found = asked(heat.stacks.get, stack.path, resolve_outputs=False)
-    except Missing:
+        found = call(heat.stacks.get, stack.path, resolve_outputs=False)
+    except NotFound:
         return True
     return bool(found.stack_status == "DELETE_COMPLETE")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a cluster."""
+"""Files of a cluster: specification, lock and administrator's key; and loaders of blocks."""

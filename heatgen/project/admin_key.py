@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Edge: the administrator's key and certificate request. The key never leaves this machine.
 
-An existing key is kept, whatever happens: who loses it loses the way into the cluster. Only a new
-key with a certificate of its own takes its place (:class:`Renewal`).
+An existing key is never overwritten, because access to the cluster depends on it. It is only
+replaced by a new key whose certificate has been issued (:class:`Renewal`).
 """
 
 import getpass
@@ -15,16 +15,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 ADMIN_GROUP = "heatgen:cluster-admins"
-"""The group that the cluster's authority signs administrators into; bound to cluster-admin."""
+"""Group of the administrators' certificates; bound to cluster-admin."""
 
 
 def admin_request(key_file: Path, request_file: Path, cluster: str) -> str:
-    """The administrator's certificate request (PEM); key and request are made if missing.
+    """Return the administrator's certificate request (PEM); create missing key and request.
 
-    A request without a key beside it is taken as it is: its key may lie elsewhere.
+    An existing request is used without its key, which may be stored elsewhere.
 
     Args:
         key_file: EC P-256 key, PEM, mode 0600.
@@ -32,61 +33,63 @@ def admin_request(key_file: Path, request_file: Path, cluster: str) -> str:
         cluster: name of the cluster, part of the administrator's name.
 
     Raises:
-        ProblemsFound: a file is not what it should be, or the two do not belong together.
+        ProblemsFound: a file is malformed, or key and request do not match.
     """
     if not request_file.exists():
-        key = _read_key(key_file) if key_file.exists() else _make_key(key_file)
+        key = _read_key(key_file) if key_file.exists() else _create_key(key_file)
         request_file.write_text(_request(key, cluster), "ascii")
     text = request_file.read_text("utf-8", "replace")
+    hint = "remove it: it will be recreated from the key"
     try:
         request = x509.load_pem_x509_csr(text.encode())
     except ValueError:
-        hint = "remove it: it is made anew from the key"
-        problem = Problem(str(request_file), None, "is not a certificate request", hint)
+        message = "not a certificate request"
+        problem = Problem(str(request_file), None, message, hint, code=Code.INVALID_ADMIN_REQUEST)
         raise ProblemsFound([problem]) from None
     if key_file.exists() and _public(_read_key(key_file).public_key()) != _public(
         request.public_key()
     ):
-        message = f"is not the request of the key {key_file}"
-        hint = "remove the request: it is made anew from the key"
-        raise ProblemsFound([Problem(str(request_file), None, message, hint)])
+        message = f"the certificate request does not belong to the key {key_file}"
+        problem = Problem(str(request_file), None, message, hint, code=Code.ADMIN_KEY_MISMATCH)
+        raise ProblemsFound([problem])
     return text
 
 
 @dataclass(frozen=True)
 class Renewal:
-    """A new key and request beside the old ones, until the new certificate is there.
+    """A new key and request next to the old ones, until the new certificate is issued.
 
-    After an interruption the new key that lies there is taken up again.
+    After an interruption, the existing new key is used.
     """
 
     old_key: Path
 
     @property
     def key_file(self) -> Path:
-        """The new key."""
+        """File of the new key."""
         return self.old_key.with_suffix(".new.key")
 
     @property
     def request_file(self) -> Path:
-        """The new key's request."""
+        """File of the new key's request."""
         return self.old_key.with_suffix(".new.csr")
 
     def request(self, cluster: str) -> str:
-        """The new key's certificate request (PEM); see :func:`admin_request`."""
+        """Return the new key's certificate request (PEM); see :func:`admin_request`."""
         try:
             return admin_request(self.key_file, self.request_file, cluster)
         except OSError as error:
-            raise ProblemsFound([Problem(str(self.key_file), None, str(error))]) from None
+            problem = Problem(str(self.key_file), None, str(error), code=Code.FILE_NOT_WRITABLE)
+            raise ProblemsFound([problem]) from None
 
     def finish(self) -> None:
-        """Put the new key and request in the place of the old ones."""
+        """Replace the old key and request with the new ones."""
         self.request_file.replace(self.old_key.with_suffix(".csr"))
         self.key_file.replace(self.old_key)
 
 
-def _make_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """A new key, in a file that is private from its first byte."""
+def _create_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Create a key in a file with mode 0600, which is set when the file is created."""
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -105,8 +108,9 @@ def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        hint = "move it away: it is never overwritten"
-        problem = Problem(str(path), None, "is not an unencrypted EC key in PEM", hint)
+        message = "not an unencrypted EC key in PEM format"
+        hint = "move the file away: heatgen does not overwrite it"
+        problem = Problem(str(path), None, message, hint, code=Code.INVALID_ADMIN_KEY)
         raise ProblemsFound([problem])
     return key
 
@@ -123,7 +127,7 @@ def _request(key: ec.EllipticCurvePrivateKey, cluster: str) -> str:
 
 
 def _user() -> str:
-    """The user's name, at most so long that it fits a common name (64 characters)."""
+    """Return the user's name, truncated to fit a common name of at most 64 characters."""
     try:
         return getpass.getuser()[:30]
     except (KeyError, OSError):
@@ -131,7 +135,7 @@ def _user() -> str:
 
 
 def _public(key: object) -> bytes:
-    """A public key's bytes, to compare."""
+    """Return a public key as bytes, for comparison."""
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return b""
     return key.public_bytes(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: reads the building blocks and schemas that are installed with heatgen, and others' blocks.
+"""Edge: loads building blocks and schemas installed with heatgen, and blocks from other folders.
 
-Others' lie in the folders that ``HEATGEN_PATH`` names, colon separated, each laid out like
+``HEATGEN_PATH`` contains the other folders, separated by colons. Their layout is that of
 ``hot/blocks``: ``LAYER/NAME/block.yaml``.
 """
 
@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from heatgen.blocks.catalog import BLOCK_FILE, BUILTIN, Block, Catalog, Tree, build
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 HOT = Path(__file__).resolve().parents[2] / "hot"
-"""The blocks lie beside this package, in a checkout as in an installed wheel."""
+"""Folder of the blocks, next to this package both in a checkout and in an installed wheel."""
 
 PATH_VARIABLE = "HEATGEN_PATH"
 
@@ -24,29 +25,30 @@ _SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"
 
 
 def catalog(more: Iterable[Path] = ()) -> Catalog:
-    """The catalog of the installed blocks, of those under ``HEATGEN_PATH``, and of more folders.
+    """Return the catalog of the installed blocks, those under ``HEATGEN_PATH``, and other folders.
 
     Args:
         more: folders of blocks (``LAYER/NAME/block.yaml``), or folders of single blocks.
 
     Raises:
-        ProblemsFound: a folder cannot be read or holds no block, or a block is broken.
+        ProblemsFound: a folder cannot be read or contains no block, or a block is not valid.
     """
     problems: list[Problem] = []
     others: dict[str, dict[str, bytes]] = {}
     seen: set[Path] = set()
-    for folder in [*named_folders(), *more]:
+    for folder in [*configured_folders(), *more]:
         try:
-            place, blocks = _blocks_in(folder)
+            root, blocks = _blocks_in(folder)
             for block in blocks:
-                where = block.resolve()
-                if where not in seen and not where.is_relative_to(HOT):
-                    files = _files(block, f"{block.relative_to(place).as_posix()}/")
-                    others.setdefault(str(place), {}).update(files)
-                seen.add(where)
+                resolved = block.resolve()
+                if resolved not in seen and not resolved.is_relative_to(HOT):
+                    files = _files(block, f"{block.relative_to(root).as_posix()}/")
+                    others.setdefault(str(root), {}).update(files)
+                seen.add(resolved)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            problems.append(Problem(str(error.filename or folder), None, reason))
+            path = str(error.filename or folder)
+            problems.append(Problem(path, None, reason, code=Code.INVALID_BLOCK_FOLDER))
         except ProblemsFound as found:
             problems += found.problems
     if problems:
@@ -55,38 +57,38 @@ def catalog(more: Iterable[Path] = ()) -> Catalog:
 
 
 def installed() -> Catalog:
-    """The catalog of the blocks that are installed with heatgen.
+    """Return the catalog of the blocks installed with heatgen.
 
     Raises:
-        ProblemsFound: a block is broken.
+        ProblemsFound: a block is not valid.
     """
     return build(tree(), schema("block"))
 
 
-def named_folders() -> list[Path]:
-    """The folders that ``HEATGEN_PATH`` names."""
+def configured_folders() -> list[Path]:
+    """Return the folders in ``HEATGEN_PATH``."""
     return [Path(name) for name in os.environ.get(PATH_VARIABLE, "").split(os.pathsep) if name]
 
 
 def schema(name: str) -> dict[str, Any]:
-    """A JSON Schema that is shipped: ``block`` or ``cluster``."""
+    """Return an installed JSON Schema: ``block``, ``cluster`` or ``heat``."""
     result: dict[str, Any] = json.loads((_SCHEMAS / f"{name}.json").read_text("utf-8"))
     return result
 
 
 def tree(root: Path = HOT) -> Tree:
-    """All files of the installed ``hot/``, or under another root, by path."""
+    """Return all files of the installed ``hot/``, or under another root, by path."""
     return dict(_files(root, ""))
 
 
 def folder_of(block: Block) -> Path:
-    """Where a block lies."""
+    """Return the folder of a block."""
     folder = block.document.name.removesuffix(f"/{BLOCK_FILE}")
     return HOT / folder.removeprefix("hot/") if block.origin == BUILTIN else Path(folder)
 
 
 def executables(blocks: Iterable[Block]) -> frozenset[str]:
-    """Files of blocks that may be executed, as problems name them."""
+    """Return the executable files of blocks, named as in problems."""
     return frozenset(
         f"{block.document.name.removesuffix(BLOCK_FILE)}{name}"
         for block in blocks
@@ -96,29 +98,31 @@ def executables(blocks: Iterable[Block]) -> frozenset[str]:
 
 
 def _blocks_in(folder: Path) -> tuple[Path, list[Path]]:
-    """A folder of blocks and all blocks in it; or of a block's own folder, that block alone.
+    """Return a folder of blocks and the blocks in it; a block's own folder has only that block.
 
     Raises:
-        ProblemsFound: there is none.
+        ProblemsFound: the folder contains no block.
     """
+    code = Code.INVALID_BLOCK_FOLDER
     if not folder.is_dir():
-        raise ProblemsFound([Problem(str(folder), None, "is not a folder", _LAYOUT)])
+        raise ProblemsFound([Problem(str(folder), None, "not a folder", _LAYOUT, code=code)])
     if (folder / BLOCK_FILE).is_file():
-        # Its layer is the folder around it, which a short path does not tell.
+        # The layer is the name of the parent folder, which a short path does not contain.
         short = len(folder.parts) < len(("LAYER", "NAME")) or ".." in folder.parts
         block = folder.resolve() if short else folder
         return block.parent.parent, [block]
     found = sorted(file.parent for file in folder.glob(f"*/*/{BLOCK_FILE}"))
     if not found:
-        raise ProblemsFound([Problem(str(folder), None, "holds no block", _LAYOUT)])
+        message = "the folder contains no block"
+        raise ProblemsFound([Problem(str(folder), None, message, _LAYOUT, code=code)])
     return folder, found
 
 
-_LAYOUT = f"a folder of blocks, as {PATH_VARIABLE} names them, has LAYER/NAME/{BLOCK_FILE}"
+_LAYOUT = f"use a folder that contains LAYER/NAME/{BLOCK_FILE} ({PATH_VARIABLE} or PATH)"
 
 
 def _files(folder: Path, prefix: str) -> Iterator[tuple[str, bytes]]:
-    """Files below a folder, sorted, without what Python leaves behind."""
+    """Yield the files below a folder, sorted, without hidden files and caches of Python."""
     for item in sorted(folder.iterdir(), key=lambda item: item.name):
         if item.name.startswith((".", "__")):
             continue

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: questions to web servers, bounded in time, tries and bytes; failures in plain words.
+"""Edge: HTTP requests with limits on time, attempts and size, and readable error messages.
 
-Proxies and authorities are those of the environment, as everywhere: ``HTTPS_PROXY``,
-``HTTP_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``.
+Proxies and authorities are configured in the environment: ``HTTPS_PROXY``, ``HTTP_PROXY``,
+``NO_PROXY``, ``REQUESTS_CA_BUNDLE``.
 """
 
 import hashlib
@@ -20,59 +20,61 @@ import requests
 import urllib3
 
 from heatgen import VERSION
+from heatgen.yamlio.codes import Code
 
 PARALLEL = 8
-"""Questions at the same time."""
+"""Maximum number of concurrent requests."""
 TIMEOUT = (10, 30)
-"""Seconds to connect, and between two bytes."""
-LONGEST = 1800
-"""Seconds for one answer, however steadily it drips."""
+"""Timeouts of connecting, and between two bytes, in seconds."""
+MAX_DURATION = 1800
+"""Limit for one response, in seconds."""
 PAUSES = (0.5, 2.0)
-"""Seconds before the second try and the third, which is the last."""
+"""Seconds before the second attempt and the third, which is the last."""
 MAX_BODY = 4 * 1024 * 1024
-"""Bytes of an answer that is read into memory: checksum files, manifests."""
+"""Limit of responses that are read into memory (checksum files, manifests), in bytes."""
 
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""HTTP statuses that may be better the next time."""
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""HTTP statuses after which the request is retried."""
 _CHUNK = 1024 * 1024
 _T = TypeVar("_T")
 _Item = TypeVar("_Item")
 
 
 class Unavailable(Exception):
-    """A source gave no usable answer; the text says which and why, the hint what to do."""
+    """A source returned no usable response."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", code: Code = Code.DOWNLOAD_FAILED) -> None:
         super().__init__(message)
         self.hint = hint
+        self.code = code
 
 
-class _Passing(Unavailable):
-    """A failure that may be gone the next time."""
+class _Transient(Unavailable):
+    """A failure that a retry may resolve."""
 
 
 class Denied(Unavailable):
-    """The server wants to know who asks (HTTP 401)."""
+    """The server requires authentication (HTTP 401)."""
 
     def __init__(self, url: str, challenge: str) -> None:
-        super().__init__(f"cannot fetch {url}: it wants a login")
+        super().__init__(f"cannot fetch {url}: the server requires a login")
         self.challenge = challenge
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A body and its headers."""
+class Response:
+    """Body and headers of a response."""
 
     body: bytes
     headers: Mapping[str, str]
 
 
 def session() -> requests.Session:
-    """A session for all questions of a run."""
-    made = requests.Session()
-    # Bytes as they lie there: what nodes fetch is not unpacked on the way either.
-    made.headers.update({"User-Agent": f"heatgen/{VERSION}", "Accept-Encoding": "identity"})
-    return made
+    """Return a session for all requests of a run."""
+    created = requests.Session()
+    # Without content encoding, because nodes do not decode downloads either.
+    created.headers.update({"User-Agent": f"heatgen/{VERSION}", "Accept-Encoding": "identity"})
+    return created
 
 
 def get(
@@ -80,146 +82,148 @@ def get(
     url: str,
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
-) -> Answer:
-    """A small answer.
+) -> Response:
+    """Return a small response.
 
     Raises:
-        Denied: the server wants to know who asks.
-        Unavailable: there is no answer.
+        Denied: the server requires authentication.
+        Unavailable: the request failed.
     """
 
-    def ask() -> Answer:
-        with _opened(session, url, headers, params) as reply:
+    def request() -> Response:
+        with _open(session, url, headers, params) as response:
             body = b""
-            for chunk in _chunks(url, reply):
+            for chunk in _chunks(url, response):
                 body += chunk
                 if len(body) > MAX_BODY:
-                    raise Unavailable(f"cannot use {url}: it has more than {MAX_BODY} bytes")
-            return Answer(body, reply.headers)
+                    message = f"cannot use {url}: it is larger than {MAX_BODY} bytes"
+                    raise Unavailable(message, code=Code.DOWNLOAD_REJECTED)
+            return Response(body, response.headers)
 
-    return _tried(ask)
+    return _retry(request)
 
 
 def sha256(session: requests.Session, url: str) -> str:
-    """The SHA-256 (hex) of what a URL gives, of any size.
+    """Return the SHA-256 (hex) of a file of any size.
 
     Raises:
-        Unavailable: it cannot be fetched whole.
+        Unavailable: the file cannot be fetched completely.
     """
 
-    def ask() -> str:
+    def request() -> str:
         digest = hashlib.sha256()
-        with _opened(session, url) as reply:
-            for chunk in _chunks(url, reply):
+        with _open(session, url) as response:
+            for chunk in _chunks(url, response):
                 digest.update(chunk)
         return digest.hexdigest()
 
-    return _tried(ask)
+    return _retry(request)
 
 
-def side_by_side(ask: Callable[[_Item], _T], items: Iterable[_Item]) -> list[_T]:
-    """The answers for all items, in their order, a few asked for at the same time.
+def run_parallel(function: Callable[[_Item], _T], items: Iterable[_Item]) -> list[_T]:
+    """Call a function for all items, with limited concurrency; return the results in order.
 
-    Whoever interrupts does not wait for a server that says nothing: the threads are daemons, which
-    those of :mod:`concurrent.futures` are not.
+    Daemon threads do not delay an interrupt while servers are silent; those of
+    :mod:`concurrent.futures` do.
     """
     waiting: queue.SimpleQueue[tuple[_Item, Future[_T]]] = queue.SimpleQueue()
-    answers: list[Future[_T]] = []
+    futures: list[Future[_T]] = []
     for item in items:
-        answers.append(Future())
-        waiting.put((item, answers[-1]))
+        futures.append(Future())
+        waiting.put((item, futures[-1]))
 
     def work() -> None:
         while not waiting.empty():
             try:
-                item, answer = waiting.get_nowait()
+                item, future = waiting.get_nowait()
             except queue.Empty:
                 return
             try:
-                answer.set_result(ask(item))
-            except BaseException as error:  # noqa: BLE001 - raised where the answer is taken
-                answer.set_exception(error)
+                future.set_result(function(item))
+            except BaseException as error:  # noqa: BLE001 - raised by future.result()
+                future.set_exception(error)
 
-    for _ in range(min(PARALLEL, len(answers))):
+    for _ in range(min(PARALLEL, len(futures))):
         threading.Thread(target=work, daemon=True).start()
-    return [answer.result() for answer in answers]
+    return [future.result() for future in futures]
 
 
-def _tried(ask: Callable[[], _T]) -> _T:
-    """The answer of one of a few tries."""
+def _retry(request: Callable[[], _T]) -> _T:
+    """Return the result of a request, retried after transient failures."""
     for pause in PAUSES:
         try:
-            return ask()
-        except _Passing:
+            return request()
+        except _Transient:
             time.sleep(pause)
     try:
-        return ask()
-    except _Passing as error:
-        raise Unavailable(f"{error} (tried {len(PAUSES) + 1} times)", error.hint) from None
+        return request()
+    except _Transient as error:
+        message = f"{error} (tried {len(PAUSES) + 1} times)"
+        raise Unavailable(message, error.hint, error.code) from None
 
 
 @contextmanager
-def _opened(
+def _open(
     session: requests.Session,
     url: str,
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
 ) -> Iterator[requests.Response]:
-    """A good response whose body is still to be read."""
-    with _plain_words(url):
-        reply = session.get(url, headers=headers, params=params, timeout=TIMEOUT, stream=True)
-    with reply:
-        insecure = [hop.url for hop in (*reply.history, reply) if not hop.url.startswith("https:")]
+    """Yield a successful response whose body is not read yet."""
+    with _converted_errors(url):
+        response = session.get(url, headers=headers, params=params, timeout=TIMEOUT, stream=True)
+    with response:
+        hops = (*response.history, response)
+        insecure = [hop.url for hop in hops if not hop.url.startswith("https:")]
         if url.startswith("https:") and insecure:
-            raise Unavailable(
-                f"cannot use {url}: it leads to {insecure[0]}, which anybody can forge"
-            )
-        if reply.status_code == requests.codes.unauthorized:
-            raise Denied(url, reply.headers.get("WWW-Authenticate", ""))
-        if not reply.ok:
-            kind = _Passing if reply.status_code in _PASSING else Unavailable
-            message = f"cannot fetch {url}: HTTP {reply.status_code} {reply.reason or ''}".rstrip()
-            raise kind(message, _HINTS.get(reply.status_code, ""))
-        yield reply
+            message = f"cannot use {url}: it redirects to {insecure[0]}, which is not encrypted"
+            raise Unavailable(message, code=Code.DOWNLOAD_REJECTED)
+        if response.status_code == requests.codes.unauthorized:
+            raise Denied(url, response.headers.get("WWW-Authenticate", ""))
+        if not response.ok:
+            kind = _Transient if response.status_code in _TRANSIENT else Unavailable
+            status = f"HTTP {response.status_code} {response.reason or ''}".rstrip()
+            raise kind(f"cannot fetch {url}: {status}", _HINTS.get(response.status_code, ""))
+        yield response
 
 
-def _chunks(url: str, reply: requests.Response) -> Iterator[bytes]:
-    """The body in parts, as it was sent."""
-    end = time.monotonic() + LONGEST
-    with _plain_words(url):
-        # What has come so far: waiting for full chunks could take for ever, byte by byte.
-        while chunk := reply.raw.read1(_CHUNK, decode_content=False):
+def _chunks(url: str, response: requests.Response) -> Iterator[bytes]:
+    """Yield the body in parts, without decoding."""
+    end = time.monotonic() + MAX_DURATION
+    with _converted_errors(url):
+        # Available bytes only: full chunks could take longer than the limit.
+        while chunk := response.raw.read1(_CHUNK, decode_content=False):
             yield chunk
             if time.monotonic() > end:
-                raise Unavailable(f"cannot fetch {url}: it is not complete after {LONGEST} s")
+                raise Unavailable(f"cannot fetch {url}: not complete after {MAX_DURATION} s")
 
 
 @contextmanager
-def _plain_words(url: str) -> Iterator[None]:
-    """Failures of requests and urllib3 as ours."""
+def _converted_errors(url: str) -> Iterator[None]:
+    """Convert exceptions of requests and urllib3."""
     try:
         yield
     except requests.exceptions.SSLError as error:
         message = f"cannot fetch {url}: TLS failed: {_reason(error)}"
-        raise Unavailable(message, _OWN_AUTHORITY) from None
+        raise Unavailable(message, _TLS_HINT) from None
     except requests.exceptions.ProxyError as error:
         message = f"cannot fetch {url}: the proxy failed: {_reason(error)}"
-        raise _Passing(message, "see HTTPS_PROXY, HTTP_PROXY and NO_PROXY") from None
+        raise _Transient(message, "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY") from None
     except (
         requests.ConnectionError,
         requests.Timeout,
         requests.exceptions.ChunkedEncodingError,
         urllib3.exceptions.HTTPError,
     ) as error:
-        raise _Passing(f"cannot fetch {url}: {_reason(error)}") from None
+        raise _Transient(f"cannot fetch {url}: {_reason(error)}") from None
     except requests.RequestException as error:
         raise Unavailable(f"cannot fetch {url}: {_reason(error)}") from None
 
 
-_OWN_AUTHORITY = "if an authority of your own signs there, name it: REQUESTS_CA_BUNDLE=FILE"
+_TLS_HINT = "set REQUESTS_CA_BUNDLE=FILE if the certificate is signed by a private authority"
 _HINTS = {
-    403: "the server does not want you: is a mirror or a proxy between?",
-    404: "is there such a version? A mirror must serve MIRROR/HOST/PATH for https://HOST/PATH",
+    403: "check the permissions of the mirror or proxy",
+    404: "check the version; a mirror must provide https://HOST/PATH as MIRROR/HOST/PATH",
 }
 _INNERMOST = (
     re.compile(r"certificate verify failed: ([^(\"']*[^(\"' ])"),
@@ -230,7 +234,7 @@ _INNERMOST = (
 
 
 def _reason(error: Exception) -> str:
-    """The innermost reason of an error, without its chain of wrappers."""
+    """Return the innermost reason of an error, without those of its wrappers."""
     text = str(error)
     for pattern in _INNERMOST:
         found = pattern.search(text)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: finds out which bytes upstream's names stand for, and where a lock no longer agrees.
+"""Edge: resolves artifacts and images to checksums, and compares them with a lock.
 
-Checksums come from upstream's published checksum files. Where upstream publishes none, the file
-itself is fetched and hashed, and that is said. Digests of images come from the registry. With a
-mirror or registry in ``cluster.yaml`` these are asked instead of upstream. Nothing is ever guessed.
+Checksums are those in upstream's checksum files. If upstream publishes none, the file itself is
+fetched and hashed, with a notice. Digests of images are those of the registry. A mirror or registry
+in ``cluster.yaml`` is used instead of upstream.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from heatgen.project import http
 from heatgen.project.http import Unavailable
 from heatgen.spec.block_selection import group_blocks, used_blocks
 from heatgen.spec.model import Artifacts, Spec
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem
 
 MANIFESTS = (
@@ -30,31 +31,31 @@ MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 _DOCKER_HUB = {"docker.io": "registry-1.docker.io"}
-"""The one registry whose API is not where its images' names say."""
+"""API host of the registry whose API is not at the host in its image references."""
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _SHOWN = 5
-"""Names of a checksum file that a message shows."""
+"""Number of names of a checksum file in a message."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Something that a spec needs pinned."""
+class PinRequest:
+    """An artifact or image that a spec requires in the lock."""
 
     name: str
     """Upstream's URL of an artifact, or an image's reference."""
     image: bool
     checksums: str
-    """URL of upstream's checksum file; '' if there is none."""
+    """URL of upstream's checksum file, or ''."""
     owner: str
-    """For people: ``artifact 'kubelet' of orchestration/kubernetes``."""
+    """Description for messages: ``artifact 'kubelet' of orchestration/kubernetes``."""
 
     @property
     def file(self) -> str:
-        """What people call it: the last part of its name."""
+        """Last part of the name."""
         return self.name.rpartition("/")[2]
 
     def source(self, artifacts: Artifacts) -> str:
-        """URL that tells its sum: of the checksum file, the manifest, or the artifact itself."""
+        """Return the URL of the checksum file, of the manifest, or of the artifact itself."""
         if not self.image:
             return artifact_url(self.checksums or self.name, artifacts.mirror)
         host, _, rest = self.name.partition("/")
@@ -64,41 +65,41 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What the sources say now, and what they do not."""
+class Resolution:
+    """Current checksums and digests, and problems."""
 
     pins: Pins
     problems: tuple[Problem, ...]
-    """One for each source that gave no answer."""
+    """One for each source without a usable response."""
 
 
-def wanted(spec: Spec, catalog: Catalog) -> tuple[Wanted, ...]:
-    """What all blocks that a spec uses want, those of all groups among them; sorted by name."""
-    found: dict[str, Wanted] = {}
+def pin_requests(spec: Spec, catalog: Catalog) -> tuple[PinRequest, ...]:
+    """Return the artifacts and images of all blocks that a spec uses, sorted by name."""
+    found: dict[str, PinRequest] = {}
     for block in used_blocks(group_blocks(spec, catalog)):
         options = spec.options_of(block)
         for name, reference in image_references(block, options).items():
             owner = f"image {name!r} of {block.layer}/{block.name}"
-            found.setdefault(reference, Wanted(reference, True, "", owner))
+            found.setdefault(reference, PinRequest(reference, True, "", owner))
         for name, url in artifact_urls(block, options).items():
             checksums = option_text(block.artifacts[name].checksums, options)
             owner = f"artifact {name!r} of {block.layer}/{block.name}"
-            found.setdefault(url, Wanted(url, False, checksums, owner))
+            found.setdefault(url, PinRequest(url, False, checksums, owner))
     return tuple(found[name] for name in sorted(found))
 
 
-def ask(spec: Spec, items: Iterable[Wanted], notice: Callable[[str], None]) -> Answers:
-    """Ask upstream, or the mirror and the registry, for sums and digests; all at the same time.
+def resolve(spec: Spec, items: Iterable[PinRequest], notice: Callable[[str], None]) -> Resolution:
+    """Request checksums and digests from upstream, or from mirror and registry, in parallel.
 
     Args:
-        spec: names the mirror and the registry, if any.
-        items: what to ask for.
-        notice: is told, in one sentence, of each file that had to be hashed here.
+        spec: defines the mirror and the registry, if any.
+        items: artifacts and images to resolve.
+        notice: called with a message for each file that is hashed locally.
     """
     items = tuple(items)
     session = http.session()
 
-    def answer(item: Wanted) -> str | Problem:
+    def resolved(item: PinRequest) -> str | Problem:
         source = item.source(spec.artifacts)
         try:
             if item.image:
@@ -106,44 +107,45 @@ def ask(spec: Spec, items: Iterable[Wanted], notice: Callable[[str], None]) -> A
             if item.checksums:
                 return _published_sum(session, source, item.file)
             found = http.sha256(session, source)
-            notice(f"{item.file}: upstream publishes no checksum; hashed what {source} gave")
+            notice(f"{item.file}: upstream publishes no checksum; computed it from {source}")
             return found
         except Unavailable as error:
-            return Problem(item.name, None, str(error), error.hint)
+            return Problem(item.name, None, str(error), error.hint, code=error.code)
 
-    answers = list(zip(items, http.side_by_side(answer, items), strict=True))
-    good = [(item, value) for item, value in answers if isinstance(value, str)]
-    return Answers(
+    results = list(zip(items, http.run_parallel(resolved, items), strict=True))
+    pinned = [(item, value) for item, value in results if isinstance(value, str)]
+    return Resolution(
         Pins(
-            {item.name: value for item, value in good if not item.image},
-            {item.name: value for item, value in good if item.image},
+            {item.name: value for item, value in pinned if not item.image},
+            {item.name: value for item, value in pinned if item.image},
         ),
-        tuple(value for _, value in answers if isinstance(value, Problem)),
+        tuple(value for _, value in results if isinstance(value, Problem)),
     )
 
 
 def changed(
-    pinned: Pins, now: Pins, items: Iterable[Wanted], artifacts: Artifacts, update: str
+    pinned: Pins, now: Pins, items: Iterable[PinRequest], artifacts: Artifacts, update: str
 ) -> list[Problem]:
-    """What has other bytes at its source than the lock says.
+    """Return problems for files whose current checksum differs from the lock.
 
     Args:
         pinned: the lock.
-        now: what the sources say.
-        items: what was asked for.
-        artifacts: where it was asked for.
-        update: the command that takes the new bytes.
+        now: current checksums and digests.
+        items: artifacts and images that were resolved.
+        artifacts: mirror and registry that were used.
+        update: command that accepts the new checksums.
     """
     hint = (
-        "a released file should never change: find out why before you trust it, "
-        f"then take it with '{update}'"
+        f"released files should not change: find out why before you accept the change with "
+        f"'{update}'"
     )
     return [
         pinned.problem(
             item.name,
             f"{item.file} ({item.owner}) has changed: the lock has {pinned.every[item.name]}, "
-            f"{item.source(artifacts)} says {now.every[item.name]}",
+            f"{item.source(artifacts)} has {now.every[item.name]}",
             hint,
+            code=Code.CHECKSUM_CHANGED,
         )
         for item in items
         if item.name in now.every
@@ -151,30 +153,35 @@ def changed(
     ]
 
 
-def stale(pinned: Pins, items: Iterable[Wanted], make: str) -> list[Problem]:
-    """What a lock lacks for its cluster, and what it holds in vain.
+def outdated(pinned: Pins, items: Iterable[PinRequest], command: str) -> list[Problem]:
+    """Return problems for missing and unused lock entries.
 
     Args:
         pinned: the lock.
-        items: what the cluster wants.
-        make: the command that makes it good.
+        items: artifacts and images that the cluster uses.
+        command: command that updates the lock.
     """
     names = {item.name: item for item in items}
-    lacking = [
-        pinned.problem(name, f"lacks {name} ({item.owner})", f"run '{make}'")
+    hint = f"run '{command}'"
+    missing = [
+        pinned.problem(
+            name, f"{name} ({item.owner}) is not in the lock", hint, code=Code.INCOMPLETE_LOCK
+        )
         for name, item in names.items()
         if name not in pinned.every
     ]
-    in_vain = [
-        pinned.problem(name, f"{name} is not wanted by this cluster", f"run '{make}'")
+    unused = [
+        pinned.problem(
+            name, f"{name} is not used by this cluster", hint, code=Code.UNUSED_LOCK_ENTRY
+        )
         for name in pinned.every
         if name not in names
     ]
-    return lacking + in_vain
+    return missing + unused
 
 
 def checksum(text: str, name: str) -> str | None:
-    """The SHA-256 of a file in a checksum file: bare hex, or lines "hex  name"."""
+    """Return the SHA-256 of a file in a checksum file: bare hex, or lines "hex  name"."""
     for found, file in _sums(text):
         if file in ("", name):
             return found
@@ -182,7 +189,7 @@ def checksum(text: str, name: str) -> str | None:
 
 
 def _sums(text: str) -> list[tuple[str, str]]:
-    """Sums of a checksum file with the names beside them, '' for a bare sum."""
+    """Return the checksums in a checksum file with their file names, '' for bare ones."""
     found = []
     for line in text.splitlines():
         words = line.split()
@@ -198,28 +205,30 @@ def _published_sum(session: requests.Session, url: str, file: str) -> str:
     if found is None:
         names = [name for _, name in _sums(text)]
         listed = ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
-        hint = f"it has those of {listed}" if listed else "it is not a checksum file"
-        raise Unavailable(f"{url} has no SHA-256 of {file}", hint)
+        hint = f"it lists {listed}" if listed else "it is not a checksum file"
+        message = f"{url} has no SHA-256 of {file}"
+        raise Unavailable(message, hint, Code.CHECKSUM_NOT_FOUND)
     return found
 
 
 def _digest(session: requests.Session, url: str) -> str:
-    """The digest of a manifest, by the registry's API (OCI distribution specification)."""
+    """Return the digest of a manifest, by the registry's API (OCI distribution specification)."""
     headers = {"Accept": ", ".join(MANIFESTS)}
     try:
-        answer = http.get(session, url, headers)
+        response = http.get(session, url, headers)
     except http.Denied as denied:
         token = _token(session, denied)
-        answer = http.get(session, url, {**headers, "Authorization": f"Bearer {token}"})
-    found = "sha256:" + hashlib.sha256(answer.body).hexdigest()
-    told = answer.headers.get("Docker-Content-Digest", found)
-    if told != found:
-        raise Unavailable(f"{url}: the registry says {told}, but its manifest is {found}")
+        response = http.get(session, url, {**headers, "Authorization": f"Bearer {token}"})
+    found = "sha256:" + hashlib.sha256(response.body).hexdigest()
+    reported = response.headers.get("Docker-Content-Digest", found)
+    if reported != found:
+        message = f"{url}: the registry reports {reported}, but the manifest has {found}"
+        raise Unavailable(message, code=Code.DOWNLOAD_REJECTED)
     return found
 
 
 def _token(session: requests.Session, denied: http.Denied) -> str:
-    """An anonymous token, as public registries want it (Bearer challenge)."""
+    """Return an anonymous token, which public registries require (Bearer challenge)."""
     fields = dict(re.findall(r'(\w+)="([^"]*)"', denied.challenge))
     realm = fields.pop("realm", "")
     if not denied.challenge.lower().startswith("bearer ") or not realm:
@@ -229,4 +238,4 @@ def _token(session: requests.Session, denied: http.Denied) -> str:
         data = json.loads(body)
         return str(data.get("token") or data["access_token"])
     except (ValueError, KeyError, AttributeError):
-        raise Unavailable(f"{realm} gave no token") from None
+        raise Unavailable(f"{realm} returned no token") from None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: the files of a cluster, ``cluster.yaml`` and what lies beside it, and what is made of them.
+"""Edge: the files of a cluster, and lock, plan and template created from them.
 
 =====================  =========================================================
 ``NAME.yaml``          written by the user
@@ -29,12 +29,13 @@ from heatgen.render.template import render
 from heatgen.spec.model import Spec
 from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Failed, Problem, ProblemsFound
 
 
 @dataclass(frozen=True)
 class Project:
-    """A cluster's files, read and checked."""
+    """A cluster's files, with the validated ``cluster.yaml``."""
 
     path: Path
     catalog: Catalog
@@ -42,35 +43,35 @@ class Project:
 
     @property
     def lock_file(self) -> Path:
-        """Checksums and digests."""
+        """File of checksums and digests."""
         return self.path.with_suffix(".lock.yaml")
 
     @property
     def key_file(self) -> Path:
-        """The administrator's key."""
+        """File of the administrator's key."""
         return self.path.with_suffix(".admin.key")
 
     @property
     def request_file(self) -> Path:
-        """The administrator's certificate request."""
+        """File of the administrator's certificate request."""
         return self.path.with_suffix(".admin.csr")
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a rendering gave."""
+    """A rendered template, and its usage of Heat's limits."""
 
     text: str
     template: dict[str, Any]
-    """As Heat gets it."""
+    """The template as sent to Heat."""
     usage: tuple[heat_limits.Usage, ...]
 
 
 def load(path: Path) -> Project:
-    """Read a ``cluster.yaml`` against the installed blocks.
+    """Read and validate a ``cluster.yaml``.
 
     Raises:
-        ProblemsFound: the file cannot be read or is wrong.
+        ProblemsFound: the file cannot be read or is not valid.
     """
     catalog = block_loader.catalog()
     text = document.parse(str(path), read_file(path))
@@ -80,51 +81,51 @@ def load(path: Path) -> Project:
 def make_lock(
     project: Project, notice: Callable[[str], None], *, update: bool = False
 ) -> pins.Pins:
-    """Find all checksums and digests and write the lock beside the cluster's file.
+    """Resolve all checksums and digests, and write the lock next to the cluster's file.
 
     Args:
         project: the cluster.
-        notice: is told, in one sentence, of each pin that comes, goes or changes in a lock that was
-            there before, and of each file that had to be hashed here.
-        update: take what has other bytes than the lock says.
+        notice: called with a message for each new, removed or changed pin of an existing lock, and
+            for each file that is hashed locally.
+        update: accept checksums that differ from the lock.
 
     Raises:
-        Failed: a source gave no answer, or without ``update``, other bytes than before.
-        ProblemsFound: a lock is there but cannot be used, or it cannot be written.
+        Failed: a source returned no usable response, or, without ``update``, other bytes.
+        ProblemsFound: an existing lock is not valid, or the lock cannot be written.
     """
     before = _read_lock(project.lock_file) if project.lock_file.exists() else None
-    wanted = lock.wanted(project.spec, project.catalog)
-    answers = lock.ask(project.spec, wanted, notice)
-    problems = list(answers.problems)
+    requests = lock.pin_requests(project.spec, project.catalog)
+    resolution = lock.resolve(project.spec, requests, notice)
+    problems = list(resolution.problems)
     if before is not None and not update:
-        problems += _changed(project, before, answers.pins, wanted)
+        problems += _changed(project, before, resolution.pins, requests)
     if problems:
         raise Failed(problems, _lock_text(before))
     if before is not None:
-        _tell_changes(before.every, answers.pins.every, notice)
-    text = pins.write(answers.pins)
+        _report_changes(before.every, resolution.pins.every, notice)
+    text = pins.write(resolution.pins)
     if _lock_text(before).get(str(project.lock_file)) != text:
         write_file(project.lock_file, text)
-    return answers.pins
+    return resolution.pins
 
 
 def check_lock(project: Project, notice: Callable[[str], None]) -> pins.Pins:
-    """The lock, if it is all that the cluster wants and all sources still agree with it.
+    """Return the lock if it is complete and matches all sources.
 
     Raises:
-        Failed: with everything that it lacks, holds in vain, or that has changed at its source.
-        ProblemsFound: it cannot be read.
+        Failed: with all missing, unused and changed entries.
+        ProblemsFound: the lock is not valid.
     """
-    make = f"heatgen lock {project.path}"
+    command = f"heatgen lock {project.path}"
     if not project.lock_file.exists():
-        raise Failed([Problem(str(project.lock_file), None, "is missing", f"run '{make}'")])
+        raise Failed([_missing_lock(project)])
     pinned = _read_lock(project.lock_file)
-    wanted = lock.wanted(project.spec, project.catalog)
-    answers = lock.ask(project.spec, wanted, notice)
+    requests = lock.pin_requests(project.spec, project.catalog)
+    resolution = lock.resolve(project.spec, requests, notice)
     problems = [
-        *lock.stale(pinned, wanted, make),
-        *_changed(project, pinned, answers.pins, wanted),
-        *answers.problems,
+        *lock.outdated(pinned, requests, command),
+        *_changed(project, pinned, resolution.pins, requests),
+        *resolution.problems,
     ]
     if problems:
         raise Failed(problems, _lock_text(pinned))
@@ -132,16 +133,16 @@ def check_lock(project: Project, notice: Callable[[str], None]) -> pins.Pins:
 
 
 def lock_or_make(project: Project, notice: Callable[[str], None]) -> pins.Pins:
-    """The pins of the lock; without one it is made, as package managers do, and that is said.
+    """Return the pins of the lock; create a missing lock with a notice, as package managers do.
 
-    A lock that is there is never changed here, nor is any source asked.
+    An existing lock is neither changed nor compared with its sources.
 
     Raises:
-        Failed: there was no lock, and a source gave no answer.
-        ProblemsFound: the lock cannot be read or written.
+        Failed: the lock does not exist, and a source returned no usable response.
+        ProblemsFound: the lock is not valid, or cannot be read or written.
     """
     if not project.lock_file.exists():
-        notice(f"{project.lock_file}: is missing and made now; keep it under version control")
+        notice(f"{project.lock_file}: creating the missing lock; keep it under version control")
         make_lock(project, notice)
     return _read_lock(project.lock_file)
 
@@ -149,16 +150,16 @@ def lock_or_make(project: Project, notice: Callable[[str], None]) -> pins.Pins:
 def make_template(
     project: Project, notice: Callable[[str], None] = lambda _: None, *, request: str = ""
 ) -> Rendered:
-    """The template; the lock and the administrator's key and request are made if missing.
+    """Render the template; create missing lock, administrator's key and certificate request.
 
     Args:
         project: the cluster.
-        notice: is told when a lock is made.
-        request: to be taken instead of the administrator's that lies here, and none is made.
+        notice: called with a message if a lock is created.
+        request: certificate request to use instead of the local one, which is not created then.
 
     Raises:
-        Failed: there was no lock, and a source gave no answer.
-        ProblemsFound: the lock lacks something, or a limit of Heat is exceeded.
+        Failed: the lock does not exist, and a source returned no usable response.
+        ProblemsFound: the lock is incomplete, or a limit of Heat is exceeded.
     """
     pinned = lock_or_make(project, notice)
     try:
@@ -166,11 +167,13 @@ def make_template(
             project.key_file, project.request_file, project.spec.name
         )
     except OSError as error:
-        raise ProblemsFound([_os_problem(project.key_file, error)]) from None
+        raise ProblemsFound(
+            [_os_problem(project.key_file, error, Code.FILE_NOT_WRITABLE)]
+        ) from None
     planned = build_plan(project.spec, project.catalog, pinned, request)
     template = render(planned).as_dict()
     usage = tuple(heat_limits.usage(planned, template))
-    _refuse_excess(project.path, usage)
+    _check_limits(project.path, usage)
     digests = {
         project.path: hashlib.sha256(read_file(project.path)).hexdigest(),
         project.lock_file: hashlib.sha256(read_file(project.lock_file)).hexdigest(),
@@ -179,51 +182,50 @@ def make_template(
 
 
 def make_plan(project: Project) -> Plan:
-    """The plan of a cluster; makes nothing, neither lock nor administrator's key.
+    """Return the plan of a cluster; create neither lock nor administrator's key.
 
     Raises:
-        ProblemsFound: the lock is missing or lacks something.
+        ProblemsFound: the lock is missing or incomplete.
     """
     if not project.lock_file.exists():
-        hint = f"run 'heatgen lock {project.path}'"
-        raise ProblemsFound([Problem(str(project.lock_file), None, "is missing", hint)])
+        raise ProblemsFound([_missing_lock(project)])
     pinned = _read_lock(project.lock_file)
-    made = project.request_file.exists()
-    request = read_file(project.request_file).decode() if made else ""
+    exists = project.request_file.exists()
+    request = read_file(project.request_file).decode() if exists else ""
     return build_plan(project.spec, project.catalog, pinned, request)
 
 
 def read_file(path: Path) -> bytes:
-    """A file's bytes.
+    """Return the content of a file.
 
     Raises:
-        ProblemsFound: it cannot be read.
+        ProblemsFound: the file cannot be read.
     """
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ProblemsFound([_os_problem(path, error)]) from None
+        raise ProblemsFound([_os_problem(path, error, Code.FILE_NOT_READABLE)]) from None
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, if they are not there.
+    """Create a folder and its parents, if they do not exist.
 
     Raises:
-        ProblemsFound: it cannot be made.
+        ProblemsFound: the folder cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ProblemsFound([_os_problem(path, error)]) from None
+        raise ProblemsFound([_os_problem(path, error, Code.FILE_NOT_WRITABLE)]) from None
 
 
 def write_file(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file as a whole or not at all, however many write it at the same time.
+    """Write a file atomically, also with concurrent writers.
 
     Raises:
-        ProblemsFound: it cannot be written.
+        ProblemsFound: the file cannot be written.
     """
-    # Where a link leads to; and straight into what is no file, a pipe or /dev/null.
+    # Links are followed, and special files (a pipe, /dev/null) are written directly.
     target = path.resolve()
     new = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
     try:
@@ -238,7 +240,12 @@ def write_file(path: Path, text: str, mode: int = 0o644) -> None:
         finally:
             new.unlink(missing_ok=True)
     except OSError as error:
-        raise ProblemsFound([_os_problem(path, error)]) from None
+        raise ProblemsFound([_os_problem(path, error, Code.FILE_NOT_WRITABLE)]) from None
+
+
+def _missing_lock(project: Project) -> Problem:
+    message, hint = "the lock does not exist", f"run 'heatgen lock {project.path}'"
+    return Problem(str(project.lock_file), None, message, hint, code=Code.MISSING_LOCK)
 
 
 def _read_lock(path: Path) -> pins.Pins:
@@ -246,29 +253,29 @@ def _read_lock(path: Path) -> pins.Pins:
 
 
 def _changed(
-    project: Project, before: pins.Pins, now: pins.Pins, wanted: Iterable[lock.Wanted]
+    project: Project, before: pins.Pins, now: pins.Pins, requests: Iterable[lock.PinRequest]
 ) -> list[Problem]:
     update = f"heatgen lock --update {project.path}"
-    return lock.changed(before, now, wanted, project.spec.artifacts, update)
+    return lock.changed(before, now, requests, project.spec.artifacts, update)
 
 
 def _lock_text(pinned: pins.Pins | None) -> dict[str, str]:
-    """The text of a lock file by its name."""
+    """Return the text of a lock by file name."""
     if pinned is None or pinned.document is None:
         return {}
     return {pinned.name: pinned.document.text}
 
 
-def _tell_changes(
+def _report_changes(
     before: Mapping[str, str], after: Mapping[str, str], notice: Callable[[str], None]
 ) -> None:
     for name in sorted({**before, **after}):
         if name not in before:
             notice(f"{name}: new")
         elif name not in after:
-            notice(f"{name}: not wanted any more")
+            notice(f"{name}: removed")
         elif before[name] != after[name]:
-            notice(f"{name}: was {before[name]}, is {after[name]}")
+            notice(f"{name}: changed from {before[name]} to {after[name]}")
 
 
 def _header(digests: dict[Path, str]) -> str:
@@ -277,22 +284,22 @@ def _header(digests: dict[Path, str]) -> str:
     return "\n".join(lines)
 
 
-def _refuse_excess(path: Path, usage: tuple[heat_limits.Usage, ...]) -> None:
+def _check_limits(path: Path, usage: tuple[heat_limits.Usage, ...]) -> None:
     problems = [
         Problem(str(path), None, f"{item.what}: {item.used}, the limit is {item.limit}",
-                item.advice)
+                item.advice, code=Code.HEAT_LIMIT_EXCEEDED)
         for item in usage if item.exceeded
     ]  # fmt: skip
     if problems:
         raise ProblemsFound(problems)
 
 
-def _os_problem(path: Path, error: OSError) -> Problem:
-    """An error of the operating system in plain words."""
+def _os_problem(path: Path, error: OSError, code: Code) -> Problem:
+    """Convert an error of the operating system."""
     hints = {
-        FileNotFoundError: "check the name, or begin with an example from the documentation",
-        IsADirectoryError: "name the file in it",
+        FileNotFoundError: "check the path",
+        IsADirectoryError: "use the path of a file in this directory",
         PermissionError: "check owner and mode",
     }
     reason = (error.strerror or str(error)).lower()
-    return Problem(str(path), None, reason, hints.get(type(error), ""))
+    return Problem(str(path), None, reason, hints.get(type(error), ""), code=code)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The meaning of a stack's template, events and outputs."""
+"""Interpretation of a stack's template, events and outputs."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The graph of a cluster's steps: one row for each layer, from left to right in their order.
+"""Dependency graph of a cluster's steps: one row per layer, steps ordered from left to right.
 
-A step that runs on several nodes is drawn once; an arrow shows that some node's step waits for
-another's. SVG is drawn here, because the layers determine the layout: above, and after.
+A step that runs on several nodes is drawn once. An arrow means that the step waits for the other
+one on at least one node. The SVG layout is computed here, because layers determine the rows.
 """
 
 import html
@@ -12,22 +12,23 @@ from dataclasses import dataclass
 from heatgen.hot.deployments import DISPLAY_ORDER, Task
 
 WIDTH, HEIGHT, GAP_X, GAP_Y = 150, 44, 50, 14
-"""Of a step's box, and between boxes, in pixels."""
+"""Size of a box and space between boxes, in pixels."""
 LEFT, MARGIN = 130, 16
-"""Room for the names of the layers, and around all."""
+"""Space for the names of the layers, and outer margin."""
 
 
 @dataclass(frozen=True)
 class StepGraph:
-    """Steps and which waits for which; both by title (layer/step)."""
+    """Steps and their dependencies, by title (layer/step)."""
 
     nodes: Mapping[str, tuple[str, ...]]
-    """The nodes each step runs on."""
+    """Nodes that each step runs on."""
     requires: Mapping[str, tuple[str, ...]]
+    """Steps that each step waits for."""
 
 
 def build_graph(tasks: Mapping[str, Task]) -> StepGraph:
-    """The steps of tasks, those on several nodes together."""
+    """Return the graph of tasks; tasks of one step on several nodes are merged."""
     nodes: dict[str, list[str]] = {}
     requires: dict[str, set[str]] = {}
     for task in tasks.values():
@@ -39,7 +40,7 @@ def build_graph(tasks: Mapping[str, Task]) -> StepGraph:
 
 
 def dot(graph: StepGraph) -> str:
-    """Return the graph in DOT, for graphviz."""
+    """Return the graph in the DOT format of Graphviz."""
     lines = ["digraph steps {", "  rankdir=LR;", '  node [shape=box, fontname="sans-serif"];']
     for layer in DISPLAY_ORDER:
         titles = [title for title in graph.nodes if _layer(title) == layer]
@@ -60,8 +61,8 @@ def dot(graph: StepGraph) -> str:
 
 def svg(graph: StepGraph) -> str:
     """Return the graph as SVG."""
-    places, rows = _layout(graph)
-    right = max(x for x, _ in places.values()) + WIDTH + 2 * MARGIN
+    boxes, rows = _layout(graph)
+    right = max(x for x, _ in boxes.values()) + WIDTH + 2 * MARGIN
     bottom = max(top + height for _, top, height in rows) + MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{right}" height="{bottom}" '
@@ -77,19 +78,19 @@ def svg(graph: StepGraph) -> str:
             f'font-weight="bold">{html.escape(layer)}</text>'
         )
     for title, others in graph.requires.items():
-        parts += [_arrow(places[before], places[title]) for before in others]
-    parts += [_box(title, graph.nodes[title], *places[title]) for title in graph.nodes]
+        parts += [_arrow(boxes[before], boxes[title]) for before in others]
+    parts += [_box(title, graph.nodes[title], *boxes[title]) for title in graph.nodes]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def _layout(
     graph: StepGraph,
 ) -> tuple[dict[str, tuple[int, int]], list[tuple[str, int, int]]]:
-    """Return the position of each box, and name, top and height of each layer, top down."""
+    """Return the position of each box, and name, top and height of each row from the top."""
     depth: dict[str, int] = {}
     for title in graph.nodes:
         _depth(title, graph.requires, depth)
-    places: dict[str, tuple[int, int]] = {}
+    boxes: dict[str, tuple[int, int]] = {}
     rows = []
     top = MARGIN
     for layer in reversed(DISPLAY_ORDER):
@@ -100,18 +101,18 @@ def _layout(
         for title in titles:
             level = stacked.setdefault(depth[title], 0)
             x = MARGIN + LEFT + depth[title] * (WIDTH + GAP_X)
-            places[title] = (x, top + GAP_Y + level * (HEIGHT + GAP_Y))
+            boxes[title] = (x, top + GAP_Y + level * (HEIGHT + GAP_Y))
             stacked[depth[title]] += 1
         height = GAP_Y + max(stacked.values()) * (HEIGHT + GAP_Y)
         rows.append((layer, top, height))
         top += height + GAP_Y
-    return places, rows
+    return boxes, rows
 
 
 def _depth(title: str, requires: Mapping[str, tuple[str, ...]], known: dict[str, int]) -> int:
-    """How many steps come one after the other before a step."""
+    """Return the length of the longest chain of steps before a step."""
     if title not in known:
-        # Nodes may take turns, so that steps, drawn once, may seem to wait for each other.
+        # Steps of different nodes can wait for each other in turn, so the merged graph has cycles.
         known[title] = 0
         before = [_depth(other, requires, known) for other in requires[title]]
         known[title] = 1 + max(before, default=-1)
@@ -119,10 +120,10 @@ def _depth(title: str, requires: Mapping[str, tuple[str, ...]], known: dict[str,
 
 
 def _direct(title: str, requires: Mapping[str, set[str]]) -> set[str]:
-    """What a step waits for, without what follows from the rest."""
+    """Return the dependencies of a step without transitive ones."""
     others = requires[title]
-    implied = {far for other in others for far in _all_before(other, requires)}
-    return others - implied
+    transitive = {far for other in others for far in _all_before(other, requires)}
+    return others - transitive
 
 
 def _all_before(title: str, requires: Mapping[str, set[str]]) -> set[str]:

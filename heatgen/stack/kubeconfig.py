@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The administrator's kubeconfig: what the stack gives, joined with the key that stayed here."""
+"""The administrator's kubeconfig, built from outputs of the stack and the local key."""
 
 import base64
 from collections.abc import Mapping
@@ -9,31 +9,38 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
 from heatgen.yamlio import writer
+from heatgen.yamlio.codes import Code
 
 OUTPUTS = ("api_endpoint", "ca_certificate", "admin_certificate")
 
 
 class Mismatch(ValueError):
-    """Outputs and key do not belong together; the text says how and what to do."""
+    """Outputs and key do not match."""
+
+    def __init__(self, message: str, hint: str, code: Code) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.code = code
 
 
 def build(stack: str, outputs: Mapping[str, str], key: bytes) -> str:
-    """The kubeconfig (YAML).
+    """Return the kubeconfig (YAML).
 
     Args:
-        stack: name of the stack; it names cluster, user and context.
-        outputs: of the stack, those in :data:`OUTPUTS`.
+        stack: name of the stack, used as the name of cluster and context and in that of the user.
+        outputs: outputs of the stack, at least :data:`OUTPUTS`.
         key: the administrator's key, PEM.
 
     Raises:
-        Mismatch: an output is missing or not what it should be, the certificate is not the key's,
-            or none of the authorities signed it.
+        Mismatch: an output is missing or malformed, the certificate belongs to another key, or
+            none of the authorities signed it.
     """
     missing = [name for name in OUTPUTS if not outputs.get(name)]
     if missing:
-        raise Mismatch(f"the stack has no output {', '.join(missing)}: is it complete?")
+        message = f"the stack has no output {', '.join(missing)}"
+        raise Mismatch(message, _INCOMPLETE.format(stack), Code.INVALID_STACK_OUTPUT)
     authority, certificate = outputs["ca_certificate"], outputs["admin_certificate"]
-    _check(authority, certificate, key)
+    _check(stack, authority, certificate, key)
     cluster = {
         "server": outputs["api_endpoint"],
         "certificate-authority-data": _base64(authority.encode()),
@@ -55,25 +62,32 @@ def build(stack: str, outputs: Mapping[str, str], key: bytes) -> str:
     )
 
 
-def _check(bundle: str, certificate: str, key: bytes) -> None:
+_INCOMPLETE = "check that the stack is complete: heatgen status {}"
+
+
+def _check(stack: str, bundle: str, certificate: str, key: bytes) -> None:
     try:
-        # Several while they rotate.
+        # More than one during a rotation.
         issuers = x509.load_pem_x509_certificates(bundle.encode())
         leaf = x509.load_pem_x509_certificate(certificate.encode())
     except ValueError:
-        raise Mismatch("the stack's outputs hold no certificates: is it complete?") from None
+        message = "the certificate outputs of the stack are not valid PEM certificates"
+        raise Mismatch(message, _INCOMPLETE.format(stack), Code.INVALID_STACK_OUTPUT) from None
     try:
         private = serialization.load_pem_private_key(key, password=None)
     except (ValueError, TypeError):
-        raise Mismatch("the key is not an unencrypted private key in PEM") from None
+        message = "the key is not an unencrypted private key in PEM format"
+        hint = "pass the administrator's key of the cluster with --key"
+        raise Mismatch(message, hint, Code.INVALID_ADMIN_KEY) from None
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     if private.public_key().public_bytes(*form) != leaf.public_key().public_bytes(*form):
-        raise Mismatch(
-            "the stack's administrator certificate belongs to another key: "
-            "give the key that lies beside the stack's cluster.yaml with --key"
-        )
+        message = "the administrator certificate of the stack belongs to another key"
+        hint = "pass the key next to the stack's cluster.yaml with --key"
+        raise Mismatch(message, hint, Code.ADMIN_KEY_MISMATCH)
     if not any(_issued(leaf, issuer) for issuer in issuers):
-        raise Mismatch("the stack's authority did not sign its administrator certificate")
+        message = "no authority of the stack signed its administrator certificate"
+        hint = "check the outputs ca_certificate and admin_certificate of the stack"
+        raise Mismatch(message, hint, Code.CERTIFICATE_NOT_TRUSTED)
 
 
 def _issued(leaf: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The progress of a stack that is created, updated or deleted, by layer, from Heat's events."""
+"""Progress of a stack operation (creation, update, deletion) by layer, from Heat's events."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from heatgen.hot.deployments import (
 
 COMPLETE, FAILED, IN_PROGRESS = "COMPLETE", "FAILED", "IN_PROGRESS"
 SHOWN = 3
-"""How many of the things that go on are named on a line."""
+"""Maximum number of items in progress that are named on a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """An event of Heat."""
+    """A Heat event."""
 
     identity: str
     stack: str
-    """Name of the stack that it belongs to: of the cluster's, or of a group's in it."""
+    """Name of the stack: the cluster's, or the nested one of a group."""
     resource: str
     physical: str
-    """What the resource is in the cloud; of the stack itself its id."""
+    """Physical resource id; for events of the stack itself, its id."""
     action: str
     status: str
     reason: str
@@ -38,13 +38,13 @@ class Event:
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that is done: a step on a node, or a resource of the infrastructure."""
+    """A unit of progress: a step on a node, or a resource of the infrastructure."""
 
     layer: str
     title: str
-    """Step, or resource."""
+    """Name of the step or resource."""
     node: str
-    """'' for what is no server and is not on one."""
+    """Name of the server; '' if the item does not belong to one."""
 
     def __str__(self) -> str:
         on = f" on {self.node}" if self.node else ""
@@ -56,29 +56,29 @@ class Item:
 
 
 class Progress:
-    """How far it is.
+    """State of all items of a stack.
 
     Args:
         stack: name of the cluster's stack.
-        resources: of its template, resolved.
+        resources: resolved resources of its template.
     """
 
     def __init__(self, stack: str, resources: Resources) -> None:
         self._stack = stack
         self._items = dict(_items(resources))
         self.states = dict.fromkeys(self._items.values(), "")
-        """Of everything that is to be done; '' for what has not begun."""
+        """Status of each item; '' before its first event."""
 
     def item(self, stack: str, resource: str) -> Item | None:
-        """What a resource of a stack is; None for texts, groups as such, and the stack itself."""
+        """Return the item of a resource; None for texts, groups, and the stack itself."""
         if stack == self._stack:
             return self._items.get((resource, ""))
-        # Heat calls the stack of a group <stack>-<resource>-<random>.
+        # Heat names the nested stack of a group <stack>-<resource>-<random>.
         group = stack.removeprefix(f"{self._stack}-").rpartition("-")[0]
         return self._items.get((group, resource))
 
-    def take(self, event: Event) -> Item | None:
-        """Take note of an event; what it is about, if that is news."""
+    def record(self, event: Event) -> Item | None:
+        """Record an event; return its item if the item's status has changed."""
         item = self.item(event.stack, event.resource)
         if item is None or self.states[item] == event.status:
             return None
@@ -86,17 +86,17 @@ class Progress:
         return item
 
     def busy(self) -> list[Item]:
-        """What has begun and not ended."""
+        """Return the items in progress."""
         return [item for item, state in self.states.items() if state == IN_PROGRESS]
 
     def failed(self, layer: str) -> list[Item]:
-        """What failed in a layer."""
+        """Return the failed items of a layer."""
         return [
             item for item, state in self.states.items() if item.layer == layer and state == FAILED
         ]
 
     def layers(self) -> Iterator[tuple[str, int, int, list[Item]]]:
-        """Each layer with how many things are done, how many there are, and what goes on."""
+        """Yield each layer, its numbers of complete and of all items, and its items in progress."""
         for layer in DISPLAY_ORDER:
             states = {item: state for item, state in self.states.items() if item.layer == layer}
             if states:
@@ -106,13 +106,13 @@ class Progress:
 
 
 def shown(items: Collection[Item]) -> str:
-    """The first few of several things."""
+    """Return the names of the first items, and the number of the others."""
     more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
     return ", ".join(str(item) for item in list(items)[:SHOWN]) + more
 
 
 def _items(resources: Resources) -> Iterator[tuple[tuple[str, str], Item]]:
-    """What each resource is, by its name and, in a group, that of the member."""
+    """Yield the item of each resource by its name and, in a group, the name of the member."""
     known = tasks(resources)
     for name, item in resources.items():
         nodes = nodes_of(name, item, resources)

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an update of a stack would do, by Heat's own rules.
+"""Preview of a stack update, by Heat's own rules.
 
-Heat compares each resource's properties, references resolved, with those it had. A change of a
-property that its type cannot update replaces the resource, and what refers to it changes in turn.
-Which properties can be updated stands in ``schemas/heat.json``, which is Heat's own schema of the
-resource types (``tests/heat`` compares the two); what Heat decides in code is repeated here:
+Heat compares the properties of each resource, with references resolved, with the previous ones. If
+a property changes that cannot be updated in place, Heat replaces the resource, which changes the
+resources that refer to it. ``schemas/heat.json`` lists which properties can be updated; it is
+Heat's own schema of the resource types (``tests/heat`` compares the two). This module implements
+the rules that Heat has in code:
 
-* a server keeps its life with a new flavor (it is resized: stopped and started), but not its root
-  disk with a new image (it is rebuilt), and new user data is for new servers only where
-  ``user_data_update_policy`` is ``IGNORE``;
-* a deployment runs again whenever anything in its definition changes, even what it depends on;
-* members of a group are what its ``resource_def`` says, and are compared like other resources.
+* a new flavor resizes a server (stops and starts it), a new image rebuilds its root disk, and new
+  user data applies to new servers only if ``user_data_update_policy`` is ``IGNORE``;
+* a deployment runs again whenever its definition changes, including ``depends_on``;
+* members of a group are defined by its ``resource_def``, and are compared like other resources.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,54 +33,54 @@ REPLACE, REBUILD, REMOVE = "REPLACE", "REBUILD", "REMOVE"
 RESIZE, UPDATE, ADD = "resize", "update", "add"
 RUN, MAY_RUN = "run again", "may run again"
 ACTIONS = (REPLACE, REBUILD, REMOVE, RESIZE, UPDATE, ADD, RUN, MAY_RUN)
-"""What may happen to a resource, the worst first."""
+"""Possible actions on a resource, the most destructive first."""
 
 _STATELESS = (*DEPLOYMENTS, *TEXTS, "OS::Neutron::SecurityGroupRule")
-"""Types whose resources can be made anew or go without the loss of anything."""
+"""Types whose resources can be recreated or removed without loss of data."""
 
 Rules = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""Resource type to property to ``in_place`` (whether it can be updated) and ``default``."""
+"""Resource type to property to ``in_place`` (can be updated) and ``default``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What happens to one resource, or to some members of a group."""
+    """The change of one resource, or of some members of a group."""
 
     action: str
     kind: str
     """Type of the resource."""
     resource: str
     nodes: tuple[str, ...]
-    """Names of the servers that it happens to or on; empty for other resources."""
+    """Names of the affected servers; empty for other resources."""
     why: tuple[str, ...]
-    """Properties that change, or resources whose change leads to this one."""
+    """Changed properties, or changed resources that cause this change."""
 
     @property
     def loses(self) -> bool:
-        """Whether something that is more than text is lost."""
+        """Whether data or an address is lost."""
         return self.action in (REPLACE, REBUILD, REMOVE) and self.kind not in _STATELESS
 
 
 @dataclass(frozen=True)
 class StackState:
-    """A template with the values of its parameters, see :func:`heatgen.hot.resolve.parameters`."""
+    """A template and its parameter values, see :func:`heatgen.hot.resolve.parameters`."""
 
     template: Mapping[str, Any]
     values: Mapping[str, Any]
 
 
 def compare(before: StackState, after: StackState, rules: Rules) -> list[Change]:
-    """All changes of an update, the worst first, else in the order of the template.
+    """Return the changes of an update, most destructive first, else in the template's order.
 
     Args:
-        before: the stack as it is.
-        after: the stack as it shall be.
+        before: current state of the stack.
+        after: state after the update.
         rules: ``schemas/heat.json``.
     """
     old = resolve.resources(before.template, before.values)
     new = resolve.resources(after.template, after.values)
     update = _Update(old, new, rules)
-    # A change of a text shows in the deployments and servers that get it.
+    # Changes of texts are reported for the deployments and servers that use them.
     changes = [change for name in new for change in update.of(name) if change.kind not in TEXTS]
     changes += [
         Change(
@@ -98,21 +98,21 @@ def compare(before: StackState, after: StackState, rules: Rules) -> list[Change]
 
 @dataclass(frozen=True)
 class _Difference:
-    """How one definition differs from another."""
+    """Difference between two definitions of a resource."""
 
     certain: tuple[str, ...]
     """Properties that change."""
     possible: tuple[str, ...]
-    """Properties that change if an output of a deployment does that runs again."""
+    """Properties that change if a deployment runs again and its output changes."""
     definition: tuple[str, ...]
-    """Other parts of the definition that change, such as what it depends on."""
+    """Other changed parts of the definition, such as ``depends_on``."""
 
     def __bool__(self) -> bool:
         return bool(self.certain or self.possible or self.definition)
 
 
 class _Update:
-    """The changes of each resource, those it refers to first."""
+    """Changes of all resources; those of referenced resources are computed first."""
 
     def __init__(
         self,
@@ -124,9 +124,9 @@ class _Update:
         self._known: dict[str, tuple[Change, ...]] = {}
 
     def of(self, name: str) -> tuple[Change, ...]:
-        """The changes of a resource; more than one for a group whose members differ."""
+        """Return the changes of a resource; more than one for a group whose members differ."""
         if name not in self._known:
-            # Heat takes no template with a circle; against endless recursion all the same.
+            # Heat rejects circular templates; this prevents infinite recursion nevertheless.
             self._known[name] = ()
             self._known[name] = tuple(self._changes(name))
         return self._known[name]
@@ -160,10 +160,10 @@ class _Update:
     def _one(
         self, name: str, new: Mapping[str, Any], nodes: tuple[str, ...], difference: _Difference
     ) -> Iterator[Change]:
-        """The change of a resource that is no group."""
+        """Yield the changes of a resource that is not a group."""
         kind = new["type"]
         if kind == DEPLOYMENT_GROUP and difference.certain == ("servers",):
-            # Those that were there keep what they have.
+            # Deployments of existing servers do not change.
             nodes = self._new_servers(name)
             difference = replace(difference, certain=())
             if nodes:
@@ -175,11 +175,11 @@ class _Update:
                 return
         fixed = tuple(key for key in difference.certain if not self._in_place(kind, key))
         if kind in DEPLOYMENTS:
-            # Replaced or not, it runs again, and its server knows no difference.
-            sure = (*difference.certain, *difference.definition)
-            why = self._told(name, sure or difference.possible)
+            # It runs again, whether Heat replaces or updates it.
+            certain = (*difference.certain, *difference.definition)
+            why = self._reasons(name, certain or difference.possible)
             yield Change(
-                action=RUN if sure else MAY_RUN, kind=kind, resource=name, nodes=nodes, why=why
+                action=RUN if certain else MAY_RUN, kind=kind, resource=name, nodes=nodes, why=why
             )
         elif fixed:
             yield Change(action=REPLACE, kind=kind, resource=name, nodes=nodes, why=fixed)
@@ -190,74 +190,73 @@ class _Update:
             yield Change(action=UPDATE, kind=kind, resource=name, nodes=nodes, why=why)
 
     def _group(self, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
-        """The changes of a group: members that come, go, and change."""
-        were, are = members_of(name, self._old), members_of(name, self._new)
-        kept = tuple(node for node in are if node in were)
-        member, before = new["properties"]["resource_def"], old["properties"]["resource_def"]
-        difference = self._difference(before, member)
+        """Yield the changes of a group: changed, removed and added members."""
+        before, after = members_of(name, self._old), members_of(name, self._new)
+        kept = tuple(node for node in after if node in before)
+        definition = new["properties"]["resource_def"]
+        kind = definition["type"]
+        difference = self._difference(old["properties"]["resource_def"], definition)
         if difference and kept:
-            yield from self._one(name, member, kept, difference)
-        gone = tuple(node for node in were if node not in are)
-        if gone:
-            yield Change(
-                action=REMOVE, kind=member["type"], resource=name, nodes=gone, why=("count",)
-            )
-        come = tuple(node for node in are if node not in were)
-        if come:
-            yield Change(action=ADD, kind=member["type"], resource=name, nodes=come, why=("count",))
+            yield from self._one(name, definition, kept, difference)
+        removed = tuple(node for node in before if node not in after)
+        if removed:
+            yield Change(action=REMOVE, kind=kind, resource=name, nodes=removed, why=("count",))
+        added = tuple(node for node in after if node not in before)
+        if added:
+            yield Change(action=ADD, kind=kind, resource=name, nodes=added, why=("count",))
 
     def _difference(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> _Difference:
         kind = new["type"]
         before, after = old.get("properties") or {}, new.get("properties") or {}
         certain: list[str] = []
         possible: list[str] = []
-        spelled: list[str] = []
+        explicit: list[str] = []
         for key in dict.fromkeys((*after, *before)):
             default = self._rules.get(kind, {}).get(key, {}).get("default")
             if before.get(key, default) != after.get(key, default):
                 certain.append(key)
             elif (key in before) != (key in after):
-                spelled.append(key)
+                explicit.append(key)
             else:
-                worst = self._through(after.get(key))
-                if worst:
-                    (possible if worst == MAY_RUN else certain).append(key)
+                effect = self._effect_of_references(after.get(key))
+                if effect:
+                    (possible if effect == MAY_RUN else certain).append(key)
         parts = [
             part
             for part in ("depends_on", "metadata", "update_policy", "deletion_policy")
             if old.get(part) != new.get(part)
         ]
-        return _Difference(tuple(certain), tuple(possible), (*spelled, *parts))
+        return _Difference(tuple(certain), tuple(possible), (*explicit, *parts))
 
-    def _through(self, value: Any) -> str:
-        """Whether a value changes because something that it refers to does: how surely, or ''."""
-        worst = ""
+    def _effect_of_references(self, value: Any) -> str:
+        """Return whether changes of referenced resources change a value: RUN, MAY_RUN or ''."""
+        result = ""
         for function, name in resolve.references(value):
             for change in self.of(name) if name in self._new else ():
-                sure = self._passes_on(function, change)
-                if sure == RUN:
+                effect = self._effect(function, change)
+                if effect == RUN:
                     return RUN
-                worst = worst or sure
-        return worst
+                result = result or effect
+        return result
 
     @staticmethod
-    def _passes_on(function: str, change: Change) -> str:
-        """What a change means for those that refer to the resource by a function."""
+    def _effect(function: str, change: Change) -> str:
+        """Return the effect of a change on a reference to the resource by a function."""
         if change.action in (REPLACE, ADD, REMOVE):
             return RUN
         if change.kind == CONFIG and change.why != ("depends_on",):
-            # Whatever else was said of a configuration, Heat makes a new one.
+            # Heat replaces a configuration on any other change.
             return RUN
         if function == "get_attr" and change.kind in DEPLOYMENTS:
             return MAY_RUN
         return ""
 
     def _in_place(self, kind: str, key: str) -> bool:
-        """Whether a property can be updated; an unknown one had better not be counted on."""
+        """Return whether a property can be updated; an unknown one is assumed not to be."""
         return bool(self._rules.get(kind, {}).get(key, {}).get("in_place"))
 
     def _new_servers(self, name: str) -> tuple[str, ...]:
-        """Members of a group of deployments whose servers come or are made anew."""
+        """Return the nodes of a deployment group whose servers are added or replaced."""
         servers = self._new[name]["properties"]["servers"]
         return tuple(
             node
@@ -267,8 +266,8 @@ class _Update:
             for node in change.nodes
         )
 
-    def _told(self, name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
-        """Why a deployment runs again: names of the inputs that change, not just 'input_values'."""
+    def _reasons(self, name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
+        """Return why a deployment runs again, with names of inputs instead of ``input_values``."""
         if "input_values" not in keys:
             return tuple("script" if key == "config" else key for key in keys)
         before = (self._old[name].get("properties") or {}).get("input_values") or {}
@@ -276,7 +275,7 @@ class _Update:
         inputs = [
             key
             for key in dict.fromkeys((*after, *before))
-            if before.get(key) != after.get(key) or self._through(after.get(key))
+            if before.get(key) != after.get(key) or self._effect_of_references(after.get(key))
         ]
         others = ["script" if key == "config" else key for key in keys if key != "input_values"]
         return (*others, *inputs)
@@ -285,9 +284,9 @@ class _Update:
 def _server(
     name: str, new: Mapping[str, Any], nodes: tuple[str, ...], difference: _Difference
 ) -> Iterator[Change]:
-    """The change of a server that is not replaced by a property that cannot be updated."""
+    """Yield the change of a server whose changed properties can all be updated."""
     properties, keys = new["properties"], [*difference.certain]
-    fatal = {
+    replaced = {
         "flavor": properties.get("flavor_update_policy") == "REPLACE",
         "image": properties.get("image_update_policy") == "REPLACE",
         "user_data": properties.get("user_data_update_policy", "REPLACE") == "REPLACE",
@@ -296,7 +295,7 @@ def _server(
         "image": True,
         "user_data": properties.get("user_data_update_policy") == "REBUILD",
     }
-    for action, table in ((REPLACE, fatal), (REBUILD, rebuilt), (RESIZE, {"flavor": True})):
+    for action, table in ((REPLACE, replaced), (REBUILD, rebuilt), (RESIZE, {"flavor": True})):
         found = tuple(key for key in keys if table.get(key))
         if found:
             yield Change(action=action, kind=SERVER, resource=name, nodes=nodes, why=found)

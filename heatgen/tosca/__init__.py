@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The import of TOSCA topologies."""
+"""Import of TOSCA topologies."""

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A ``cluster.yaml`` of a TOSCA topology. Pure: :mod:`heatgen.tosca.reader` reads the topology.
+"""Conversion of a TOSCA topology to a ``cluster.yaml``.
+
+Pure: :mod:`heatgen.tosca.reader` reads the topology.
 
 ==============================================  ====================================================
 TOSCA                                           cluster.yaml
 ==============================================  ====================================================
-Compute whose name says "control" or "master"   ``control_plane``
-other Compute; alike but for a last number      ``workers``, one group
-``host``                                        ``flavor``, as heat-translator chooses
-``os.distribution``                             ``os.use``, if there is such a block
-``scalable``, or a policy of Scaling            ``count``
+Compute named like "control" or "master"        ``control_plane``
+other Compute, equal except a trailing number   one group of ``workers``
+``host``                                        ``flavor``, chosen by heat-translator
+``os.distribution``                             ``os.use``, if a block of this name exists
+``scalable``, or a Scaling policy               ``count``
 ``key_name``, ``availability_zone``             ``access.ssh_key``, ``availability_zone``
 Network with ``cidr``                           ``cloud.nodes``
 ``floating_network`` of a FloatingIP            ``cloud.external_network``
-a policy of Placement                           ``server_group``
+Placement policy                                ``server_group``
 ==============================================  ====================================================
 """
 
@@ -40,43 +42,44 @@ from heatgen.tosca.topology import (
     shown,
 )
 from heatgen.yamlio import document, schema, writer
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound, did_you_mean
 
 SIZES = ("num_cpus", "mem_size", "disk_size")
 MAX_SERVERS = 1000
-"""Of a group: the schema's own limit."""
+"""Limit of a group's size in the schema of ``cluster.yaml``."""
 _CONTROL_NAME = re.compile(r"control|master", re.IGNORECASE)
 _LAST_NUMBER = re.compile(r"[-_.]?[0-9]+\Z")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions:
-    """What a topology does not say; '' for what is usual."""
+    """Values that a topology does not define; '' for the default."""
 
     name: str = ""
     external_network: str = ""
     image: str = ""
-    """Of servers that name none."""
+    """Image of servers without one."""
     flavor: str = ""
-    """Of servers that ask for no size."""
+    """Flavor of servers without required sizes."""
     control: tuple[str, ...] = ()
-    """Node templates of the control plane; none: by their names."""
+    """Node templates of the control plane; empty: selected by name."""
 
 
-USUAL = ImportOptions(external_network="public", image="debian-12", flavor="m1.medium")
+DEFAULTS = ImportOptions(external_network="public", image="debian-12", flavor="m1.medium")
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import gave: a ``cluster.yaml`` with the notes as comments in front."""
+    """Result of an import: a ``cluster.yaml`` that begins with the notes as comments."""
 
     text: str
     notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Kind:
-    """Servers that are alike; '' where they ask for nothing."""
+class _ServerGroup:
+    """Servers with equal properties; '' for a property that is not set."""
 
     names: tuple[str, ...]
     count: int
@@ -89,102 +92,109 @@ class _Kind:
     def stem(self) -> str:
         return _LAST_NUMBER.sub("", self.names[0]) or self.names[0]
 
-    def likes(self, other: "_Kind") -> bool:
-        """Whether both may be one group of workers."""
-        mine, yours = (replace(kind, names=(), count=0) for kind in (self, other))
-        return mine == yours and self.stem == other.stem
+    def matches(self, other: "_ServerGroup") -> bool:
+        """Return whether both can be one group of workers."""
+        return self.stem == other.stem and _equal(self, other)
+
+
+def _equal(first: _ServerGroup, second: _ServerGroup) -> bool:
+    """Return whether the properties of two groups are equal, apart from names and counts."""
+    return replace(first, names=(), count=0) == replace(second, names=(), count=0)
 
 
 def convert(
     topology: Topology, options: ImportOptions, catalog: Catalog, cluster_schema: schema.Schema
 ) -> Imported:
-    """The ``cluster.yaml`` of a topology.
+    """Return the ``cluster.yaml`` of a topology.
 
     Args:
-        topology: what was read.
-        options: what it does not say.
-        catalog: the blocks, for the operating systems that there are.
-        cluster_schema: of ``cluster.yaml``, for the keys that there are.
+        topology: the topology.
+        options: values that it does not define.
+        catalog: the blocks, which include the supported operating systems.
+        cluster_schema: schema of ``cluster.yaml``.
 
     Raises:
-        ProblemsFound: it holds no server, or one that no flavor fits; options that do not fit.
+        ProblemsFound: the topology contains no server, or no flavor fits a server; an option does
+            not match the topology; the result is not valid.
     """
     servers = [node for node in topology.nodes.values() if COMPUTE in node.types]
-    _refuse(topology, servers, options)
+    _check_servers(topology, servers, options)
     report = ImportReport(topology)
-    kinds = {node.name: _kind(report, node) for node in servers}
-    by_name = [name for name in kinds if _CONTROL_NAME.search(name)]
+    groups = {node.name: _group(report, node) for node in servers}
+    by_name = [name for name in groups if _CONTROL_NAME.search(name)]
     control = list(options.control) or by_name
+    workers = [group for name, group in groups.items() if name not in control]
     data: dict[str, Any] = {"name": options.name or _cluster_name(topology)}
-    data["cloud"] = _cloud(report, list(kinds.values()), options)
-    data |= _control_plane(report, [kinds[name] for name in control], data["cloud"])
-    data |= _workers(report, [kinds[name] for name in kinds if name not in control], data["cloud"])
+    data["cloud"] = _cloud(report, list(groups.values()), options)
+    data |= _control_plane(report, [groups[name] for name in control], data["cloud"])
+    data |= _workers(report, workers, data["cloud"])
     data |= _system(report, servers, catalog)
     data |= _access(report, servers)
     data["cloud"] |= _nodes_network(report, data, catalog, cluster_schema)
-    wrong = _problem(data, catalog, cluster_schema)
-    if wrong:
-        raise ProblemsFound([Problem(topology.document.name, None, f"makes no cluster: {wrong}")])
+    reason = _problem(data, catalog, cluster_schema)
+    if reason:
+        message = f"the resulting cluster.yaml is not valid: {reason}"
+        problem = Problem(topology.document.name, None, message, code=Code.TOSCA_CLUSTER_INVALID)
+        raise ProblemsFound([problem])
     notes = report.close()
     return Imported(_text(topology.document.name, data, notes), notes)
 
 
-def _refuse(topology: Topology, servers: list[Node], options: ImportOptions) -> None:
-    """Raise for what makes no cluster."""
-    whole = topology.document
+def _check_servers(topology: Topology, servers: list[Node], options: ImportOptions) -> None:
+    """Raise for topologies and options that cannot be converted."""
+    source = topology.document
     problems = []
     if not servers:
         found = sorted({node.types[0] for node in topology.nodes.values()})
-        message = f"holds no {COMPUTE}" + (f", only {', '.join(found)}" if found else "")
-        hint = "heatgen makes clusters of servers"
-        problems.append(whole.problem(NODES, message, hint, key=True))
+        message = f"no node of type {COMPUTE}" + (f", only {', '.join(found)}" if found else "")
+        hint = "add at least one server"
+        problems.append(source.problem(NODES, message, hint, key=True, code=Code.TOSCA_NO_SERVERS))
     for node in servers:
-        asked = [f"{name} {value}" for name, value in _asked(node).items()]
-        if asked and not node.flavor:
-            hint = "name the cloud's own: 'openstack flavor list -f json > FILE', --flavors FILE"
+        sizes = [f"{name} {value}" for name, value in _sizes(node).items()]
+        if sizes and not node.flavor:
+            message = f"no flavor has {', '.join(sizes)}"
+            hint = "pass the cloud's: 'openstack flavor list -f json > FILE', then --flavors FILE"
             path = (*NODES, node.name, "capabilities", "host")
             problems.append(
-                whole.problem(path, f"no flavor has {', '.join(asked)}", hint, key=True)
+                source.problem(path, message, hint, key=True, code=Code.TOSCA_NO_FLAVOR)
             )
     names = [node.name for node in servers]
     for name in options.control if names else ():
         if name not in names:
-            hint = did_you_mean(name, names)
-            problems.append(Problem(whole.name, None, f"there is no {COMPUTE} {name!r}", hint))
+            message, hint = f"no {COMPUTE} named {name!r}", did_you_mean(name, names)
+            problems.append(Problem(source.name, None, message, hint, code=Code.TOSCA_UNKNOWN_NAME))
     if problems:
-        raise ProblemsFound(problems, {whole.name: whole.text})
+        raise ProblemsFound(problems, {source.name: source.text})
 
 
-def _asked(node: Node) -> dict[str, Any]:
-    """The sizes that a server asks for."""
-    sizes = {name: node.asks("host", name) for name in SIZES}
+def _sizes(node: Node) -> dict[str, Any]:
+    """Return the sizes that a server requires."""
+    sizes = {name: node.required("host", name) for name in SIZES}
     return {name: value for name, value in sizes.items() if value is not None}
 
 
-def _kind(report: ImportReport, node: Node) -> _Kind:
-    """What a server asks for."""
+def _group(report: ImportReport, node: Node) -> _ServerGroup:
+    """Return the group of one server template."""
     path = (*NODES, node.name)
-    report.take(*path, "type")
+    report.mark_used(*path, "type")
     if node.types[0] != COMPUTE:
-        text = (
-            f"changed: {shown(path)}: {node.types[0]} is read as {COMPUTE}, which it derives from"
-        )
+        text = f"changed: {shown(path)}: {node.types[0]} is read as {COMPUTE}, its parent type"
         report.note(text, path)
     for name in ("flavor", "image"):
         if node.properties.get(name):
-            report.take(*path, "properties", name)
-    asked = _asked(node)
-    if asked and not node.properties.get("flavor"):
-        text = ", ".join(f"{name} {value}" for name, value in asked.items())
+            report.mark_used(*path, "properties", name)
+    sizes = _sizes(node)
+    if sizes and not node.properties.get("flavor"):
+        text = ", ".join(f"{name} {value}" for name, value in sizes.items())
         report.note(f"chosen: {shown(path)}: flavor {node.flavor} for {text}", path)
-        for name in asked:
-            report.take(*path, "capabilities", "host", "properties", name)
+        for name in sizes:
+            report.mark_used(*path, "capabilities", "host", "properties", name)
     zone = node.properties.get("availability_zone")
     zone = zone if isinstance(zone, str) else ""
     if zone:
-        report.take(*path, "properties", "availability_zone")
+        report.mark_used(*path, "properties", "availability_zone")
     affinity = _affinity(report, node)
-    return _Kind(
+    return _ServerGroup(
         names=(node.name,),
         count=_count(report, node),
         flavor=node.flavor,
@@ -195,29 +205,29 @@ def _kind(report: ImportReport, node: Node) -> _Kind:
 
 
 def _affinity(report: ImportReport, node: Node) -> str:
-    """Of the first placement policy that speaks of a server."""
+    """Return the affinity of the first placement policy that targets a server, or ''."""
     for policy in report.topology.policies:
         if policy.affinity and node.name in policy.targets:
-            _take_policy(report, policy, "policy", "strict")
+            _mark_policy(report, policy, "policy", "strict")
             return policy.affinity
     return ""
 
 
 def _count(report: ImportReport, node: Node) -> int:
-    """How many servers a template stands for: as a policy says, as itself says, or one."""
+    """Return the number of servers of a template: from a policy, its capability, or 1."""
     for policy in report.topology.policies:
         count, name = _instances(policy.properties)
         if SCALING in policy.types and node.name in policy.targets and name:
-            _take_policy(report, policy, name)
+            _mark_policy(report, policy, name)
             return count
     count, name = _instances(node.capabilities.get("scalable", {}))
     if name:
-        report.take(*NODES, node.name, "capabilities", "scalable", "properties", name)
+        report.mark_used(*NODES, node.name, "capabilities", "scalable", "properties", name)
     return count
 
 
 def _instances(properties: Mapping[str, Any]) -> tuple[int, str]:
-    """The number at the start, and the property that says it."""
+    """Return the initial number of instances, and the property that defines it."""
     for name in ("default_instances", "min_instances"):
         count = properties.get(name)
         if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_SERVERS:
@@ -225,38 +235,40 @@ def _instances(properties: Mapping[str, Any]) -> tuple[int, str]:
     return 1, ""
 
 
-def _take_policy(report: ImportReport, policy: Policy, *names: str) -> None:
-    """Tick off what a policy said; its targets if servers are all it has."""
+def _mark_policy(report: ImportReport, policy: Policy, *names: str) -> None:
+    """Mark properties of a policy as used, and its targets if all are servers."""
     for name in names:
-        report.take(*policy.path, "properties", name)
-    report.take(*policy.path, "type")
+        report.mark_used(*policy.path, "properties", name)
+    report.mark_used(*policy.path, "type")
     nodes = report.topology.nodes
     if all(name in nodes and COMPUTE in nodes[name].types for name in policy.targets):
-        report.take(*policy.path, "targets")
-        report.take(*policy.path, "properties", "targets")
+        report.mark_used(*policy.path, "targets")
+        report.mark_used(*policy.path, "properties", "targets")
 
 
 def _cluster_name(topology: Topology) -> str:
-    """The template's own name, or the file's."""
+    """Return the name of the template, or that of the file."""
     data = topology.document.data
     metadata = data.get("metadata")
-    named = data.get("template_name") or (
+    name = data.get("template_name") or (
         metadata.get("template_name") if isinstance(metadata, dict) else None
     )
     stem = topology.document.name.rpartition("/")[2].rpartition(".")[0]
-    return _word(str(named or stem), 30, "cluster")
+    return _valid_name(str(name or stem), 30, "cluster")
 
 
-def _word(text: str, length: int, otherwise: str) -> str:
-    """Text as a name that clusters and groups may have."""
-    word = re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")
-    return word[:length].rstrip("-") or otherwise
+def _valid_name(text: str, length: int, default: str) -> str:
+    """Return text as a valid name of a cluster or group."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")
+    return name[:length].rstrip("-") or default
 
 
-def _cloud(report: ImportReport, kinds: list[_Kind], options: ImportOptions) -> dict[str, Any]:
-    """What is the same for all nodes; what nobody says is assumed, and that is told."""
-    images = [kind.image for kind in kinds]
-    flavors = [kind.flavor for kind in kinds if kind.flavor]
+def _cloud(
+    report: ImportReport, groups: list[_ServerGroup], options: ImportOptions
+) -> dict[str, Any]:
+    """Return the values for all nodes; defaults are reported."""
+    images = [group.image for group in groups]
+    flavors = [group.flavor for group in groups if group.flavor]
     found = {
         "external_network": options.external_network or _floating_network(report),
         "image": options.image or (images[0] if all(images) else ""),
@@ -264,9 +276,9 @@ def _cloud(report: ImportReport, kinds: list[_Kind], options: ImportOptions) -> 
     }
     for key, value in found.items():
         if not value:
-            found[key] = getattr(USUAL, key)
+            found[key] = getattr(DEFAULTS, key)
             option = key.replace("_", "-")
-            report.note(f"assumed: cloud.{key} is {found[key]}: --{option} says otherwise")
+            report.note(f"assumed: cloud.{key} is {found[key]}: --{option} overrides it")
     return dict(found)
 
 
@@ -275,109 +287,117 @@ def _floating_network(report: ImportReport) -> str:
         network = node.properties.get("floating_network")
         if FLOATING_IP in node.types and isinstance(network, str) and network:
             path = (*NODES, node.name)
-            report.take(*path, "type")
-            report.take(*path, "requirements")
-            report.take(*path, "properties", "floating_network")
+            report.mark_used(*path, "type")
+            report.mark_used(*path, "requirements")
+            report.mark_used(*path, "properties", "floating_network")
             return network
     return ""
 
 
 def _control_plane(
-    report: ImportReport, kinds: list[_Kind], cloud: Mapping[str, Any]
+    report: ImportReport, groups: list[_ServerGroup], cloud: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """``control_plane``; nothing if no server is meant for it."""
-    if not kinds:
+    """Return ``control_plane``; empty without servers for it."""
+    if not groups:
         reason = "no server is named like a control plane"
-        report.note(f"assumed: one server more as control plane: {reason}: --control NAME")
+        report.note(f"assumed: an additional server as control plane: {reason}: --control NAME")
         return {}
-    first, wanted = kinds[0], sum(kind.count for kind in kinds)
+    first, wanted = groups[0], sum(group.count for group in groups)
     count = next((odd for odd in CONTROL_COUNTS if odd >= wanted), CONTROL_COUNTS[-1])
     if count != wanted:
-        text = f"changed: {wanted} control-plane servers become {count}: etcd wants 1, 3 or 5"
+        text = f"changed: {wanted} control-plane servers become {count}: etcd requires 1, 3 or 5"
         report.note(text, (*NODES, first.names[0]))
-    for kind in kinds[1:]:
-        if replace(kind, names=(), count=0, zone="") != replace(first, names=(), count=0, zone=""):
-            text = f"changed: {kind.names[0]} is like {first.names[0]}: a control plane is alike"
-            report.note(text, (*NODES, kind.names[0]))
-    part: dict[str, Any] = {"count": count} | _apart(first, cloud)
-    zones = list(dict.fromkeys(kind.zone for kind in kinds if kind.zone))
+    for group in groups[1:]:
+        if not _equal(replace(group, zone=""), replace(first, zone="")):
+            text = (
+                f"changed: {group.names[0]} gets the properties of {first.names[0]}: "
+                f"all control-plane servers are equal"
+            )
+            report.note(text, (*NODES, group.names[0]))
+    part: dict[str, Any] = {"count": count} | _overrides(first, cloud)
+    zones = list(dict.fromkeys(group.zone for group in groups if group.zone))
     if zones:
         part["availability_zones"] = zones
     return {"control_plane": part}
 
 
-def _workers(report: ImportReport, kinds: list[_Kind], cloud: Mapping[str, Any]) -> dict[str, Any]:
-    """``workers``: a mapping for one group, else a list."""
-    merged: list[_Kind] = []
-    for kind in kinds:
-        same = next((index for index, known in enumerate(merged) if known.likes(kind)), None)
+def _workers(
+    report: ImportReport, groups: list[_ServerGroup], cloud: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return ``workers``: a mapping for one group, else a list."""
+    merged: list[_ServerGroup] = []
+    for group in groups:
+        same = next((index for index, known in enumerate(merged) if known.matches(group)), None)
         if same is None:
-            merged.append(kind)
+            merged.append(group)
         else:
             known = merged[same]
             merged[same] = replace(
-                known, names=(*known.names, *kind.names), count=known.count + kind.count
+                known, names=(*known.names, *group.names), count=known.count + group.count
             )
-    groups: list[dict[str, Any]] = []
-    for kind in merged:
-        taken = {CONTROL, *(str(group["name"]) for group in groups)}
-        if kind.count > MAX_SERVERS:
-            text = f"changed: {kind.count} workers become {MAX_SERVERS}, the most of a group"
-            report.note(text, (*NODES, kind.names[0]))
-        group: dict[str, Any] = {"name": _fresh(_word(kind.stem, 16, "worker"), taken)}
-        group |= {"count": min(kind.count, MAX_SERVERS)} | _apart(kind, cloud)
-        groups.append(group | ({"availability_zone": kind.zone} if kind.zone else {}))
-    if not groups:
-        report.note("assumed: no workers: all servers are of the control plane")
+    parts: list[dict[str, Any]] = []
+    for group in merged:
+        used = {CONTROL, *(str(part["name"]) for part in parts)}
+        if group.count > MAX_SERVERS:
+            text = f"changed: {group.count} workers become {MAX_SERVERS}, the limit of a group"
+            report.note(text, (*NODES, group.names[0]))
+        part: dict[str, Any] = {"name": _unique(_valid_name(group.stem, 16, "worker"), used)}
+        part |= {"count": min(group.count, MAX_SERVERS)} | _overrides(group, cloud)
+        parts.append(part | ({"availability_zone": group.zone} if group.zone else {}))
+    if not parts:
+        report.note("assumed: no workers: all servers belong to the control plane")
         return {"workers": {"count": 0}}
-    if len(groups) == 1:
-        groups[0].pop("name")
-        return {"workers": groups[0]}
-    return {"workers": groups}
+    if len(parts) == 1:
+        parts[0].pop("name")
+        return {"workers": parts[0]}
+    return {"workers": parts}
 
 
-def _fresh(word: str, taken: set[str]) -> str:
-    """A name like a word that nobody has."""
-    numbered = (f"{word[:12]}-{number}" for number in range(2, len(taken) + 3))
-    return next(name for name in (word, *numbered) if name not in taken)
+def _unique(name: str, used: set[str]) -> str:
+    """Return a name, with a number appended if it is already used."""
+    numbered = (f"{name[:12]}-{number}" for number in range(2, len(used) + 3))
+    return next(candidate for candidate in (name, *numbered) if candidate not in used)
 
 
-def _apart(kind: _Kind, cloud: Mapping[str, Any]) -> dict[str, Any]:
-    """Flavor and image, if they are not the cloud's, and the server group."""
-    wanted = {"flavor": kind.flavor, "image": kind.image, "server_group": kind.affinity}
-    return {key: value for key, value in wanted.items() if value and value != cloud.get(key)}
+def _overrides(group: _ServerGroup, cloud: Mapping[str, Any]) -> dict[str, Any]:
+    """Return flavor and image, if they differ from the cloud's, and the server group."""
+    values = {"flavor": group.flavor, "image": group.image, "server_group": group.affinity}
+    return {key: value for key, value in values.items() if value and value != cloud.get(key)}
 
 
 def _system(report: ImportReport, servers: list[Node], catalog: Catalog) -> dict[str, Any]:
-    """``os``, if all servers ask for the same one and there is a block of its name."""
-    wanted = sorted({str(node.asks("os", "distribution") or "").lower() for node in servers})
+    """Return ``os``, if all servers require the same distribution and a block supports it."""
+    wanted = sorted({str(node.required("os", "distribution") or "").lower() for node in servers})
     known = catalog.names("os")
     part = ("capabilities", "os")
     if len(wanted) == 1 and wanted[0] in known:
         for node in servers:
-            report.take(*NODES, node.name, *part, "properties", "distribution")
+            report.mark_used(*NODES, node.name, *part, "properties", "distribution")
         return {"os": {"use": wanted[0]}}
-    reason = f"there are blocks for {', '.join(known)}, one for all nodes; the image is --image's"
+    reason = (
+        f"all nodes have one operating system (supported: {', '.join(known)}); "
+        f"set the image with --image"
+    )
     for node in servers:
-        report.refuse((*NODES, node.name, *part), reason)
+        report.skip((*NODES, node.name, *part), reason)
     return {}
 
 
 def _access(report: ImportReport, servers: list[Node]) -> dict[str, Any]:
-    """``access``: the first key pair that a server names."""
+    """Return ``access`` with the first key pair of the servers."""
     key = ""
     for node in servers:
         name = node.properties.get("key_name")
         if isinstance(name, str) and name and key in {"", name}:
             key = name
-            report.take(*NODES, node.name, "properties", "key_name")
+            report.mark_used(*NODES, node.name, "properties", "key_name")
     return {"access": {"ssh_key": key}} if key else {}
 
 
 def _nodes_network(
     report: ImportReport, data: dict[str, Any], catalog: Catalog, cluster_schema: schema.Schema
 ) -> dict[str, Any]:
-    """``cloud.nodes``: of the networks that servers have ports on, the first that will do."""
+    """Return ``cloud.nodes``: the first usable network with a server's port."""
     nodes = report.topology.nodes
     chosen = ""
     for port in sorted((node for node in nodes.values() if PORT in node.types), key=_order):
@@ -391,15 +411,15 @@ def _nodes_network(
             cloud = {**data["cloud"], "nodes": str(cidr)}
             problem = _problem({**data, "cloud": cloud}, catalog, cluster_schema)
             if problem:
-                report.refuse(path, problem)
+                report.skip(path, problem)
             else:
                 chosen = network.name
-                report.take(*path)
-                report.take(*path[:-1], "ip_version")
-                report.take(*NODES, chosen, "type")
+                report.mark_used(*path)
+                report.mark_used(*path[:-1], "ip_version")
+                report.mark_used(*NODES, chosen, "type")
         if network.name == chosen:
-            report.take(*NODES, port.name, "type")
-            report.take(*NODES, port.name, "requirements")
+            report.mark_used(*NODES, port.name, "type")
+            report.mark_used(*NODES, port.name, "requirements")
     return {"nodes": str(nodes[chosen].properties["cidr"])} if chosen else {}
 
 
@@ -409,7 +429,7 @@ def _order(port: Node) -> int:
 
 
 def _problem(data: dict[str, Any], catalog: Catalog, cluster_schema: schema.Schema) -> str:
-    """The first thing that is wrong with these values as a ``cluster.yaml``."""
+    """Return the first problem of these values as a ``cluster.yaml``, or ''."""
     try:
         text = writer.dump(data).encode()
         read_spec(document.parse("cluster.yaml", text), catalog, cluster_schema)
@@ -419,7 +439,7 @@ def _problem(data: dict[str, Any], catalog: Catalog, cluster_schema: schema.Sche
 
 
 def _text(name: str, data: dict[str, Any], notes: tuple[Note, ...]) -> str:
-    """The file: what is to be said as comments, then the values."""
+    """Return the file: the notes as comments, then the values."""
     lines = [f"# From {name.rpartition('/')[2]}, by heatgen import."]
     lines += [f"# {note}" for note in notes]
     return "\n".join(lines) + "\n" + writer.dump(data)

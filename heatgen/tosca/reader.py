@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge: reads a TOSCA topology. tosca-parser reads and checks it, heat-translator chooses flavors.
+"""Edge: reader of TOSCA topologies.
 
-Both come with ``heatgen[tosca]``. tosca-parser opens the files (and URLs) that a topology imports.
+tosca-parser parses and validates a topology, heat-translator chooses flavors. Both are installed by
+``heatgen[tosca]``. tosca-parser opens the files and URLs that a topology imports.
 """
 
 import contextlib
@@ -17,22 +18,23 @@ import yaml
 
 from heatgen.tosca.topology import INPUTS, NODES, PLACEMENT, POLICIES, Node, Policy, Topology
 from heatgen.yamlio import document, schema
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document
 from heatgen.yamlio.problems import Position, Problem, ProblemsFound, did_you_mean
 
 Flavors = Mapping[str, Mapping[str, int]]
-"""By name: ``num_cpus``, ``mem_size`` (MB), ``disk_size`` (GB), as heat-translator knows them."""
+"""``num_cpus``, ``mem_size`` (MB) and ``disk_size`` (GB) by name, as in heat-translator."""
 
 MAX_VALUES = 20_000
-"""Values of a topology, those that aliases repeat each time: the largest sample has 500."""
+"""Limit of values with aliases expanded; the largest sample has 500."""
 IMPORT_TIMEOUT = 30
-"""Seconds that the server of an imported URL may be silent."""
+"""Socket timeout for imported URLs, in seconds."""
 _FLAVOR_TABLE: schema.Schema = {
     "type": "array", "minItems": 1,
     "items": {
         "type": "object", "required": ["Name", "RAM", "Disk", "VCPUs"],
         "properties": {
-            "Name": {"type": "string", "description": "made by 'openstack flavor list -f json'"},
+            "Name": {"type": "string", "description": "output of 'openstack flavor list -f json'"},
             "RAM": {"type": "integer", "description": "MiB"},
             "Disk": {"type": "integer", "description": "GiB"},
             "VCPUs": {"type": "integer", "description": "number of virtual CPUs"},
@@ -44,14 +46,14 @@ _SIZE_UNITS = {"mem_size": "MB", "disk_size": "GB"}
 
 
 def flavors(name: str, raw: bytes) -> Flavors:
-    """A table of flavors.
+    """Parse a table of flavors.
 
     Args:
-        name: of the file.
-        raw: what ``openstack flavor list -f json`` says.
+        name: name of the file.
+        raw: output of ``openstack flavor list -f json``.
 
     Raises:
-        ProblemsFound: it is no such table.
+        ProblemsFound: the file is not such a table.
     """
     table = document.parse(name, raw)
     problems = schema.check(table, _FLAVOR_TABLE)
@@ -70,53 +72,56 @@ def flavors(name: str, raw: bytes) -> Flavors:
 def read_topology(
     path: Path, raw: bytes, parameters: Mapping[str, str], table: Flavors | None = None
 ) -> Topology:
-    """The topology of a file.
+    """Read the topology of a file.
 
     Args:
-        path: where it lies; what it imports is found from there.
-        raw: its bytes.
+        path: the file; imports are relative to it.
+        raw: content of the file.
         parameters: values of inputs, as text.
-        table: the flavors to choose from; None for those that heat-translator knows.
+        table: flavors to choose from; None for the predefined ones of heat-translator.
 
     Raises:
-        ProblemsFound: it is no topology, or one with faults.
+        ProblemsFound: the file is not a valid topology.
     """
-    _need_libraries()
+    _require_libraries()
     if path.suffix.lower() not in {".yaml", ".yml"}:
-        hint = "unpack an archive (CSAR) and name the topology in it"
-        raise ProblemsFound([Problem(str(path), None, "is not named .yaml or .yml", hint)])
-    whole = _parse(str(path), raw)
-    values = _parameters(whole, parameters)
+        message = "the file name does not end with .yaml or .yml"
+        hint = "unpack an archive (CSAR) and pass the topology in it"
+        raise ProblemsFound([Problem(str(path), None, message, hint, code=Code.TOSCA_INVALID)])
+    source = _parse(str(path), raw)
+    values = _parameters(source, parameters)
     from toscaparser.common.exception import ExceptionCollector
 
-    with _alone():
+    with _quiet_libraries():
         try:
-            return _topology(path, whole, values, table)
+            return _topology(path, source, values, table)
         except ProblemsFound:
             raise
-        except Exception as error:  # noqa: BLE001  it raises what its code stumbles over, too
-            # Whatever it stumbled over comes from what it had complained of before, if it had.
-            told = [" ".join(str(item).split()) for item in ExceptionCollector.getExceptions()]
+        except Exception as error:  # noqa: BLE001  invalid input makes it raise internal errors
+            # An internal error is a consequence of the errors that it collected before, if any.
+            collected = [" ".join(str(item).split()) for item in ExceptionCollector.getExceptions()]
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            problems = [_problem(whole, text) for text in told or [f"cannot be read: {reason}"]]
-            raise ProblemsFound(problems, {whole.name: whole.text}) from None
+            reasons = collected or [f"tosca-parser failed: {reason}"]
+            problems = [_problem(source, text) for text in reasons]
+            raise ProblemsFound(problems, {source.name: source.text}) from None
         finally:
             ExceptionCollector.stop()
 
 
-def _need_libraries() -> None:
+def _require_libraries() -> None:
     try:
-        import toscaparser  # noqa: F401  whether it is there
+        import toscaparser  # noqa: F401  only to check that it is installed
         import translator  # noqa: F401
     except ImportError:
-        message = "reading TOSCA needs heat-translator"
-        hint = "pip install 'heatgen[tosca]'"
-        raise ProblemsFound([Problem("heatgen import", None, message, hint)]) from None
+        message = "heat-translator is required to read TOSCA topologies"
+        hint = "install it: pip install 'heatgen[tosca]'"
+        problem = Problem("heatgen import", None, message, hint, code=Code.TOSCA_LIBRARIES_MISSING)
+        raise ProblemsFound([problem]) from None
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """The libraries neither talk (what matters is in our notes) nor wait for ever."""
+def _quiet_libraries() -> Iterator[None]:
+    """Disable logging, because the notes cover it, and limit the wait for imported URLs."""
     before = socket.getdefaulttimeout()
     disabled = logging.root.manager.disable
     socket.setdefaulttimeout(IMPORT_TIMEOUT)
@@ -128,38 +133,39 @@ def _alone() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-# The file as it is written
+# The source file
 
 
 def _parse(name: str, raw: bytes) -> Document:
-    """A YAML document in which, other than in ours, aliases may stand."""
+    """Parse a YAML document; unlike in heatgen's own files, aliases are allowed."""
     text = document.decode(name, raw)
     try:
-        _refuse_depth(name, text)
+        _check_depth(name, text)
         loader = _LOADER(text)
         root = loader.get_single_node()
-        problems = list(_refusals(name, root))
+        problems = list(_node_problems(name, root))
         if problems:
             raise ProblemsFound(problems, {name: text})
         data = loader.construct_document(root) if root is not None else None
     except yaml.MarkedYAMLError as error:
         raise ProblemsFound([document.syntax_problem(name, text, error)], {name: text}) from None
-    except (yaml.YAMLError, ValueError) as error:  # a character, or a date that is none
-        reason = " ".join(str(error).split())
-        raise ProblemsFound([Problem(name, None, f"is not YAML: {reason}")]) from None
+    except (yaml.YAMLError, ValueError) as error:  # a forbidden character or an invalid date
+        message = f"not valid YAML: {' '.join(str(error).split())}"
+        problem = Problem(name, None, message, code=Code.YAML_SYNTAX)
+        raise ProblemsFound([problem]) from None
     keys: dict[document.Path, Position] = {}
     values: dict[document.Path, Position] = {}
-    _places(root, (), keys, values)
-    whole = Document(name=name, text=text, data=data, keys=keys, values=values)
+    _collect_positions(root, (), keys, values)
+    source = Document(name=name, text=text, data=data, keys=keys, values=values)
     if not isinstance(data, dict):
         hint = "begin with 'tosca_definitions_version: tosca_simple_yaml_1_3'"
-        problem = whole.problem((), "is not a TOSCA template", hint)
+        problem = source.problem((), "not a TOSCA template", hint, code=Code.TOSCA_INVALID)
         raise ProblemsFound([problem], {name: text})
-    return whole
+    return source
 
 
-def _refuse_depth(name: str, text: str) -> None:
-    """Before anything is built: it would be built by recursion."""
+def _check_depth(name: str, text: str) -> None:
+    """Raise for deep nesting before PyYAML constructs the values, which it does by recursion."""
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -167,44 +173,46 @@ def _refuse_depth(name: str, text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > document.MAX_DEPTH:
-            message = f"is nested more than {document.MAX_DEPTH} levels deep"
-            raise ProblemsFound([Problem(name, _position(event), message)], {name: text})
+            message = f"nesting is deeper than {document.MAX_DEPTH} levels"
+            problem = Problem(name, _position(event), message, code=Code.NESTING_TOO_DEEP)
+            raise ProblemsFound([problem], {name: text})
 
 
-def _refusals(name: str, root: yaml.Node | None) -> Iterator[Problem]:
-    """Keys that are there twice, of which YAML would forget one; aliases that grow too large."""
+def _node_problems(name: str, root: yaml.Node | None) -> Iterator[Problem]:
+    """Yield duplicate keys, which PyYAML ignores, recursive aliases and too many values."""
     sizes: dict[int, int] = {}
 
-    def size(node: yaml.Node, above: frozenset[int]) -> Iterator[Problem]:
+    def check(node: yaml.Node, above: frozenset[int]) -> Iterator[Problem]:
         if id(node) in above:
-            yield Problem(name, _position(node), "an alias stands within what it repeats")
+            message = "an alias refers to a value that contains it"
+            yield Problem(name, _position(node), message, code=Code.TOSCA_ALIASES)
             return
         if id(node) in sizes:
             return
         sizes[id(node)] = 1
         for child in _children(node):
-            yield from size(child, above | {id(node)})
+            yield from check(child, above | {id(node)})
             sizes[id(node)] += sizes.get(id(child), 1)
         if isinstance(node, yaml.MappingNode):
-            yield from _twice(name, node)
+            yield from _duplicates(name, node)
 
     if root is not None:
-        yield from size(root, frozenset())
+        yield from check(root, frozenset())
         if sizes[id(root)] > MAX_VALUES:
-            yield Problem(
-                name, None, f"has more than {MAX_VALUES} values, with what aliases repeat"
-            )
+            message = f"more than {MAX_VALUES} values with aliases expanded"
+            yield Problem(name, None, message, code=Code.TOSCA_ALIASES)
 
 
-def _twice(name: str, node: yaml.MappingNode) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
+def _duplicates(name: str, node: yaml.MappingNode) -> Iterator[Problem]:
+    lines: dict[str, int] = {}
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
             continue
-        if key.value in seen:
-            message = f"the key {key.value!r} is there twice, first in line {seen[key.value]}"
-            yield Problem(name, _position(key), message, "keep one of them")
-        seen.setdefault(key.value, _position(key).line)
+        if key.value in lines:
+            message = f"duplicate key {key.value!r} (first defined on line {lines[key.value]})"
+            hint = "remove one of them"
+            yield Problem(name, _position(key), message, hint, code=Code.DUPLICATE_KEY)
+        lines.setdefault(key.value, _position(key).line)
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
@@ -213,13 +221,13 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
-def _places(
+def _collect_positions(
     node: yaml.Node | None,
     path: document.Path,
     keys: dict[document.Path, Position],
     values: dict[document.Path, Position],
 ) -> None:
-    """Where everything stands; what an alias repeats, where it was written first."""
+    """Add the positions of all keys and values; those of aliases are the anchors'."""
     if node is None:
         return
     values[path] = _position(node)
@@ -227,10 +235,10 @@ def _places(
         for key, child in node.value:
             below = (*path, str(key.value))
             keys[below] = _position(key)
-            _places(child, below, keys, values)
+            _collect_positions(child, below, keys, values)
     elif isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):
-            _places(child, (*path, index), keys, values)
+            _collect_positions(child, (*path, index), keys, values)
 
 
 def _position(node: yaml.Node | yaml.Event) -> Position:
@@ -241,17 +249,18 @@ def _position(node: yaml.Node | yaml.Event) -> Position:
     return Position(start.line + 1, start.column + 1, max(1, width))
 
 
-# What tosca-parser makes of it
+# The topology as parsed by tosca-parser
 
 
-def _parameters(whole: Document, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Values of inputs, as their types want them."""
-    inputs = whole.data
+def _parameters(source: Document, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return values of inputs, converted to their types."""
+    inputs = source.data
     for part in INPUTS:
         inputs = inputs.get(part) if isinstance(inputs, dict) else None
     inputs = inputs if isinstance(inputs, dict) else {}
     problems = [
-        Problem(whole.name, None, f"has no input {name!r}", did_you_mean(name, map(str, inputs)))
+        Problem(source.name, None, f"the topology has no input {name!r}",
+                did_you_mean(name, map(str, inputs)), code=Code.TOSCA_UNKNOWN_NAME)
         for name in texts if name not in inputs
     ]  # fmt: skip
     if problems:
@@ -264,52 +273,53 @@ def _parameters(whole: Document, texts: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _problem(whole: Document, message: str) -> Problem:
-    """A complaint, at the last thing that it names, if that stands in the file."""
-    for word in reversed(re.findall(r'"([^"]+)"', message)):
-        for path in whole.values:
-            if word == _scalar(whole.data, path):
-                return whole.problem(path, message)
-            if path and path[-1] == word:
-                return whole.problem(path, message, key=True)
-    return Problem(whole.name, None, message)
+def _problem(source: Document, message: str) -> Problem:
+    """Return an error of tosca-parser, at the last quoted name that the file contains."""
+    code = Code.TOSCA_INVALID
+    for name in reversed(re.findall(r'"([^"]+)"', message)):
+        for path in source.values:
+            if name == _scalar(source.data, path):
+                return source.problem(path, message, code=code)
+            if path and path[-1] == name:
+                return source.problem(path, message, key=True, code=code)
+    return Problem(source.name, None, message, code=code)
 
 
 def _scalar(data: Any, path: document.Path) -> str:
-    """The text that stands at a path; '' if something else does."""
+    """Return the string at a path; '' for other values."""
     try:
         for part in path:
             data = data[part]
     except (KeyError, IndexError, TypeError):
-        return ""  # a key that is not text
+        return ""  # a key that is not a string
     return data if isinstance(data, str) else ""
 
 
 def _topology(
-    path: Path, whole: Document, parameters: dict[str, Any], table: Flavors | None
+    path: Path, source: Document, parameters: dict[str, Any], table: Flavors | None
 ) -> Topology:
     from toscaparser.tosca_template import ToscaTemplate
 
     template = ToscaTemplate(str(path), parameters, True)
     top = template.topology_template
     if not getattr(template, "nodetemplates", None):
-        problem = whole.problem(NODES, "holds no node templates", key=True)
-        raise ProblemsFound([problem], {whole.name: whole.text})
+        problem = source.problem(NODES, "no node templates", key=True, code=Code.TOSCA_NO_SERVERS)
+        raise ProblemsFound([problem], {source.name: source.text})
     resolve = _Resolver(top)
     with _flavor_table(table):
         nodes = {node.name: _node(node, resolve) for node in template.nodetemplates}
     groups = {group.name: tuple(group.members or ()) for group in top.groups}
     return Topology(
-        document=whole,
+        document=source,
         nodes=nodes,
-        policies=tuple(_policies(whole, template.policies, groups, resolve)),
+        policies=tuple(_policies(source, template.policies, groups, resolve)),
         inputs={item.name: parameters.get(item.name, item.default) for item in template.inputs},
-        elsewhere=tuple(sorted(template.nested_tosca_tpls_with_topology)),
+        nested=tuple(sorted(template.nested_tosca_tpls_with_topology)),
     )
 
 
 class _Resolver:
-    """Values without functions; None for what only a cloud knows, such as an address."""
+    """Resolves functions in values; None for values known only at run time, such as addresses."""
 
     def __init__(self, topology: Any) -> None:
         self._topology = topology
@@ -331,15 +341,15 @@ class _Resolver:
 
 @contextlib.contextmanager
 def _flavor_table(table: Flavors | None) -> Iterator[None]:
-    """Put a table where heat-translator keeps what a cloud told it."""
-    from translator.common import flavors as known
+    """Replace the flavors that heat-translator would query from a cloud."""
+    from translator.common import flavors as module
 
-    before = known.FLAVORS
-    known.FLAVORS = dict(table or known.PREDEF_FLAVORS)
+    before = module.FLAVORS
+    module.FLAVORS = dict(table or module.PREDEF_FLAVORS)
     try:
         yield
     finally:
-        known.FLAVORS = before
+        module.FLAVORS = before
 
 
 def _node(template: Any, resolve: _Resolver) -> Node:
@@ -357,9 +367,9 @@ def _node(template: Any, resolve: _Resolver) -> Node:
     flavor, image = properties.get("flavor"), properties.get("image")
     if template.is_derived_from(ToscaCompute.toscatype):
         host = template.get_capability("host")
-        asked = _sizes(capabilities.get("host", {}))
-        if host is not None and asked and not flavor:
-            sized = type(host)("host", asked, host.definition, host.custom_def)
+        sizes = _sizes(capabilities.get("host", {}))
+        if host is not None and sizes and not flavor:
+            sized = type(host)("host", sizes, host.definition, host.custom_def)
             chosen = ToscaCompute(template).translate_compute_flavor_and_image(sized, None)
             flavor = chosen["flavor"]
     return Node(
@@ -374,19 +384,19 @@ def _node(template: Any, resolve: _Resolver) -> Node:
 
 
 def _sizes(host: Mapping[str, Any]) -> dict[str, Any]:
-    """Sizes as heat-translator compares them: it would take "1.5 GB" for 1 MB."""
+    """Return sizes in integers, because heat-translator reads "1.5 GB" as 1 MB."""
     from toscaparser.elements.scalarunit import ScalarUnit_Size
 
-    asked = {"num_cpus": host.get("num_cpus")}
+    sizes = {"num_cpus": host.get("num_cpus")}
     for name, unit in _SIZE_UNITS.items():
         if host.get(name) is not None:
             number = ScalarUnit_Size(host[name]).get_num_from_scalar_unit(unit)
-            asked[name] = f"{math.ceil(number)} {unit}"
-    return {name: value for name, value in asked.items() if value is not None}
+            sizes[name] = f"{math.ceil(number)} {unit}"
+    return {name: value for name, value in sizes.items() if value is not None}
 
 
 def _types(template: Any) -> tuple[str, ...]:
-    """A template's type and those that it derives from."""
+    """Return a template's type and its parent types."""
     found = [str(template.type)]
     parent = template.parent_type
     while parent is not None:
@@ -404,23 +414,26 @@ def _requirements(template: Any) -> Iterator[tuple[str, str]]:
 
 
 def _policies(
-    whole: Document, templates: list[Any], groups: Mapping[str, tuple[str, ...]], resolve: _Resolver
+    source: Document,
+    templates: list[Any],
+    groups: Mapping[str, tuple[str, ...]],
+    resolve: _Resolver,
 ) -> Iterator[Policy]:
     from translator.hot.tosca.tosca_policies import ToscaPolicies
 
-    # A policy of an unknown type is not among the templates.
-    places = {str(path[-1]): path for path in whole.values
-              if path[: len(POLICIES)] == POLICIES and len(path) == len(POLICIES) + 2}  # fmt: skip
+    # By name: a policy of an unknown type is not among the templates.
+    paths = {str(path[-1]): path for path in source.values
+             if path[: len(POLICIES)] == POLICIES and len(path) == len(POLICIES) + 2}  # fmt: skip
     for template in templates:
         properties = resolve(dict(template.properties or {}), template)
         targets = [*(template.targets or ()), *(properties.get("targets") or ())]
         affinity = ""
         if template.is_derived_from(PLACEMENT):
-            made = ToscaPolicies(template)
-            made.handle_properties([])
-            affinity = made.properties["policies"][0]
+            translated = ToscaPolicies(template)
+            translated.handle_properties([])
+            affinity = translated.properties["policies"][0]
         yield Policy(
-            path=places[template.name],
+            path=paths[template.name],
             types=_types(template),
             properties=properties,
             targets=tuple(name for item in targets for name in groups.get(item, (item,))),

@@ -23,32 +23,32 @@ TOP = "topology_template"
 NODES = (TOP, "node_templates")
 POLICIES = (TOP, "policies")
 INPUTS = (TOP, "inputs")
-# The rest of the file serves to read the topology, or speaks to people.
+# The other sections define types or are documentation.
 _READ = frozenset({
     "tosca_definitions_version", "tosca_default_namespace", "template_name", "template_author",
     "template_version", "metadata", "dsl_definitions", "imports", "repositories", "node_types",
     "capability_types", "relationship_types", "data_types", "interface_types", "artifact_types",
     "policy_types", "group_types",
 })  # fmt: skip
-_SOFTWARE = "software: deploy it on the cluster once that runs"
-_VOLUMES = "nodes have no such volumes; pods get theirs from Kubernetes"
-_SCRIPTS = "on the nodes only building blocks run scripts"
-_SCALING = "a cluster does not scale by itself: change the count"
-_ADDRESSES = "heatgen plans the addresses of the nodes"
+_SOFTWARE = "software: deploy it to the running cluster"
+_VOLUMES = "node volumes are not supported; use Kubernetes volumes"
+_SCRIPTS = "only building blocks run scripts on nodes"
+_SCALING = "automatic scaling is not supported: change the count"
+_ADDRESSES = "heatgen assigns the addresses of nodes"
 _OF_TYPES = {
     "tosca.nodes.SoftwareComponent": _SOFTWARE,
     "tosca.nodes.WebApplication": _SOFTWARE,
     "tosca.nodes.Database": _SOFTWARE,
     "tosca.nodes.BlockStorage": _VOLUMES,
-    NETWORK: "the nodes have one network: a new one, or what cloud.network and cloud.subnet name",
-    PORT: "the nodes have one port each",
-    FLOATING_IP: "the cluster has one, the API's",
+    NETWORK: "nodes have one network: a new one, or that of cloud.network and cloud.subnet",
+    PORT: "each node has one port",
+    FLOATING_IP: "a cluster has one floating IP, for the API",
 }
 _OF_PARTS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("outputs",), "the stack has outputs of its own"),
+    (("outputs",), "the outputs of the stack are fixed"),
     (("interfaces",), _SCRIPTS),
     (("artifacts",), _SCRIPTS),
-    (("requirements",), "what it needs did not come along"),
+    (("requirements",), "the required node was not converted"),
     (("triggers",), _SCALING),
     (("max_instances",), _SCALING),
     (("min_instances",), _SCALING),
@@ -57,163 +57,171 @@ _OF_PARTS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("start_ip",), _ADDRESSES),
     (("end_ip",), _ADDRESSES),
     (("gateway_ip",), _ADDRESSES),
-    (("capabilities", "os"), "the image is --image's"),
-    (("capabilities", "host"), "the flavor says it: --flavor"),
-    (("capabilities", "endpoint"), "servers are reached as 'access' says"),
+    (("capabilities", "os"), "set the image with --image"),
+    (("capabilities", "host"), "set the flavor with --flavor"),
+    (("capabilities", "endpoint"), "configure access to servers with 'access'"),
 )
-_NOTHING_LIKE_IT = "cluster.yaml has nothing like it"
+_NO_EQUIVALENT = "cluster.yaml has no equivalent"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A node template, its values plain: functions are resolved, defaults of types filled in."""
+    """A node template with plain values: functions resolved, defaults of types filled in."""
 
     name: str
     types: tuple[str, ...]
-    """Its type and those that it derives from, the nearest first."""
+    """Its type and the parent types, nearest first."""
     properties: Mapping[str, Any]
     capabilities: Mapping[str, Mapping[str, Any]]
     """Properties of each capability."""
     requirements: tuple[tuple[str, str], ...] = ()
-    """Name of the requirement, name of the node that meets it."""
+    """Name of each requirement and of the node that meets it."""
     flavor: str = ""
-    """That heat-translator chose; '' if nothing was asked for, or nothing fits."""
+    """Flavor chosen by heat-translator; '' if no size is required or no flavor fits."""
     image: str = ""
 
-    def asks(self, capability: str, name: str) -> Any:
-        """The value of a capability's property; None if it has none."""
+    def required(self, capability: str, name: str) -> Any:
+        """Return the value of a capability's property, or None."""
         return self.capabilities.get(capability, {}).get(name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """A policy; ``affinity`` is the server group's that heat-translator makes of it, else ''."""
+    """A policy; ``affinity`` is that of the server group in heat-translator's output, or ''."""
 
     path: Path
     types: tuple[str, ...]
     properties: Mapping[str, Any]
     targets: tuple[str, ...]
-    """Node templates; of groups, the members."""
+    """Node templates, with groups replaced by their members."""
     affinity: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Topology:
-    """A topology template and the document that it stands in."""
+    """A topology template and its source document."""
 
     document: Document
     nodes: Mapping[str, Node]
     policies: tuple[Policy, ...]
     inputs: Mapping[str, Any]
-    """The value of each; None if it has none."""
-    elsewhere: tuple[str, ...] = ()
-    """Imported files with topologies of their own."""
+    """Value of each input, or None."""
+    nested: tuple[str, ...] = ()
+    """Imported files that contain topologies."""
 
 
 @dataclass(frozen=True, order=True)
 class Note:
-    """One thing that a user should know of the import."""
+    """A note on the import for the user."""
 
     line: int
-    """In the topology; 0 for none."""
+    """Line of the topology, or 0."""
     text: str
 
     def __str__(self) -> str:
-        """In one line."""
+        """Return the note on one line."""
         return (f"line {self.line}: " if self.line else "") + " ".join(self.text.split())
 
 
 class ImportReport:
-    """What of a topology came along, and what is to be said."""
+    """Records which parts of a topology are converted, and collects notes."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
-        self._taken: set[Path] = set()
+        self._used: set[Path] = set()
         self._reasons: dict[Path, str] = {}
         self._notes: list[Note] = []
 
-    def take(self, *path: str | int) -> None:
-        """Tick off a path with all below it."""
-        self._taken.add(path)
+    def mark_used(self, *path: str | int) -> None:
+        """Mark a path, with everything below it, as used."""
+        self._used.add(path)
 
-    def refuse(self, path: Path, reason: str) -> None:
-        """Remember why a path is left."""
+    def skip(self, path: Path, reason: str) -> None:
+        """Record why a path is not converted."""
         self._reasons[path] = reason
 
     def note(self, text: str, path: Path = ()) -> None:
-        """Say something of a path, or (without one) of what the topology lacks."""
-        place = self.topology.document.problem(path, "", key=True).position if path else None
-        self._notes.append(Note(place.line if place else 0, text))
+        """Add a note on a path, or on the topology as a whole."""
+        self._notes.append(Note(_line(self.topology.document, path) if path else 0, text))
 
     def close(self) -> tuple[Note, ...]:
-        """All there is to say, in the order of the file."""
-        self._fix_inputs()
-        for path in self._left(self.topology.document.data, ()):
-            self.note(f"not carried over: {shown(path)}: {self._reason(path)}", path)
-        for name in self.topology.elsewhere:
-            self.note(f"not carried over: the topology in {name}, which the file imports")
+        """Return all notes in the order of the file."""
+        self._note_inputs()
+        for path in self._unused(self.topology.document.data, ()):
+            self.note(f"not converted: {shown(path)}: {self._reason(path)}", path)
+        for name in self.topology.nested:
+            self.note(f"not converted: the topology in the imported file {name}")
         return tuple(sorted(set(self._notes)))
 
-    def _left(self, value: Any, path: Path) -> Iterator[Path]:
-        """Paths that did not come along, each as far up as nothing below it did."""
-        if path in self._taken or value in (None, {}, []):
+    def _unused(self, value: Any, path: Path) -> Iterator[Path]:
+        """Yield unused paths, each as near to the root as nothing below it is used."""
+        if path in self._used or value in (None, {}, []):
             return
         if path and (path[-1] == "description" or (len(path) == 1 and path[0] in _READ)):
             return
-        if not isinstance(value, dict | list) or not self._divided(path):
+        if not isinstance(value, dict | list) or not self._split(path):
             yield path
             return
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from self._left(item, (*path, key))
+            yield from self._unused(item, (*path, key))
 
-    def _divided(self, path: Path) -> bool:
-        """Whether the parts of a path are told one by one: it is a section, or some came along."""
+    def _split(self, path: Path) -> bool:
+        """Return whether to report the parts of a path: it is a section, or some are used."""
         section = not path or path == (TOP,) or (len(path) == 2 and path[0] == TOP)
         entry = path[:2] == POLICIES and len(path) == 3
         if path and path[-1] == "properties":
             path = path[:-1]
-        return section or entry or any(taken[: len(path)] == path for taken in self._taken)
+        return section or entry or any(used[: len(path)] == path for used in self._used)
 
-    def _fix_inputs(self) -> None:
-        """Inputs that values came from are fixed now."""
-        used = {name for path in self._taken for name in self._inputs_of(path)}
+    def _note_inputs(self) -> None:
+        """Add notes on the inputs whose values are used, which become constants."""
+        used = {name for path in self._used for name in self._inputs_of(path)}
         for name in sorted(used & self.topology.inputs.keys()):
-            self.take(*INPUTS, name)
+            self.mark_used(*INPUTS, name)
             value = self.topology.inputs[name]
             self.note(f"fixed: input {name} is {value}: --parameter {name}=VALUE", (*INPUTS, name))
 
     def _inputs_of(self, path: Path) -> set[str]:
-        """The input that what was written at a path names."""
+        """Return the input that the source value at a path refers to."""
         value = self.topology.document.data
         for part in path:
             try:
                 value = value[part]
             except (KeyError, IndexError, TypeError):
-                return set()  # it came from a type's defaults
-        named = value.get("get_input") if isinstance(value, dict) else None
-        return {str(named)} if named else set()
+                return set()  # a default of the type
+        name = value.get("get_input") if isinstance(value, dict) else None
+        return {str(name)} if name else set()
 
     def _reason(self, path: Path) -> str:
-        """Why a path did not come along."""
+        """Return why a path was not converted."""
         if path in self._reasons:
             return self._reasons[path]
         for name in self._inputs_of(path):
             if self.topology.inputs.get(name) is None:
                 return f"input {name} has no value: --parameter {name}=VALUE"
         if path[:2] == INPUTS:
-            return "nothing that was carried over uses it"
+            return "no converted value uses it"
         node = self.topology.nodes.get(str(path[2])) if path[:2] == NODES and path[2:] else None
         if node is not None and len(path) == 3:
             known = (_OF_TYPES[name] for name in node.types if name in _OF_TYPES)
-            return next(known, _NOTHING_LIKE_IT)
-        return next((reason for part, reason in _OF_PARTS if _within(part, path)), _NOTHING_LIKE_IT)
+            return next(known, _NO_EQUIVALENT)
+        return next((reason for part, reason in _OF_PARTS if _within(part, path)), _NO_EQUIVALENT)
 
 
 def shown(path: Path) -> str:
-    """A path as people write it, from the topology template on."""
+    """Return a path in dotted notation, relative to the topology template."""
     return dotted(path[1:] if path[0] == TOP else path)
 
 
+def _line(document: Document, path: Path) -> int:
+    """Return the line of the key (or value) of a path, else of the nearest existing parent."""
+    for length in range(len(path), -1, -1):
+        for positions in (document.keys, document.values):
+            if path[:length] in positions:
+                return positions[path[:length]].line
+    return 0
+
+
 def _within(part: tuple[str, ...], path: Path) -> bool:
-    """Whether keys stand one after the other in a path."""
+    """Return whether a path contains consecutive keys."""
     return any(path[at : at + len(part)] == part for at in range(len(path)))

@@ -20,8 +20,6 @@ class Code(StrEnum):
         member.description = description
         return member
 
-    UNSPECIFIED = "unspecified", "A problem without a code of its own."
-
     # Input files.
     YAML_SYNTAX = "yaml-syntax", "The file is not valid YAML."
     FILE_TOO_LARGE = "file-too-large", "The file exceeds the size limit of input files."
@@ -112,15 +110,156 @@ class Code(StrEnum):
     STEP_CYCLE = "step-cycle", "Steps depend on each other."
 
     # Block authoring.
+    DUPLICATE_STEP = "duplicate-step", "Two steps of a block have the same name."
+    EXAMPLE_WITHOUT_BLOCK = (
+        "example-without-block",
+        "The example of a block does not use the block.",
+    )
+    INCONSISTENT_UNSUPPORTED_LIST = (
+        "inconsistent-unsupported-list",
+        "The list of unsupported systems contradicts itself or the installed blocks.",
+    )
+    INVALID_BASE_FILE = "invalid-base-file", "The base file of a configuration cannot be parsed."
+    INVALID_CERTIFICATE = (
+        "invalid-certificate",
+        "A certificate of a block has an unsupported subject, or lacks the names of its server.",
+    )
+    INVALID_DEFAULT = "invalid-default", "The default of an option does not match its schema."
+    INVALID_OPTION_DECLARATION = (
+        "invalid-option-declaration",
+        "The declaration of an option is not JSON Schema, or its name is reserved.",
+    )
     MISSING_BLOCK_FILE = "missing-block-file", "A file that block.yaml names does not exist."
+    OUTPUT_NOT_WRITTEN = "output-not-written", "A script does not write an output of its step."
+    ROLE_NOT_IN_BLOCK = (
+        "role-not-in-block",
+        "A step or certificate has a role that its block lacks.",
+    )
     SCRIPT_CONVENTION = (
         "script-convention",
         "A script lacks the common first lines, or the message with which it has to end.",
     )
+    SCRIPT_NOT_EXECUTABLE = "script-not-executable", "The script of a step is not executable."
+    TEMPLATE_IN_SCRIPT = "template-in-script", "A script contains a template expression."
     UNDECLARED_NAME = (
         "undeclared-name",
         "A step or script uses an input or output that is not declared.",
     )
+    UNKNOWN_OVERRIDE = (
+        "unknown-override",
+        "A block patches a configuration that no block declares.",
+    )
+    UNUSED_DECLARATION = (
+        "unused-declaration",
+        "A block declares an option, input, artifact, image, configuration or volume without use.",
+    )
+    UNUSED_FILE = "unused-file", "The folder of a block contains a file that is not used."
+
+    # TOSCA.
+    TOSCA_ALIASES = (
+        "tosca-aliases",
+        "The YAML aliases of a topology are recursive, or expand to too many values.",
+    )
+    TOSCA_CLUSTER_INVALID = (
+        "tosca-cluster-invalid",
+        "The cluster.yaml that a topology is converted to is not valid.",
+    )
+    TOSCA_INVALID = "tosca-invalid", "The file is not a TOSCA topology, or tosca-parser rejects it."
+    TOSCA_LIBRARIES_MISSING = (
+        "tosca-libraries-missing",
+        "The optional libraries that read TOSCA topologies are not installed.",
+    )
+    TOSCA_NO_FLAVOR = "tosca-no-flavor", "No flavor is large enough for a server of a topology."
+    TOSCA_NO_SERVERS = "tosca-no-servers", "A topology does not contain servers."
+    TOSCA_UNKNOWN_NAME = (
+        "tosca-unknown-name",
+        "An option of the import names an input or server that the topology lacks.",
+    )
 
     # Project files and locks.
+    ADMIN_KEY_MISMATCH = (
+        "admin-key-mismatch",
+        "The administrator's key does not match the certificate or the certificate request.",
+    )
+    CHECKSUM_CHANGED = (
+        "checksum-changed",
+        "The source of an artifact or image provides other bytes than the lock states.",
+    )
+    CHECKSUM_NOT_FOUND = (
+        "checksum-not-found",
+        "A published checksum file does not contain the checksum of an artifact.",
+    )
+    DOWNLOAD_FAILED = (
+        "download-failed",
+        "A server could not be reached, or did not provide the requested file.",
+    )
+    DOWNLOAD_REJECTED = (
+        "download-rejected",
+        "A response was too large, unencrypted, or did not match its digest.",
+    )
+    FILE_EXISTS = "file-exists", "The file or folder to write already exists."
+    FILE_NOT_READABLE = "file-not-readable", "A file cannot be read."
+    FILE_NOT_WRITABLE = "file-not-writable", "A file or folder cannot be written."
+    HEAT_LIMIT_EXCEEDED = "heat-limit-exceeded", "The template exceeds a limit of Heat."
     INCOMPLETE_LOCK = "incomplete-lock", "The lock lacks an artifact or image of the cluster."
+    INVALID_ADMIN_KEY = (
+        "invalid-admin-key",
+        "The administrator's key is not an unencrypted private key in PEM format.",
+    )
+    INVALID_ADMIN_REQUEST = (
+        "invalid-admin-request",
+        "The administrator's certificate request cannot be parsed.",
+    )
+    INVALID_BLOCK_FOLDER = (
+        "invalid-block-folder",
+        "A path given for blocks is not a readable folder that contains blocks.",
+    )
+    MISSING_LOCK = "missing-lock", "The cluster does not have a lock."
+    UNUSED_LOCK_ENTRY = "unused-lock-entry", "The lock pins a file that the cluster does not use."
+
+    # Cloud.
+    AUTHENTICATION_FAILED = "authentication-failed", "The cloud rejected the credentials."
+    CERTIFICATE_NOT_TRUSTED = (
+        "certificate-not-trusted",
+        "The authorities of the cluster did not sign the administrator's certificate.",
+    )
+    CLOUD_REFUSED = "cloud-refused", "The cloud rejected a request."
+    CLOUD_UNREACHABLE = (
+        "cloud-unreachable",
+        "The cloud did not respond, or it lacks an endpoint of a required service.",
+    )
+    INVALID_STACK_OUTPUT = (
+        "invalid-stack-output",
+        "An output of the stack is missing or not usable.",
+    )
+    MISSING_STACK_PARAMETER = (
+        "missing-stack-parameter",
+        "The template of the stack lacks a parameter that the update needs.",
+    )
+    NOT_FOUND = "not-found", "The cloud does not have a resource of this name."
+    NO_CREDENTIALS = "no-credentials", "No usable credentials of a cloud are configured."
+    REQUIREMENT_NOT_MET = (
+        "requirement-not-met",
+        "The cloud lacks a resource, property or quota that the cluster needs.",
+    )
+    ROTATION_NOT_APPLIED = (
+        "rotation-not-applied",
+        "The stack was updated, but the cluster did not apply the rotation.",
+    )
+    STACK_EXISTS = "stack-exists", "The project already has a stack of this name."
+    STACK_FAILED = "stack-failed", "The creation, update or deletion of a stack failed."
+    STACK_NOT_COMPLETE = (
+        "stack-not-complete",
+        "The stack failed, or an operation on it is in progress.",
+    )
+    TIMED_OUT = "timed-out", "An operation took longer than its limit."
+
+    # Commands.
+    CONFIRMATION_REQUIRED = (
+        "confirmation-required",
+        "The command needs a confirmation, and standard input is not a terminal.",
+    )
+    INTERNAL_ERROR = "internal-error", "The command failed because of a bug in heatgen."
+    INVALID_ARGUMENT = "invalid-argument", "The value of a command-line argument is not valid."
+    NO_LOGS = "no-logs", "No logs could be collected."
+    UNKNOWN_COMMAND = "unknown-command", "The command does not exist."

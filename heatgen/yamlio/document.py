@@ -58,7 +58,7 @@ class Document:
         hint: str = "",
         *,
         key: bool = False,
-        code: Code = Code.UNSPECIFIED,
+        code: Code,
     ) -> Problem:
         """Return a problem at the value (or key) of a path, else at the nearest existing parent."""
         tables = (self.keys, self.values) if key else (self.values, self.keys)

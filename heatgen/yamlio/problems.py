@@ -32,7 +32,7 @@ class Problem:
     position: Position | None
     message: str
     hint: str = ""
-    code: Code = field(default=Code.UNSPECIFIED, kw_only=True)
+    code: Code = field(kw_only=True)
 
     def sort_key(self) -> tuple[str, int, int, str]:
         """Return the key by which a report is sorted: file, position, message."""

@@ -10,7 +10,7 @@ from conformance.report import code_reference
 from lab.faultinjection import report
 
 REFERENCE = Path(__file__).parents[2] / "doc" / "reference"
-REGENERATE = "HEATGEN_REGENERATE=1 tox run -e unit -- tests/conformance/test_pages.py"
+REGENERATE = "HEATGEN_REGENERATE=1 .venv/bin/pytest tests/conformance/test_pages.py"
 
 
 def compare(path: Path, text: str) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from heatgen.authoring import cluster_reference
+from heatgen.authoring import cluster_reference, errors_reference
 from heatgen.project import block_loader
-from heatgen.yamlio import document
+from heatgen.yamlio import codes, document
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "doc" / "reference"
@@ -45,6 +45,12 @@ def test_reference_page() -> None:
     compare(REFERENCE / "cluster.rst", page)
     for option in ("boot_volume.size", "volume_size", "cri_dockerd", "kube_proxy", "ntp_servers"):
         assert f"\n   * - ``{option}``\n" in page
+
+
+def test_errors_page() -> None:
+    """The page of error codes matches the enumeration."""
+    source = Path(codes.__file__).read_text("utf-8")
+    compare(REFERENCE / "errors.rst", errors_reference.page(source))
 
 
 @pytest.mark.parametrize("path", sorted(SPECS.glob("good/*.yaml")), ids=lambda path: path.stem)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real Heat as an oracle, offline: its parser, its resources, its functions, its limits.
+"""The real Heat as an oracle, offline: its parser, resources, functions and limits.
 
-Only the questions that Heat asks other services are answered here, as in Heat's own unit tests:
-whether a service is there, and whether a named image, flavor, network or key pair exists.
+Only requests to other services are mocked, as in Heat's own unit tests: whether a service is
+available, and whether an image, flavor, network or key pair exists.
 """
 
 import copy
@@ -29,7 +29,7 @@ QUOTAS = {"maxPersonality": 5, "maxPersonalitySize": 10240, "maxServerMeta": 128
 
 @pytest.fixture(scope="session")
 def heat() -> None:
-    """Heat's resources and functions, as its engine loads them."""
+    """Load Heat's resources and functions as its engine does."""
     cfg.CONF([], project="heat", default_config_files=[])
     messaging.setup("fake://", optional=True)
     resources.initialise()
@@ -37,20 +37,20 @@ def heat() -> None:
 
 @pytest.fixture(autouse=True)
 def cloud(heat: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cloud in which every name exists."""
+    """Mock a cloud in which every name exists."""
 
-    def answer(owner: type, name: str, reply: Callable[..., Any]) -> None:
-        monkeypatch.setattr(owner, name, reply)
+    def mock(owner: type, name: str, function: Callable[..., Any]) -> None:
+        monkeypatch.setattr(owner, name, function)
 
-    answer(resource.Resource, "is_service_available", classmethod(lambda *_: (True, None)))
-    answer(constraints.BaseCustomConstraint, "validate", lambda *_: True)
-    answer(glance.GlanceClientPlugin, "find_image_by_name_or_id", lambda _, name: name)
-    answer(glance.GlanceClientPlugin, "get_image", lambda *_: IMAGE)
-    answer(nova.NovaClientPlugin, "find_flavor_by_name_or_id", lambda _, name: name)
-    answer(nova.NovaClientPlugin, "get_flavor", lambda *_: FLAVOR)
-    answer(nova.NovaClientPlugin, "absolute_limits", lambda _: QUOTAS)
-    answer(nova.NovaClientPlugin, "is_version_supported", lambda *_: True)
-    answer(
+    mock(resource.Resource, "is_service_available", classmethod(lambda *_: (True, None)))
+    mock(constraints.BaseCustomConstraint, "validate", lambda *_: True)
+    mock(glance.GlanceClientPlugin, "find_image_by_name_or_id", lambda _, name: name)
+    mock(glance.GlanceClientPlugin, "get_image", lambda *_: IMAGE)
+    mock(nova.NovaClientPlugin, "find_flavor_by_name_or_id", lambda _, name: name)
+    mock(nova.NovaClientPlugin, "get_flavor", lambda *_: FLAVOR)
+    mock(nova.NovaClientPlugin, "absolute_limits", lambda _: QUOTAS)
+    mock(nova.NovaClientPlugin, "is_version_supported", lambda *_: True)
+    mock(
         neutron.NeutronClientPlugin,
         "find_resourceid_by_name_or_id",
         lambda _, kind, name, cmd_resource=None: name,
@@ -59,7 +59,7 @@ def cloud(heat: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def goldens() -> dict[str, dict[str, Any]]:
-    """The golden templates by case, read by Heat's own reader, and those of the matrix."""
+    """Return the golden templates, parsed by Heat, and the templates of the matrix, by case."""
     read = {
         name: template_format.parse((GOLDEN / name / "generated.yaml").read_text("utf-8"))
         for name in NAMES
@@ -69,13 +69,13 @@ def goldens() -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(params=[*NAMES, *matrix.CASES])
 def golden(request: pytest.FixtureRequest, goldens: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """One template of all; a copy, to change at will."""
+    """Return a copy of each template, which tests can modify."""
     return copy.deepcopy(goldens[request.param])
 
 
 @pytest.fixture
 def make_stack() -> Callable[[dict[str, Any]], stack.Stack]:
-    """A stack named demo of a template."""
+    """Return a function that creates a stack named demo from a template."""
     user = context.RequestContext(
         username="user", user_id="user", project_id="project", is_admin=False, auth_token="token",
         auth_url="http://keystone.invalid/v3",
@@ -84,6 +84,6 @@ def make_stack() -> Callable[[dict[str, Any]], stack.Stack]:
 
 
 def created(of: stack.Stack, name: str, reference: str, attributes: dict[Any, Any]) -> None:
-    """Let a resource be complete, with these attributes, in the eyes of functions."""
+    """Mark a resource as complete, with the attributes that functions return."""
     data = node_data.NodeData(1, name, f"uuid-{name}", reference, attributes, "CREATE", "COMPLETE")
     stk_defn.update_resource_data(of.defn, name, data)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clusters beside the golden ones, rendered here: every two options together in one of them."""
+"""Rendered clusters in addition to the golden ones; they cover every pair of options."""
 
 import copy
 from pathlib import Path
@@ -24,7 +24,7 @@ BASE: dict[str, Any] = {
     "workers": {"count": 2},
 }
 
-# Each value is a patch of the base: mappings are merged, all else takes the place of what is there.
+# Each value is a patch of the base: mappings are merged, other values are replaced.
 FACTORS: dict[str, dict[str, dict[str, Any]]] = {
     "control plane": {
         "one": {},
@@ -55,8 +55,8 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "network": {
         "new": {},
-        "router that is there": {"cloud": {"router": "edge"}},
-        "subnet that is there": {
+        "existing router": {"cloud": {"router": "edge"}},
+        "existing subnet": {
             "cloud": {"network": "office", "subnet": "office-1", "nodes": "192.0.2.0/24",
                       "first_address": "192.0.2.200"}
         },
@@ -100,7 +100,7 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
         "metadata": {"cloud": {"metadata": {"owner": "platform"}, "tags": ["kubernetes", "demo"]}},
     },
     "access": {
-        "nobody": {},
+        "none": {},
         "some": {
             "access": {"api": ["198.51.100.0/24"], "ssh": ["198.51.100.0/24"], "ssh_key": "mykey"}
         },
@@ -124,7 +124,7 @@ CASES = {f"pairs-{number:02d}": case for number, case in enumerate(CHOICES)}
 
 
 def text(case: dict[str, str]) -> str:
-    """The ``cluster.yaml`` of a case."""
+    """Return the ``cluster.yaml`` of a case."""
     data = BASE
     for factor, value in case.items():
         data = merged(data, FACTORS[factor][value])
@@ -132,18 +132,18 @@ def text(case: dict[str, str]) -> str:
 
 
 def template(name: str) -> dict[str, Any]:
-    """The template of a case, as Heat gets it; it keeps every limit."""
+    """Return the template of a case as sent to Heat; check that it is within all limits."""
     blocks = catalog.build(block_loader.tree(), block_loader.schema("block"))
     parsed = document.parse("cluster.yaml", text(CASES[name]).encode())
     spec = read_spec(parsed, blocks, block_loader.schema("cluster"))
     planned = build_plan(spec, blocks, pins.read("lock", LOCK.read_bytes()), "")
-    made = render(planned).as_dict()
-    assert not [item for item in heat_limits.usage(planned, made) if item.exceeded]
-    return made
+    rendered = render(planned).as_dict()
+    assert not [item for item in heat_limits.usage(planned, rendered) if item.exceeded]
+    return rendered
 
 
 def merged(data: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """Data with a patch."""
+    """Return data with a patch applied."""
     result = copy.deepcopy(data)
     for key, value in patch.items():
         old = result.get(key)

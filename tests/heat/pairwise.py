@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Few cases in which every two choices meet: faults of combinations are mostly faults of pairs."""
+"""Pairwise testing: a small set of cases that covers every pair of values."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ Choice = tuple[str, str]
 
 
 def cases(factors: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
-    """Cases, one value for each factor, that hold every pair of values; always the same ones.
+    """Return cases, with one value for each factor, that cover every pair; deterministic.
 
-    Greedy: each case begins with a pair that is still open and takes, factor by factor, the value
-    that closes most open pairs with those chosen before.
+    Greedy: each case starts with an uncovered pair; for each other factor it gets the value that
+    covers the most uncovered pairs with the values chosen before.
     """
     missing = pairs(factors)
     found: list[dict[str, str]] = []
@@ -20,16 +20,14 @@ def cases(factors: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
         chosen = dict(sorted(min(missing, key=sorted)))
         for factor, values in factors.items():
             if factor not in chosen:
-                chosen[factor] = max(
-                    values, key=lambda value: closed(factor, value, chosen, missing)
-                )
+                chosen[factor] = max(values, key=lambda value: gain(factor, value, chosen, missing))
         found.append({factor: chosen[factor] for factor in factors})
-        missing -= held(chosen)
+        missing -= covered(chosen)
     return found
 
 
 def pairs(factors: Mapping[str, Sequence[str]]) -> set[frozenset[Choice]]:
-    """Every pair of values of different factors."""
+    """Return all pairs of values of different factors."""
     return {
         frozenset({(one, value), (other, second)})
         for one, other in itertools.combinations(factors, 2)
@@ -38,13 +36,13 @@ def pairs(factors: Mapping[str, Sequence[str]]) -> set[frozenset[Choice]]:
     }
 
 
-def held(case: Mapping[str, str]) -> set[frozenset[Choice]]:
-    """The pairs that a case holds."""
+def covered(case: Mapping[str, str]) -> set[frozenset[Choice]]:
+    """Return the pairs in a case."""
     return {frozenset(pair) for pair in itertools.combinations(case.items(), 2)}
 
 
-def closed(
+def gain(
     factor: str, value: str, chosen: Mapping[str, str], missing: set[frozenset[Choice]]
 ) -> int:
-    """How many open pairs a value would close."""
+    """Return the number of missing pairs that a value would cover."""
     return sum(frozenset({(factor, value), choice}) in missing for choice in chosen.items())

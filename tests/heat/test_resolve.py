@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the real Heat makes of outputs and inputs once servers and steps are there."""
+"""Outputs and inputs as resolved by the real Heat, with complete servers and steps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,40 +13,40 @@ MakeStack = Callable[[dict[str, Any]], stack.Stack]
 WORKERS = {"workers": "worker", "workers_docker": "docker", "workers_big_box": "big-box"}
 
 
-def complete(made: stack.Stack, workers: int = 2) -> stack.Stack:
-    """Let everything be there: so many workers in each group, and what each step said."""
-    resources = made.t.t["resources"]
+def complete(of: stack.Stack, workers: int = 2) -> stack.Stack:
+    """Mark all resources as complete, with ``workers`` members per group and outputs of steps."""
+    resources = of.t.t["resources"]
     indices = [str(index) for index in range(workers)]
     for name, item in resources.items():
         kind, properties = item["type"], item.get("properties", {})
         if kind == "OS::Nova::Server":
-            created(made, name, f"id-{name}", {"name": f"demo-{name.replace('_', '-')}"})
+            created(of, name, f"id-{name}", {"name": f"demo-{name.replace('_', '-')}"})
         elif kind == "OS::Heat::ResourceGroup":
-            created(made, name, name, group_attributes(WORKERS[name], indices))
+            created(of, name, name, group_attributes(WORKERS[name], indices))
         elif kind == "OS::Neutron::FloatingIP":
-            created(made, name, "fip", {"floating_ip_address": "203.0.113.50"})
+            created(of, name, "fip", {"floating_ip_address": "203.0.113.50"})
         elif kind == "OS::Heat::Value":
             value = properties["value"]
             parts = value.items() if isinstance(value, dict) else ()
             paths = {("value", key): text for key, text in parts}
-            created(made, name, name, {"value": value, **paths})
+            created(of, name, name, {"value": value, **paths})
         elif kind.startswith("OS::Heat::SoftwareDeployment"):
             config = resources[properties["config"]["get_resource"]]["properties"]
-            said = {output["name"]: f"{name} {output['name']}" for output in config["outputs"]}
+            outputs = {output["name"]: f"{name} {output['name']}" for output in config["outputs"]}
             if kind.endswith("Group"):
-                created(made, name, name, {
+                created(of, name, name, {
                     key: {index: f"{text} {index}" for index in indices}
-                    for key, text in said.items()
+                    for key, text in outputs.items()
                 })  # fmt: skip
             else:
-                created(made, name, name, said)
-    return made
+                created(of, name, name, outputs)
+    return of
 
 
 def group_attributes(group: str, indices: list[str]) -> dict[Any, Any]:
-    """Attributes of a group of workers."""
+    """Return the attributes of a group of workers."""
     names = {index: f"demo-{group}-{index}" for index in indices}
-    # Addresses of groups are apart, in the order of their names.
+    # Address ranges of the groups do not overlap.
     first = 30 if group == "worker" else 40
     addresses = {index: f"10.0.0.{first + int(index)}" for index in indices}
     return {
@@ -60,36 +60,36 @@ def group_attributes(group: str, indices: list[str]) -> dict[Any, Any]:
 
 @pytest.fixture
 def minimal(goldens: dict[str, dict[str, Any]], make_stack: MakeStack) -> stack.Stack:
-    """The minimal cluster, complete."""
+    """Return the complete stack of the minimal cluster."""
     return complete(make_stack(goldens["minimal"]))
 
 
 @pytest.fixture
 def ha(goldens: dict[str, dict[str, Any]], make_stack: MakeStack) -> stack.Stack:
-    """Three control-plane nodes and two groups of workers, complete."""
+    """Return the complete stack of three control-plane nodes and two groups of workers."""
     return complete(make_stack(goldens["ha"]))
 
 
 def output(of: stack.Stack, name: str) -> Any:
-    """An output's value."""
+    """Return the value of an output."""
     return of.outputs[name].get_value()
 
 
 def inputs_of(of: stack.Stack, name: str) -> dict[str, Any]:
-    """Input values of a deployment."""
+    """Return the input values of a deployment."""
     values = of[name].properties["input_values"]
     assert isinstance(values, dict)
     return values
 
 
 def node(address: str, group: str, runtime: str = "containerd") -> dict[str, str]:
-    """A node as outputs tell it."""
+    """Return a node as in outputs."""
     role = "control" if group == "control" else "worker"
     return {"address": address, "role": role, "group": group, "runtime": runtime}
 
 
 def test_outputs(minimal: stack.Stack) -> None:
-    """Endpoint, certificates and nodes are what kubeconfig and suite read."""
+    """Outputs contain endpoint, certificates and nodes."""
     assert output(minimal, "api_endpoint") == "https://203.0.113.50:6443"
     assert output(minimal, "ca_certificate") == "trust_sign_control_0 ca_kubernetes"
     assert output(minimal, "admin_certificate") == "trust_sign_control_0 admin_certificate"
@@ -104,7 +104,7 @@ def test_outputs(minimal: stack.Stack) -> None:
 
 
 def test_conformance_output(minimal: stack.Stack) -> None:
-    """The suite's expectation holds nodes, versions, networks and blocks in plain types."""
+    """The output for the conformance suite has nodes, versions, networks and blocks."""
     expected = output(minimal, "conformance")
     assert expected["version"] == 1
     assert expected["nodes"] == output(minimal, "nodes")
@@ -121,7 +121,7 @@ def test_conformance_output(minimal: stack.Stack) -> None:
 
 
 def test_conformance_output_of_groups(ha: stack.Stack) -> None:
-    """Every node with its group and runtime, every apiserver, every runtime's version."""
+    """The output has all groups and runtimes of nodes, API servers, and runtime versions."""
     expected = output(ha, "conformance")
     assert expected["nodes"] == {
         "demo-control-0": node("10.0.0.10", "control"),
@@ -138,19 +138,19 @@ def test_conformance_output_of_groups(ha: stack.Stack) -> None:
 
 
 def test_without_workers(goldens: dict[str, dict[str, Any]], make_stack: MakeStack) -> None:
-    """A cluster of one node has outputs and inputs, too."""
-    alone = complete(make_stack(goldens["minimal"]), workers=0)
-    assert list(output(alone, "nodes")) == ["demo-control-0"]
-    assert {} in maps(inputs_of(alone, "trust_sign_control_0"), "worker")
+    """Outputs and inputs of a cluster without workers have empty maps of workers."""
+    single = complete(make_stack(goldens["minimal"]), workers=0)
+    assert list(output(single, "nodes")) == ["demo-control-0"]
+    assert {} in maps(inputs_of(single, "trust_sign_control_0"), "worker")
 
 
 def maps(values: dict[str, Any], group: str) -> list[Any]:
-    """What a group has in each input that is a map of groups."""
+    """Return the values of a group in all inputs that are maps of groups."""
     return [value[group] for value in values.values() if isinstance(value, dict) and group in value]
 
 
-def test_maps_for_the_signer(ha: stack.Stack) -> None:
-    """The signer gets requests, names and addresses as maps of groups with the same keys."""
+def test_maps_of_the_sign_step(ha: stack.Stack) -> None:
+    """Requests, names and addresses are maps of groups with the same keys."""
     values = inputs_of(ha, "trust_sign_control_0")
     for group, count in (("control", 3), ("worker", 2), ("docker", 2)):
         found = maps(values, group)
@@ -162,7 +162,7 @@ def test_maps_for_the_signer(ha: stack.Stack) -> None:
 
 
 def test_server_names(ha: stack.Stack) -> None:
-    """A server is called after stack, group and index."""
+    """The name of a server consists of stack, group and index."""
     assert ha["control_2"].properties["name"] == "demo-control-2"
     member = ha["workers_docker"].properties["resource_def"]["properties"]
     assert member["name"] == "demo-docker-%index%"
@@ -170,15 +170,15 @@ def test_server_names(ha: stack.Stack) -> None:
 
 
 def test_scripts_are_complete(ha: stack.Stack) -> None:
-    """Heat puts the library into the scripts that install it."""
+    """Heat inserts the step library into the scripts that install it."""
     script = ha["os_preflight_config"].properties["config"]
     assert script.startswith("#!/bin/bash\n")
     assert script.index("\nfail() {\n") < script.index('\nsource "$HEATGEN_LIB/step.sh"\n')
 
 
 @pytest.mark.parametrize("cluster", ["minimal", "ha"])
-def test_inputs_are_text_or_maps(cluster: str, request: pytest.FixtureRequest) -> None:
-    """What an input's declared type says is what its value is: a map as text would be a repr."""
+def test_types_of_inputs(cluster: str, request: pytest.FixtureRequest) -> None:
+    """Inputs of type Json are maps, others are not, as Heat would convert maps with repr()."""
     of = request.getfixturevalue(cluster)
     for name, item in of.items():
         if not item.type().startswith("OS::Heat::SoftwareDeployment"):
@@ -190,13 +190,13 @@ def test_inputs_are_text_or_maps(cluster: str, request: pytest.FixtureRequest) -
 
 
 def config_of(of: stack.Stack, deployment: str) -> str:
-    """Name of the configuration that a deployment names."""
+    """Return the name of a deployment's configuration."""
     reference = of.t.t["resources"][deployment]["properties"]["config"]
     return str(reference["get_resource"])
 
 
 def test_order(ha: stack.Stack) -> None:
-    """Heat's own graph has a layer after what it stands on, and independent layers side by side."""
+    """In Heat's dependency graph, independent layers do not wait for each other."""
     after = {
         item.name: {required.name for required in ha.dependencies.requires(item)}
         for item in ha.values()
@@ -217,10 +217,8 @@ def test_order(ha: stack.Stack) -> None:
     assert "runtime_start_workers" not in needs("runtime_start_workers_docker")
 
 
-def test_texts_stand_once_and_reach_the_groups_they_are_for(
-    ha: stack.Stack, goldens: dict[str, dict[str, Any]]
-) -> None:
-    """Large texts are held apart; a group with another runtime still gets its own."""
+def test_shared_texts(ha: stack.Stack, goldens: dict[str, dict[str, Any]]) -> None:
+    """Large texts are in the template once; a group with another runtime gets its own text."""
     worker = inputs_of(ha, "orchestration_node_workers")["KUBELET_CONFIG"]
     docker = inputs_of(ha, "orchestration_node_workers_docker")["KUBELET_CONFIG"]
     control = inputs_of(ha, "orchestration_node_control_2")["KUBELET_CONFIG"]

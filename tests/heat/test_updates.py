@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``heatgen diff`` says an update does is what the real Heat does."""
+"""``heatgen diff`` predicts the same changes as the real Heat."""
 
 import copy
 import json
@@ -23,7 +23,7 @@ VOLUMES = {"OS::Cinder::Volume", "OS::Cinder::VolumeAttachment"}
 
 
 def rendered_types(goldens: dict[str, dict[str, Any]]) -> set[str]:
-    """Every resource type of every template, those of groups' members among them."""
+    """Return the resource types in all templates, including those of group members."""
     kinds = set()
     for data in goldens.values():
         for item in data["resources"].values():
@@ -32,12 +32,12 @@ def rendered_types(goldens: dict[str, dict[str, Any]]) -> set[str]:
     return kinds
 
 
-def heats_rules(kinds: set[str]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Heat's own schema of resource types, as far as updates ask."""
+def heat_rules(kinds: set[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the parts of Heat's schema of resource types that are relevant to updates."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for kind in sorted(kinds):
         schemas = resources.global_env().get_class(kind).properties_schema
-        # Such a change is refused; nothing here would tell of it.
+        # Heat rejects changes of immutable properties, which the rules cannot express.
         assert not any(item.immutable for item in schemas.values()), kind
         found[kind] = {
             name: {
@@ -49,40 +49,40 @@ def heats_rules(kinds: set[str]) -> dict[str, dict[str, dict[str, Any]]]:
     return found
 
 
-def test_rules_are_heats_own(goldens: dict[str, dict[str, Any]]) -> None:
-    """Of each type that is rendered, each property can be updated or not as Heat's code has it."""
-    wanted = heats_rules(rendered_types(goldens) | VOLUMES)
+def test_rules(goldens: dict[str, dict[str, Any]]) -> None:
+    """The rules of all rendered types match Heat's code."""
+    rules = heat_rules(rendered_types(goldens) | VOLUMES)
     if os.environ.get("HEATGEN_REGENERATE"):
-        lines = [f"  {json.dumps(kind)}: {json.dumps(rules)}" for kind, rules in wanted.items()]
+        lines = [f"  {json.dumps(kind)}: {json.dumps(rule)}" for kind, rule in rules.items()]
         text = ",\n".join(lines)
         RULES.write_text(f"{{\n{text}\n}}\n", "utf-8")
-    assert json.loads(RULES.read_text("utf-8")) == wanted, f"is Heat another? Then: {REGENERATE}"
+    assert json.loads(RULES.read_text("utf-8")) == rules, f"After an update of Heat: {REGENERATE}"
 
 
 def replaced_by_heat(make_stack: MakeStack, before: dict[str, Any], after: dict[str, Any],
                      name: str) -> bool:  # fmt: skip
-    """Whether Heat would replace a resource, asked as its engine asks in an update."""
-    # Both held here: their resources hold them weakly.
-    was, will = make_stack(before), make_stack(after)
+    """Return whether Heat would replace a resource, as its engine determines it."""
+    # Resources have only weak references to their stacks.
+    old, new = make_stack(before), make_stack(after)
     try:
-        was[name].update_template_diff_properties(will[name].properties, was[name].properties)
+        old[name].update_template_diff_properties(new[name].properties, old[name].properties)
     except resource.UpdateReplace:
         return True
     return False
 
 
 def set_property(name: str, key: str, value: Any) -> Callable[[dict[str, Any]], None]:
-    """A change of one property."""
+    """Return a function that changes one property."""
     return lambda data: data["resources"][name]["properties"].update({key: value})
 
 
 def all_of(*edits: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
-    """Several changes."""
+    """Return a function that applies several changes."""
     return lambda data: [edit(data) for edit in edits] and None
 
 
 def set_default(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
-    """A change of a parameter."""
+    """Return a function that changes the default of a parameter."""
     return lambda data: data["parameters"][name].update(default=value)
 
 
@@ -131,8 +131,8 @@ EDITS: dict[str, tuple[str, Callable[[dict[str, Any]], None], str]] = {
     "DNS of a subnet": (
         "subnet", set_property("subnet", "dns_nameservers", ["192.0.2.1"]), UPDATE,
     ),
-    "way out of the router": ("router", set_default("external_network", "x"), UPDATE),
-    "a default spelled out": (
+    "external network of the router": ("router", set_default("external_network", "x"), UPDATE),
+    "explicit default": (
         "control_0", set_property("control_0", "flavor_update_policy", "RESIZE"), UPDATE,
     ),
     "inputs of a deployment": (
@@ -144,31 +144,29 @@ EDITS: dict[str, tuple[str, Callable[[dict[str, Any]], None], str]] = {
 
 
 @pytest.mark.parametrize("name", sorted(EDITS))
-def test_verdicts_are_heats(
-    name: str, goldens: dict[str, dict[str, Any]], make_stack: MakeStack
-) -> None:
-    """Heat replaces what we say it replaces, and nothing else."""
+def test_replacements(name: str, goldens: dict[str, dict[str, Any]], make_stack: MakeStack) -> None:
+    """Heat replaces exactly the resources that ``compare`` predicts."""
     before = goldens["minimal"]
     after = copy.deepcopy(before)
     target, edit, action = EDITS[name]
     edit(after)
     assert replaced_by_heat(make_stack, before, after, target) == (action == REPLACE)
-    was, will = (
+    old, new = (
         StackState(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
         for data in (before, after)
     )
-    changes = compare(was, will, json.loads(RULES.read_text("utf-8")))
+    changes = compare(old, new, json.loads(RULES.read_text("utf-8")))
     assert [change.action for change in changes if change.resource == target] == [action]
 
 
-def test_resolved_values_are_heats(golden: dict[str, Any], make_stack: MakeStack) -> None:
-    """What is put in for parameters, held texts and joined lists is what Heat puts in."""
-    made = complete(make_stack(golden))
-    ours = resolve.resources(golden, resolve.parameters(golden, {"OS::stack_name": "demo"}))
+def test_resolved_values(golden: dict[str, Any], make_stack: MakeStack) -> None:
+    """Parameters, shared texts and joined lists are resolved as in Heat."""
+    of = complete(make_stack(golden))
+    resolved = resolve.resources(golden, resolve.parameters(golden, {"OS::stack_name": "demo"}))
     compared = 0
-    for name, item in ours.items():
+    for name, item in resolved.items():
         for key, value in (item.get("properties") or {}).items():
             if isinstance(value, str) and item["type"] != "OS::Heat::Value":
-                assert made[name].properties[key] == value, (name, key)
+                assert of[name].properties[key] == value, (name, key)
                 compared += 1
     assert compared > 50

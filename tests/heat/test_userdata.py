@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the real Heat makes of our user data, and whether Nova takes it."""
+"""User data as built by the real Heat fits in Nova's limit."""
 
 import base64
 import email
@@ -10,7 +10,7 @@ from heat.engine.clients.os import nova
 MAX_BASE64 = 65535
 """Characters of user_data in Nova's API schema."""
 
-# As large as real ones: long names and URLs of a cloud with many regions.
+# As large as in a cloud with long names and URLs.
 METADATA = {
     "os-collect-config": {
         "collectors": ["heat", "local"],
@@ -30,21 +30,20 @@ METADATA = {
 
 
 def built(golden: dict[str, Any]) -> str:
-    """User data as Nova gets it."""
+    """Return user data as sent to Nova."""
     text = golden["resources"]["agent"]["properties"]["config"]
     plugin = nova.NovaClientPlugin.__new__(nova.NovaClientPlugin)
-    made = plugin.build_userdata(METADATA, text, user_data_format="SOFTWARE_CONFIG")
-    return str(made)
+    return str(plugin.build_userdata(METADATA, text, user_data_format="SOFTWARE_CONFIG"))
 
 
-def test_nova_takes_it(golden: dict[str, Any]) -> None:
-    """With Heat's own parts and large metadata it fits with a tenth to spare."""
+def test_size(golden: dict[str, Any]) -> None:
+    """With Heat's own parts and large metadata, user data uses less than 90 % of the limit."""
     encoded = base64.b64encode(built(golden).encode())
     assert len(encoded) < MAX_BASE64 * 0.9
 
 
-def test_heat_passes_it_on(golden: dict[str, Any]) -> None:
-    """Our text is one part, unchanged and recognisable; the metadata is another."""
+def test_parts(golden: dict[str, Any]) -> None:
+    """The agent is an unchanged part of the user data; the metadata is another part."""
     text = golden["resources"]["agent"]["properties"]["config"]
     parts = [
         part.get_payload(decode=True).decode()
@@ -56,7 +55,7 @@ def test_heat_passes_it_on(golden: dict[str, Any]) -> None:
 
 
 def test_room_for_heat(golden: dict[str, Any]) -> None:
-    """heatgen.render.heat_limits counts at least what Heat adds (HEAT_USER_DATA)."""
+    """Heat adds no more than heatgen.render.heat_limits assumes (HEAT_USER_DATA)."""
     text = golden["resources"]["agent"]["properties"]["config"]
     encoded = len(text) if text.isascii() else len(base64.encodebytes(text.encode()))
     assert len(built(golden)) - encoded < 12_000

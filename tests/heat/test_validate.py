@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real Heat takes the golden templates, and would refuse broken ones."""
+"""The real Heat accepts the golden templates, and rejects invalid ones."""
 
 import copy
 import json
@@ -14,29 +14,29 @@ from .conftest import NAMES
 
 MakeStack = Callable[[dict[str, Any]], stack.Stack]
 
-# Defaults of heat/common/config.py that templates have to fit in.
+# Default limits in heat/common/config.py.
 MAX_TEMPLATE = 524288
 MAX_RESOURCES = 1000
 SERVER = "OS::Nova::Server"
 
 
 def test_heat_validates(golden: dict[str, Any], make_stack: MakeStack) -> None:
-    """Every property of every resource is as its resource type wants it."""
-    made = make_stack(golden)
-    made.validate()
-    assert "control_0" in made
+    """Heat's validation accepts all properties of all resources."""
+    of = make_stack(golden)
+    of.validate()
+    assert "control_0" in of
 
 
 def test_template_fits(golden: dict[str, Any]) -> None:
-    """The template keeps Heat's limits with room for the user's own overrides."""
+    """The template is within Heat's limits, with room for the user's overrides."""
     assert len(str(golden)) < MAX_TEMPLATE * 0.9
     assert len(json.dumps(golden)) < MAX_TEMPLATE
     assert len(golden["resources"]) < MAX_RESOURCES / 5
 
 
-BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
+FAULTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "unknown property": lambda data: data["resources"]["network"].update(properties={"naem": "x"}),
-    "unknown resource": lambda data: data["resources"]["control_0"].update(depends_on=["nobody"]),
+    "unknown resource": lambda data: data["resources"]["control_0"].update(depends_on=["unknown"]),
     "unknown type": lambda data: data["resources"]["network"].update(type="OS::Neutron::Nothing"),
     "wrong value": lambda data: data["resources"]["control_0"]["properties"].update(
         user_data_format="NONSENSE"
@@ -44,23 +44,23 @@ BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
     "no user data format": lambda data: data["resources"]["control_0"]["properties"].update(
         user_data_format="RAW"
     ),
-    "a circle": lambda data: data["resources"]["network"].update(depends_on=["control_0"]),
+    "dependency cycle": lambda data: data["resources"]["network"].update(depends_on=["control_0"]),
     "a number in a name": lambda data: data["resources"]["control_0"]["properties"].update(
         name={"list_join": ["-", ["control", 0]]}
     ),
-    "broken worker": lambda data: data["resources"]["workers"]["properties"]["resource_def"][
-        "properties"
-    ].update(flavour="big"),
+    "unknown property of workers": lambda data: data["resources"]["workers"]["properties"][
+        "resource_def"
+    ]["properties"].update(flavour="big"),
 }
 
 
 @pytest.mark.parametrize("case", NAMES)
-@pytest.mark.parametrize("name", sorted(BREAKS))
-def test_heat_refuses_broken_templates(
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_heat_rejects_faults(
     name: str, case: str, goldens: dict[str, dict[str, Any]], make_stack: MakeStack
 ) -> None:
-    """The oracle is awake: each of these faults is found."""
+    """Heat's validation finds each of these faults."""
     template = copy.deepcopy(goldens[case])
-    BREAKS[name](template)
+    FAULTS[name](template)
     with pytest.raises((exception.HeatException, ValueError, TypeError)):
         make_stack(template).validate()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""heat-translator's own samples. They are in its source archive alone: pip fetches that once."""
+"""Samples of heat-translator. Only its source archive contains them, which pip fetches once."""
 
 import subprocess
 import sys
@@ -13,10 +13,10 @@ REQUIREMENTS = Path(__file__).with_name("samples.txt")
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
-    """The folder of the samples, kept in the environment that the tests run in."""
+    """Return the folder of the samples, which is kept in the environment of the tests."""
     home = Path(sys.prefix) / "heat-translator-samples"
     if not list(home.glob("*.tar.gz")):
-        # pip builds the archive's metadata; with what is here, else it would fetch what builds it.
+        # pip builds the archive's metadata, without isolation to avoid fetching build backends.
         subprocess.run(
             [
                 sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",

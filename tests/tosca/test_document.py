@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands in doc/how-to/import-tosca.rst produce the files that it shows."""
+"""The commands in doc/how-to/import-tosca.rst write the files shown there."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests import shown
 
 DOCUMENT = "doc/how-to/import-tosca.rst"
-# As the client of the lab's cloud wrote it, but for the sizes; the lab ring asks for such a file.
+# Output of the client in the lab, except for the sizes.
 FLAVORS = """\
 [
   {
@@ -26,11 +26,11 @@ FLAVORS = """\
 
 
 def test_the_document(tmp_path: Path) -> None:
-    """The commands run one after the other, and what they write is what is shown."""
+    """The commands run in order, and write the files shown."""
     (tmp_path / "topology.yaml").write_text(shown.block(DOCUMENT, "yaml", 0))
     (tmp_path / "flavors.json").write_text(FLAVORS)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    said = []
+    outputs = []
     for command in shown.runnable(DOCUMENT):
         if command.startswith("openstack "):
             continue
@@ -39,6 +39,6 @@ def test_the_document(tmp_path: Path) -> None:
             capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-        said.append(done.stdout)
+        outputs.append(done.stdout)
     assert (tmp_path / "cluster.yaml").read_text() == shown.block(DOCUMENT, "yaml", 1)
-    assert "flavor: big" in said[-1]
+    assert "flavor: big" in outputs[-1]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""heat-translator's samples of Compute topologies become clusters that heatgen takes.
+"""heat-translator's samples of Compute topologies are converted to valid clusters.
 
-What each becomes, with what is said of it, lies in ``expected/``.
+``expected/`` contains the results with their notes.
 """
 
 import copy
@@ -18,12 +18,13 @@ from heatgen.spec.reader import read_spec
 from heatgen.tosca.convert import Imported, ImportOptions, convert
 from heatgen.tosca.reader import read_topology
 from heatgen.yamlio import document
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import ProblemsFound
 
 CATALOG, SCHEMA = block_loader.catalog(), block_loader.schema("cluster")
 EXPECTED = Path(__file__).with_name("expected")
 REGENERATE = "HEATGEN_REGENERATE=1 tox run -e tosca"
-# Each with values for those of its inputs that something carried over needs.
+# Samples to the values of the inputs that the conversion requires.
 COMPUTE: dict[str, dict[str, str]] = {
     "autoscaling/tosca_autoscaling": {},
     "autoscaling/tosca_cluster_autoscaling": {},
@@ -69,7 +70,7 @@ COMPUTE: dict[str, dict[str, str]] = {
     "tosca_software_component_multiple_hosts": {"cpus": "1"},
     "tosca_web_application": {"cpus": "2"},
 }
-# Only these five use all there is: servers, ports, policies, inputs, volumes, software, aliases.
+# Together they use servers, ports, policies, inputs, volumes, software and aliases.
 DISSECTED = (
     "autoscaling/tosca_cluster_autoscaling",
     "network/tosca_two_servers_one_network",
@@ -77,7 +78,7 @@ DISSECTED = (
     "storage/tosca_blockstorage_with_attachment",
     "test_host_assignment",
 )
-FAULTY = {
+INVALID = {
     "tosca_helloworld_invalid": 'unknown field "tosca_definitions"',
     "tosca_single_instance_wordpress_with_local_abspath_import": '"/tmp/wordpress.yaml"',
     "reservation/tosca-vnfd-reservation-id": '"tosca.nodes.nfv.CP.Tacker" is not a valid type',
@@ -85,50 +86,54 @@ FAULTY = {
 
 
 def imported(path: Path, parameters: dict[str, str]) -> Imported:
-    """What an import of a file gives."""
+    """Convert a file."""
     topology = read_topology(path, path.read_bytes(), parameters)
     return convert(topology, ImportOptions(), CATALOG, SCHEMA)
 
 
 @pytest.mark.parametrize("name", COMPUTE)
 def test_sample(name: str, samples: Path) -> None:
-    """It becomes the expected file, and heatgen's own reader takes that file."""
-    made = imported(samples / f"{name}.yaml", COMPUTE[name])
+    """A sample is converted to the expected file, which is a valid ``cluster.yaml``."""
+    result = imported(samples / f"{name}.yaml", COMPUTE[name])
     path = EXPECTED / f"{name.rpartition('/')[2]}.yaml"
     if os.environ.get("HEATGEN_REGENERATE"):
-        path.write_text(made.text, "utf-8")
-    assert made.text == path.read_text("utf-8"), f"Is it meant? Then: {REGENERATE}"
-    read = document.parse("cluster.yaml", made.text.encode())
+        path.write_text(result.text, "utf-8")
+    assert result.text == path.read_text("utf-8"), f"If this is intended, run: {REGENERATE}"
+    read = document.parse("cluster.yaml", result.text.encode())
     read_spec(read, CATALOG, SCHEMA)
-    comments = [line for line in made.text.splitlines() if line.startswith("# ")][1:]
-    assert comments == [f"# {note}" for note in made.notes]
+    comments = [line for line in result.text.splitlines() if line.startswith("# ")][1:]
+    assert comments == [f"# {note}" for note in result.notes]
 
 
-@pytest.mark.parametrize("name", FAULTY)
-def test_faulty_sample(name: str, samples: Path) -> None:
-    """A sample that is wrong is refused with the reason, under its name."""
+@pytest.mark.parametrize("name", INVALID)
+def test_invalid_sample(name: str, samples: Path) -> None:
+    """An invalid sample has a problem with tosca-parser's reason."""
     path = samples / f"{name}.yaml"
     with pytest.raises(ProblemsFound) as found:
         imported(path, {})
-    assert {problem.file for problem in found.value.problems} == {str(path)}
-    assert any(FAULTY[name] in problem.message for problem in found.value.problems)
+    assert {(problem.file, problem.code) for problem in found.value.problems} == {
+        (str(path), Code.TOSCA_INVALID)
+    }
+    assert any(INVALID[name] in problem.message for problem in found.value.problems)
 
 
-def test_no_sample_is_forgotten(samples: Path) -> None:
-    """What is in neither table holds no Compute node, or is no YAML, or imports from afar."""
+def test_other_samples(samples: Path) -> None:
+    """Samples in neither table have no servers, a duplicate key, or are not valid."""
     paths = [path for path in samples.rglob("*.yaml") if "hot_output" not in path.parts]
     names = {path.relative_to(samples).as_posix().removesuffix(".yaml") for path in paths}
-    assert names >= {*COMPUTE, *FAULTY}
-    for name in names - {*COMPUTE, *FAULTY, "tosca_single_instance_wordpress_with_url_import"}:
-        with pytest.raises(ProblemsFound, match=r"holds no |is there twice|missing required field"):
+    assert names >= {*COMPUTE, *INVALID}
+    for name in names - {*COMPUTE, *INVALID, "tosca_single_instance_wordpress_with_url_import"}:
+        with pytest.raises(ProblemsFound) as found:
             imported(samples / f"{name}.yaml", {})
+        codes = {problem.code for problem in found.value.problems}
+        assert codes <= {Code.TOSCA_NO_SERVERS, Code.DUPLICATE_KEY, Code.TOSCA_INVALID}, name
     assert {path.stem for path in EXPECTED.iterdir()} == {
         name.rpartition("/")[2] for name in COMPUTE
     }
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Paths of all values that hold no others."""
+    """Yield the paths of all values that are not containers."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, item in items:
         if isinstance(item, dict | list) and item:
@@ -138,18 +143,18 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def without(data: Any, path: tuple[Any, ...]) -> Any:
-    """A copy of a template without one of its values."""
-    rest = copy.deepcopy(data)
-    inner = rest
+    """Return a copy of a template without one of its values."""
+    copied = copy.deepcopy(data)
+    parent = copied
     for part in path[:-1]:
-        inner = inner[part]
-    del inner[path[-1]]
-    return rest
+        parent = parent[part]
+    del parent[path[-1]]
+    return copied
 
 
 @pytest.mark.parametrize("name", DISSECTED)
-def test_nothing_is_dropped_in_silence(name: str, samples: Path) -> None:
-    """Whatever is taken away is missed: in the cluster, in what is said, or as a problem."""
+def test_no_value_is_ignored(name: str, samples: Path) -> None:
+    """The removal of any value changes the cluster, the notes, or the problems."""
     source = samples / f"{name}.yaml"
     data = yaml.safe_load(source.read_text("utf-8"))
     path = source.with_name("dissected.yaml")
@@ -157,33 +162,33 @@ def test_nothing_is_dropped_in_silence(name: str, samples: Path) -> None:
     def outcome(template: Any) -> tuple[str, ...]:
         path.write_text(yaml.safe_dump(template), "utf-8")
         try:
-            made = imported(path, COMPUTE[name])
+            result = imported(path, COMPUTE[name])
         except ProblemsFound as found:
             return tuple(problem.message for problem in found.problems)
-        # Lines move whatever is taken away.
-        values = made.text.rpartition("\n#")[2].partition("\n")[2]
-        return (values, *sorted(note.text for note in made.notes))
+        # Notes without line numbers, which always change.
+        values = result.text.rpartition("\n#")[2].partition("\n")[2]
+        return (values, *sorted(note.text for note in result.notes))
 
     try:
-        whole = outcome(data)
-        silent = [
-            ".".join(map(str, place))
-            for place in leaves(data["topology_template"])
-            # Prose and the rules for inputs are read, but no cluster has them.
-            if not {"description", "constraints"} & set(place)
-            # They say what is meant without them, too.
-            if place[-1] not in {"ip_version", "strict"}
-            if outcome(without(data, ("topology_template", *place))) == whole
+        complete = outcome(data)
+        ignored = [
+            ".".join(map(str, value_path))
+            for value_path in leaves(data["topology_template"])
+            # Descriptions and constraints of inputs have no equivalent in clusters.
+            if not {"description", "constraints"} & set(value_path)
+            # The values equal the defaults.
+            if value_path[-1] not in {"ip_version", "strict"}
+            if outcome(without(data, ("topology_template", *value_path))) == complete
         ]
     finally:
         path.unlink()
-    told_above = [place for place in silent if any(place.startswith(part) for part in told(whole))]
-    assert sorted(set(silent) - set(told_above)) == []
+    prefixes = tuple(reported(complete))
+    assert [value_path for value_path in ignored if not value_path.startswith(prefixes)] == []
 
 
-def told(outcome: tuple[str, ...]) -> list[str]:
-    """Paths that were said not to come along, with all below them."""
-    prefix = "not carried over: "
+def reported(outcome: tuple[str, ...]) -> list[str]:
+    """Return the paths reported as not converted, which include everything below them."""
+    prefix = "not converted: "
     return [
         text.removeprefix(prefix).partition(": ")[0].replace("[", ".").replace("]", "")
         for text in outcome if text.startswith(prefix)

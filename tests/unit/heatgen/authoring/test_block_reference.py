@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``doc/reference/blocks.rst`` says what the blocks say."""
+"""``doc/reference/blocks.rst`` matches the blocks."""
 
 import os
 from pathlib import Path
@@ -8,20 +8,20 @@ from heatgen.authoring import block_reference
 from heatgen.project import block_loader
 
 PAGE = Path(__file__).resolve().parents[4] / "doc" / "reference" / "blocks.rst"
-REGENERATE = "HEATGEN_REGENERATE=1 tox run -e unit -- tests/unit/heatgen/authoring"
+REGENERATE = "HEATGEN_REGENERATE=1 .venv/bin/pytest tests/unit/heatgen/authoring"
 CATALOG = block_loader.catalog()
 
 
 def test_page_is_up_to_date() -> None:
-    """The page that is committed is the one that is made."""
+    """The committed page is the generated one."""
     text = block_reference.page(CATALOG)
     if os.environ.get("HEATGEN_REGENERATE"):
         PAGE.write_text(text, "utf-8")
-    assert PAGE.read_text("utf-8") == text, f"It is made by: {REGENERATE}"
+    assert PAGE.read_text("utf-8") == text, f"If this is intended, run: {REGENERATE}"
 
 
-def test_all_is_there() -> None:
-    """Every option, step, port and artifact of every block has its row."""
+def test_page_is_complete() -> None:
+    """Every option, step, port and artifact of every block has a row."""
     text = block_reference.page(CATALOG)
     for block in CATALOG.all_blocks():
         cells = [f"``{block.layer}.{option}``" for option in block.options]
@@ -33,6 +33,6 @@ def test_all_is_there() -> None:
             assert f"   * - {cell}\n" in (section or text), f"{block.layer}/{block.name}: {cell}"
 
 
-def test_text_stays_text() -> None:
-    """What a description holds is not taken for markup."""
+def test_markup_is_escaped() -> None:
+    """Markup characters in descriptions are escaped."""
     assert block_reference._text("a_b *c* `d` |e|\n f") == r"a\_b \*c\* \`d\` \|e\| f"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cluster's files and a cloud for all commands."""
+"""Fixtures of all commands: the files of a cluster, and a cloud."""
 
 import shutil
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ CASE = CASES / "minimal"
 
 @pytest.fixture
 def heat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heat]:
-    """The cloud that every command asks: one with a Heat and nothing else."""
+    """Yield the fake Heat of a cloud without other services, which all commands use."""
     monkeypatch.setattr(stack, "PAUSE", 0)
     with serving() as (served, found):
         monkeypatch.setattr(connection.Cloud, "has", lambda *_: False)
@@ -29,7 +29,7 @@ def heat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heat]:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Path:
-    """A cluster's folder with lock and request."""
+    """Return the file of a cluster with lock and certificate request."""
     for name in ("cluster.yaml", "cluster.lock.yaml", "cluster.admin.csr"):
         shutil.copy(CASE / name, tmp_path)
     return tmp_path / "cluster.yaml"
@@ -37,7 +37,7 @@ def cluster(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def running(heat: Heat, cluster: Path) -> Heat:
-    """A stack of the cluster as it is rendered now."""
+    """Return a fake Heat with a stack of the cluster's current template."""
     text = (CASE / "generated.yaml").read_text("utf-8")
     heat.template = yaml.load(text, yaml.CSafeLoader)
     heat.parameters = {

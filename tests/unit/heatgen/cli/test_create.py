@@ -17,46 +17,50 @@ Capture = pytest.CaptureFixture[str]
 
 
 def test_create(heat: Heat, cluster: Path, capsys: Capture) -> None:
-    """One line for each event off a terminal, texts left out; then the next command."""
+    """Without a terminal, a line is printed for each event; then the next command."""
     created(heat, well=True)
     assert main(["create", str(cluster), "--stack", STACK, "--timeout", "7"]) == 0
-    said = capsys.readouterr()
-    assert said.out == ""
-    told = [line.split(" s  ", 1)[1] for line in said.err.splitlines() if " s  " in line]
-    assert told == [
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = [line.split(" s  ", 1)[1] for line in captured.err.splitlines() if " s  " in line]
+    assert lines == [
         "server on demo-control-0 done",
         "kvstore/start on demo-control-0 ...",
         "runtime/start on demo-worker-1 done",
         "kvstore/start on demo-control-0 done",
     ]
-    assert "heatgen kubeconfig demo -o kubeconfig" in said.err
+    assert "heatgen kubeconfig demo -o kubeconfig" in captured.err
     sent = heat.sent[0][2]
     assert sent["timeout_mins"] == 7
     assert sent["template"] == yaml.safe_load((CASE / "generated.yaml").read_text("utf-8"))
 
 
-def test_create_that_fails(heat: Heat, cluster: Path, capsys: Capture) -> None:
-    """Layer, node, reason, last lines, next command; exit code 1."""
+def test_failed_create(heat: Heat, cluster: Path, capsys: Capture) -> None:
+    """A failure is shown with layer, node, reason and last lines; the exit code is 1."""
     created(heat, well=False)
     assert main(["create", str(cluster), "--stack", STACK]) == 1
-    said = capsys.readouterr().err
-    assert "kvstore/start on demo-control-0 FAILED: disk full" in said
-    assert "kvstore/start on demo-control-0: problem : disk full\n  | no space left" in said
-    assert said.rstrip().endswith("hint: see 'heatgen logs demo'")
+    err = capsys.readouterr().err
+    assert "kvstore/start on demo-control-0 FAILED: disk full" in err
+    assert "kvstore/start on demo-control-0: problem : disk full\n  | no space left" in err
+    assert "error[stack-failed]: " in err
+    assert "heatgen logs demo" in err
 
 
 def test_dry_run(heat: Heat, cluster: Path, capsys: Capture) -> None:
-    """The cloud is only asked what it would do; what it refuses is exit code 1."""
+    """A dry run only requests a preview; a rejection is exit code 1."""
     heat.there = False
     assert main(["create", str(cluster), "--stack", STACK, "--dry-run"]) == 0
     assert [path for _, path, _ in heat.sent] == ["/stacks/preview"]
     heat.refusal = (400, "The Image (debian-12) could not be found.")
     assert main(["create", str(cluster), "--stack", STACK, "--dry-run"]) == 1
-    assert "The Image (debian-12) could not be found." in capsys.readouterr().err
+    reason = "The Image (debian-12) could not be found."
+    assert f"error[cloud-refused]: {reason}" in capsys.readouterr().err
 
 
-def test_create_twice(heat: Heat, cluster: Path, capsys: Capture) -> None:
-    """A name that is taken is told before anything is rendered or sent."""
+def test_existing_stack(heat: Heat, cluster: Path, capsys: Capture) -> None:
+    """An existing stack is an error before anything is rendered or sent."""
     assert main(["create", str(cluster), "--stack", STACK]) == 1
-    assert f"heatgen diff demo {cluster}" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "error[stack-exists]: " in err
+    assert f"heatgen diff demo {cluster}" in err
     assert heat.sent == []

@@ -12,16 +12,16 @@ from tests.unit.heatgen.support.fake_heat import STACK, Heat
 Capture = pytest.CaptureFixture[str]
 
 
-def test_diff_of_the_same(running: Heat, cluster: Path, capsys: Capture) -> None:
-    """A stack of this very file: exit code 0 and no rows."""
+def test_no_changes(running: Heat, cluster: Path, capsys: Capture) -> None:
+    """For a stack of the same file the exit code is 0, and no rows are printed."""
     assert main(["diff", STACK, str(cluster), "-f", "json"]) == 0
-    said = capsys.readouterr()
-    assert json.loads(said.out) == []
-    assert "nothing would change" in said.err
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == []
+    assert "no changes" in captured.err
 
 
-def test_diff_in_place(running: Heat, cluster: Path, capsys: Capture) -> None:
-    """Another number of workers: exit code 4, and where what runs again."""
+def test_changes_in_place(running: Heat, cluster: Path, capsys: Capture) -> None:
+    """For another number of workers the exit code is 4, and rows have the affected nodes."""
     with cluster.open("a") as file:
         file.write("workers: {count: 3}\n")
     assert main(["diff", STACK, str(cluster), "-f", "json"]) == 4
@@ -30,17 +30,17 @@ def test_diff_in_place(running: Heat, cluster: Path, capsys: Capture) -> None:
     assert rows["run again", "step trust/request"]["Where"] == "demo-worker-2"
 
 
-def test_diff_with_losses(running: Heat, cluster: Path, capsys: Capture) -> None:
-    """Another image rebuilds servers: exit code 5, and it is said loudly."""
+def test_losses(running: Heat, cluster: Path, capsys: Capture) -> None:
+    """For another image, which rebuilds servers, the exit code is 5, and a warning is printed."""
     cluster.write_text(cluster.read_text().replace("debian-12", "debian-13"))
     assert main(["diff", STACK, str(cluster)]) == 5
-    said = capsys.readouterr().err
-    assert "REBUILDS demo-control-0 (OS::Nova::Server): image" in said
-    assert "WOULD DESTROY" in said
+    err = capsys.readouterr().err
+    assert "REBUILD demo-control-0 (OS::Nova::Server): image" in err
+    assert "warning: " in err
 
 
-def test_diff_keeps_what_was_given(running: Heat, cluster: Path, capsys: Capture) -> None:
-    """Parameters that the stack was given stay, and that is said."""
+def test_explicit_parameters(running: Heat, cluster: Path, capsys: Capture) -> None:
+    """Explicitly set parameters are kept, with a note."""
     running.given = {"worker_count": "2"}
     running.parameters["worker_count"] = "2"
     with cluster.open("a") as file:
@@ -49,8 +49,8 @@ def test_diff_keeps_what_was_given(running: Heat, cluster: Path, capsys: Capture
     assert "worker_count stays 2" in capsys.readouterr().err
 
 
-def test_diff_makes_no_key(running: Heat, cluster: Path) -> None:
-    """Who only looks makes no administrator: the stack's own request is compared with itself."""
+def test_no_key_is_created(running: Heat, cluster: Path) -> None:
+    """Without a local certificate request the stack's is used, and no key is created."""
     (cluster.parent / "cluster.admin.csr").unlink()
     assert main(["diff", STACK, str(cluster)]) == 0
     assert not list(cluster.parent.glob("*.key"))

@@ -13,7 +13,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def test_graph(cluster: Path, capsys: Capture) -> None:
-    """Every step is a box, upper layers are above, and arrows lead to the right."""
+    """Layers are rows from bottom to top, and arrows point to the right."""
     (cluster.parent / "cluster.admin.csr").unlink()
     assert main(["graph", str(cluster)]) == 0
     picture = ET.fromstring(capsys.readouterr().out)
@@ -28,5 +28,5 @@ def test_graph(cluster: Path, capsys: Capture) -> None:
     assert main(["graph", "-f", "dot", str(cluster)]) == 0
     text = capsys.readouterr().out
     assert '"trust/sign" -> "trust/install";' in text
-    # What follows from other arrows is not drawn.
+    # Transitive dependencies are not drawn.
     assert '"trust/request" -> "trust/install";' not in text

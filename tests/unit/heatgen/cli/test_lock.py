@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``heatgen lock`` with the real blocks, against a mirror and registry on loopback."""
+"""``heatgen lock`` with the installed blocks, and a mirror and registry on loopback."""
 
 import re
 import signal
@@ -28,7 +28,7 @@ KUBELET = "https://dl.k8s.io/release/v1.37.2/bin/linux/amd64/kubelet"
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A mirror with all that a cluster of defaults wants."""
+    """Yield a mirror with all files of a cluster of defaults."""
     alone(monkeypatch)
     blocks = block_loader.catalog()
     text = document.parse("cluster.yaml", CLUSTER.encode())
@@ -39,7 +39,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def cluster(tmp_path: Path, site: Site) -> Path:
-    """A cluster's file that names the mirror."""
+    """Return a cluster's file that uses the mirror."""
     path = tmp_path / "cluster.yaml"
     path.write_text(f"{CLUSTER}artifacts: {{mirror: '{site.url}', registry: '{site.url}'}}\n")
     return path
@@ -47,149 +47,152 @@ def cluster(tmp_path: Path, site: Site) -> Path:
 
 @pytest.fixture
 def locked(cluster: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    """Its lock."""
+    """Return the lock of the cluster."""
     assert main(["lock", str(cluster)]) == 0
     capsys.readouterr()
     return cluster.with_suffix(".lock.yaml")
 
 
 def test_lock_and_check(cluster: Path, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """A lock is made, is good, and is not written again when nothing has changed."""
+    """A lock is created, passes --check, and is not written again without changes."""
     assert main(["lock", str(cluster)]) == 0
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     path = cluster.with_suffix(".lock.yaml")
-    assert f"{path}: 11 artifacts, 2 images" in said.err
-    assert said.out == ""
+    assert f"{path}: 11 artifacts, 2 images" in captured.err
+    assert captured.out == ""
     before = (path.stat().st_ino, path.stat().st_mtime_ns)
     assert main(["lock", str(cluster)]) == 0
     assert main(["lock", "--check", str(cluster)]) == 0
-    assert f"{path}: good, 11 artifacts, 2 images" in capsys.readouterr().err
+    assert f"{path}: up to date, 11 artifacts, 2 images" in capsys.readouterr().err
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == before
-    assert path_of(KUBELET) not in site.requests  # its sum is published
+    assert path_of(KUBELET) not in site.requests  # it has a checksum file
 
 
-def test_changed_upstream(
+def test_changed_artifact(
     cluster: Path, locked: Path, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Other bytes than the lock says are an error with both sums; only --update takes them."""
+    """A changed checksum is an error with both checksums; only --update accepts it."""
     before = locked.read_text()
     found = re.search(rf"{KUBELET}: ([0-9a-f]+)", before)
     assert found is not None
     old, new = found.group(1), "f" * 64
     site.files[path_of(f"{KUBELET}.sha256")] = new.encode()
-    for words in (["lock"], ["lock", "--check"]):
-        assert main([*words, str(cluster)]) == 1
-        said = capsys.readouterr().err
-        assert said.count("error:") == 1
-        assert f"{locked}:" in said
-        assert "kubelet (artifact 'kubelet' of orchestration/kubernetes) has changed" in said
-        assert f"the lock has {old}, {site.url}{path_of(KUBELET)}.sha256 says {new}" in said
-        assert f"| {'  '}{KUBELET}: {old}" in said
-        assert f"heatgen lock --update {cluster}" in said
+    line = before.splitlines().index(f"  {KUBELET}: {old}") + 1
+    for arguments in (["lock"], ["lock", "--check"]):
+        assert main([*arguments, str(cluster)]) == 1
+        err = capsys.readouterr().err
+        assert err.count("error[") == 1
+        assert f"{locked}:{line}:3: error[checksum-changed]: " in err
+        assert f"{site.url}{path_of(KUBELET)}.sha256" in err
+        assert old in err
+        assert new in err
+        assert f"heatgen lock --update {cluster}" in err
         assert locked.read_text() == before
     assert main(["lock", "--update", str(cluster)]) == 0
-    assert f"{KUBELET}: was {old}, is {new}" in capsys.readouterr().err
+    assert f"{KUBELET}: changed from {old} to {new}" in capsys.readouterr().err
     assert locked.read_text() == before.replace(old, new)
 
 
 def test_changed_image(
     cluster: Path, locked: Path, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A tag that was moved is an error, too."""
+    """A changed digest of a tag is an error."""
     site.files["/v2/pause/manifests/3.10.1"] = b"{}"
     assert main(["lock", str(cluster)]) == 1
-    said = capsys.readouterr().err
-    assert "pause:3.10.1 (image 'pause' of runtime/containerd) has changed" in said
-    assert DIGEST in said
+    err = capsys.readouterr().err
+    assert "error[checksum-changed]: pause:3.10.1 (image 'pause' of runtime/containerd)" in err
+    assert DIGEST in err
 
 
-def test_stale_lock(
+def test_outdated_lock(
     cluster: Path, locked: Path, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """When cluster.yaml has changed, --check says what lacks and what is too much."""
+    """After a change of cluster.yaml, --check reports missing and unused entries."""
     with cluster.open("a") as file:
         file.write("kvstore: {version: 3.6.99}\n")
     assert main(["lock", "--check", str(cluster)]) == 1
-    said = capsys.readouterr().err
+    err = capsys.readouterr().err
     base = "https://github.com/etcd-io/etcd/releases/download"
     new = f"{base}/v3.6.99/etcd-v3.6.99-linux-amd64.tar.gz"
     old = f"{base}/v3.6.16/etcd-v3.6.16-linux-amd64.tar.gz"
-    assert f"lacks {new} (artifact 'etcd' of kvstore/etcd)" in said
-    assert f"{old} is not wanted by this cluster" in said
-    assert f"run 'heatgen lock {cluster}'" in said
-    # That version is not at the mirror: said in the same report.
-    assert "HTTP 404" in said
-    # Rendering asks nobody: it says what lacks.
+    assert f"error[incomplete-lock]: {new} (artifact 'etcd' of kvstore/etcd)" in err
+    assert f"error[unused-lock-entry]: {old} " in err
+    assert f"run 'heatgen lock {cluster}'" in err
+    # The mirror does not have the new version.
+    assert "error[download-failed]: " in err
+    # Rendering sends no requests.
     del site.requests[:]
     assert main(["render", str(cluster)]) == 2
-    assert f"there is no checksum of {new}" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "error[incomplete-lock]: " in err
+    assert new in err
     assert site.requests == []
     sums = f"{'a' * 64}  etcd-v3.6.99-linux-amd64.tar.gz".encode()
     site.files[path_of(f"{base}/v3.6.99/SHA256SUMS")] = sums
     assert main(["lock", str(cluster)]) == 0
-    said = capsys.readouterr().err
-    assert f"{new}: new" in said
-    assert f"{old}: not wanted any more" in said
+    err = capsys.readouterr().err
+    assert f"{new}: new" in err
+    assert f"{old}: removed" in err
     assert main(["lock", "--check", str(cluster)]) == 0
 
 
 def test_check_without_lock(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """There is nothing to check, and nothing is made."""
+    """--check does not create a missing lock."""
     assert main(["lock", "--check", str(cluster)]) == 1
-    assert f"run 'heatgen lock {cluster}'" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "error[missing-lock]: " in err
+    assert f"run 'heatgen lock {cluster}'" in err
     assert not cluster.with_suffix(".lock.yaml").exists()
 
 
-def test_sources_that_are_away(
+def test_failed_downloads(
     cluster: Path, locked: Path, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A source without answer is a failed operation, and the lock stays as it was."""
+    """A failed request is a failed operation, and the lock is not changed."""
     before = locked.read_text()
     site.statuses[path_of(f"{KUBELET}.sha256")] = [500] * 99
-    for words in (["lock"], ["lock", "--check"], ["lock", "--update"]):
-        assert main([*words, str(cluster)]) == 1
-        assert "HTTP 500" in capsys.readouterr().err
+    for arguments in (["lock"], ["lock", "--check"], ["lock", "--update"]):
+        assert main([*arguments, str(cluster)]) == 1
+        assert "error[download-failed]: " in capsys.readouterr().err
         assert locked.read_text() == before
 
 
-def test_lock_edited_by_hand(
-    cluster: Path, locked: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A bad sum is told with its place by whoever reads the lock; it is invalid input."""
-    locked.write_text(re.sub(rf"({KUBELET}: )[0-9a-f]+", r"\1oops", locked.read_text()))
-    for words in (["lock"], ["lock", "--check"], ["lock", "--update"], ["render"]):
-        assert main([*words, str(cluster)]) == 2
-        said = capsys.readouterr().err
-        assert re.search(rf"{re.escape(str(locked))}:\d+:\d+: error: artifacts\.", said)
-        assert "must be a SHA-256 in hex, not 'oops'" in said
+def test_invalid_checksum(cluster: Path, locked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All commands report a malformed checksum in the lock at its position; the exit code is 2."""
+    text = re.sub(rf"({KUBELET}: )[0-9a-f]+", r"\1oops", locked.read_text())
+    locked.write_text(text)
+    line = text.splitlines().index(f"  {KUBELET}: oops") + 1
+    column = len(f"  {KUBELET}: ") + 1
+    for arguments in (["lock"], ["lock", "--check"], ["lock", "--update"], ["render"]):
+        assert main([*arguments, str(cluster)]) == 2
+        err = capsys.readouterr().err
+        assert f"{locked}:{line}:{column}: error[invalid-format]: " in err
 
 
-def test_artifact_that_nobody_knows(
-    cluster: Path, locked: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An artifact put in by hand is told with its place; the next lock drops it."""
+def test_unused_artifact(cluster: Path, locked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--check reports an unused entry at its position; ``heatgen lock`` removes it."""
     text = locked.read_text()
     locked.write_text(
         text.replace("artifacts:\n", f"artifacts:\n  https://a.example/b: {'0' * 64}\n")
     )
     assert main(["lock", "--check", str(cluster)]) == 1
-    assert f"{locked}:5:3: error: https://a.example/b is not wanted" in capsys.readouterr().err
+    assert f"{locked}:5:3: error[unused-lock-entry]: " in capsys.readouterr().err
     assert main(["lock", str(cluster)]) == 0
     assert locked.read_text() == text
 
 
-def test_render_makes_the_lock(
+def test_render_creates_the_lock(
     cluster: Path, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a lock, rendering makes it once and says so; after that nobody is asked."""
+    """Rendering creates a missing lock, with a notice; later it sends no requests."""
     target = cluster.with_name("out.yaml")
     assert main(["render", str(cluster), "-o", str(target)]) == 0
     path = cluster.with_suffix(".lock.yaml")
-    assert f"{path}: is missing and made now" in capsys.readouterr().err
+    assert f"{path}: creating the missing lock" in capsys.readouterr().err
     first = target.read_text()
     del site.requests[:]
     assert main(["render", str(cluster), "-o", str(target)]) == 0
-    assert "is missing" not in capsys.readouterr().err
+    assert str(path) not in capsys.readouterr().err
     assert site.requests == []
     assert target.read_text() == first
 
@@ -197,22 +200,22 @@ def test_render_makes_the_lock(
 def test_render_without_lock_and_sources(
     cluster: Path, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is left behind when the lock cannot be made."""
+    """If the lock cannot be created, no file is written."""
     site.files.clear()
     assert main(["render", str(cluster)]) == 1
-    said = capsys.readouterr()
-    assert "HTTP 404" in said.err
-    assert said.out == ""
+    captured = capsys.readouterr()
+    assert "error[download-failed]: " in captured.err
+    assert captured.out == ""
     assert [path.name for path in cluster.parent.iterdir()] == ["cluster.yaml"]
 
 
-def test_locks_at_once(cluster: Path, site: Site) -> None:
-    """Whoever locks at the same time: one whole lock, and nothing beside it."""
+def test_concurrent_locks(cluster: Path, site: Site) -> None:
+    """Concurrent writers leave one valid lock and no temporary file."""
     cluster_files = project.load(cluster)
 
     def work(number: int) -> None:
         for turn in range(5):
-            # Each time other bytes, so that each time the lock is written.
+            # Different bytes each time, so that the lock is written each time.
             site.files["/v2/pause/manifests/3.10.1"] = f"{{{number}{turn}}}".encode()
             project.make_lock(cluster_files, lambda _: None, update=True)
             project.lock_or_make(cluster_files, lambda _: None)
@@ -224,18 +227,18 @@ def test_locks_at_once(cluster: Path, site: Site) -> None:
 
 
 def test_interrupted(cluster: Path, site: Site) -> None:
-    """Ctrl-C ends at once, whatever servers do: exit code 130, no lock and no traceback."""
+    """Ctrl-C ends the command although servers are silent: exit code 130, no lock, no traceback."""
     site.meeting = threading.Barrier(99)
-    # What a shell starts in the background ignores Ctrl-C, and so do its children.
-    words = ["env", "--default-signal=INT", sys.executable, "-m", "heatgen", "lock", str(cluster)]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
+    # Background jobs of a shell and their children ignore SIGINT.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "heatgen", "lock", str(cluster)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         while not site.requests:
             assert running.poll() is None
             time.sleep(0.01)
         running.send_signal(signal.SIGINT)
-        # Long before the time-outs of the silent server.
-        _, said = running.communicate(timeout=20)
+        # Less than the timeouts of requests.
+        _, err = running.communicate(timeout=20)
     site.meeting.abort()
     assert running.returncode == 130
-    assert "Traceback" not in said
+    assert "Traceback" not in err
     assert [path.name for path in cluster.parent.iterdir()] == ["cluster.yaml"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: exit codes, reports, and never a traceback."""
+"""Command line: exit codes and reports without tracebacks."""
 
 import subprocess
 import sys
@@ -11,60 +11,66 @@ from heatgen.cli.main import main
 
 
 @pytest.mark.parametrize(
-    ("make", "reason"),
+    ("change", "code"),
     [
-        (lambda path: path.unlink(), "no such file or directory"),
-        (lambda path: (path.unlink(), path.mkdir()), "is a directory"),
-        (lambda path: path.write_text(""), "must be a mapping"),
-        (lambda path: path.write_text("{"), "is not YAML"),
-        (lambda path: path.write_text("- a"), "must be a mapping, not a list"),
-        (lambda path: path.write_bytes(b"\xff\xfe"), "is not UTF-8"),
-        (lambda path: path.write_text("nmae: x"), "nmae is not known here"),
+        (lambda path: path.unlink(), "file-not-readable"),
+        (lambda path: (path.unlink(), path.mkdir()), "file-not-readable"),
+        (lambda path: path.write_text(""), "wrong-type"),
+        (lambda path: path.write_text("{"), "yaml-syntax"),
+        (lambda path: path.write_text("- a"), "wrong-type"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "invalid-encoding"),
+        (lambda path: path.write_text("nmae: x"), "unknown-key"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("command", ["render", "lock", "validate", "graph", "create"])
-def test_bad_files(command: str, make: object, reason: str, cluster: Path,
-                   capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
-    """Whatever lies there instead of a cluster's file: exit code 2 and one reason, named."""
-    assert callable(make)
-    make(cluster)
+def test_invalid_files(command: str, change: object, code: str, cluster: Path,
+                       capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    """For an unreadable or invalid file the exit code is 2, and the problem is reported."""
+    assert callable(change)
+    change(cluster)
     assert main([command, str(cluster)]) == 2
-    said = capsys.readouterr()
-    assert reason in said.err
-    assert str(cluster) in said.err
-    assert "Traceback" not in said.err
-    assert said.out == ""
+    captured = capsys.readouterr()
+    assert f"error[{code}]: " in captured.err
+    assert str(cluster) in captured.err
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown command is an error with a code."""
+    assert main(["rendr"]) == 2
+    assert capsys.readouterr().err.startswith("error[unknown-command]: ")
 
 
 @pytest.mark.parametrize("arguments", [["rendr"], ["render"], ["render", "a", "b"], ["--nope"]])
 def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Wrong usage is exit code 2."""
+    """The exit code of wrong usage is 2."""
     try:
         code: object = main(arguments)
-    except SystemExit as left:
-        code = left.code
+    except SystemExit as error:
+        code = error.code
     assert code == 2
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_faults_of_our_own(
+def test_internal_errors(
     cluster: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even a fault of heatgen's own is one line, unless --debug asks for more."""
+    """An internal error has no traceback without --debug."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("oops")
 
     monkeypatch.setattr("heatgen.project.project.load", broken)
     assert main(["render", str(cluster)]) == 1
-    said = capsys.readouterr().err
-    assert "RuntimeError: oops" in said
-    assert "--debug" in said
-    assert "Traceback" not in said
+    err = capsys.readouterr().err
+    assert err.startswith("error[internal-error]: RuntimeError: oops\n")
+    assert "--debug" in err
+    assert "Traceback" not in err
 
 
-def test_help_is_quick() -> None:
-    """The list of commands needs none of the libraries that take long to import."""
+def test_imports_of_help() -> None:
+    """``heatgen --help`` does not import slow libraries."""
     program = (
         "import sys; from heatgen.cli.main import main\n"
         "try: main(['--help'])\n"

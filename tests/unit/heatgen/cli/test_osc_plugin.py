@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands as a plug-in of python-openstackclient."""
+"""Plug-in of python-openstackclient."""
 
 from configparser import ConfigParser
 from importlib import import_module
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[4]
 
 
 def entry_points() -> dict[str, dict[str, str]]:
-    """Groups of entry points as they are declared."""
+    """Return the entry points declared in setup.cfg by group."""
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     return {
@@ -25,32 +25,32 @@ def entry_points() -> dict[str, dict[str, str]]:
     }  # fmt: skip
 
 
-def test_every_command_is_also_the_clients() -> None:
-    """'openstack kube' has the same commands, of the same classes, and all report alike."""
+def test_commands() -> None:
+    """'openstack kube' has all commands of heatgen, with the same classes."""
     found = entry_points()
-    ours = found["heatgen.commands"]
-    assert found["openstack.kube.v1"] == {f"kube_{name}": place for name, place in ours.items()}
-    for place in ours.values():
-        module, _, name = place.partition(":")
-        assert issubclass(getattr(import_module(module), name), base.Command), place
+    commands = found["heatgen.commands"]
+    assert found["openstack.kube.v1"] == {f"kube_{key}": path for key, path in commands.items()}
+    for path in commands.values():
+        module, _, name = path.partition(":")
+        assert issubclass(getattr(import_module(module), name), base.Command), path
 
 
-def test_plugin_is_what_the_client_wants() -> None:
-    """The module that python-openstackclient loads names group and version of the commands."""
+def test_plugin() -> None:
+    """The module that python-openstackclient loads defines group and version of the commands."""
     plugin: Any = import_module(entry_points()["openstack.cli.extension"]["kube"])
     group = f"openstack.{plugin.API_NAME}.v{plugin.DEFAULT_API_VERSION}"
     assert group in entry_points()
     assert plugin.DEFAULT_API_VERSION in plugin.API_VERSIONS
 
 
-def test_client_brings_the_cloud(heat: Heat) -> None:
-    """Run by the client, a command takes its session and offers no --os-cloud of its own."""
+def test_session_of_the_client(heat: Heat) -> None:
+    """A command run by the client uses its session, and has no option --os-cloud."""
     sdk = connection.connect().connection
     client = SimpleNamespace(client_manager=SimpleNamespace(sdk_connection=sdk))
     command = import_module("heatgen.cli.validate").Validate
     assert not command.auth_required
-    asking: Any = import_module("heatgen.cli.status").Status(client, None)
-    assert asking.auth_required
-    arguments = asking.get_parser("openstack kube status").parse_args([STACK])
+    status: Any = import_module("heatgen.cli.status").Status(client, None)
+    assert status.auth_required
+    arguments = status.get_parser("openstack kube status").parse_args([STACK])
     assert not hasattr(arguments, "os_cloud")
-    assert asking.cloud(arguments).connection is sdk
+    assert status.cloud(arguments).connection is sdk

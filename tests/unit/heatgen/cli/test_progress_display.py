@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The display of a stack's progress."""
+"""Display of a stack's progress."""
 
 import io
 import sys
@@ -19,7 +19,7 @@ Capture = pytest.CaptureFixture[str]
 def test_interrupted(
     heat: Heat, cluster: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C says that the cloud goes on and how to come back; exit code 130."""
+    """After Ctrl-C the commands to continue are printed, and the exit code is 130."""
     heat.there = False
 
     def interrupt(*_: object) -> None:
@@ -27,14 +27,13 @@ def test_interrupted(
 
     monkeypatch.setattr(stack, "follow", interrupt)
     assert main(["create", str(cluster), "--stack", STACK]) == 130
-    said = capsys.readouterr().err
-    assert "the cloud goes on" in said
-    assert "heatgen status demo --wait" in said
-    assert "heatgen delete demo" in said
+    err = capsys.readouterr().err
+    assert "heatgen status demo --wait" in err
+    assert "heatgen delete demo" in err
 
 
 def test_board(heat: Heat, cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal the layers are drawn in place, failures stay above them."""
+    """On a terminal the layers are redrawn in place, and failures remain above them."""
     created(heat, well=False)
     terminal = io.StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
@@ -48,6 +47,6 @@ def test_board(heat: Heat, cluster: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert text.count("kvstore/start on demo-control-0 FAILED: disk full") == 1
 
 
-def test_lines_are_shown_off_a_terminal() -> None:
-    """Pytest's stderr is no terminal: lines, not a board."""
+def test_no_terminal() -> None:
+    """Without a terminal, as in pytest, lines are printed."""
     assert isinstance(progress_display.watch(SimpleNamespace()), progress_display.Lines)  # type: ignore[arg-type]

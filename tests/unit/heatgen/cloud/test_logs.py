@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The collection of logs from nodes."""
+"""Collection of logs from nodes."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from heatgen.cloud import logs, stack
 
 
 def test_journals(tmp_path: Path) -> None:
-    """Each layer's services are asked for by the command given; what fails is told by node."""
+    """Journals are read with the given command; failures are reported by node."""
     servers = [stack.Server("a", "1", "192.0.2.1"), stack.Server("b", "2", "192.0.2.2")]
     script = tmp_path / "ssh"
     script.write_text('#!/bin/sh\n[ "$1" = x@192.0.2.1 ] || { echo no route >&2; exit 255; }\n'

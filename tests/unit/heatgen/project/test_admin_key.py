@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The administrator's key: made once, private, never overwritten; and the kubeconfig it makes."""
+"""The administrator's key is created once, private, and not overwritten; kubeconfigs with it."""
 
 import base64
 import datetime
@@ -16,30 +16,31 @@ from cryptography.x509.oid import NameOID
 
 from heatgen.project import admin_key
 from heatgen.stack import kubeconfig
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import ProblemsFound
 
 
 def files(folder: Path) -> tuple[Path, Path]:
-    """Key and request of a cluster."""
+    """Return the files of key and request of a cluster."""
     return folder / "c.admin.key", folder / "c.admin.csr"
 
 
-def test_made_once(tmp_path: Path) -> None:
-    """Key and request are made, private, and stay as they are."""
+def test_created_once(tmp_path: Path) -> None:
+    """Key and request are created with mode 0600, and are not changed later."""
     key, request = files(tmp_path)
     umask = os.umask(0)
     try:
         first = admin_key.admin_request(key, request, "demo")
     finally:
         os.umask(umask)
-    made = key.read_bytes()
+    before = key.read_bytes()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert admin_key.admin_request(key, request, "demo") == first
-    assert key.read_bytes() == made
+    assert key.read_bytes() == before
 
 
 def test_request(tmp_path: Path) -> None:
-    """The request asks for a name in the administrators' group, on P-256, signed by its key."""
+    """The request has a name in the administrators' group and a P-256 key, and is signed by it."""
     request = x509.load_pem_x509_csr(admin_key.admin_request(*files(tmp_path), "demo").encode())
     assert request.is_signature_valid
     group = request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
@@ -51,18 +52,18 @@ def test_request(tmp_path: Path) -> None:
     assert public.curve.name == "secp256r1"
 
 
-def test_lost_request_is_made_anew(tmp_path: Path) -> None:
-    """The request is made again from the key that is there."""
+def test_missing_request(tmp_path: Path) -> None:
+    """A missing request is recreated from the existing key."""
     key, request = files(tmp_path)
     admin_key.admin_request(key, request, "demo")
-    made = key.read_bytes()
+    before = key.read_bytes()
     request.unlink()
     admin_key.admin_request(key, request, "demo")
-    assert key.read_bytes() == made
+    assert key.read_bytes() == before
 
 
-def test_request_alone_is_enough(tmp_path: Path) -> None:
-    """Where only the request is, as in CI, no key is made."""
+def test_request_without_key(tmp_path: Path) -> None:
+    """If only the request exists, as in CI, no key is created."""
     key, request = files(tmp_path)
     text = admin_key.admin_request(key, request, "demo")
     key.unlink()
@@ -71,33 +72,36 @@ def test_request_alone_is_enough(tmp_path: Path) -> None:
 
 
 def test_other_key(tmp_path: Path) -> None:
-    """A request of another key is refused before a cluster is made that nobody can enter."""
+    """A request of another key is an error, because the cluster would not be accessible."""
     key, request = files(tmp_path)
     admin_key.admin_request(key, request, "demo")
     key.unlink()
     other = tmp_path / "other.csr"
     admin_key.admin_request(key, other, "demo")
-    with pytest.raises(ProblemsFound, match="is not the request of the key"):
+    with pytest.raises(ProblemsFound) as found:
         admin_key.admin_request(key, request, "demo")
+    assert [problem.code for problem in found.value.problems] == [Code.ADMIN_KEY_MISMATCH]
 
 
-@pytest.mark.parametrize("broken", ["key", "request"])
-def test_broken_files_are_kept(tmp_path: Path, broken: str) -> None:
-    """A file that is not what it should be is told and left alone."""
-    key, request = files(tmp_path)
-    path = key if broken == "key" else request
+@pytest.mark.parametrize(
+    ("index", "code"), [(0, Code.INVALID_ADMIN_KEY), (1, Code.INVALID_ADMIN_REQUEST)]
+)
+def test_malformed_files(tmp_path: Path, index: int, code: Code) -> None:
+    """A malformed key or request is reported and not overwritten."""
+    path = files(tmp_path)[index]
     path.write_text("something else")
-    with pytest.raises(ProblemsFound, match="is not"):
-        admin_key.admin_request(key, request, "demo")
+    with pytest.raises(ProblemsFound) as found:
+        admin_key.admin_request(*files(tmp_path), "demo")
+    assert [(problem.file, problem.code) for problem in found.value.problems] == [(str(path), code)]
     assert path.read_text() == "something else"
 
 
 def certificate(
     public: ec.EllipticCurvePublicKey, issuer_name: str, issuer_key: ec.EllipticCurvePrivateKey
 ) -> str:
-    """A certificate, PEM."""
+    """Return a certificate in PEM format."""
     now = datetime.datetime.now(datetime.UTC)
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")]))
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer_name)]))
@@ -107,17 +111,17 @@ def certificate(
         .not_valid_after(now + datetime.timedelta(days=1))
         .sign(issuer_key, hashes.SHA256())
     )
-    return made.public_bytes(serialization.Encoding.PEM).decode()
+    return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
 @pytest.fixture(scope="module")
 def parts() -> tuple[dict[str, str], bytes, ec.EllipticCurvePrivateKey]:
-    """A stack's outputs, the administrator's key (PEM), and the authority's key."""
+    """Return a stack's outputs, the administrator's key (PEM), and the authority's key."""
     authority = ec.generate_private_key(ec.SECP256R1())
     admin = ec.generate_private_key(ec.SECP256R1())
     outputs = {
         "api_endpoint": "https://203.0.113.50:6443",
-        # Self-signed: subject and issuer are one name.
+        # Self-signed: subject and issuer have the same name.
         "ca_certificate": certificate(authority.public_key(), "leaf", authority),
         "admin_certificate": certificate(admin.public_key(), "leaf", authority),
     }
@@ -133,7 +137,7 @@ Parts = tuple[dict[str, str], bytes, ec.EllipticCurvePrivateKey]
 
 
 def test_kubeconfig(parts: Parts) -> None:
-    """Server, authority, certificate and key stand where kubectl looks for them."""
+    """Server, authority, certificate and key are in the fields that kubectl reads."""
     outputs, key, _ = parts
     config = yaml.safe_load(kubeconfig.build("demo", outputs, key))
     assert config["current-context"] == "demo"
@@ -147,40 +151,41 @@ def test_kubeconfig(parts: Parts) -> None:
     assert (context["cluster"], context["user"]) == ("demo", config["users"][0]["name"])
 
 
-def test_parts_that_do_not_belong_together(parts: Parts) -> None:
-    """Another key, another authority, an incomplete stack, garbage: each is told for what it is."""
+def test_mismatches(parts: Parts) -> None:
+    """Another key or authority, missing outputs and malformed values have codes of their own."""
     outputs, key, authority = parts
     other = authority.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    stranger = ec.generate_private_key(ec.SECP256R1())
-    foreign = certificate(stranger.public_key(), "leaf", stranger)
-    for changed, used, reason in (
-        (outputs, other, "belongs to another key"),
-        ({**outputs, "ca_certificate": foreign}, key, "did not sign"),
-        ({**outputs, "admin_certificate": ""}, key, "no output admin_certificate"),
-        ({**outputs, "admin_certificate": "x"}, key, "hold no certificates"),
-        ({**outputs, "ca_certificate": "x"}, key, "hold no certificates"),
-        (outputs, b"x", "not an unencrypted private key"),
+    other_authority = ec.generate_private_key(ec.SECP256R1())
+    unrelated = certificate(other_authority.public_key(), "leaf", other_authority)
+    for changed, used, code in (
+        (outputs, other, Code.ADMIN_KEY_MISMATCH),
+        ({**outputs, "ca_certificate": unrelated}, key, Code.CERTIFICATE_NOT_TRUSTED),
+        ({**outputs, "admin_certificate": ""}, key, Code.INVALID_STACK_OUTPUT),
+        ({**outputs, "admin_certificate": "x"}, key, Code.INVALID_STACK_OUTPUT),
+        ({**outputs, "ca_certificate": "x"}, key, Code.INVALID_STACK_OUTPUT),
+        (outputs, b"x", Code.INVALID_ADMIN_KEY),
     ):
-        with pytest.raises(kubeconfig.Mismatch, match=reason):
+        with pytest.raises(kubeconfig.Mismatch) as found:
             kubeconfig.build("demo", changed, used)
+        assert found.value.code == code
 
 
 def test_two_authorities(parts: Parts) -> None:
-    """While authorities rotate there are two: one of them signed, and the kubeconfig has both."""
+    """During a rotation one of two authorities signed, and the kubeconfig contains both."""
     outputs, key, _ = parts
-    stranger = ec.generate_private_key(ec.SECP256R1())
-    bundle = certificate(stranger.public_key(), "leaf", stranger) + outputs["ca_certificate"]
+    other = ec.generate_private_key(ec.SECP256R1())
+    bundle = certificate(other.public_key(), "leaf", other) + outputs["ca_certificate"]
     config = yaml.safe_load(kubeconfig.build("demo", {**outputs, "ca_certificate": bundle}, key))
     cluster = config["clusters"][0]["cluster"]
     assert base64.b64decode(cluster["certificate-authority-data"]).decode() == bundle
 
 
 def test_renewal(tmp_path: Path) -> None:
-    """The new key lies beside the old one until it is finished; an interrupted one goes on."""
+    """The new key is stored next to the old one until ``finish``, and used again until then."""
     old = tmp_path / "cluster.admin.key"
     admin_key.admin_request(old, tmp_path / "cluster.admin.csr", "demo")
     before = old.read_bytes()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The blocks of other folders."""
+"""Blocks from other folders."""
 
 from pathlib import Path
 
@@ -7,16 +7,19 @@ import pytest
 
 from heatgen.cli.main import main
 from heatgen.project import block_loader
+from heatgen.yamlio.codes import Code
 from tests.golden.cases import CASES
 from tests.unit.heatgen.support.others import write_block
 
 CASE = CASES / "minimal"
 
 
-def test_others_are_rendered(others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster with another's block renders to the same bytes wherever that block lies."""
+def test_rendering_does_not_depend_on_the_folder(
+    others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster with a third-party block renders to the same bytes for any folder of the block."""
     first = rendered(tmp_path / "first")
-    # The second time from elsewhere, by a relative path behind an empty word.
+    # The second time in another folder, with a relative path after an empty entry.
     others.rename(tmp_path / "elsewhere")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(block_loader.PATH_VARIABLE, ":elsewhere")
@@ -27,7 +30,7 @@ def test_others_are_rendered(others: Path, tmp_path: Path, monkeypatch: pytest.M
 
 
 def rendered(folder: Path) -> str:
-    """The template of a cluster with another's block."""
+    """Return the template of a cluster with a third-party block."""
     folder.mkdir()
     for name in ("cluster.lock.yaml", "cluster.admin.csr"):
         (folder / name).write_text((CASE / name).read_text())
@@ -38,34 +41,35 @@ def rendered(folder: Path) -> str:
     return target.read_text()
 
 
-def test_names_that_clash(
+def test_duplicate_blocks(
     others: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two blocks of one name are an error that names both places; ours are never replaced."""
+    """Two blocks with the same name are an error with both paths, also for installed blocks."""
     write_block(others, "os", "debian")
     write_block(others.parent / "more", "runtime", "box")
     paths = f"{others}:{others.parent / 'more'}"
     monkeypatch.setenv(block_loader.PATH_VARIABLE, paths)
     assert main(["block", "list"]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert f"{others}/os/debian/block.yaml: error: there are two blocks os/debian, " in said.err
-    assert "the other is hot/blocks/os/debian" in said.err
-    assert f"runtime/box, the other is {others}/runtime/box" in said.err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count(f"error[{Code.DUPLICATE_BLOCK}]: ") == 2
+    for path in (f"{others}/os/debian/block.yaml: ", "hot/blocks/os/debian",
+                 f"{others}/runtime/box"):  # fmt: skip
+        assert path in captured.err
 
 
-def test_a_folder_named_twice(others: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same folder by two names, and our own, are no clash."""
-    words = [str(others), str(others / ".." / "others"), str(block_loader.HOT / "blocks")]
-    monkeypatch.setenv(block_loader.PATH_VARIABLE, ":".join(words))
+def test_duplicate_folders(others: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same folder by two paths, and the folder of the installed blocks, are not a conflict."""
+    paths = [str(others), str(others / ".." / "others"), str(block_loader.HOT / "blocks")]
+    monkeypatch.setenv(block_loader.PATH_VARIABLE, ":".join(paths))
     assert block_loader.catalog().names("runtime") == ["box", "containerd", "docker"]
 
 
-def broken(folder: Path, fault: str) -> None:
-    """Put a fault into a folder of blocks."""
+def add_fault(folder: Path, fault: str) -> None:
+    """Add a fault to a folder of blocks."""
     block = folder / "runtime" / "box"
     if fault == "missing":
-        folder.rename(folder.parent / "gone")
+        folder.rename(folder.parent / "renamed")
     elif fault == "empty":
         (block / "block.yaml").unlink()
     elif fault == "layer":
@@ -79,23 +83,23 @@ def broken(folder: Path, fault: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "message"),
+    ("fault", "code"),
     [
-        ("missing", "is not a folder"),
-        ("empty", "holds no block"),
-        ("layer", "did you mean 'runtime'?"),
-        ("name", "a block cannot be called 'My_Box'"),
-        ("bytes", "is not UTF-8 text"),
-        ("schema", "summary must be text"),
+        ("missing", Code.INVALID_BLOCK_FOLDER),
+        ("empty", Code.INVALID_BLOCK_FOLDER),
+        ("layer", Code.UNKNOWN_LAYER),
+        ("name", Code.INVALID_BLOCK_NAME),
+        ("bytes", Code.INVALID_ENCODING),
+        ("schema", Code.WRONG_TYPE),
     ],
 )
-def test_broken_folders(
-    fault: str, message: str, others: Path, capsys: pytest.CaptureFixture[str]
+def test_invalid_folders(
+    fault: str, code: Code, others: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever lies where HEATGEN_PATH leads: exit code 2 and its place."""
-    broken(others, fault)
+    """A fault in a folder of HEATGEN_PATH is reported with its path; the exit code is 2."""
+    add_fault(others, fault)
     assert main(["block", "list"]) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert str(others) in said
-    assert "Traceback" not in said
+    err = capsys.readouterr().err
+    assert f"error[{code}]: " in err
+    assert str(others) in err
+    assert "Traceback" not in err

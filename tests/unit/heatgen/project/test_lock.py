@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lock against a mirror and a registry on loopback."""
+"""Resolution of locks from a mirror and a registry on loopback."""
 
 import datetime
 import gzip
@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from heatgen.blocks import pins
 from heatgen.project import http, lock
-from heatgen.yamlio.problems import Problem, ProblemsFound, report
+from heatgen.yamlio.codes import Code
+from heatgen.yamlio.problems import Position, Problem, ProblemsFound
 from tests.unit.heatgen.support import tiny
 from tests.unit.heatgen.support.website import DIGEST, Site, alone, serving
 
@@ -28,14 +29,14 @@ UNPUBLISHED = b", checksums: 'https://example.org/sums'"
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Failures that may pass are tried again without a pause."""
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry transient failures without a pause."""
     alone(monkeypatch)
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """A mirror and registry with all that the tiny house wants."""
+    """Yield a mirror and registry with all files of the minimal blocks."""
     served = Site()
     blocks = tiny.build_catalog()
     served.serve_all(tiny.spec(tiny.CLUSTER, blocks), blocks)
@@ -45,38 +46,39 @@ def site() -> Iterator[Site]:
 
 
 def tool_sum(site: Site) -> str:
-    """The sum of the tiny tool."""
+    """Return the checksum of the tool."""
     return hashlib.sha256(site.files[TOOL_PATH]).hexdigest()
 
 
-def asked(
+def resolved(
     site: Site, files: dict[str, bytes] | None = None, url: str = ""
-) -> tuple[lock.Answers, list[str]]:
-    """What a tiny cluster's mirror and registry answer, and what was said."""
+) -> tuple[lock.Resolution, list[str]]:
+    """Resolve a minimal cluster with a mirror and registry; return the result and the notices."""
     blocks = tiny.build_catalog(files)
     address = url or site.url
     text = f"{tiny.CLUSTER}artifacts: {{mirror: '{address}', registry: '{address}'}}\n"
     spec = tiny.spec(text, blocks)
-    said: list[str] = []
-    return lock.ask(spec, lock.wanted(spec, blocks), said.append), said
+    notices: list[str] = []
+    return lock.resolve(spec, lock.pin_requests(spec, blocks), notices.append), notices
 
 
 def problems(site: Site, url: str = "") -> list[Problem]:
-    """What the site does not answer, by the name of what was asked for."""
-    found = asked(site, url=url)[0].problems
+    """Return the problems of a resolution, sorted by artifact or image."""
+    found = resolved(site, url=url)[0].problems
     return sorted(found, key=lambda problem: problem.file)
 
 
-def test_published_sums(site: Site) -> None:
-    """The sum is upstream's, from its checksum file; the artifact itself is not fetched."""
-    answers, said = asked(site)
-    assert answers == lock.Answers(pins.Pins({tiny.TOOL: tool_sum(site)}, {tiny.PAUSE: DIGEST}), ())
+def test_published_checksums(site: Site) -> None:
+    """The checksum is read from upstream's checksum file; the artifact itself is not fetched."""
+    resolution, notices = resolved(site)
+    expected = pins.Pins({tiny.TOOL: tool_sum(site)}, {tiny.PAUSE: DIGEST})
+    assert resolution == lock.Resolution(expected, ())
     assert TOOL_PATH not in site.requests
-    assert not said
+    assert not notices
 
 
-def without_sums() -> dict[str, bytes]:
-    """The tiny house with an artifact for which no checksum file is published."""
+def without_checksums() -> dict[str, bytes]:
+    """Return the minimal blocks with an artifact without a checksum file."""
     files = tiny.tree()
     path = "blocks/runtime/containerd/block.yaml"
     assert UNPUBLISHED in files[path]
@@ -84,149 +86,156 @@ def without_sums() -> dict[str, bytes]:
     return files
 
 
-def test_unpublished_sums(site: Site) -> None:
-    """Where upstream publishes nothing the file is hashed, and that is said."""
-    answers, said = asked(site, without_sums())
-    assert answers.pins.artifacts == {tiny.TOOL: tool_sum(site)}
-    source = f"{site.url}{TOOL_PATH}"
-    assert said == [f"tool.tar.gz: upstream publishes no checksum; hashed what {source} gave"]
+def test_missing_checksum_file(site: Site) -> None:
+    """Without a checksum file the artifact is fetched and hashed, with a notice."""
+    resolution, notices = resolved(site, without_checksums())
+    assert resolution.pins.artifacts == {tiny.TOOL: tool_sum(site)}
+    (notice,) = notices
+    assert notice.startswith("tool.tar.gz: ")
+    assert f"{site.url}{TOOL_PATH}" in notice
 
 
-def test_bytes_as_they_lie_there(site: Site) -> None:
-    """A server that calls its archives encoded does not change their sum: nodes get the same."""
+def test_content_encoding(site: Site) -> None:
+    """A content encoding does not change the checksum, because nodes do not decode it."""
     site.files[TOOL_PATH] = gzip.compress(b"a tool")
     site.headers[TOOL_PATH] = {"Content-Encoding": "gzip"}
-    assert asked(site, without_sums())[0].pins.artifacts == {tiny.TOOL: tool_sum(site)}
+    assert resolved(site, without_checksums())[0].pins.artifacts == {tiny.TOOL: tool_sum(site)}
 
 
 def test_anonymous_token(site: Site) -> None:
-    """A registry that wants a token gets an anonymous one, as public registries do."""
+    """A registry that requires a token gets an anonymous one."""
     site.token = "let-me-in"
-    assert asked(site)[0].pins.images == {tiny.PAUSE: DIGEST}
+    assert resolved(site)[0].pins.images == {tiny.PAUSE: DIGEST}
 
 
-def test_refused_token(site: Site) -> None:
-    """A registry that wants more than an anonymous token is told as one that wants a login."""
+def test_rejected_token(site: Site) -> None:
+    """A registry that rejects an anonymous token is a failed download."""
     site.token = "secret"
     (problem,) = problems(site)
-    assert problem.message == f"cannot fetch {site.url}{MANIFEST_PATH}: it wants a login"
+    assert problem.code == Code.DOWNLOAD_FAILED
+    assert f"{site.url}{MANIFEST_PATH}" in problem.message
 
 
-def test_all_that_is_missing_is_told(site: Site) -> None:
-    """Two sources that do not answer are two problems with their URLs, each asked once."""
+def test_missing_files(site: Site) -> None:
+    """Each missing file is a problem with its URL, and is requested once."""
     site.files.clear()
-    one, other = problems(site)
-    assert one.message == f"cannot fetch {site.url}{SUMS_PATH}: HTTP 404 Not Found"
-    assert other.message == f"cannot fetch {site.url}{MANIFEST_PATH}: HTTP 404 Not Found"
-    assert "MIRROR/HOST/PATH" in one.hint
+    first, second = problems(site)
+    assert {first.code, second.code} == {Code.DOWNLOAD_FAILED}
+    assert f"{site.url}{SUMS_PATH}: HTTP 404" in first.message
+    assert f"{site.url}{MANIFEST_PATH}: HTTP 404" in second.message
+    assert "MIRROR/HOST/PATH" in first.hint
     assert sorted(site.requests) == [SUMS_PATH, MANIFEST_PATH]
 
 
-def test_sum_of_another_file(site: Site) -> None:
-    """A checksum file that does not know the artifact is no checksum; what it knows is told."""
+def test_checksum_of_another_file(site: Site) -> None:
+    """A checksum file without the artifact is a problem that names the files in it."""
     site.files[SUMS_PATH] = f"{'0' * 64}  other.tar.gz\n".encode()
     (problem,) = problems(site)
-    assert problem.message == f"{site.url}{SUMS_PATH} has no SHA-256 of tool.tar.gz"
-    assert problem.hint == "it has those of other.tar.gz"
+    assert problem.code == Code.CHECKSUM_NOT_FOUND
+    assert "other.tar.gz" in problem.hint
 
 
-def test_page_in_place_of_sums(site: Site) -> None:
-    """A portal's page is no checksum file."""
+def test_web_page_instead_of_checksums(site: Site) -> None:
+    """A web page is not a checksum file."""
     site.files[SUMS_PATH] = b"<html>Please log in</html>"
-    assert problems(site)[0].hint == "it is not a checksum file"
+    assert problems(site)[0].code == Code.CHECKSUM_NOT_FOUND
 
 
-def test_endless_sums(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is too large for a checksum file is not read to its end."""
+def test_large_responses(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response above the size limit is rejected."""
     monkeypatch.setattr(http, "MAX_BODY", 10)
-    assert all("has more than 10 bytes" in problem.message for problem in problems(site))
+    assert {problem.code for problem in problems(site)} == {Code.DOWNLOAD_REJECTED}
 
 
-def test_registry_that_contradicts_itself(site: Site) -> None:
-    """A digest that is not that of the manifest is not believed."""
+def test_wrong_digest(site: Site) -> None:
+    """A manifest that does not match the digest in its headers is rejected."""
     site.headers[MANIFEST_PATH] = {"Docker-Content-Digest": "sha256:" + "0" * 64}
-    assert "but its manifest is" in problems(site)[0].message
+    assert problems(site)[0].code == Code.DOWNLOAD_REJECTED
 
 
-def test_nobody_answers(site: Site) -> None:
-    """A mirror that is not there is told in one line, without a traceback of wrappers."""
+def test_connection_refused(site: Site) -> None:
+    """A refused connection is reported with the innermost reason only."""
     problem = problems(site, url="http://127.0.0.1:1")[0]
+    assert problem.code == Code.DOWNLOAD_FAILED
     assert problem.message.endswith("/sums: Connection refused (tried 3 times)")
 
 
 @pytest.mark.parametrize(
-    "files", [tiny.tree(), without_sums()], ids=["checksum file", "whole file"]
+    "files", [tiny.tree(), without_checksums()], ids=["checksum file", "artifact"]
 )
-def test_failures_that_pass(site: Site, files: dict[str, bytes]) -> None:
-    """A server that is busy, and one that hangs up in the middle, are asked again."""
+def test_transient_failures(site: Site, files: dict[str, bytes]) -> None:
+    """Requests are retried after status 503 and after truncated responses."""
     for path in (SUMS_PATH, TOOL_PATH, MANIFEST_PATH):
         site.statuses[path] = [503]
         site.broken[path] = 1
-    assert asked(site, files)[0].problems == ()
+    assert resolved(site, files)[0].problems == ()
 
 
-def test_failures_that_stay(site: Site) -> None:
-    """After a few tries a failure is one, with what it is."""
+def test_permanent_failures(site: Site) -> None:
+    """After three attempts the last failure is reported."""
     site.statuses[SUMS_PATH] = [502] * 9
     site.broken[MANIFEST_PATH] = 9
-    one, other = problems(site)
-    assert one.message.endswith("HTTP 502 Bad Gateway (tried 3 times)")
-    assert "bytes read" in other.message
+    first, second = problems(site)
+    assert {first.code, second.code} == {Code.DOWNLOAD_FAILED}
+    assert "HTTP 502" in first.message
+    assert "bytes read" in second.message
     assert site.requests.count(SUMS_PATH) == 3
 
 
-def test_silence(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that takes a question and says nothing is left after the time-out."""
+def test_silent_server(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that accepts a request and does not respond is a timeout."""
     monkeypatch.setattr(http, "TIMEOUT", (1, 0.05))
     site.meeting = threading.Barrier(99)
     for problem in problems(site):
-        assert problem.message.endswith("timed out (tried 3 times)")
+        assert problem.code == Code.DOWNLOAD_FAILED
+        assert "timed out" in problem.message
     site.meeting.abort()
 
 
-def test_endless_drip(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that keeps the line alive byte by byte is left long before the end."""
-    monkeypatch.setattr(http, "LONGEST", 0.05)
+def test_slow_server(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response that is sent byte by byte is aborted at the time limit."""
+    monkeypatch.setattr(http, "MAX_DURATION", 0.05)
     site.files[SUMS_PATH] = b"0" * 3000
     site.dripping[SUMS_PATH] = 0
     (problem,) = problems(site)
-    assert problem.message.endswith("it is not complete after 0.05 s")
+    assert problem.code == Code.DOWNLOAD_FAILED
+    assert "0.05 s" in problem.message
     assert 0 < site.dripping[SUMS_PATH] < 3000
 
 
-def test_questions_side_by_side(site: Site) -> None:
-    """All are asked at the same time: here each is answered only when the other was asked, too."""
+def test_concurrent_requests(site: Site) -> None:
+    """Requests are concurrent: the server responds only when it has received both."""
     site.meeting = threading.Barrier(2)
-    assert asked(site)[0].problems == ()
+    assert resolved(site)[0].problems == ()
 
 
-def test_proxy_of_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTP_PROXY is asked for what lies elsewhere, but not for what NO_PROXY names."""
+def test_proxy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY is used, except for hosts in NO_PROXY."""
     monkeypatch.setenv("http_proxy", site.url)
     monkeypatch.setenv("no_proxy", "near.invalid")
-    there = "http://far.invalid"
+    remote = "http://far.invalid"
     for path in list(site.files):
-        site.files[f"{there}{path}"] = site.files[path]
-    assert asked(site, url=there)[0].problems == ()
-    assert f"{there}{SUMS_PATH}" in site.requests
-    assert "tried 3 times" in problems(site, url="http://near.invalid")[0].message
+        site.files[f"{remote}{path}"] = site.files[path]
+    assert resolved(site, url=remote)[0].problems == ()
+    assert f"{remote}{SUMS_PATH}" in site.requests
+    assert problems(site, url="http://near.invalid")[0].code == Code.DOWNLOAD_FAILED
 
 
-def test_proxy_that_is_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the proxy that is blamed."""
+def test_unreachable_proxy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hint for an unreachable proxy names the variables."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     problem = problems(site, url="http://far.invalid")[0]
-    assert "the proxy failed" in problem.message
+    assert problem.code == Code.DOWNLOAD_FAILED
     assert "NO_PROXY" in problem.hint
 
 
 def certificate(folder: Path) -> Path:
-    """A certificate for localhost that nobody knows, with its key, in one file."""
+    """Write a self-signed certificate for localhost and its key to one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
     hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
-    made = (
+    signed = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(hours=1))
@@ -241,27 +250,27 @@ def certificate(folder: Path) -> Path:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        + made.public_bytes(serialization.Encoding.PEM)
+        + signed.public_bytes(serialization.Encoding.PEM)
     )
     return path
 
 
 def test_tls(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unknown authority is an error with the way out; a known one is believed."""
+    """An unknown authority is an error; one in REQUESTS_CA_BUNDLE is trusted."""
     path = certificate(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(path)
     with serving(Site(files=site.files, headers=site.headers), tls) as secure:
         problem = problems(secure)[0]
-        assert "TLS failed: self-signed certificate" in problem.message
+        assert problem.code == Code.DOWNLOAD_FAILED
         assert "REQUESTS_CA_BUNDLE" in problem.hint
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
-        assert asked(secure)[0].problems == ()
-        # What was asked for in safety is not taken from anywhere else.
+        assert resolved(secure)[0].problems == ()
+        # A redirect from HTTPS to HTTP is rejected.
         secure.statuses[SUMS_PATH] = [302]
         secure.headers[SUMS_PATH] = {"Location": f"{site.url}{SUMS_PATH}"}
         (problem,) = problems(secure)
-        assert "which anybody can forge" in problem.message
+        assert problem.code == Code.DOWNLOAD_REJECTED
 
 
 @pytest.mark.parametrize(
@@ -278,55 +287,52 @@ def test_tls(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_checksum_files(text: str, found: str | None) -> None:
-    """Bare hex, or lines of hex and name; never the sum of another file."""
+    """Checksum files contain bare hex, or lines of hex and name."""
     assert lock.checksum(text, "tool") == found
 
 
 def test_lock_file_round_trip() -> None:
-    """What is written is read back, sorted, whatever the order was."""
-    made = pins.Pins({"https://b/": "b" * 64, "https://a/": "a" * 64}, {tiny.PAUSE: DIGEST})
-    text = pins.write(made)
+    """A written lock is read unchanged; its entries are sorted."""
+    lock_file = pins.Pins({"https://b/": "b" * 64, "https://a/": "a" * 64}, {tiny.PAUSE: DIGEST})
+    text = pins.write(lock_file)
     again = pins.read("lock", text.encode())
-    assert (again.artifacts, again.images) == (made.artifacts, made.images)
+    assert (again.artifacts, again.images) == (lock_file.artifacts, lock_file.images)
     assert text.index("https://a/") < text.index("https://b/")
 
 
-def unreadable(raw: bytes) -> str:
-    """The report of a lock that cannot be used."""
+def read_problems(raw: bytes) -> list[Problem]:
+    """Return the problems of a lock that is not valid."""
     with pytest.raises(ProblemsFound) as found:
         pins.read("lock", raw)
-    return report(found.value.problems, found.value.sources)
+    return list(found.value.problems)
 
 
-def test_broken_lock_file() -> None:
-    """A sum that is none is told with its place and the way out."""
-    said = unreadable(b"version: 1\nartifacts:\n  https://a/: abc\n")
-    assert "lock:3:15: error: artifacts.https://a/ must be a SHA-256 in hex, not 'abc'" in said
-    assert "hint: locks are made: remove it and run 'heatgen lock'" in said
+def test_invalid_checksum() -> None:
+    """A malformed checksum is reported at its position, with a hint."""
+    (problem,) = read_problems(b"version: 1\nartifacts:\n  https://a/: abc\n")
+    assert problem.code == Code.INVALID_FORMAT
+    assert problem.position == Position(3, 15, 3)
+    assert "heatgen lock" in problem.hint
 
 
-def test_lock_of_a_newer_form() -> None:
-    """Of a lock from the future nothing is said but that, whatever else it holds."""
-    assert unreadable(b"version: 2\nsignatures: []\n") == (
-        "lock:1:10: error: the lock is of version 2, this heatgen knows 1\n"
-        "   1 | version: 2\n"
-        "     |          ^\n"
-        "  hint: use the heatgen that made it, or a newer one"
-    )
+def test_newer_lock() -> None:
+    """For a lock of a newer version only the version is reported."""
+    (problem,) = read_problems(b"version: 2\nsignatures: []\n")
+    assert (problem.code, problem.position) == (Code.NEWER_LOCK, Position(1, 10))
 
 
 @pytest.mark.parametrize(
     "raw", [b"", b"- a\n", b"version: x\n", b"{}", b"version: 0\n", b"artifacts: {}\n"]
 )
-def test_files_that_are_no_locks(raw: bytes) -> None:
-    """Whatever lies there: a report."""
-    assert "lock" in unreadable(raw)
+def test_invalid_lock_files(raw: bytes) -> None:
+    """Other YAML documents are reported as invalid locks."""
+    assert {problem.file for problem in read_problems(raw)} == {"lock"}
 
 
 def test_all_groups_are_locked() -> None:
-    """What the runtime of any group fetches is pinned, too."""
+    """Artifacts of the runtimes of all groups are pinned."""
     blocks = tiny.build_catalog()
-    found = lock.wanted(tiny.spec(tiny.GROUPS, blocks), blocks)
+    found = lock.pin_requests(tiny.spec(tiny.GROUPS, blocks), blocks)
     assert [item.name for item in found] == [tiny.TOOL, tiny.ENGINE, tiny.PAUSE]
     assert [item.owner for item in found] == [
         "artifact 'tool' of runtime/containerd",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a cluster: written as a whole or not at all."""
+"""Files of a cluster are written atomically."""
 
 import os
 from pathlib import Path
@@ -9,8 +9,8 @@ import pytest
 from heatgen.project import project
 
 
-def test_write_that_is_cut_off(tmp_path: Path) -> None:
-    """A file that could not be written whole is the old one, and nothing lies beside it."""
+def test_failed_write(tmp_path: Path) -> None:
+    """A failed write does not change the file, and leaves no temporary file."""
     path = tmp_path / "file"
     project.write_file(path, "old")
     with pytest.raises(UnicodeEncodeError):
@@ -20,7 +20,7 @@ def test_write_that_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_write_through(tmp_path: Path) -> None:
-    """A link stays one, and what is no file is written into."""
+    """Links are followed, and pipes are written directly."""
     (tmp_path / "link").symlink_to(tmp_path / "file")
     project.write_file(tmp_path / "link", "text")
     assert (tmp_path / "link").is_symlink()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an update does to each resource, and through one resource to others."""
+"""Preview of updates: changes of resources, and of the resources that refer to them."""
 
 import copy
 from typing import Any
@@ -15,7 +15,7 @@ RULES = block_loader.schema("heat")
 
 
 def deployment(config: str, server: str, **inputs: Any) -> dict[str, Any]:
-    """A deployment on one server."""
+    """Return a deployment on one server."""
     return {
         "type": "OS::Heat::SoftwareDeployment",
         "properties": {
@@ -83,38 +83,38 @@ TEMPLATE: dict[str, Any] = {
 
 
 def edited(*path: str, to: Any) -> dict[str, Any]:
-    """The template with another value under a path."""
+    """Return the template with another value at a path."""
     data = copy.deepcopy(TEMPLATE)
-    *way, last = path
-    place = data
-    for key in way:
-        place = place[key]
-    place[last] = to
+    *parents, last = path
+    parent = data
+    for key in parents:
+        parent = parent[key]
+    parent[last] = to
     return data
 
 
-def changes(after: dict[str, Any], **given: Any) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Action, resource and nodes of each change of the template to another one."""
-    return [(item.action, item.resource, item.nodes) for item in full(after, **given)]
+def changes(after: dict[str, Any], **parameters: Any) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return action, resource and nodes of each change to another template."""
+    return [(item.action, item.resource, item.nodes) for item in full(after, **parameters)]
 
 
-def full(after: dict[str, Any], **given: Any) -> list[update_preview.Change]:
-    """The changes of the template to another one, with other parameters."""
+def full(after: dict[str, Any], **parameters: Any) -> list[update_preview.Change]:
+    """Return the changes to another template and other parameters."""
     stack = {"OS::stack_name": "demo"}
     return update_preview.compare(
         StackState(TEMPLATE, resolve.parameters(TEMPLATE, stack)),
-        StackState(after, resolve.parameters(after, stack | given)),
+        StackState(after, resolve.parameters(after, stack | parameters)),
         RULES,
     )
 
 
-def test_nothing_changes() -> None:
-    """The same template changes nothing, also when Heat tells its numbers as texts."""
+def test_no_changes() -> None:
+    """The same template has no changes, although Heat returns numbers as strings."""
     assert full(copy.deepcopy(TEMPLATE), count="2", flavor="small") == []
 
 
-def test_script_runs_again_where_it_ran() -> None:
-    """A new script runs again; what gets an output of it may; servers are not touched."""
+def test_new_script() -> None:
+    """A new script runs again; steps that use its output may; servers do not change."""
     after = edited("resources", "start_config", "properties", "config", to="better")
     assert changes(after) == [
         ("run again", "start", ("demo-control-0",)),
@@ -124,34 +124,34 @@ def test_script_runs_again_where_it_ran() -> None:
     assert full(after)[1].why == ("TOKEN",)
 
 
-def test_text_held_apart() -> None:
-    """A text that is held once for several deployments is compared where it is used."""
+def test_shared_text() -> None:
+    """A text that several deployments share is compared where it is used."""
     after = edited("resources", "texts", "properties", "value", "unit", to="ExecStart=etcd -v")
     assert changes(after)[0] == ("run again", "start", ("demo-control-0",))
     assert full(after)[0].why == ("UNIT",)
 
 
-def test_text_that_only_moves() -> None:
-    """The same text in another place is the same text."""
+def test_moved_text() -> None:
+    """The same text at another place is not a change."""
     after = edited("resources", "start", "properties", "input_values", "UNIT", to="ExecStart=etcd")
     assert changes(after) == []
 
 
-def test_new_order_runs_again() -> None:
-    """Heat runs a deployment again also for another depends_on."""
+def test_new_dependency() -> None:
+    """A deployment runs again if its ``depends_on`` changes."""
     after = edited("resources", "start", "depends_on", to=["sign"])
     assert changes(after)[0] == ("run again", "start", ("demo-control-0",))
 
 
-def test_configuration_that_waits_for_another_resource() -> None:
-    """It is the same configuration, and nothing runs for it."""
+def test_new_dependency_of_configuration() -> None:
+    """A new ``depends_on`` of a configuration is not a change, and no step runs again."""
     after = copy.deepcopy(TEMPLATE)
     after["resources"]["start_config"]["depends_on"] = ["agent"]
     assert changes(after) == []
 
 
 def test_more_workers() -> None:
-    """A new worker joins; the others only run what may have changed; the signer is told."""
+    """The join step runs on the new worker only, and the sign step runs with the new name."""
     assert changes(copy.deepcopy(TEMPLATE), count=3) == [
         ("add", "workers", ("demo-2",)),
         ("run again", "sign", ("demo-control-0",)),
@@ -160,7 +160,7 @@ def test_more_workers() -> None:
 
 
 def test_fewer_workers() -> None:
-    """The last one goes, which is told as a loss."""
+    """The last worker is removed, which is a loss."""
     found = full(copy.deepcopy(TEMPLATE), count=1)
     assert (found[0].action, found[0].nodes, found[0].loses) == ("REMOVE", ("demo-1",), True)
     assert [item.resource for item in found] == ["workers", "sign"]
@@ -174,8 +174,8 @@ def test_flavor_resizes() -> None:
     ]
 
 
-def test_replaced_worker_joins_anew() -> None:
-    """Members that cannot be updated are replaced, and what ran on them runs on the new ones."""
+def test_replaced_workers() -> None:
+    """Members that cannot be updated are replaced, and their steps run again."""
     after = edited(
         "resources", "workers", "properties", "resource_def", "properties", "key_name", to="k"
     )
@@ -186,8 +186,8 @@ def test_replaced_worker_joins_anew() -> None:
     ]
 
 
-def test_replacement_goes_through_references() -> None:
-    """A replaced port changes its server in place; a replaced server has its steps run again."""
+def test_replacement_of_referenced_resources() -> None:
+    """A replaced port updates its server in place; steps of a replaced server run again."""
     after = edited("resources", "port", "properties", "network", to="other")
     assert changes(after) == [
         ("REPLACE", "port", ()), ("update", "control_0", ("demo-control-0",)),
@@ -199,8 +199,8 @@ def test_replacement_goes_through_references() -> None:
     ]
 
 
-def test_new_agent_is_for_new_servers() -> None:
-    """User data is not applied to servers that are there; that is said."""
+def test_new_user_data() -> None:
+    """New user data applies to new servers only, which the reason states."""
     [change] = full(edited("resources", "agent", "properties", "config", to="new agent"))
     assert (change.action, change.loses) == ("update", False)
     assert change.why == ("user_data (for new servers only)",)
@@ -209,8 +209,8 @@ def test_new_agent_is_for_new_servers() -> None:
 @pytest.mark.parametrize(
     ("name", "loses"), [("control_0", True), ("start", False), ("port", True), ("texts", False)]
 )
-def test_what_is_gone(name: str, loses: bool) -> None:
-    """A resource without a place in the new template is removed; texts and steps are no loss."""
+def test_removed_resources(name: str, loses: bool) -> None:
+    """A resource that is not in the new template is removed; texts and steps are no loss."""
     after = copy.deepcopy(TEMPLATE)
     del after["resources"][name]
     found = [item for item in full(after) if item.resource == name]
@@ -218,13 +218,13 @@ def test_what_is_gone(name: str, loses: bool) -> None:
 
 
 def test_other_type() -> None:
-    """A name that means something else is a replacement."""
+    """A resource with another type is replaced."""
     after = edited("resources", "port", to={"type": "OS::Neutron::Net", "properties": {}})
     assert ("REPLACE", "port", ()) in changes(after)
 
 
-def test_unknown_type_is_not_counted_on() -> None:
-    """Of a type without rules every change is taken for a replacement."""
+def test_unknown_type() -> None:
+    """Every change of a resource of an unknown type is a replacement."""
     before = edited("resources", "thing", to={"type": "OS::X::Y", "properties": {"a": 1}})
     after = edited("resources", "thing", to={"type": "OS::X::Y", "properties": {"a": 2}})
     values = resolve.parameters(before, {"OS::stack_name": "demo"})
@@ -232,11 +232,11 @@ def test_unknown_type_is_not_counted_on() -> None:
     assert change.action == "REPLACE"
 
 
-def test_parameters_as_heat_tells_them() -> None:
-    """Heat tells every value as text; as the type has it, it equals the template's default."""
+def test_parameters_from_heat() -> None:
+    """Values that Heat returns as strings are converted, and equal the template's defaults."""
     defaults = {"number": 2, "json": {"a": 1}, "comma_delimited_list": ["x", "y"], "boolean": True}
     template = {
         "parameters": {kind: {"type": kind, "default": value} for kind, value in defaults.items()}
     }
-    told = {"number": "2", "json": '{"a": 1}', "comma_delimited_list": "x,y", "boolean": "True"}
-    assert resolve.parameters(template, told) == resolve.parameters(template, {}) == defaults
+    values = {"number": "2", "json": '{"a": 1}', "comma_delimited_list": "x,y", "boolean": "True"}
+    assert resolve.parameters(template, values) == resolve.parameters(template, {}) == defaults

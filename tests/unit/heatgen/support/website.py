@@ -49,7 +49,7 @@ class Site:
 
     def serve_all(self, spec: Spec, blocks: Catalog) -> None:
         """Serve every artifact and image of a cluster, as a mirror and a registry do."""
-        for item in lock.wanted(spec, blocks):
+        for item in lock.pin_requests(spec, blocks):
             if item.image:
                 repository, _, tag = item.name.partition("/")[2].rpartition(":")
                 self.files[f"/v2/{repository}/manifests/{tag}"] = MANIFEST

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatgen.yamlio import document
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Position, ProblemsFound, report
 
 
@@ -100,10 +101,10 @@ def test_duplicate_key_names_both_lines() -> None:
 def test_positions() -> None:
     """Keys and values have positions; a missing path has that of its parent."""
     parsed = document.parse("f.yaml", b"a:\n  b: [x, yy]\n")
-    problem = parsed.problem(("a", "b", 1), "m")
+    problem = parsed.problem(("a", "b", 1), "m", code=Code.MISSING_KEY)
     assert problem.position is not None
     assert (problem.position.line, problem.position.column, problem.position.width) == (2, 10, 2)
-    missing = parsed.problem(("a", "c", "d"), "m", key=True).position
+    missing = parsed.problem(("a", "c", "d"), "m", key=True, code=Code.MISSING_KEY).position
     assert missing is not None
     assert (missing.line, missing.column) == (1, 1)
 
