@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a closed node looks like, as data: flags, file modes, ports. After the CIS benchmark.
+"""Hardening rules as data: flags, file modes, ports, kernel settings, certificates, RBAC.
 
-The tests in `test_hardening` apply them; what is looked at on the nodes is what stands here.
+They follow the CIS Kubernetes Benchmark. The probes collect what the rules name; the checks in
+``test_hardening``, ``test_exposure``, ``test_rbac`` and ``test_nodes`` apply them.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from conformance.facts.security import FileMode
 
 @dataclass(frozen=True)
 class Predicate:
-    """A condition on a flag's value; `words` is how messages call it."""
+    """A condition on the value of a flag; ``words`` describes it in messages."""
 
     words: str
     holds: Callable[[str], bool]
@@ -29,12 +30,12 @@ NOT_SET = Predicate("is not set", lambda value: value == "")
 
 
 def equals(wanted: str) -> Predicate:
-    """Return the condition that the value is exactly this."""
+    """Return the condition that the value equals ``wanted``."""
     return Predicate(f"is {wanted}", lambda value: value == wanted)
 
 
 def differs_from(unwanted: str) -> Predicate:
-    """Return the condition that the value is anything else, or not set."""
+    """Return the condition that the value differs from ``unwanted`` or is not set."""
     return Predicate(f"is not {unwanted}", lambda value: value != unwanted)
 
 
@@ -44,34 +45,32 @@ def one_of(*wanted: str) -> Predicate:
 
 
 def has(item: str) -> Predicate:
-    """Return the condition that the item is in a list with commas."""
+    """Return the condition that a comma-separated list contains the item."""
     return Predicate(f"has {item}", lambda value: item in value.split(","))
 
 
 def lacks(item: str) -> Predicate:
-    """Return the condition that the item is not in a list with commas."""
+    """Return the condition that a comma-separated list does not contain the item."""
     return Predicate(f"lacks {item}", lambda value: item not in value.split(","))
 
 
 def at_least(number: int) -> Predicate:
-    """Return the condition that the value is a number, and not a smaller one."""
+    """Return the condition that the value is a number of at least ``number``."""
     return Predicate(f"at least {number}", lambda value: int(value or 0) >= number)
 
 
 @dataclass(frozen=True)
 class FlagRule:
-    """What a flag (or key of the kubelet's configuration) must be.
-
-    unset: the program's own default, which counts where the flag is not given.
-    """
+    """The required value of a flag or of a key in the kubelet's configuration."""
 
     flag: str
     must: Predicate
     why: str
     unset: str = ""
+    """The default of the program, which applies if the flag is not given."""
 
-    def obeyed(self, given: str | None) -> bool:
-        """Is the value as it must be? `None`: not given."""
+    def is_met(self, given: str | None) -> bool:
+        """Return whether the value meets the rule; ``None`` means that the flag is not given."""
         return self.must.holds(self.unset if given is None else given)
 
 
@@ -79,66 +78,98 @@ TLS_12 = one_of("VersionTLS12", "VersionTLS13")
 
 PROGRAMS: dict[str, list[FlagRule]] = {
     "kube-apiserver": [
-        FlagRule("authorization-mode", has("Node"), "kubelets get at their own objects only"),
-        FlagRule("authorization-mode", has("RBAC"), "rights are given by roles"),
-        FlagRule("authorization-mode", lacks("AlwaysAllow"), "nobody may do everything unasked"),
-        FlagRule("enable-admission-plugins", has("NodeRestriction"), "kubelets change themselves"),
-        FlagRule("disable-admission-plugins", lacks("PodSecurity"), "pods are checked"),
-        FlagRule("token-auth-file", NOT_SET, "no passwords in files"),
-        FlagRule("client-ca-file", IS_SET, "clients show certificates"),
-        FlagRule("etcd-cafile", IS_SET, "the server of etcd is checked"),
-        FlagRule("etcd-certfile", IS_SET, "etcd knows its client"),
-        FlagRule("kubelet-certificate-authority", IS_SET, "kubelets are checked"),
-        FlagRule("kubelet-client-certificate", IS_SET, "kubelets know the API server"),
-        FlagRule("encryption-provider-config", IS_SET, "secrets lie encrypted in etcd"),
-        FlagRule("profiling", equals("false"), "profiles show what the server does", "true"),
+        FlagRule("authorization-mode", has("Node"), "kubelets can access only their own objects"),
+        FlagRule("authorization-mode", has("RBAC"), "permissions are granted by roles"),
+        FlagRule("authorization-mode", lacks("AlwaysAllow"), "every request is authorized"),
         FlagRule(
-            "service-account-lookup", equals("true"), "tokens of deleted accounts end", "true"
+            "enable-admission-plugins",
+            has("NodeRestriction"),
+            "kubelets can modify only their own node and pods",
         ),
-        FlagRule("tls-min-version", TLS_12, "TLS 1.2 at least", "VersionTLS12"),
-        FlagRule("audit-policy-file", IS_SET, "a policy says what is written down"),
-        FlagRule("audit-log-path", IS_SET, "who did what is written down"),
-        FlagRule("audit-log-maxage", at_least(1), "the audit log is turned over", "0"),
-        FlagRule("audit-log-maxbackup", at_least(1), "the audit log is turned over", "0"),
-        FlagRule("audit-log-maxsize", at_least(1), "the audit log is turned over", "0"),
+        FlagRule(
+            "disable-admission-plugins", lacks("PodSecurity"), "Pod Security admission is enabled"
+        ),
+        FlagRule("token-auth-file", NOT_SET, "no static tokens"),
+        FlagRule("client-ca-file", IS_SET, "clients authenticate with certificates"),
+        FlagRule("etcd-cafile", IS_SET, "the certificate of etcd is verified"),
+        FlagRule("etcd-certfile", IS_SET, "the API server authenticates to etcd"),
+        FlagRule(
+            "kubelet-certificate-authority", IS_SET, "the certificates of kubelets are verified"
+        ),
+        FlagRule("kubelet-client-certificate", IS_SET, "the API server authenticates to kubelets"),
+        FlagRule("encryption-provider-config", IS_SET, "Secrets are encrypted in etcd"),
+        FlagRule("profiling", equals("false"), "profiles expose internals of the server", "true"),
+        FlagRule(
+            "service-account-lookup",
+            equals("true"),
+            "tokens of deleted accounts are rejected",
+            "true",
+        ),
+        FlagRule("tls-min-version", TLS_12, "at least TLS 1.2", "VersionTLS12"),
+        FlagRule("audit-policy-file", IS_SET, "an audit policy is configured"),
+        FlagRule("audit-log-path", IS_SET, "requests are logged"),
+        FlagRule("audit-log-maxage", at_least(1), "the audit log is rotated", "0"),
+        FlagRule("audit-log-maxbackup", at_least(1), "the audit log is rotated", "0"),
+        FlagRule("audit-log-maxsize", at_least(1), "the audit log is rotated", "0"),
     ],
     "kube-controller-manager": [
-        FlagRule("profiling", equals("false"), "profiles show what the program does", "true"),
+        FlagRule("profiling", equals("false"), "profiles expose internals of the program", "true"),
         FlagRule(
-            "use-service-account-credentials", equals("true"), "each controller has its rights"
+            "use-service-account-credentials",
+            equals("true"),
+            "each controller has its own permissions",
         ),
-        FlagRule("root-ca-file", IS_SET, "pods can check the API"),
+        FlagRule("root-ca-file", IS_SET, "pods can verify the certificate of the API"),
         FlagRule("service-account-private-key-file", IS_SET, "tokens are signed"),
     ],
     "kube-scheduler": [
-        FlagRule("profiling", equals("false"), "profiles show what the program does", "true"),
+        FlagRule("profiling", equals("false"), "profiles expose internals of the program", "true"),
     ],
     "etcd": [
-        FlagRule("client-cert-auth", equals("true"), "clients show certificates", "false"),
-        FlagRule("peer-client-cert-auth", equals("true"), "members show certificates", "false"),
-        FlagRule("auto-tls", differs_from("true"), "no certificates made up on the way", "false"),
         FlagRule(
-            "peer-auto-tls", differs_from("true"), "no certificates made up on the way", "false"
+            "client-cert-auth", equals("true"), "clients authenticate with certificates", "false"
         ),
+        FlagRule(
+            "peer-client-cert-auth",
+            equals("true"),
+            "members authenticate with certificates",
+            "false",
+        ),
+        FlagRule("auto-tls", differs_from("true"), "no self-signed certificates", "false"),
+        FlagRule("peer-auto-tls", differs_from("true"), "no self-signed certificates", "false"),
     ],
 }
 
 KUBELET = [
-    FlagRule("authentication.anonymous.enabled", equals("false"), "strangers are refused", "true"),
-    FlagRule("authentication.webhook.enabled", equals("true"), "the API says who is who", "true"),
-    FlagRule("authentication.x509.clientCAFile", IS_SET, "clients show certificates"),
-    FlagRule("authorization.mode", equals("Webhook"), "the API says who may what", "Webhook"),
+    FlagRule(
+        "authentication.anonymous.enabled",
+        equals("false"),
+        "anonymous requests are rejected",
+        "true",
+    ),
+    FlagRule(
+        "authentication.webhook.enabled", equals("true"), "tokens are verified by the API", "true"
+    ),
+    FlagRule("authentication.x509.clientCAFile", IS_SET, "clients authenticate with certificates"),
+    FlagRule(
+        "authorization.mode", equals("Webhook"), "requests are authorized by the API", "Webhook"
+    ),
     FlagRule("readOnlyPort", equals("0"), "no port without authentication", "0"),
     FlagRule("rotateCertificates", equals("true"), "client certificates are renewed", "false"),
     FlagRule("serverTLSBootstrap", equals("true"), "the serving certificate is renewed", "false"),
-    FlagRule("makeIPTablesUtilChains", equals("true"), "the kubelet's own firewall chains", "true"),
+    FlagRule(
+        "makeIPTablesUtilChains",
+        equals("true"),
+        "the kubelet maintains its iptables chains",
+        "true",
+    ),
     FlagRule(
         "streamingConnectionIdleTimeout", differs_from("0s"), "idle streams are closed", "4h0m0s"
     ),
-    FlagRule("tlsMinVersion", TLS_12, "TLS 1.2 at least", "VersionTLS12"),
+    FlagRule("tlsMinVersion", TLS_12, "at least TLS 1.2", "VersionTLS12"),
 ]
 
-# A kubelet's own defaults for evicting pods: the part of its disks that must be left.
+# Default eviction thresholds of the kubelet: the share of its disks that must be free.
 EVICTION = {
     "nodefs.available": "10%", "nodefs.inodesFree": "5%",
     "imagefs.available": "15%", "imagefs.inodesFree": "5%",
@@ -148,28 +179,24 @@ KUBELET_KEYS = {rule.flag for rule in KUBELET} | {
     "cgroupDriver", "containerLogMaxFiles", "containerLogMaxSize", "containerRuntimeEndpoint",
     *(f"evictionHard.{signal}" for signal in EVICTION),
 }  # fmt: skip
-# Programs whose user and flags are looked at, and what else the tests go by.
-LOOKED_AT = (*PROGRAMS, "flanneld", "kubelet", "kube-proxy")
+# Programs whose user and flags the probes collect.
+INSPECTED_PROGRAMS = (*PROGRAMS, "flanneld", "kubelet", "kube-proxy")
 FLAGS = sorted(
     {rule.flag for rules in PROGRAMS.values() for rule in rules} | {"config", "config-file"}
 )
-# These need not be root, and are not where they are services of their own.
+# Services that do not need root; they run as separate users if they are systemd services.
 UNPRIVILEGED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
 # ---- files ----
 
-# Root, and users of services: the last are of this project.
+# Root and the users of services; the last pattern is for services of this project.
 SERVICES = ("root", "etcd", "kube-*", "kubelet*", "flannel*", "keepalived*", "heatgen-*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileRule:
-    """The most that a file's mode may allow, and who may own it.
-
-    kinds: as find(1) names them: f file, d directory, s socket. control: only where the control
-    plane is.
-    """
+    """The most permissive mode that a file may have, and its allowed owners."""
 
     name: str
     globs: tuple[str, ...]
@@ -177,14 +204,16 @@ class FileRule:
     why: str
     owners: tuple[str, ...] = SERVICES
     kinds: str = "f"
+    """Types of files as in find(1): f file, d directory, s socket."""
     control: bool = False
+    """Applies to control-plane nodes only."""
 
     def applies(self, file: FileMode) -> bool:
-        """Is the file one of those that the rule is about?"""
+        """Return whether the rule applies to the file."""
         return file.kind in self.kinds and any(fnmatchcase(file.path, glob) for glob in self.globs)
 
-    def obeyed(self, file: FileMode) -> bool:
-        """Is it closed enough, and the right one's?"""
+    def is_met(self, file: FileMode) -> bool:
+        """Return whether the mode and the owner of the file are allowed."""
         return not int(file.mode, 8) & ~self.most and self._may_own(file.owner)
 
     def _may_own(self, owner: str) -> bool:
@@ -201,19 +230,19 @@ FILES = (
             "/var/lib/kubelet/pki/*.pem",
         ),
         most=0o600,
-        why="a private key is its owner's alone",
+        why="only the owner may read a private key",
     ),
     FileRule(
         name="kubeconfigs",
         globs=("/etc/kubernetes/*.kubeconfig", "/etc/kubernetes/*.conf"),
         most=0o600,
-        why="a kubeconfig opens the API",
+        why="a kubeconfig contains credentials for the API",
     ),
     FileRule(
         name="certificates",
         globs=("/etc/*.crt", "/etc/*/pki/*.pub"),
         most=0o644,
-        why="who can change an authority's certificate decides who is trusted",
+        why="write access to an authority's certificate changes who is trusted",
     ),
     FileRule(
         name="configuration",
@@ -225,21 +254,21 @@ FILES = (
             "/var/lib/kubelet/config.yaml",
         ),
         most=0o755,
-        why="who can change a component's configuration has its rights",
+        why="write access to a component's configuration grants its permissions",
         kinds="fd",
     ),
     FileRule(
         name="cni",
         globs=("/etc/cni/net.d/*.conflist", "/etc/cni/net.d/*.conf"),
         most=0o644,
-        why="who can change a node's CNI configuration joins pods to any network",
+        why="write access to the CNI configuration allows connecting pods to any network",
         owners=("root",),
     ),
     FileRule(
         name="encryption",
         globs=("/etc/kubernetes/*encryption*",),
         most=0o600,
-        why="the key to all secrets at rest",
+        why="contains the key that encrypts all Secrets",
         kinds="f",
         control=True,
     ),
@@ -247,7 +276,7 @@ FILES = (
         name="etcd-data",
         globs=("/var/lib/etcd", "/var/lib/etcd/*"),
         most=0o700,
-        why="etcd's data hold all there is",
+        why="etcd stores the state of the whole cluster",
         owners=("etcd", "root"),
         kinds="fd",
         control=True,
@@ -256,7 +285,7 @@ FILES = (
         name="sockets",
         globs=("/run/*.sock",),
         most=0o775,
-        why="who can speak to the runtime is root on the node",
+        why="access to the runtime socket is equivalent to root",
         owners=("root",),
         kinds="s",
     ),
@@ -271,34 +300,36 @@ TREES = (
 
 # ---- ports ----
 
-# Only the node itself speaks to these.
+# Ports that must listen on a loopback address only.
 LOCAL_PORTS = {
-    2381: "etcd's metrics",
-    10248: "kubelet's health",
-    10249: "kube-proxy's metrics",
+    2381: "metrics of etcd",
+    10248: "health of the kubelet",
+    10249: "metrics of kube-proxy",
     10257: "kube-controller-manager",
     10259: "kube-scheduler",
 }
-# Nothing may listen here: ports without authentication, of old.
-SHUT_PORTS = {
-    2375: "Docker's API without TLS",
-    10251: "kube-scheduler's insecure port",
-    10252: "kube-controller-manager's insecure port",
-    10255: "kubelet's read-only port",
+# Ports without authentication that must be closed.
+CLOSED_PORTS = {
+    2375: "Docker API without TLS",
+    10251: "insecure port of kube-scheduler",
+    10252: "insecure port of kube-controller-manager",
+    10255: "read-only port of the kubelet",
 }
 
 
 # ---- the kernel ----
 
-# What the kubelet demands of it (and sets, where it may), by the path below /proc/sys; and enough
-# of inotify's watches, for what cannot watch its files says so in ways nobody understands.
+# Values that the kubelet requires (and sets itself if allowed), by path below /proc/sys; and
+# enough inotify watches, as programs report a lack of them with misleading errors.
 KERNEL = [
     FlagRule(
-        "vm/overcommit_memory", equals("1"), "memory is promised freely: limits are the cgroups'"
+        "vm/overcommit_memory", equals("1"), "memory is overcommitted; cgroups enforce the limits"
     ),
-    FlagRule("vm/panic_on_oom", equals("0"), "out of memory is a container's end, not the node's"),
-    FlagRule("kernel/panic", differs_from("0"), "a node that panics starts again"),
-    FlagRule("kernel/panic_on_oops", equals("1"), "a kernel that erred does not run on"),
+    FlagRule(
+        "vm/panic_on_oom", equals("0"), "running out of memory ends a container, not the node"
+    ),
+    FlagRule("kernel/panic", differs_from("0"), "the node reboots after a panic"),
+    FlagRule("kernel/panic_on_oops", equals("1"), "the kernel stops after an oops"),
     FlagRule("kernel/keys/root_maxkeys", at_least(1_000_000), "each container has a keyring"),
     FlagRule("kernel/keys/root_maxbytes", at_least(25_000_000), "each container has a keyring"),
     FlagRule("fs/inotify/max_user_instances", at_least(128), "components watch their files"),
@@ -306,47 +337,47 @@ KERNEL = [
 ]
 
 
-# ---- what runs out ----
+# ---- exhaustible resources ----
 
-FULL, FILLING = 0.05, 0.15  # the part of a disk that is left: too little, soon too little
-TABLE_FULL, TABLE_FILLING = 0.95, 0.75  # of the table of connections
-LEAST_IDS = 0.1  # the part of process ids that must be left
+FULL, FILLING = 0.05, 0.15  # free share of a disk: failure, warning
+TABLE_FULL, TABLE_FILLING = 0.95, 0.75  # used share of the conntrack table
+LEAST_IDS = 0.1  # free share of process ids
 
 
 # ---- certificates and tokens ----
 
 AUTHORITIES = ("/etc/kubernetes/pki/ca.crt",)
 KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
-LEAST_DAYS = 30.0  # for certificates that nobody renews unasked
-LEAST_SHARE = 0.1  # of the life of those that are renewed by themselves, at 70 to 90 %
-TOKEN_HOURS = 25.0  # a pod's token may live for a day
+LEAST_DAYS = 30.0  # for certificates that are not renewed automatically
+LEAST_SHARE = 0.1  # of the lifetime of certificates that are renewed at 70 to 90 % of it
+TOKEN_HOURS = 25.0  # lifetime of a pod's token
 
 
-# ---- rights ----
+# ---- RBAC ----
 
-# Whom everybody is, and strangers too.
-STRANGERS = ("system:anonymous", "system:unauthenticated")
-EVERYBODY = (*STRANGERS, "system:authenticated", "system:serviceaccounts")
-# What Kubernetes itself gives to strangers: versions and health; kubeadm: how to join.
-FOR_STRANGERS = {"system:public-info-viewer", "kubeadm:bootstrap-signer-clusterinfo"}
+# Groups of all clients, and of anonymous clients.
+ANONYMOUS = ("system:anonymous", "system:unauthenticated")
+ALL_CLIENTS = (*ANONYMOUS, "system:authenticated", "system:serviceaccounts")
+# Roles that Kubernetes grants to anonymous clients (version, health), and kubeadm (joining).
+ANONYMOUS_ROLES = {"system:public-info-viewer", "kubeadm:bootstrap-signer-clusterinfo"}
 READING = {"get", "list", "watch"}
-# Not for everybody, even to read.
-CLOSED = {"*", "secrets", "configmaps", "pods/log", "nodes/proxy"}
-# Questions about oneself change nothing.
-ABOUT_ONESELF = {
+# Objects that not every client may read.
+PROTECTED = {"*", "secrets", "configmaps", "pods/log", "nodes/proxy"}
+# Reviews of a client's own permissions; creating them changes nothing.
+SELF_REVIEWS = {
     "selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews",
 }  # fmt: skip
 
 
 # ---- taints ----
 
-# The node's own state, which other checks judge; what a control plane bears by rule.
+# Taints for the state of a node, which other checks cover; default taints of a control plane.
 STATE_TAINTS = "node.kubernetes.io/"
 CORDON = "node.kubernetes.io/unschedulable"
 CONTROL_TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
 
-# ---- patience ----
+# ---- time limits ----
 
-STUCK_SECONDS = 60.0  # a namespace in whose way stands more than pods that take their time
-ENDLESS_SECONDS = 600.0  # any namespace
+STUCK_SECONDS = 60.0  # for a namespace that is blocked by more than terminating pods
+ENDLESS_SECONDS = 600.0  # for any namespace

@@ -156,7 +156,7 @@ def bindings(cluster: Cluster) -> list[Binding]:
         (each, subject["name"])
         for each in listed
         for subject in each.get("subjects") or []
-        if subject["name"] in cis_rules.EVERYBODY and subject["kind"] in ("User", "Group")
+        if subject["name"] in cis_rules.ALL_CLIENTS and subject["kind"] in ("User", "Group")
     ]
     return sorted(
         (
@@ -191,7 +191,7 @@ def allowed(role_rules: Iterable[Json]) -> Iterator[Right]:
     """Yield the rules, without reviews of the client's own access."""
     for rule in role_rules:
         objects = rule.get("resources") or rule.get("nonResourceURLs") or []
-        if not set(objects) <= cis_rules.ABOUT_ONESELF:
+        if not set(objects) <= cis_rules.SELF_REVIEWS:
             yield Right(list(rule.get("verbs") or []), list(objects))
 
 

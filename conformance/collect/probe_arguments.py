@@ -31,7 +31,7 @@ ETCD_PORT, ETCD_PEER_PORT, KUBELET_PORT = 2379, 2380, 10250
 # Arguments of every node.
 LOOKED_AT = [
     *(f"authority={file}" for file in cis_rules.AUTHORITIES),
-    *(f"program={name}" for name in cis_rules.LOOKED_AT),
+    *(f"program={name}" for name in cis_rules.INSPECTED_PROGRAMS),
     *(f"component={name}" for name in components.PROGRAMS),
     *(f"flag={name}" for name in cis_rules.FLAGS),
     *(f"tree={path}" for path in cis_rules.TREES),
