@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Breaking something on a node for a while, so that it heals even if nobody is left to heal it.
+"""Disruptions of a node that end even if the suite is interrupted.
 
-What heals is armed on the node itself before anything is broken: a timer of its systemd, or where
-there is none a process that sleeps. That it happened is proven by processes and boots that are new.
+Before a disruption, the node itself is given a timer that ends it: a systemd timer, or a sleeping
+process on nodes without systemd. New process ids and boot ids prove that the disruption happened.
 """
 
 import base64
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from conformance.api.client import WaitTimeout, poll_until
 from conformance.api.core_resources import HOSTNAME, node_status
 from conformance.api.pods import Json, is_ready
+from conformance.codes import Code
 from conformance.deploy.live import RunHandle
 from conformance.facts.model import NodeStatus
 from conformance.manifests import base
@@ -22,13 +23,13 @@ from conformance.outcome import CheckFailed, InconclusiveError
 
 HOST = ["nsenter", "-t", "1", "-m", "-u", "-i", "-n", "-p", "--", "sh", "-c"]
 SECONDS = 20.0  # for a command on a node
-PULSE = 0.5  # seconds between two questions while something is broken
-# PID and start time of every process of a name; the kernel keeps fifteen characters of it.
+PULSE = 0.5  # seconds between requests during a disruption
+# PID and start time of every process with a name; the kernel stores fifteen characters of it.
 FIND = (
     'for at in /proc/[0-9]*; do [ "$(cat $at/comm 2>/dev/null)" = "{}" ] && '
     "echo ${{at#/proc/}} $(sed 's/.*) //' $at/stat | cut -d' ' -f20); done; true"
 )
-# `boot_id` is the machine's; the first process's start tells apart boots of a container.
+# A machine has a boot id; boots of a container differ by the start time of its first process.
 BOOT = "cat /proc/sys/kernel/random/boot_id; sed 's/.*) //' /proc/1/stat | cut -d' ' -f20"
 ARM = (
     "echo {code} | base64 -d >/run/{unit}.sh; if command -v systemd-run >/dev/null; then "
@@ -44,68 +45,68 @@ DRAINED = "drained"
 
 @dataclass(frozen=True)
 class Host:
-    """A node, by way of the run's own privileged probe on it."""
+    """A node, accessed through the run's privileged probe."""
 
     live: RunHandle
     node: str
 
     def run(self, script: str) -> str:
-        """Run a line of shell on the node itself; what it prints.
+        """Run a shell command on the node and return its output.
 
         Raises:
-            InconclusiveError: if it fails, or cannot be run.
+            InconclusiveError: it failed or could not be run.
         """
         pod = base.probe(base.HOST_PROBE, self.node)
         ran = self.live.cluster.execute(self.live.run.namespace, pod, [*HOST, script], SECONDS)
         if ran.status:
-            said = (ran.stderr or ran.stdout).strip()[-200:]
-            raise InconclusiveError(f"{self.node}: exit status {ran.status}: {said}")
+            output = (ran.stderr or ran.stdout).strip()[-200:]
+            raise InconclusiveError(f"{self.node}: exit status {ran.status}: {output}")
         return ran.stdout.strip()
 
     def processes(self, name: str) -> set[str]:
-        """Process id and start of each process of that name."""
+        """Return the process id and start time of each process with that name."""
         return set(self.run(FIND.format(name[:15])).splitlines())
 
     def boot(self) -> str:
-        """What no two boots of the node have in common."""
+        """Return an identifier of the current boot."""
         return " ".join(self.run(BOOT).split())
 
     def has_unit(self, unit: str) -> bool:
-        """Is it a unit of the node's systemd, and active?"""
+        """Return whether the node has an active systemd unit of that name."""
         try:
             return self.run(f"systemctl is-active {unit}") == "active"
         except InconclusiveError:
             return False
 
     def arm(self, what: str, undo: str, seconds: float) -> None:
-        """Have the node itself do something in a while, whatever becomes of us.
+        """Schedule a command on the node itself, which runs even if the suite is interrupted.
 
         Raises:
-            InconclusiveError: if it will not, so nothing may be broken.
+            InconclusiveError: it could not be scheduled, so nothing may be disrupted.
         """
         unit = f"conformance-{self.live.run.id}-{what}"
         code = base64.b64encode(f"rm -f /run/{unit}.sh; {undo}\n".encode()).decode()
         self.run(ARM.format(seconds=round(seconds), unit=unit, code=code))
 
     def disarm(self, what: str) -> None:
-        """What was armed is not needed; harmless if it was done already."""
+        """Cancel a scheduled command; does nothing if it has already run."""
         unit = f"conformance-{self.live.run.id}-{what}"
         self.run(f"systemctl stop {unit}.timer 2>/dev/null; rm -f /run/{unit}.sh")
 
 
 @dataclass
 class AvailabilityMonitor:
-    """Asks the same thing all the while: how often it was answered, and the longest silence."""
+    """Counts answered and failed requests, and measures the longest time without an answer."""
 
     answered: int = 0
     failed: list[str] = field(default_factory=list)
     longest: float = 0.0
     _last: float = field(default_factory=time.monotonic)
 
-    def look(self, ask: Callable[[], object]) -> None:
-        """Ask once."""
+    def send(self, request: Callable[[], object]) -> None:
+        """Send one request."""
         try:
-            ask()
+            request()
         except (InconclusiveError, AssertionError) as problem:
             self.failed.append(str(problem)[:200])
         else:
@@ -114,12 +115,12 @@ class AvailabilityMonitor:
         self.longest = max(self.longest, time.monotonic() - self._last)
 
     def while_waiting(
-        self, ask: Callable[[], object], done: Callable[[], bool], seconds: float
+        self, request: Callable[[], object], done: Callable[[], bool], seconds: float
     ) -> bool:
-        """Ask again and again until it is done; False if that is not so in time."""
+        """Send requests until ``done`` returns true; return whether it did in time."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self.look(ask)
+            self.send(request)
             if done():
                 return True
             time.sleep(PULSE)
@@ -127,10 +128,10 @@ class AvailabilityMonitor:
 
 
 def require_exclusive(live: RunHandle) -> None:
-    """Nobody else may be looking at the cluster while it is being broken.
+    """Require that no other run of the suite uses the cluster during a disruption.
 
     Raises:
-        InconclusiveError: naming the runs that are.
+        InconclusiveError: names the other runs.
     """
     spaces = live.cluster.items("/api/v1/namespaces", labelSelector=RUN_LABEL)
     own = (live.run.namespace, live.run.plain_namespace)
@@ -140,88 +141,99 @@ def require_exclusive(live: RunHandle) -> None:
         if space["metadata"]["name"] not in own and not space["metadata"].get("deletionTimestamp")
     ]
     if others:
-        raise InconclusiveError(f"other runs look at this cluster: {', '.join(others)}")
+        raise InconclusiveError(f"other runs use this cluster: {', '.join(others)}")
 
 
 def healthy_worker(live: RunHandle) -> NodeStatus:
-    """A worker that is whole now: Ready, free, both probes run.
+    """Return a healthy worker: Ready, schedulable, with both probes running.
 
     Raises:
-        InconclusiveError: if there is none, although there are workers.
+        InconclusiveError: no worker is healthy.
     """
     for node in reversed([node for node in live.run.nodes if not node.is_control]):
         now = status(live, node.name)
         if now.ready and not now.unschedulable and probes_run(live, node.name):
             return now
-    raise InconclusiveError("no worker is whole now: Ready, free of cordons, running both probes")
+    raise InconclusiveError("no worker is Ready and schedulable with both probes running")
 
 
 def status(live: RunHandle, node: str) -> NodeStatus:
-    """What the API says of a node now."""
+    """Return the current status of a node."""
     return node_status(live.cluster.get(f"/api/v1/nodes/{node}"))
 
 
 def probes_run(live: RunHandle, node: str) -> bool:
-    """Do both probes of the node run?"""
+    """Return whether both probes of the node run."""
     names = [base.probe(app, node) for app in (base.NET_PROBE, base.HOST_PROBE)]
     return all(is_ready(pod(live, name)) for name in names)
 
 
 def pod(live: RunHandle, name: str) -> Json:
-    """One of the run's pods as it is now."""
+    """Return the current state of one of the run's pods."""
     return dict(live.cluster.get(live.path("pods", name)))
 
 
 def other_probe(live: RunHandle, node: str) -> str:
-    """The pod-network probe of another node, to ask from.
+    """Return the pod-network probe of another node, from which to send requests.
 
     Raises:
-        InconclusiveError: if no other node has one.
+        InconclusiveError: no other node has one.
     """
     others = {name: probe for name, probe in live.net_probes().items() if name != node}
     if not others:
-        raise InconclusiveError(f"no node but {node} runs a probe from which to ask")
+        raise InconclusiveError(f"no node except {node} runs a probe that can send requests")
     return others[min(others)]
 
 
-def asking(live: RunHandle, probe: str, address: str, port: int) -> Request:
-    """A question to an HTTP server, asked by a probe; it fails if there is no answer."""
+def http_request(live: RunHandle, probe: str, address: str, port: int) -> Request:
+    """Return a request from a probe to an HTTP server; it raises without an answer."""
 
-    def ask() -> None:
+    def send() -> None:
         ran = live.shell(probe, f"timeout 3 wget -q -O - http://{address}:{port}/hostname")
         assert ran.status == 0, ran.stderr.strip() or "no answer in 3 s"
 
-    return ask
+    return send
 
 
-def require_soon(what: str, done: Callable[[], bool], seconds: float, **told: str) -> None:
-    """It comes true within so many seconds; a question that fails meanwhile is asked again.
+def require_soon(
+    what: str,
+    done: Callable[[], bool],
+    seconds: float,
+    *,
+    at: str,
+    likely: str,
+    look: str,
+    code: Code,
+    seen: str = "not within that time",
+) -> None:
+    """Require that ``done`` returns true in time; inconclusive calls are repeated.
 
     Raises:
-        CheckFailed: if it does not.
+        CheckFailed: it did not.
     """
 
-    def ask() -> bool:
+    def is_done() -> bool:
         try:
             return done()
         except InconclusiveError:
             return False
 
     try:
-        poll_until(ask, bool, seconds, every=1.0)
+        poll_until(is_done, bool, seconds, every=1.0)
     except WaitTimeout:
         raise CheckFailed(
-            at=told["at"],
+            at=at,
             expected=f"{what} within {seconds:.0f} s",
-            seen=told.get("seen", "not so"),
-            likely=told["likely"],
-            look=told["look"],
+            seen=seen,
+            likely=likely,
+            look=look,
+            code=code,
         ) from None
 
 
 @contextmanager
 def cordoned(live: RunHandle, node: str, undo_seconds: float) -> Iterator[None]:
-    """Ordinary pods keep off the node meanwhile; the node itself ends that if nobody else does."""
+    """Cordon the node; if the suite is interrupted, the node uncordons itself."""
     path = f"/api/v1/nodes/{node}"
     mark = {base.CORDON: live.run.id}
     host = Host(live, node)
@@ -231,13 +243,13 @@ def cordoned(live: RunHandle, node: str, undo_seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        gone = {"metadata": {"annotations": dict.fromkeys(mark)}, "spec": {"unschedulable": None}}
-        live.cluster.patch(path, gone)
+        undo = {"metadata": {"annotations": dict.fromkeys(mark)}, "spec": {"unschedulable": None}}
+        live.cluster.patch(path, undo)
         host.disarm("uncordon")
 
 
 def uncordoning(live: RunHandle, node: str) -> str:
-    """A line of shell by which a node takes its own cordon away, with its kubelet's certificate."""
+    """Return a shell command that uncordons the node, with its kubelet's certificate."""
     url = live.run.api_servers[0] if live.run.api_servers else live.cluster.server
     pair = "/var/lib/kubelet/pki/kubelet-client-current.pem"
     kind = "Content-Type: application/merge-patch+json"
@@ -249,17 +261,17 @@ def uncordoning(live: RunHandle, node: str) -> str:
 
 
 def drained(run: Run, node: NodeStatus) -> list[Manifest]:
-    """A Deployment that would rather be on the node, its service, and a budget that spares two."""
+    """Return a Deployment that prefers the node, its service, and a budget of two pods."""
     label = {"key": HOSTNAME, "operator": "In", "values": [node.labels.get(HOSTNAME, node.name)]}
-    wish = {"weight": 100, "preference": {"matchExpressions": [label]}}
-    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [wish]}}
+    preferred = {"weight": 100, "preference": {"matchExpressions": [label]}}
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}}
     spec = base.pod_spec(run, ["/agnhost", "netexec", f"--http-port={base.POD_PORT}"])
     container = spec["containers"][0]
     container["readinessProbe"] = {
         "httpGet": {"path": "/healthz", "port": base.POD_PORT},
         "periodSeconds": 1,
     }
-    # Who is asked when it is told to end answers until nobody is sent there any more.
+    # A terminating pod answers until it has been removed from all endpoints.
     container["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", "3"]}}}
     grace = {"terminationGracePeriodSeconds": 6, "tolerations": []}
     template = {

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flannel's own words, as tests ask for them: the leases, and what a node was told of its own.
+"""flannel's leases and the subnet files of nodes.
 
-Where there is no flannel, or nobody can read them, the test that asks is skipped with the reason.
+Checks that need them are skipped where flannel is not used or its leases cannot be read.
 """
 
 from ipaddress import ip_interface, ip_network
 
 import pytest
 
+from conformance.codes import Code
 from conformance.facts.model import Facts, Lease, SubnetEnv
 from conformance.outcome import Unavailable, require, value_or_skip
 
-NO_FLANNEL = "no node runs flannel: neither its process nor /run/flannel/subnet.env is there"
+NO_FLANNEL = "no node runs flannel: neither its process nor /run/flannel/subnet.env exists"
 
 
 def has_flannel(facts: Facts) -> bool:
-    """Does any node run flannel, or show that it did?"""
+    """Return whether any node runs flannel or has its subnet file."""
     return any(
         view.flanneld is True or isinstance(view.subnet_env, SubnetEnv)
         for view in facts.views.values()
@@ -23,21 +24,21 @@ def has_flannel(facts: Facts) -> bool:
 
 
 def leases(facts: Facts) -> list[Lease]:
-    """All leases: as noted on the nodes, else as the first node that can read etcd tells them."""
+    """Return all leases, from the nodes' annotations or from a node that can read etcd."""
     if not has_flannel(facts):
         pytest.skip(NO_FLANNEL)
     if noted := [] if isinstance(facts.noted_leases, Unavailable) else facts.noted_leases:
         return noted
-    told = [view.leases for view in facts.views.values() if view.leases is not None]
-    if not told:
+    found = [view.leases for view in facts.views.values() if view.leases is not None]
+    if not found:
         pytest.skip("no node can read flannel's leases: none has both an etcd member and etcdctl")
     return next(
-        (each for each in told if not isinstance(each, Unavailable)), None
-    ) or value_or_skip(told[0])
+        (each for each in found if not isinstance(each, Unavailable)), None
+    ) or value_or_skip(found[0])
 
 
 def lease_of(facts: Facts, node: str) -> Lease:
-    """The node's lease, found by its internal address. Without one there is nothing to compare."""
+    """Return the lease with the node's internal address; skip if there is none."""
     address = facts.nodes[node].address
     held = [lease for lease in leases(facts) if lease.public_ip == address]
     if not held:
@@ -46,24 +47,25 @@ def lease_of(facts: Facts, node: str) -> Lease:
 
 
 def env_of(facts: Facts, node: str) -> SubnetEnv:
-    """The node's subnet.env; on a node without it flannel has not started, which is a failure."""
+    """Return the node's subnet.env; fail if the file is missing where flannel is used."""
     env = value_or_skip(facts.view(node).subnet_env)
     if env is None and not has_flannel(facts):
         pytest.skip(NO_FLANNEL)
     require(
         env is not None,
         at=f"{node}: /run/flannel/subnet.env",
-        expected="the node's subnet",
+        expected="the subnet of the node",
         seen="no such file",
         likely="flanneld has not started: it cannot reach etcd, or found no network there",
         look=f"on {node}: journalctl -u flanneld -n 50",
+        code=Code.SUBNET_ENV_MISSING,
     )
     assert env is not None
     return env
 
 
 def lease_of_subnet(facts: Facts, node: str) -> Lease:
-    """The lease of the subnet that the node uses, whatever address it names."""
+    """Return the lease of the subnet that the node uses, whatever address the lease has."""
     env = facts.view(node).subnet_env
     if isinstance(env, SubnetEnv):
         used = ip_interface(env.subnet).network
@@ -74,12 +76,12 @@ def lease_of_subnet(facts: Facts, node: str) -> Lease:
 
 
 def lease_seconds(facts: Facts, subnet: str) -> int:
-    """How long etcd keeps a lease yet, as the one node tells that was asked."""
+    """Return the remaining time to live of a lease in etcd, which one node reports."""
     if not isinstance(facts.noted_leases, Unavailable) and facts.noted_leases:
-        pytest.skip("flannel notes its leases on the nodes, where they have no end")
+        pytest.skip("flannel keeps its leases in node annotations, which do not expire")
     views = (view.paths for view in facts.views.values())
     paths = [each for each in views if not isinstance(each, Unavailable)]
-    told = [each.lease_seconds for each in paths if each.lease_seconds is not None]
-    if not told:
-        pytest.skip("no node was asked how long flannel's leases last")
-    return value_or_skip(told[0]).get(subnet, 0)
+    found = [each.lease_seconds for each in paths if each.lease_seconds is not None]
+    if not found:
+        pytest.skip("no node reported the time to live of flannel's leases")
+    return value_or_skip(found[0]).get(subnet, 0)

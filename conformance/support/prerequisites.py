@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prerequisites of checks: a control plane that acts, a path between nodes, a kubelet that answers.
+"""Prerequisites of checks: an active control plane, a path between nodes, kubelets that answer.
 
-Where one is missing the check is inconclusive, and its message names the check that judges it.
+Without one the check is inconclusive, and the message names the check that covers the cause.
 """
 
 import pytest
@@ -19,28 +19,40 @@ from conformance.support import causes
 
 
 def require_controllers(live: RunHandle) -> None:
-    """The control plane acts; what else is red without it is told elsewhere, once."""
+    """Require an active kube-controller-manager and kube-scheduler.
+
+    Raises:
+        InconclusiveError: one of them has no active leader.
+    """
     if why := live.why_inactive(CONTROLLERS):
         raise InconclusiveError(f"{why} (see test_leader_is_alive, test_deployment_rolls_over)")
     require_scheduler(live)
 
 
 def require_scheduler(live: RunHandle) -> None:
-    """What is made is also placed, and pods may be made at all."""
+    """Require that pods are admitted and that kube-scheduler is active.
+
+    Raises:
+        InconclusiveError: pods are rejected, or kube-scheduler has no active leader.
+    """
     if refused := live.creation.rejected.get(base.DEFAULT_SCHEDULED):
-        raise InconclusiveError(f"pods are refused: {refused.message} (test_creating_is_admitted)")
+        raise InconclusiveError(f"pods are rejected: {refused.message} (test_creating_is_admitted)")
     if why := live.why_inactive(SCHEDULER):
-        raise InconclusiveError(f"{why} (see test_leader_is_alive, test_pod_without_wishes_runs)")
+        raise InconclusiveError(f"{why} (see test_leader_is_alive, test_unconstrained_pod_runs)")
 
 
 def require_startable(live: RunHandle, app: str) -> None:
-    """All pods of that app may yet run: why one never will is told of its node, once."""
+    """Require that every pod of the application can still start.
+
+    Raises:
+        InconclusiveError: one of them cannot.
+    """
     if why := startup_failure(live, app):
         raise InconclusiveError(f"{why} (see test_container_starts)")
 
 
 def startup_failure(live: RunHandle, app: str) -> str:
-    """Why a pod of that app will never run; '' while all may."""
+    """Return why a pod of the application cannot start, or an empty string."""
     for pod in live.pods_of(app):
         if why := live.pod_monitor.cause(pod):
             return f"pod {pod['metadata']['name']} on {node_of(pod)}: {why}"
@@ -48,7 +60,7 @@ def startup_failure(live: RunHandle, app: str) -> str:
 
 
 def is_inactive(live: RunHandle) -> bool:
-    """Does a part of the control plane do nothing? Then all waiting is in vain."""
+    """Return whether a part of the control plane is inactive, so that waiting is useless."""
     parts = (CONTROLLERS, SCHEDULER)
     return base.DEFAULT_SCHEDULED in live.creation.rejected or any(
         live.why_inactive(part) for part in parts
@@ -59,15 +71,15 @@ def is_inactive(live: RunHandle) -> bool:
 
 
 def paths(facts: Facts, node: str) -> Paths:
-    """What the node's probes saw of the ways to others."""
+    """Return what the probes of the node measured on paths to other nodes."""
     return value_or_skip(facts.view(node).paths)
 
 
 def require_path(facts: Facts, source: str, target: str) -> None:
-    """Between these pods packets must pass at all, or nothing else can be asked.
+    """Require that packets pass between the pods of two nodes.
 
     Raises:
-        InconclusiveError: naming the test that judges it.
+        InconclusiveError: no packet passes; names the check that covers it.
     """
     if (source, target) in causes.lost_pairs(facts):
         where = f"test_pod_reaches_pod[{source}->{target}]"
@@ -75,27 +87,27 @@ def require_path(facts: Facts, source: str, target: str) -> None:
 
 
 def require_kubelets(facts: Facts) -> None:
-    """Every kubelet has let its node's pods be asked, or something is not known here.
+    """Require that every kubelet answered, as otherwise facts of its node are missing.
 
     Raises:
-        InconclusiveError: naming the nodes whose kubelets did not answer.
+        InconclusiveError: names the nodes whose kubelets did not answer.
     """
-    if deaf := causes.deaf_nodes(facts):
-        raise InconclusiveError("; ".join(deaf.values()))
+    if unreachable := causes.unreachable_kubelets(facts):
+        raise InconclusiveError("; ".join(unreachable.values()))
 
 
 def least_of(facts: Facts, source: str, target: str) -> float | None:
-    """The time of the quickest echo between two nodes' pods; old recordings know the mean only."""
+    """Return the shortest round trip between pods; old recordings have only the mean."""
     pings = facts.view(source).pod_pings
     ping = None if isinstance(pings, Unavailable) else pings.get(target)
     return None if not isinstance(ping, Ping) else ping.least or ping.ms
 
 
 def direct(facts: Facts, source: str, target: str) -> Answer:
-    """What the service whose only pod is on the target told the source.
+    """Return the answer that the source got from the service whose only pod is on the target.
 
     Raises:
-        InconclusiveError: if that pod did not run.
+        InconclusiveError: that pod did not run.
     """
     answers = value_or_skip(paths(facts, source).direct)
     if target not in sorted(facts.nodes)[: services.MOST_TARGETS]:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How quickly bytes went from one node to another, from host to host and from pod to pod."""
+"""Throughput between two nodes, from host to host and from pod to pod."""
 
 from dataclasses import dataclass
 
-BAD = 0.3  # of what hosts move in the same time
-MEASURABLE_MS = 40  # the probe's clock counts in tens
-TELLING_MS = 700  # hosts are given as much as takes them a third of a second
+BAD = 0.3  # share of the throughput of hosts
+MEASURABLE_MS = 40  # the clock of the probe has a resolution of 10 ms
+SIGNIFICANT_MS = 700  # hosts transfer as many bytes as take them a third of a second
 
 
 @dataclass(frozen=True)
 class Rate:
-    """The best time of each, in milliseconds; None where nothing arrived."""
+    """The shortest transfer times in milliseconds; ``None`` if nothing arrived."""
 
     host: int | None
     pod: int | None
@@ -18,24 +18,24 @@ class Rate:
 
     @property
     def ratio(self) -> float:
-        """Pods' part of what hosts can do: both move the same bytes."""
+        """Throughput of pods relative to hosts: both transfer the same number of bytes."""
         assert self.host is not None
         return max(self.host, MEASURABLE_MS) / max(self.pod or 0, MEASURABLE_MS)
 
     def or_better(self, again: "Rate") -> "Rate":
-        """The best of both."""
+        """Return the shortest times of two measurements."""
         hosts = [rate.host for rate in (self, again) if rate.host is not None]
         pods = [rate.pod for rate in (self, again) if rate.pod is not None]
         return Rate(min(hosts, default=None), min(pods, default=None), self.problem)
 
     @property
     def is_bad(self) -> bool:
-        """Do pods move far too little? What is over in a moment is no measure of it."""
-        return self.pod is None or (self.ratio < BAD and self.pod >= TELLING_MS)
+        """Whether the throughput of pods is far too low; very short transfers do not count."""
+        return self.pod is None or (self.ratio < BAD and self.pod >= SIGNIFICANT_MS)
 
 
 def parse_rate(text: str) -> Rate:
-    """What `throughput.sh send` prints: lines of KIND MILLISECONDS, or KIND - REASON."""
+    """Parse the output of ``throughput.sh send``: lines KIND MILLISECONDS, or KIND - REASON."""
     times: dict[str, list[int]] = {"host": [], "pod": [], "little": []}
     problem = ""
     for line in text.splitlines():

@@ -8,7 +8,7 @@ from conformance.manifests.base import TOKEN_SECONDS
 
 
 def token(live: RunHandle, account: str, audience: str = "") -> str:
-    """A new token of the account; it is used at once, and kept nowhere."""
+    """Request a token of the account; the caller uses it at once and does not store it."""
     audiences = {"audiences": [audience]} if audience else {}
     body = {"spec": {"expirationSeconds": TOKEN_SECONDS, **audiences}}
     answer = live.cluster.request("POST", f"{live.path('serviceaccounts', account)}/token", body)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layer 5, the API as its users meet it: it calls itself ready, and keeps what it is given.
+"""Layer 5, the API as its users reach it: it reports itself ready and stores objects.
 
-These two need no probe: on a cluster in which nothing can be made they are what tells why.
+These checks need no probe. They name the cause on a cluster in which no object can be created.
 """
 
 import pytest
 
+from conformance.codes import Code
 from conformance.facts.model import Facts
 from conformance.faults import detects
 from conformance.outcome import InconclusiveError, require, value_or_skip
@@ -15,34 +16,36 @@ pytestmark = pytest.mark.orchestration
 
 @detects("etcd-no-quorum")
 def test_api_is_ready(facts: Facts) -> None:
-    """The API server that users reach says that every part of it is ready, etcd among them."""
-    told = value_or_skip(facts.readiness)
-    if not told:
-        raise InconclusiveError("/readyz?verbose names no part of the API server")
-    sick = {part: said for part, said in told.items() if said != "ok"}
+    """The API server that users reach reports all of its parts ready, including etcd."""
+    parts = value_or_skip(facts.readiness)
+    if not parts:
+        raise InconclusiveError("/readyz?verbose lists no part of the API server")
+    unready = {part: state for part, state in parts.items() if state != "ok"}
     require(
-        not sick,
+        not unready,
         at="/readyz?verbose of the API",
         expected="every part ok",
-        seen=", ".join(f"{part} {said}" for part, said in sick.items()),
-        likely="etcd has no leader, for most of its members are down; or the server cannot reach it"
-        if any(part.startswith("etcd") for part in sick)
-        else "the server has not ended its start, or is about to stop",
+        seen=", ".join(f"{part} {state}" for part, state in unready.items()),
+        likely="etcd has no leader because most members are down, or the server cannot reach it"
+        if any(part.startswith("etcd") for part in unready)
+        else "the server is still starting or is shutting down",
         look="kubectl get --raw '/readyz?verbose'; on the control plane: journalctl -u etcd -n 50",
+        code=Code.API_NOT_READY,
     )
 
 
 @detects("etcd-no-quorum", "etcd-no-space")
 def test_api_keeps_objects(facts: Facts) -> None:
-    """The API kept the first objects of this run: its store takes what is written."""
-    why_not = value_or_skip(facts.not_stored)
+    """The API stored the first objects of this run."""
+    reason = value_or_skip(facts.not_stored)
     require(
-        not why_not,
-        at="the run's own namespace and what comes first in it",
-        expected="made",
-        seen=why_not,
-        likely="etcd is over its quota (alarm NOSPACE)"
-        if "space exceeded" in why_not
-        else "etcd has no quorum, or an admission webhook that must be asked does not answer",
+        not reason,
+        at="the run's namespace and its first objects",
+        expected="created",
+        seen=reason,
+        likely="etcd has reached its quota (alarm NOSPACE)"
+        if "space exceeded" in reason
+        else "etcd has no quorum, or a required admission webhook does not answer",
         look="kubectl get --raw '/readyz?verbose'; etcdctl endpoint health; etcdctl alarm list",
+        code=Code.API_WRITES_FAIL,
     )

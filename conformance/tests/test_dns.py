@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Across the layers: every replica of the cluster's DNS answers every node, and in time."""
+"""Across the layers: every replica of the cluster DNS answers every node in time."""
 
 from statistics import median
 
@@ -7,6 +7,7 @@ import pytest
 
 from conformance.api.client import WaitTimeout, poll_until
 from conformance.api.pods import is_ready
+from conformance.codes import Code
 from conformance.collect.parse_node import by_kind, parse_lookups
 from conformance.deploy.live import RunHandle
 from conformance.facts.model import Facts
@@ -19,9 +20,9 @@ from conformance.support.prerequisites import paths
 
 pytestmark = pytest.mark.services
 
-LATE_MS = 4500  # a resolver asks again after five seconds: one that is so late lost its packet
-SLOW_MS = 1000  # when most answers take so long, the server is slow
-CACHE_SECONDS = 45.0  # CoreDNS may repeat for half a minute what it said too early
+LATE_MS = 4500  # a resolver repeats a query after five seconds: a later answer means a lost packet
+SLOW_MS = 1000  # median above which the server is slow
+CACHE_SECONDS = 45.0  # CoreDNS caches a negative answer for up to 30 seconds
 COREDNS = (
     "kubectl get pods -n kube-system -l k8s-app=kube-dns -o wide; kubectl logs -n kube-system {}"
 )
@@ -29,23 +30,24 @@ COREDNS = (
 
 @detects("dns-down")
 def test_every_replica_of_dns_answers(facts: Facts, node: str) -> None:
-    """Each running replica, asked at its own address by a pod of the node, answers."""
+    """Each running replica answers a pod of the node at the replica's own address."""
     silent = {name: queries for name, queries in replicas(facts, node).items() if not queries.ms}
     if silent and all((node, at) in causes.lost_pairs(facts) for at in map(node_of, silent)):
         raise InconclusiveError(f"{node}: no packet reaches {', '.join(silent)}")
     require(
         not silent,
-        at=f"{node}: replicas of the cluster's DNS, asked by a pod",
-        expected="an answer of each",
+        at=f"{node}: queries of a pod to replicas of the cluster DNS",
+        expected="an answer of each replica",
         seen=", ".join(f"{name}: {queries.problem}" for name, queries in silent.items()),
-        likely="CoreDNS there hangs, or UDP to it is dropped",
+        likely="CoreDNS does not respond there, or UDP to it is dropped",
         look=COREDNS.format(next(iter(silent), "").split(" ")[0]),
+        code=Code.DNS_NO_ANSWER,
     )
 
 
 @detects("dns-slow")
 def test_no_replica_of_dns_is_late(facts: Facts, node: str) -> None:
-    """No answer of any replica is so late that a resolver would have asked again."""
+    """No replica answers so late that a resolver would repeat the query."""
     late = {
         name: queries.ms
         for name, queries in replicas(facts, node).items()
@@ -53,102 +55,112 @@ def test_no_replica_of_dns_is_late(facts: Facts, node: str) -> None:
     }
     require(
         not late,
-        at=f"{node}: replicas of the cluster's DNS, asked by a pod",
-        expected=f"mostly less than {SLOW_MS} ms, and no answer after {LATE_MS} ms",
+        at=f"{node}: queries of a pod to replicas of the cluster DNS",
+        expected=f"median below {SLOW_MS} ms, and no answer after {LATE_MS} ms",
         seen=", ".join(f"{name}: {', '.join(map(str, ms))} ms" for name, ms in late.items()),
-        likely="that replica has too little CPU or a slow upstream; 5 s is a resolver's second "
-        "try after a lost packet (two questions at once from one port: a race of conntrack)",
+        likely="that replica has too little CPU or a slow upstream; 5 s is the second try of a "
+        "resolver after a lost packet (conntrack race of two queries from one port)",
         look=COREDNS.format(next(iter(late), "").split(" ")[0]),
+        code=Code.DNS_SLOW,
     )
 
 
 @detects("dns-down")
 def test_dns_answers_at_its_service(facts: Facts, node: str) -> None:
-    """Asked again and again at the service's address, the cluster's DNS answers each time."""
+    """The cluster DNS answers every one of several queries at the address of its service."""
     queries = value_or_skip(paths(facts, node).queries).get(facts.services.dns)
     if queries is None:
         pytest.skip("kube-system has no service k8s-app=kube-dns")
     require(
         not queries.failed and max(queries.ms, default=0) < LATE_MS,
-        at=f"{node}: the cluster's DNS at {facts.services.dns}, asked by a pod",
-        expected=f"every answer, in less than {LATE_MS} ms",
+        at=f"{node}: queries of a pod to the cluster DNS at {facts.services.dns}",
+        expected=f"an answer to each, in less than {LATE_MS} ms",
         seen=f"{queries.failed} without ({queries.problem or 'none'}), times {queries.ms} ms",
-        likely="no replica runs, one of them cannot be reached from here, or kube-proxy on the "
-        "node does not follow",
+        likely="no replica runs, the node cannot reach one of them, or kube-proxy on the node is "
+        "inactive",
         look=COREDNS.format("-l k8s-app=kube-dns"),
+        code=Code.DNS_NO_ANSWER if queries.failed else Code.DNS_SLOW,
     )
 
 
 def replicas(facts: Facts, node: str) -> dict[str, Queries]:
-    """What each replica answered, by "NAME on NODE"."""
-    told, running = value_or_skip(paths(facts, node).queries), value_or_skip(facts.dns)
+    """Return the queries to each replica, by "NAME on NODE"."""
+    queries, running = value_or_skip(paths(facts, node).queries), value_or_skip(facts.dns)
     if not facts.services.dns:
         pytest.skip("kube-system has no service k8s-app=kube-dns")
     require(
         bool(running),
-        at="the cluster's DNS",
+        at="the cluster DNS",
         expected="at least one running pod k8s-app=kube-dns",
         seen="none",
         likely="its Deployment is scaled to 0, or its pods do not start",
         look="kubectl get deployment,pods -n kube-system -l k8s-app=kube-dns",
+        code=Code.DNS_NOT_RUNNING,
     )
     return {
-        f"{pod.name} on {pod.node}": told[pod.address] for pod in running if pod.address in told
+        f"{pod.name} on {pod.node}": queries[pod.address]
+        for pod in running
+        if pod.address in queries
     }
 
 
 def node_of(replica: str) -> str:
-    """The node in a replica's "NAME on NODE"."""
+    """Return the node in a replica's "NAME on NODE"."""
     return replica.rpartition(" on ")[2]
 
 
 def test_headless_service_names_its_pods(facts: Facts, live: RunHandle) -> None:
-    """The name of a service without an address of its own resolves to all its pods."""
-    deaf = causes.deaf_nodes(facts)
-    probes = {node: probe for node, probe in live.net_probes().items() if node not in deaf}
+    """The name of a headless service resolves to the addresses of all its pods."""
+    unreachable = causes.unreachable_kubelets(facts)
+    probes = {node: probe for node, probe in live.net_probes().items() if node not in unreachable}
     if not probes:
-        raise InconclusiveError("no node runs a probe from which to ask")
+        raise InconclusiveError("no node runs a probe that can send queries")
     node, probe = min(probes.items())
     require_dns(facts, node)
     name = f"{services.HEADLESS}.{live.run.namespace}.svc"
     script = f"sh /probe/collect.sh pod {live.run.id} lookup={name}"
     label = f"{base.APP_LABEL}={base.NET_PROBE}"
 
-    def look() -> tuple[set[str], set[str]]:
+    def look_up() -> tuple[set[str], set[str]]:
         pods = live.cluster.items(live.path("pods"), labelSelector=label)
         want = {pod["status"]["podIP"] for pod in pods if is_ready(pod)}
-        told = by_kind(live.shell(probe, script).stdout).get("lookup", "")
+        printed = by_kind(live.shell(probe, script).stdout).get("lookup", "")
         return want, {
-            address for each in parse_lookups(told).values() for address in each.addresses
+            address for each in parse_lookups(printed).values() for address in each.addresses
         }
 
-    def settled(seen: tuple[set[str], set[str]]) -> bool:
-        return seen[0] == seen[1] or prerequisites.is_inactive(live)
+    def is_over(result: tuple[set[str], set[str]]) -> bool:
+        return result[0] == result[1] or prerequisites.is_inactive(live)
 
     try:
-        want, told = poll_until(look, settled, min(live.patience, CACHE_SECONDS), every=2.0)
+        want, seen = poll_until(look_up, is_over, min(live.patience, CACHE_SECONDS), every=2.0)
     except WaitTimeout as late:
-        want, told = late.last
+        want, seen = late.last
         raise CheckFailed(
             at=f"{node}: DNS lookup of the headless service {name}",
             expected=", ".join(sorted(want)),
-            seen=", ".join(sorted(told)) or "no address",
+            seen=", ".join(sorted(seen)) or "no address",
             likely="CoreDNS does not follow EndpointSlices, or cannot be reached",
             look="kubectl get endpointslices -A -l kubernetes.io/service-name=headless; "
             "kubectl logs -n kube-system -l k8s-app=kube-dns",
+            code=Code.DNS_RECORD_WRONG,
         ) from None
-    if want != told:
+    if want != seen:
         prerequisites.require_controllers(live)
 
 
 def require_dns(facts: Facts, node: str) -> None:
-    """The cluster's DNS answers the node, and knows the run's services; others judge both."""
-    ways = paths(facts, node)
-    told = {} if isinstance(ways.queries, Unavailable) else ways.queries
-    at_service = told.get(facts.services.dns)
+    """Require that the cluster DNS answers the node and knows the run's services.
+
+    Raises:
+        InconclusiveError: one of them is not so; names the check that covers it.
+    """
+    found = paths(facts, node)
+    queries = {} if isinstance(found.queries, Unavailable) else found.queries
+    at_service = queries.get(facts.services.dns)
     if at_service and not at_service.ms:
         raise InconclusiveError(
-            f"{node}: no answer at {facts.services.dns}, the cluster's DNS: {at_service.problem} "
+            f"{node}: no answer at {facts.services.dns}, the cluster DNS: {at_service.problem} "
             "(see test_dns_answers_at_its_service)"
         )
     web = f"{base.WEB}.{facts.services.namespace}.svc"
@@ -156,6 +168,6 @@ def require_dns(facts: Facts, node: str) -> None:
         lookup = None if isinstance(view.lookups, Unavailable) else view.lookups.get(web)
         if lookup and not lookup.addresses:
             raise InconclusiveError(
-                f"{name}: the cluster's DNS does not know {web} "
+                f"{name}: the cluster DNS does not know {web} "
                 f"(see test_service_name_resolves[{name}])"
             )

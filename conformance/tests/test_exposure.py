@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Across the layers: doors are shut to strangers, TLS is today's, certificates hold and live on."""
+"""Across the layers: ports require authentication and current TLS, certificates are valid."""
 
 from datetime import datetime
 from ipaddress import ip_address
@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from conformance import cis_rules
+from conformance.codes import Code
 from conformance.facts.model import Facts
 from conformance.facts.security import Certificate, Handshake, TlsPort
 from conformance.faults import detects
@@ -15,11 +16,11 @@ from conformance.outcome import InconclusiveError, Unavailable, require, value_o
 pytestmark = pytest.mark.hardening
 
 
-# ---- doors: who is answered ----
+# ---- ports ----
 
 
-def test_api_refuses_strangers(facts: Facts) -> None:
-    """Who shows no credentials gets nothing from the API."""
+def test_api_refuses_anonymous_clients(facts: Facts) -> None:
+    """The API rejects a request for all Secrets that has no credentials."""
     seen = value_or_skip(facts.anonymous)
     require(
         seen in (401, 403),
@@ -28,11 +29,12 @@ def test_api_refuses_strangers(facts: Facts) -> None:
         seen=f"HTTP {seen}",
         likely="a role is bound to system:anonymous or system:unauthenticated",
         look="kubectl get clusterrolebindings -o wide | grep -e anonymous -e unauthenticated",
+        code=Code.ANONYMOUS_REQUEST_ADMITTED,
     )
 
 
 def test_api_server_knows_no_anonymous(facts: Facts, host: str, api_server: str) -> None:
-    """Each API server, asked without credentials, answers 401 even for its own state."""
+    """Each API server answers a request without credentials with 401, even for its health."""
     answer = value_or_skip(facts.view(host).api).get(api_server)
     if answer is None or not answer.anonymous:
         raise InconclusiveError(
@@ -45,11 +47,12 @@ def test_api_server_knows_no_anonymous(facts: Facts, host: str, api_server: str)
         seen=f"HTTP {answer.anonymous}",
         likely="kube-apiserver runs without --anonymous-auth=false",
         look="on that server: systemctl cat kube-apiserver | grep anonymous",
+        code=Code.ANONYMOUS_REQUEST_ADMITTED,
     )
 
 
-def test_kubelet_refuses_strangers(facts: Facts, node: str) -> None:
-    """The kubelet tells nothing to who shows no credentials."""
+def test_kubelet_refuses_anonymous_clients(facts: Facts, node: str) -> None:
+    """The kubelet rejects requests without credentials."""
     seen = value_or_skip(facts.view(node).kubelet_doors).anonymous
     if not seen:
         raise InconclusiveError(f"{node}: TCP 10250 does not answer on the node itself")
@@ -60,29 +63,31 @@ def test_kubelet_refuses_strangers(facts: Facts, node: str) -> None:
         seen=f"HTTP {seen}",
         likely="authentication.anonymous.enabled is true in the kubelet's configuration",
         look=f"kubectl get --raw /api/v1/nodes/{node}/proxy/configz",
+        code=Code.KUBELET_OPEN,
     )
 
 
 def test_ports_without_authentication_are_shut(facts: Facts, node: str) -> None:
-    """Ports that ask nobody who he is are shut, or for the node itself only."""
+    """Ports without authentication are closed or listen on a loopback address only."""
     open_ports = {
-        f"{each.address}:{each.port}": cis_rules.SHUT_PORTS.get(each.port)
+        f"{each.address}:{each.port}": cis_rules.CLOSED_PORTS.get(each.port)
         or cis_rules.LOCAL_PORTS[each.port]
         for each in value_or_skip(facts.view(node).listeners)
-        if each.port in cis_rules.SHUT_PORTS
+        if each.port in cis_rules.CLOSED_PORTS
         or (each.port in cis_rules.LOCAL_PORTS and not ip_address(each.address).is_loopback)
     }
     doors = facts.view(node).kubelet_doors
     if not isinstance(doors, Unavailable) and doors.read_only:
-        open_ports["10255"] = cis_rules.SHUT_PORTS[10255]
+        open_ports["10255"] = cis_rules.CLOSED_PORTS[10255]
     require(
         not open_ports,
-        at=f"{node}: sockets that listen",
-        expected=f"none of {', '.join(map(str, cis_rules.SHUT_PORTS))}; "
+        at=f"{node}: listening sockets",
+        expected=f"none of {', '.join(map(str, cis_rules.CLOSED_PORTS))}; "
         f"{', '.join(map(str, cis_rules.LOCAL_PORTS))} on 127.0.0.1 only",
         seen=", ".join(f"{address} ({what})" for address, what in open_ports.items()),
         likely="--bind-address or a listen URL of that component, or the kubelet's readOnlyPort",
         look=f"on {node}: ss -ltnp",
+        code=Code.PORT_OPEN_WITHOUT_AUTHENTICATION,
     )
 
 
@@ -90,7 +95,7 @@ def test_ports_without_authentication_are_shut(facts: Facts, node: str) -> None:
 
 
 def test_port_speaks_tls(facts: Facts, tls_port: tuple[str, str]) -> None:
-    """The port agrees to what is good today: else a refusal of the rest would say nothing."""
+    """The port accepts TLS 1.2 or 1.3, without which a refusal of older TLS proves nothing."""
     port = port_of(facts, tls_port)
     require(
         bool(port.today.agreed),
@@ -99,34 +104,38 @@ def test_port_speaks_tls(facts: Facts, tls_port: tuple[str, str]) -> None:
         seen=port.today.refused,
         likely="the component does not run, or its certificate or key cannot be read",
         look=f"on {tls_port[0]}: openssl s_client -connect {port.address}",
+        code=Code.TLS_UNAVAILABLE,
     )
 
 
 def test_old_tls_is_refused(facts: Facts, tls_port: tuple[str, str]) -> None:
-    """TLS 1.1 and older are refused."""
-    port = speaking(facts, tls_port)
+    """The port refuses TLS 1.1 and older."""
+    port = tls_port_of(facts, tls_port)
     require_refused(
         tls_port,
         port.address,
         port.old,
         what="TLS 1.1",
         expected="a refusal",
-        likely="the component's least version of TLS is too low (tls-min-version, tlsMinVersion)",
+        likely="the component's minimum TLS version is too low (tls-min-version, tlsMinVersion)",
         options="-tls1_1 -cipher ALL:@SECLEVEL=0",
+        code=Code.OLD_TLS_ACCEPTED,
     )
 
 
 def test_weak_ciphers_are_refused(facts: Facts, tls_port: tuple[str, str]) -> None:
-    """Ciphers without forward secrecy or without authenticated encryption are refused."""
-    port = speaking(facts, tls_port)
+    """The port refuses ciphers without forward secrecy or authenticated encryption."""
+    port = tls_port_of(facts, tls_port)
     require_refused(
         tls_port,
         port.address,
         port.weak,
         what="weak ciphers of TLS 1.2",
         expected="a refusal: only ECDHE with AES-GCM or ChaCha20-Poly1305",
-        likely="no list of ciphers: tls-cipher-suites, tlsCipherSuites, etcd's cipher-suites",
+        likely="the ciphers are not restricted: tls-cipher-suites, tlsCipherSuites, etcd's "
+        "cipher-suites",
         options="-tls1_2 -cipher ECDHE-RSA-AES128-SHA:AES128-SHA",
+        code=Code.WEAK_CIPHERS_ACCEPTED,
     )
 
 
@@ -134,30 +143,31 @@ def test_weak_ciphers_are_refused(facts: Facts, tls_port: tuple[str, str]) -> No
 
 
 def test_certificate_is_its_authoritys(facts: Facts, tls_port: tuple[str, str]) -> None:
-    """What the port shows is signed by the authority in charge, for this very address."""
-    port, certificate = speaking(facts, tls_port), shown(facts, tls_port)
+    """The certificate of the port is signed by the right authority and valid for its address."""
+    port, certificate = tls_port_of(facts, tls_port), certificate_of(facts, tls_port)
     require(
         not certificate.distrust,
         at=f"{tls_port[0]}: certificate at {port.address} ({tls_port[1]})",
         expected=f"signed by the {authority_name(tls_port)}, for {port.address.rpartition(':')[0]}",
         seen=f"{certificate.distrust}; {certificate.subject}, by {certificate.issuer}",
-        likely="a certificate of an earlier authority, or made by the component for itself",
+        likely="a certificate of an earlier authority, or one that the component signed itself",
         look=f"on {tls_port[0]}: openssl s_client -showcerts -connect {port.address}",
+        code=Code.CERTIFICATE_UNTRUSTED,
     )
 
 
 @detects("certificate-expiring")
 def test_certificate_lives_on(facts: Facts, tls_port: tuple[str, str]) -> None:
-    """No certificate is about to end: kubelets renew their own, the others have a month left."""
-    certificate = shown(facts, tls_port)
-    require_life(facts, certificate, tls_port[1] == "kubelet", f"{tls_port[0]}: {tls_port[1]}")
+    """No served certificate expires soon: kubelets renew theirs, others have a month left."""
+    certificate = certificate_of(facts, tls_port)
+    require_lifetime(facts, certificate, tls_port[1] == "kubelet", f"{tls_port[0]}: {tls_port[1]}")
 
 
 def test_kubelets_own_certificate_lives_on(facts: Facts, node: str) -> None:
-    """The certificate by which the kubelet speaks to the API is the cluster's, and renewed."""
+    """The kubelet's client certificate is the node's, trusted, and renewed in time."""
     certificates = value_or_skip(facts.view(node).certificates)
     if cis_rules.KUBELET_CLIENT not in certificates:
-        pytest.skip(f"{node}: the kubelet renews no certificate at {cis_rules.KUBELET_CLIENT}")
+        pytest.skip(f"{node}: the kubelet has no certificate at {cis_rules.KUBELET_CLIENT}")
     certificate = certificates[cis_rules.KUBELET_CLIENT]
     at = f"{node}: {cis_rules.KUBELET_CLIENT}"
     require(
@@ -167,46 +177,53 @@ def test_kubelets_own_certificate_lives_on(facts: Facts, node: str) -> None:
         seen=f"{certificate.subject}; {certificate.distrust or 'trusted'}",
         likely="a certificate of an earlier authority, or of another node",
         look=f"on {node}: openssl x509 -noout -text -in {cis_rules.KUBELET_CLIENT}",
+        code=Code.CERTIFICATE_UNTRUSTED,
     )
-    require_life(facts, certificate, True, at)
+    require_lifetime(facts, certificate, True, at)
 
 
 def test_etcd_has_its_own_authority(facts: Facts, control_node: str) -> None:
-    """Etcd's authority is not the cluster's: whom that signs, etcd lets in."""
+    """Etcd and the API have different authorities, as etcd trusts every client of its own."""
     issuers = {
-        label: shown(facts, (control_node, label)).issuer for label in ("api", "etcd", "peer")
+        label: certificate_of(facts, (control_node, label)).issuer
+        for label in ("api", "etcd", "peer")
     }
     require(
         issuers["api"] not in (issuers["etcd"], issuers["peer"]),
-        at=f"{control_node}: who signed what etcd shows",
-        expected="an authority of etcd's own",
+        at=f"{control_node}: issuer of etcd's certificates",
+        expected="a separate authority for etcd",
         seen=f"{issuers['etcd']}, as for the API",
-        likely="one authority for all: every client of the cluster may speak to etcd",
+        likely="one authority for everything, so that every client of the cluster can use etcd",
         look=f"on {control_node}: openssl x509 -noout -issuer -in /etc/etcd/pki/server.crt",
+        code=Code.ETCD_AUTHORITY_SHARED,
     )
 
 
-# ---- what several of them need ----
+# ---- helpers ----
 
 
 def port_of(facts: Facts, tls_port: tuple[str, str]) -> TlsPort:
-    """What was seen of a port; where nothing should listen the test is skipped."""
+    """Return the facts about a port; skip if nothing is expected to listen there."""
     node, label = tls_port
     ports = value_or_skip(facts.view(node).ports)
     if label not in ports:
-        pytest.skip(f"{node}: {label} was not asked")
+        pytest.skip(f"{node}: the port {label} was not probed")
     elsewhere = label in ("etcd", "peer") and facts.view(node).etcd is None
     if elsewhere or (label == "api" and facts.view(node).audit is None):
         pytest.skip(f"{node}: no {'etcd' if elsewhere else 'kube-apiserver'} runs there")
     return ports[label]
 
 
-def speaking(facts: Facts, tls_port: tuple[str, str]) -> TlsPort:
-    """The port, if it speaks TLS at all."""
+def tls_port_of(facts: Facts, tls_port: tuple[str, str]) -> TlsPort:
+    """Return the facts about a port that accepts TLS.
+
+    Raises:
+        InconclusiveError: it does not.
+    """
     port = port_of(facts, tls_port)
     if not port.today.agreed:
         where = f"{tls_port[0]}: {tls_port[1]}"
-        raise InconclusiveError(f"{where} speaks no TLS: {port.today.refused}")
+        raise InconclusiveError(f"{where} does not accept TLS: {port.today.refused}")
     return port
 
 
@@ -219,8 +236,9 @@ def require_refused(
     expected: str,
     likely: str,
     options: str,
+    code: Code,
 ) -> None:
-    """The port does not agree to what was offered; `options` of openssl offer it again."""
+    """Require that the port refused a handshake; ``options`` of openssl repeat it."""
     node, name = tls_port
     require(
         not handshake.agreed,
@@ -229,24 +247,29 @@ def require_refused(
         seen=f"agreed: {handshake.agreed}",
         likely=likely,
         look=f"on {node}: openssl s_client {options} -connect {address}",
+        code=code,
     )
 
 
-def shown(facts: Facts, tls_port: tuple[str, str]) -> Certificate:
-    """The certificate that the port shows."""
-    certificate = speaking(facts, tls_port).certificate
+def certificate_of(facts: Facts, tls_port: tuple[str, str]) -> Certificate:
+    """Return the certificate that the port serves.
+
+    Raises:
+        InconclusiveError: it could not be read.
+    """
+    certificate = tls_port_of(facts, tls_port).certificate
     if certificate is None:
         raise InconclusiveError(f"{tls_port[0]}: {tls_port[1]}: its certificate cannot be read")
     return certificate
 
 
 def authority_name(tls_port: tuple[str, str]) -> str:
-    """Whose authority signs what the port shows."""
-    return "etcd's authority" if tls_port[1] in ("etcd", "peer") else "cluster's authority"
+    """Return the name of the authority that must sign the certificate of the port."""
+    return "authority of etcd" if tls_port[1] in ("etcd", "peer") else "authority of the cluster"
 
 
-def require_life(facts: Facts, certificate: Certificate, renewed: bool, at: str) -> None:
-    """Enough of the certificate's life is left, by the API's clock."""
+def require_lifetime(facts: Facts, certificate: Certificate, renewed: bool, at: str) -> None:
+    """Require that the certificate is valid long enough, by the clock of the API."""
     now = datetime.fromisoformat(facts.taken)
     start, end = map(datetime.fromisoformat, (certificate.not_before, certificate.not_after))
     left, life = (end - now).total_seconds() / 86400, (end - start).total_seconds() / 86400
@@ -254,12 +277,13 @@ def require_life(facts: Facts, certificate: Certificate, renewed: bool, at: str)
     require(
         left >= least,
         at=f"{at}: {certificate.subject}",
-        expected=f"at least {least:.1f} days to live, of {life:.0f}",
+        expected=f"at least {least:.1f} days left, of {life:.0f}",
         seen=f"{left:.1f} days, until {certificate.not_after}",
         likely="its request for renewal was not approved (kubectl get csr)"
         if renewed
-        else "nobody renewed it",
+        else "the certificate was not renewed",
         look="kubectl get csr; journalctl -u kubelet | grep -i certificate"
         if renewed
         else "heatgen rotate certificates STACK",
+        code=Code.CERTIFICATE_EXPIRING,
     )

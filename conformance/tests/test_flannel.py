@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layer 4, the network: pods reach each other, and every node knows flannel's plan."""
+"""Layer 4, the network: flannel's leases are valid, and every node applies them."""
 
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
 
 import pytest
 
+from conformance.codes import Code
 from conformance.facts.expected import Expectation
 from conformance.facts.model import Facts, Lease
 from conformance.faults import detects
@@ -13,30 +14,31 @@ from conformance.support.flannel import env_of, lease_of, lease_of_subnet, lease
 
 pytestmark = pytest.mark.network
 
-LEASE_SECONDS = 86400  # flannel asks for a day
+LEASE_SECONDS = 86400  # the time to live that flannel requests
 
 
-# ---- flannel's plan: one lease a node, known to all ----
+# ---- leases: one for each node ----
 
 
 @detects("lease-missing", "wrong-interface")
 def test_node_has_one_lease(facts: Facts, node: str) -> None:
-    """Flannel holds exactly one lease for the node's internal address."""
+    """Flannel has exactly one lease for the internal address of the node."""
     address = facts.nodes[node].address
     held = [lease for lease in leases(facts) if lease.public_ip == address]
     require(
         len(held) == 1,
-        at=f"{node}: flannel's leases in etcd",
+        at=f"{node}: flannel leases in etcd",
         expected=f"one with PublicIP {address}",
         seen=", ".join(f"{lease.subnet} of {lease.public_ip}" for lease in leases(facts)) or "none",
-        likely="flanneld does not run, took another interface (-iface), or its lease expired",
+        likely="flanneld does not run, uses another interface (-iface), or its lease has expired",
         look=f"on {node}: journalctl -u flanneld -n 50",
+        code=Code.FLANNEL_LEASE_MISSING,
     )
 
 
 @detects("wrong-interface")
 def test_lease_names_the_nodes_network(facts: Facts, expected: Expectation, node: str) -> None:
-    """Other nodes are told to send to an address in the nodes' own network."""
+    """The address in the lease, to which other nodes send, is in the nodes' own network."""
     lease = lease_of_subnet(facts, node)
     network = expected.networks.get("nodes")
     known_addresses = {status.address for status in facts.nodes.values()}
@@ -50,31 +52,34 @@ def test_lease_names_the_nodes_network(facts: Facts, expected: Expectation, node
         at=f"{node}: PublicIP of its lease {lease.subnet}",
         expected=f"{facts.nodes[node].address}, in {network or 'the list of internal addresses'}",
         seen=lease.public_ip,
-        likely="flanneld was started with another interface (-iface), or chose the first it found",
+        likely="flanneld was started with another interface (-iface), or uses the first one it "
+        "found",
         look=f"on {node}: systemctl cat flanneld; cat /etc/flannel/flanneld.env; ip route",
+        code=Code.FLANNEL_LEASE_ADDRESS_WRONG,
     )
 
 
 def test_lease_is_renewed(facts: Facts, node: str) -> None:
-    """The node's lease ends in the future, and not later than flannel ever asks for."""
+    """The remaining time to live of the node's lease is positive and not above flannel's limit."""
     lease = lease_of_subnet(facts, node)
     left = lease_seconds(facts, lease.subnet)
     require(
         0 < left <= LEASE_SECONDS,
-        at=f"{node}: the time that is left of flannel's lease {lease.subnet}",
+        at=f"{node}: time to live of the flannel lease {lease.subnet}",
         expected=f"more than 0 s, at most {LEASE_SECONDS} s",
         seen=f"{left} s",
-        likely="flanneld does not renew its lease, or somebody made one without an end",
+        likely="flanneld does not renew its lease, or the lease was created without an expiry time",
         look=f"on {node}: journalctl -u flanneld -n 50; etcdctl lease list",
+        code=Code.FLANNEL_LEASE_NOT_RENEWED,
     )
 
 
 @detects("duplicate-pod-subnet")
 def test_lease_overlaps_no_other(facts: Facts, expected: Expectation, node: str) -> None:
-    """The node's subnet is inside the pods' network and shares no address with another node's."""
+    """The subnet of the node is inside the pod network and overlaps no other node's subnet."""
     mine = lease_of(facts, node)
     pods = expected.networks.get("pods") or env_of(facts, node).network
-    inside = ip_network(mine.subnet).subnet_of(ip_network(pods))  # type: ignore[arg-type]
+    is_inside = ip_network(mine.subnet).subnet_of(ip_network(pods))  # type: ignore[arg-type]
     clashes = [
         f"{other.subnet} of {holder(facts, other)}"
         for other in leases(facts)
@@ -82,42 +87,45 @@ def test_lease_overlaps_no_other(facts: Facts, expected: Expectation, node: str)
         and ip_network(other.subnet).overlaps(ip_network(mine.subnet))
     ]
     require(
-        inside and not clashes,
-        at=f"{node}: flannel's lease {mine.subnet}",
+        is_inside and not clashes,
+        at=f"{node}: flannel lease {mine.subnet}",
         expected=f"a subnet of {pods} that no other node has",
-        seen=", ".join(clashes) or f"{mine.subnet} lies outside",
+        seen=", ".join(clashes) or f"{mine.subnet} is outside the pod network",
         likely="two flannel networks share etcd, or the network's configuration was changed later",
         look=f"etcdctl get --prefix /coreos.com/network/; on {node}: cat /run/flannel/subnet.env",
+        code=Code.POD_SUBNET_OVERLAPS if clashes else Code.POD_SUBNET_OUTSIDE_NETWORK,
     )
 
 
 def holder(facts: Facts, lease: Lease) -> str:
-    """The node whose address the lease names, else the address."""
+    """Return the node that has the address of the lease, or the address if there is no such."""
     named = (name for name, node in facts.nodes.items() if node.address == lease.public_ip)
     return next(named, lease.public_ip)
 
 
+# ---- the node's own configuration ----
+
+
 @detects("subnet-env-missing")
 def test_subnet_env_is_the_lease(facts: Facts, node: str) -> None:
-    """The subnet that flannel leased is the one it told the node in /run/flannel/subnet.env."""
+    """The subnet in /run/flannel/subnet.env is the subnet of the node's lease."""
     lease, env = lease_of(facts, node), env_of(facts, node)
     require(
         ip_interface(env.subnet).network == ip_network(lease.subnet),
         at=f"{node}: /run/flannel/subnet.env",
         expected=f"{lease.subnet}, the node's lease in etcd",
         seen=env.subnet,
-        likely="flanneld took a new lease and the node still works with the old one",
+        likely="flanneld has a new lease, and the node still uses the old one",
         look=f"on {node}: systemctl restart flanneld; then restart the pods of the node",
+        code=Code.SUBNET_ENV_STALE,
     )
 
 
 def test_bridge_has_the_subnet(facts: Facts, node: str) -> None:
-    """The pods' bridge cni0 is the gateway of the node's own subnet, or of its first part."""
+    """The bridge cni0 has the gateway address of the node's subnet, or of its first part."""
     env, links = env_of(facts, node), value_or_skip(facts.view(node).links)
     if "cni0" not in links:
-        pytest.skip(
-            f"{node}: there is no bridge cni0; the addresses of pods are judged for themselves"
-        )
+        pytest.skip(f"{node}: no bridge cni0; another check covers the addresses of pods")
     bridge, leased = links["cni0"], ip_interface(env.subnet)
     own = [ip_interface(address) for address in bridge.addresses]
     require(
@@ -125,13 +133,14 @@ def test_bridge_has_the_subnet(facts: Facts, node: str) -> None:
         at=f"{node}: addresses of cni0",
         expected=env.subnet,
         seen=", ".join(bridge.addresses) or "none",
-        likely="cni0 was made for an earlier lease",
-        look=f"on {node}: ip address show cni0; ip link delete cni0 (it is made anew)",
+        likely="cni0 was created for an earlier lease",
+        look=f"on {node}: ip address show cni0; ip link delete cni0 (the CNI plug-in recreates it)",
+        code=Code.BRIDGE_ADDRESS_WRONG,
     )
 
 
 def test_docker_shares_the_lease(facts: Facts, docker_node: str) -> None:
-    """Docker's own bridge has addresses of the node's lease that no pod gets, and flannel's MTU."""
+    """docker0 has flannel's MTU and addresses of the node's lease that no pod uses."""
     env, links = env_of(facts, docker_node), value_or_skip(facts.view(docker_node).links)
     seen = links.get("docker0")
     own = [ip_interface(address) for address in seen.addresses] if seen else []
@@ -143,41 +152,43 @@ def test_docker_shares_the_lease(facts: Facts, docker_node: str) -> None:
         and inside(own[0], ip_interface(env.subnet))
         and not any(own[0].network.overlaps(other.network) for other in pods),
         at=f"{docker_node}: docker0",
-        expected=f"a part of {env.subnet} beside cni0's, MTU {env.mtu}",
+        expected=f"a part of {env.subnet} that cni0 does not use, MTU {env.mtu}",
         seen=f"{', '.join(seen.addresses) or 'no address'}, MTU {seen.mtu}, while cni0 has "
         f"{', '.join(map(str, pods)) or 'none'}"
         if seen
         else "no such device",
-        likely="Docker was started before flannel had its lease, and not again since",
+        likely="Docker was started before flannel had its lease, and was not restarted since",
         look=f"on {docker_node}: cat /run/flannel/docker.env; systemctl restart docker",
+        code=Code.BRIDGE_ADDRESS_WRONG,
     )
 
 
 def inside(part: IPv4Interface | IPv6Interface, whole: IPv4Interface | IPv6Interface) -> bool:
-    """Is the one's network a part of the other's?"""
+    """Return whether the network of the first address is a part of that of the second."""
     return part.network.subnet_of(whole.network)  # type: ignore[arg-type]
 
 
 def test_pods_have_addresses_of_the_subnet(facts: Facts, node: str) -> None:
-    """Every running pod of the node has an address of the node's own subnet."""
+    """Every running pod of the node has an address of the node's subnet."""
     subnet = ip_interface(env_of(facts, node).subnet).network
-    strangers = [
+    outside = [
         f"{pod.namespace}/{pod.name} {pod.address}"
         for pod in facts.pods
         if pod.node == node and ip_address(pod.address) not in subnet
     ]
     require(
-        not strangers,
+        not outside,
         at=f"{node}: addresses of its pods",
         expected=f"all in {subnet}",
-        seen=", ".join(strangers),
-        likely="pods that were started under an earlier lease, or another CNI configuration",
-        look=f"on {node}: ls /etc/cni/net.d; delete these pods to have them made anew",
+        seen=", ".join(outside),
+        likely="the pods were started with an earlier lease or another CNI configuration",
+        look=f"on {node}: ls /etc/cni/net.d; delete these pods so that they are recreated",
+        code=Code.POD_ADDRESS_OUTSIDE_SUBNET,
     )
 
 
 def test_lease_names_the_vxlan_device(facts: Facts, node: str) -> None:
-    """The MAC that the lease gives to others is that of the node's flannel.1."""
+    """The MAC in the lease is that of the node's flannel.1."""
     lease, links = lease_of(facts, node), value_or_skip(facts.view(node).links)
     if lease.backend != "vxlan":
         pytest.skip(f"flannel's backend is {lease.backend}, not vxlan")
@@ -187,14 +198,15 @@ def test_lease_names_the_vxlan_device(facts: Facts, node: str) -> None:
         at=f"{node}: MAC of flannel.1",
         expected=f"{lease.mac}, as in the lease",
         seen=seen,
-        likely="flannel.1 was made anew and flanneld has not renewed its lease",
+        likely="flannel.1 was recreated, but flanneld has not updated its lease",
         look=f"on {node}: systemctl restart flanneld; ip -d link show flannel.1",
+        code=Code.FLANNEL_LEASE_MAC_WRONG,
     )
 
 
 @detects("stale-fdb")
 def test_node_knows_the_way(facts: Facts, source: str, target: str) -> None:
-    """The source's kernel knows how to send to the target's pods: FDB, ARP entry and route."""
+    """The source has the FDB entry, ARP entry and route to the target's pods."""
     lease, view = lease_of(facts, target), facts.view(source)
     if lease.backend != "vxlan":
         pytest.skip(f"flannel's backend is {lease.backend}, not vxlan")
@@ -212,7 +224,8 @@ def test_node_knows_the_way(facts: Facts, source: str, target: str) -> None:
         at=f"{source}: how flannel.1 reaches {target}",
         expected="; ".join(missing),
         seen="lacks " + "; ".join(entry for entry, lacks in missing.items() if lacks),
-        likely=f"flanneld on {source} missed {target}'s lease, or holds an old one of it",
+        likely=f"flanneld on {source} missed the lease of {target}, or uses an old one",
         look=f"on {source}: bridge fdb show dev flannel.1; ip neighbour show dev flannel.1; "
         "journalctl -u flanneld -n 50",
+        code=Code.OVERLAY_ENTRY_MISSING,
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layer 1, the micro-OS: the nodes are there, are who they should be, and are sound."""
+"""Layer 1, the operating system: the expected nodes are registered, Ready and have resources."""
 
 import re
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import pytest
 
 from conformance import cis_rules
 from conformance.api.core_resources import quantity
+from conformance.codes import Code
 from conformance.deploy import pod_diagnosis
 from conformance.facts.expected import Expectation
 from conformance.facts.machine import Machine, Room, agreed
@@ -19,16 +20,16 @@ from conformance.outcome import InconclusiveError, Unavailable, require, value_o
 pytestmark = pytest.mark.os
 
 DESCRIBE = "kubectl describe node {}"
-LEASE_SHARE = 0.75  # of a kubelet's lease, which it renews after a quarter of it
-FUTURE_SECONDS = 3.0  # by which a lease may be from the future: the API tells whole seconds
-SKEW_SECONDS = 2.0  # beyond what asking took; etcd's members complain of one
+LEASE_SHARE = 0.75  # of a lease's duration; the kubelet renews it after a quarter
+FUTURE_SECONDS = 3.0  # tolerance for leases in the future: the API rounds to seconds
+SKEW_SECONDS = 2.0  # beyond the duration of the measurement; etcd warns at one second
 SKEW_WARNING = 0.5
-# Where the kubelet keeps what it counts, by the first word of its eviction signals.
-KUBELETS = {
+# Directories on the kubelet's disks, by the first part of its eviction signals.
+KUBELET_DIRECTORIES = {
     "nodefs": ("/var/lib/kubelet",),
     "imagefs": ("/var/lib/containerd", "/var/lib/docker"),
 }
-MINORS_BACK = 3  # a kubelet may be that much older than the API server, and never newer
+MINORS_BACK = 3  # minor versions by which a kubelet may be older than the API server
 
 Note = Callable[[str, object], None]  # pytest's record_property
 
@@ -37,21 +38,22 @@ Note = Callable[[str, object], None]  # pytest's record_property
 def test_expected_node_is_registered(
     facts: Facts, expected: Expectation, expected_node: str
 ) -> None:
-    """Every node that the stack made has joined the cluster, under its own name."""
+    """Every node that the stack created has joined the cluster under its own name."""
     require(
         expected_node in facts.nodes,
         at=f"{expected_node}: kubectl get nodes",
         expected=f"a node {expected_node} ({expected.nodes[expected_node].role})",
         seen=f"only {', '.join(sorted(facts.nodes))}",
-        likely="its kubelet does not run, cannot reach the API, or registered under another name",
+        likely="the kubelet does not run, cannot reach the API, or registered under another name",
         look=f"on {expected_node}: journalctl -u kubelet -n 50",
+        code=Code.NODE_NOT_REGISTERED,
     )
 
 
 def test_node_has_expected_address_and_role(
     facts: Facts, expected: Expectation, expected_node: str
 ) -> None:
-    """A node's internal address and its role are those that the stack gave it."""
+    """The internal address and the role of a node are those that the stack assigned."""
     if expected_node not in facts.nodes:
         pytest.skip(f"{expected_node} is not registered (see test_expected_node_is_registered)")
     want, node = expected.nodes[expected_node], facts.nodes[expected_node]
@@ -61,28 +63,31 @@ def test_node_has_expected_address_and_role(
         at=f"{expected_node}: InternalIP and role label",
         expected=f"{want.address}, {want.role}",
         seen=f"{node.address}, {role}",
-        likely="kubelet took another interface's address, or the control plane's label is missing",
+        likely="the kubelet uses the address of another interface, or the control-plane label is "
+        "missing",
         look=DESCRIBE.format(expected_node),
+        code=Code.NODE_IDENTITY_WRONG,
     )
 
 
 def test_node_is_expected(expected: Expectation, node: str) -> None:
-    """No stranger has joined the cluster."""
+    """The cluster has no node that the stack did not create."""
     if not expected.nodes:
-        pytest.skip("no --expect names the nodes")
+        pytest.skip("no --expect lists the nodes")
     require(
         node in expected.nodes,
         at=f"{node}: kubectl get nodes",
         expected=f"one of {', '.join(sorted(expected.nodes))}",
-        seen=f"a node {node} that the stack did not make",
-        likely="a node that is gone left its object behind, or another machine joined",
+        seen=f"a node {node} that the stack did not create",
+        likely="the object of a deleted node was not removed, or another machine has joined",
         look=DESCRIBE.format(node),
+        code=Code.NODE_UNEXPECTED,
     )
 
 
 @detects("kubelet-down", "cni-not-configured")
 def test_node_is_ready(facts: Facts, node: str) -> None:
-    """The node's kubelet reports it Ready."""
+    """The kubelet reports the node as Ready."""
     status = facts.status(node)
     require(
         status.ready,
@@ -90,13 +95,14 @@ def test_node_is_ready(facts: Facts, node: str) -> None:
         expected="True",
         seen=status.reasons.get("Ready", "no such condition"),
         likely=pod_diagnosis.cause(status.why_not_ready)
-        or "kubelet, the container runtime or the CNI configuration of the node",
+        or "kubelet, container runtime or CNI configuration of the node",
         look=f"on {node}: systemctl status kubelet; journalctl -u kubelet -n 50; ls /etc/cni/net.d",
+        code=Code.NODE_NOT_READY,
     )
 
 
 def test_node_is_not_under_pressure(facts: Facts, node: str) -> None:
-    """Memory, disk and process ids of the node suffice, and its network is set up."""
+    """The node has enough memory, disk space and process ids, and its network is configured."""
     status = facts.status(node)
     if status.is_silent:
         raise InconclusiveError(f"{node}: {pod_diagnosis.of_node(status)}")
@@ -106,30 +112,32 @@ def test_node_is_not_under_pressure(facts: Facts, node: str) -> None:
         at=f"{node}: conditions",
         expected="MemoryPressure, DiskPressure, PIDPressure, NetworkUnavailable: False",
         seen="; ".join(f"{kind}: {why}" for kind, why in pressing.items()),
-        likely="the node's flavor is too small, or something fills it",
+        likely="the flavor of the node is too small, or a program uses too many resources",
         look=DESCRIBE.format(node),
+        code=Code.NODE_UNDER_PRESSURE,
     )
 
 
 @detects("version-skew")
 def test_node_runs_expected_kubernetes(facts: Facts, expected: Expectation, node: str) -> None:
-    """The node's kubelet is of the version that was deployed."""
+    """The kubelet of the node has the deployed version."""
     if "kubernetes" not in expected.versions:
-        pytest.skip("no --expect names the version of Kubernetes")
+        pytest.skip("no --expect sets the version of Kubernetes")
     kubelet = facts.status(node).kubelet
     require(
         kubelet.lstrip("v") == expected.versions["kubernetes"],
         at=f"{node}: kubelet",
         expected=expected.versions["kubernetes"],
         seen=kubelet,
-        likely="an upgrade that has not reached this node",
+        likely="an upgrade has not reached this node",
         look=f"on {node}: systemctl status kubelet; ls -l /opt/heatgen/bin",
+        code=Code.VERSION_UNEXPECTED,
     )
 
 
 @detects("etcd-member-down", "kube-proxy-down", "apiserver-down")
 def test_units_are_active(facts: Facts, node: str) -> None:
-    """Every cluster component that is installed as a systemd unit, and is to start, runs."""
+    """Every systemd unit of a cluster component that is installed and enabled is active."""
     units = value_or_skip(facts.view(node).units)
     down = {
         name: f"{unit.active} ({unit.sub})"
@@ -139,41 +147,44 @@ def test_units_are_active(facts: Facts, node: str) -> None:
     require(
         not down,
         at=f"{node}: systemd",
-        expected="every component's unit active",
+        expected="the units of all components active",
         seen=", ".join(f"{name} {state}" for name, state in down.items()),
         likely="the component failed to start or was stopped",
         look=f"on {node}: journalctl -n 50 -u {next(iter(down), '')}",
+        code=Code.UNIT_NOT_ACTIVE,
     )
 
 
 @detects("ip-forward-off")
 def test_node_forwards_packets(facts: Facts, node: str) -> None:
-    """The kernel passes packets on between a pod and the rest of the cluster."""
+    """The kernel forwards packets between pods and the rest of the cluster."""
     sysctls = value_or_skip(facts.view(node).sysctls)
     require(
         sysctls.get("net/ipv4/ip_forward") == "1",
         at=f"{node}: /proc/sys/net/ipv4/ip_forward",
         expected="1",
         seen=sysctls.get("net/ipv4/ip_forward", "no such file"),
-        likely="the os block's sysctl file is missing, or something reset it after boot",
+        likely="the sysctl file of the os block is missing, or the value was reset after boot",
         look=f"on {node}: sysctl net.ipv4.ip_forward; grep -r ip_forward /etc/sysctl.d",
+        code=Code.IP_FORWARDING_OFF,
     )
 
 
-# ---- what the node tells of its machine ----
+# ---- the machine of the node ----
 
 
 @detects("kubelet-down", "clock-skew")
 def test_node_lease_is_fresh(facts: Facts, node: str) -> None:
-    """The kubelet renews its lease long before it ends, and by a clock that is not ahead."""
+    """The kubelet renews its lease in time, with a clock that is not ahead."""
     leases = value_or_skip(facts.node_leases)
     require(
         node in leases,
         at=f"{node}: its lease in namespace kube-node-lease",
-        expected="a lease of the node's name",
+        expected="a lease with the name of the node",
         seen="none",
-        likely="its kubelet has never reached the API, or somebody removed the lease",
+        likely="the kubelet has never reached the API, or the lease was deleted",
         look=f"on {node}: journalctl -u kubelet -n 50",
+        code=Code.NODE_LEASE_STALE,
     )
     lease = leases[node]
     most = LEASE_SHARE * lease.term
@@ -182,18 +193,20 @@ def test_node_lease_is_fresh(facts: Facts, node: str) -> None:
         at=f"{node}: its lease in namespace kube-node-lease",
         expected=f"renewed at most {most:.0f} s ago, of {lease.term:.0f} s",
         seen=f"renewed {lease.age:.0f} s ago" if lease.age >= 0 else f"{-lease.age:.0f} s ahead",
-        likely="its kubelet does not run or cannot reach the API, or the node's clock is off",
+        likely="the kubelet does not run or cannot reach the API, or the node's clock is wrong",
         look=f"kubectl get lease -n kube-node-lease {node} -o yaml; "
         f"on {node}: date -u; journalctl -u kubelet -n 50",
+        code=Code.NODE_LEASE_STALE if lease.age >= 0 else Code.CLOCK_SKEW,
     )
 
 
 @detects("clock-skew")
 def test_clock_is_right(facts: Facts, node: str, record_property: Note) -> None:
-    """The node's clock is that of most: it was asked between two moments of one other clock.
+    """The clock of the node agrees with the clocks of most nodes.
 
-    Of what asking took nobody knows which part was before the node's answer, so each clock has a
-    range, and only what is out of it counts. Who asks has one voice among the nodes.
+    It was read between two readings of one reference clock. The delay before the node's reading is
+    unknown, so each clock has a range, and only the distance between ranges counts. The host of
+    the suite has one vote, like each node.
     """
     clock = value_or_skip(machine_of(facts, node).clock)
     machines = [view.machine for view in facts.views.values()]
@@ -206,51 +219,54 @@ def test_clock_is_right(facts: Facts, node: str, record_property: Note) -> None:
     require(
         abs(off) <= SKEW_SECONDS,
         at=f"{node}: its clock",
-        expected=f"that of the other nodes, by {SKEW_SECONDS:.0f} s",
-        seen=f"{off:+.1f} s, at least (asking took {clock.answered - clock.asked:.1f} s)",
-        likely="no time server is reached: certificates, leases and etcd go by the clock",
+        expected=f"within {SKEW_SECONDS:.0f} s of the clocks of the other nodes",
+        seen=f"at least {off:+.1f} s (measured within {clock.answered - clock.asked:.1f} s)",
+        likely="the node reaches no time server; certificates, leases and etcd depend on the clock",
         look=f"on {node}: timedatectl; chronyc tracking",
+        code=Code.CLOCK_SKEW,
     )
 
 
 def test_kernel_is_set_for_containers(facts: Facts, node: str) -> None:
-    """The kernel's settings are those that the kubelet demands, and nothing has reset them."""
+    """The kernel settings have the values that the kubelet requires."""
     kernel = value_or_skip(machine_of(facts, node).kernel)
-    wrong = [r for r in cis_rules.KERNEL if r.flag in kernel and not r.obeyed(kernel[r.flag])]
+    wrong = [r for r in cis_rules.KERNEL if r.flag in kernel and not r.is_met(kernel[r.flag])]
     require(
         not wrong,
-        at=f"{node}: settings of the kernel (/proc/sys)",
+        at=f"{node}: kernel settings (/proc/sys)",
         expected="; ".join(f"{rule.flag} {rule.must} ({rule.why})" for rule in wrong),
         seen="; ".join(f"{rule.flag} {kernel[rule.flag]}" for rule in wrong),
-        likely="the os block's sysctl file is missing, or something reset it after boot",
+        likely="the sysctl file of the os block is missing, or values were reset after boot",
         look=f"on {node}: sysctl --system; grep -r . /etc/sysctl.d",
+        code=Code.KERNEL_SETTING_WRONG,
     )
 
 
 @detects("conntrack-full")
 def test_connections_fit_their_table(facts: Facts, node: str, record_property: Note) -> None:
-    """The kernel's table of connections has room: full, it drops new ones at random."""
+    """The connection tracking table has free entries; a full one drops new connections."""
     kernel = value_or_skip(machine_of(facts, node).kernel)
     names = ("net/netfilter/nf_conntrack_count", "net/netfilter/nf_conntrack_max")
     if not all(name in kernel for name in names):
-        pytest.skip(f"{node}: this kernel tracks no connections")
+        pytest.skip(f"{node}: this kernel does not track connections")
     count, most = (int(kernel[name]) for name in names)
     if count > cis_rules.TABLE_FILLING * most:
         record_property("warning", f"{node}: {count} connections of {most}")
     require(
         count <= cis_rules.TABLE_FULL * most,
-        at=f"{node}: the kernel's table of connections (conntrack)",
+        at=f"{node}: connection tracking table (conntrack)",
         expected=f"at most {cis_rules.TABLE_FULL:.0%} of its {most} entries in use",
-        seen=f"{count}: it is full, and new connections are dropped",
-        likely="a flood of short connections, or nf_conntrack_max is too small for the node",
+        seen=f"{count} in use; new connections are dropped when it is full",
+        likely="very many short connections, or nf_conntrack_max is too small for the node",
         look=f"on {node}: sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max; "
         "dmesg | grep conntrack; conntrack -S",
+        code=Code.CONNTRACK_TABLE_FULL,
     )
 
 
 @detects("disk-pressure")
 def test_disks_are_not_full(facts: Facts, node: str, record_property: Note) -> None:
-    """The node's disks, etcd's among them, have room for data and for files."""
+    """The disks of the node, including that of etcd, have free bytes and inodes."""
     left = {
         f"{path} ({what})": room
         for path, disk in value_or_skip(machine_of(facts, node).disks).items()
@@ -261,7 +277,7 @@ def test_disks_are_not_full(facts: Facts, node: str, record_property: Note) -> N
 
 @detects("disk-pressure")
 def test_kubelet_has_room(facts: Facts, node: str, record_property: Note) -> None:
-    """The kubelet's disks have more left than what makes it evict pods."""
+    """The disks of the kubelet have more free space than its eviction thresholds."""
     config, disks = (
         value_or_skip(facts.view(node).kubelet),
         value_or_skip(machine_of(facts, node).disks),
@@ -270,17 +286,17 @@ def test_kubelet_has_room(facts: Facts, node: str, record_property: Note) -> Non
     least: dict[str, float] = {}
     for signal in cis_rules.EVICTION:
         place, what = signal.split(".")
-        for path in (path for path in KUBELETS[place] if path in disks):
+        for path in (path for path in KUBELET_DIRECTORIES[place] if path in disks):
             room = disks[path].files if what == "inodesFree" else disks[path].bytes
             left[f"{path} ({signal})"] = room
-            least[f"{path} ({signal})"] = eviction(signal, config, room.size)
+            least[f"{path} ({signal})"] = eviction_threshold(signal, config, room.size)
     if not left:
-        pytest.skip(f"{node}: the kubelet's files are at no usual place")
+        pytest.skip(f"{node}: no directory of the kubelet or the runtime at the usual paths")
     require_room(node, left, least, "df -h; df -i; crictl images", record_property)
 
 
 def test_process_ids_suffice(facts: Facts, node: str) -> None:
-    """There are process ids left: without one no container starts, and no probe of one."""
+    """The node has free process ids, which containers and their probes need to start."""
     kernel = value_or_skip(machine_of(facts, node).kernel)
     most = min(int(kernel["kernel/pid_max"]), int(kernel["kernel/threads-max"]))
     ids = Room(most, most - int(kernel["tasks"]))
@@ -289,21 +305,22 @@ def test_process_ids_suffice(facts: Facts, node: str) -> None:
         at=f"{node}: process ids",
         expected=f"at least {cis_rules.LEAST_IDS:.0%} of {ids.size} left",
         seen=f"{ids.free} left",
-        likely="a program that makes processes or threads without end",
+        likely="a program creates processes or threads without limit",
         look=f"on {node}: ps -eo nlwp,pid,args --sort -nlwp | head; sysctl kernel.pid_max",
+        code=Code.PROCESS_IDS_EXHAUSTED,
     )
 
 
 @detects("certificate-expiring")
 def test_certificate_files_live_on(facts: Facts, node: str) -> None:
-    """No certificate that lies on the node is about to end: servers', clients', or authorities'."""
+    """No certificate file of the node expires soon, whether of a server, client or authority."""
     now = datetime.fromisoformat(facts.taken)
     days = {
         path: (days_between(now, life.not_after), days_between(life.not_before, life.not_after))
         for path, life in value_or_skip(machine_of(facts, node).lives).items()
     }
     if not days:
-        pytest.skip(f"{node}: no certificates at the usual places")
+        pytest.skip(f"{node}: no certificates at the usual paths")
     ending = {
         path: left
         for path, (left, life) in days.items()
@@ -312,48 +329,51 @@ def test_certificate_files_live_on(facts: Facts, node: str) -> None:
     first = next(iter(ending), "")
     require(
         not ending,
-        at=f"{node}: certificates as files",
-        expected=f"at least {cis_rules.LEAST_DAYS:.0f} days to live; the kubelet's own, which it "
-        f"renews, {cis_rules.LEAST_SHARE:.0%} of their life",
+        at=f"{node}: certificate files",
+        expected=f"at least {cis_rules.LEAST_DAYS:.0f} days left; of certificates that the kubelet "
+        f"renews, {cis_rules.LEAST_SHARE:.0%} of their lifetime",
         seen="\n".join(f"{path}: {left:.1f} days left" for path, left in ending.items()),
-        likely="nobody renewed it: who goes by it will be refused",
+        likely="the certificate was not renewed",
         look=f"on {node}: openssl x509 -noout -subject -dates -in {first}; "
         "heatgen rotate certificates STACK",
+        code=Code.CERTIFICATE_EXPIRING,
     )
 
 
 @detects("version-skew")
 def test_kubelet_is_near_the_api_servers_version(facts: Facts, node: str) -> None:
-    """The kubelet is not newer than the API server, and at most three minor versions older."""
-    told = facts.status(node).kubelet
-    server, kubelet = minor(facts.server), minor(told)
+    """The kubelet is not newer than the API server and at most three minor versions older."""
+    version = facts.status(node).kubelet
+    server, kubelet = minor(facts.server), minor(version)
     require(
         server[0] == kubelet[0] and 0 <= server[1] - kubelet[1] <= MINORS_BACK,
         at=f"{node}: version of the kubelet",
-        expected=f"{server[0]}.{server[1] - MINORS_BACK} to {server[0]}.{server[1]}, for the API "
+        expected=f"{server[0]}.{server[1] - MINORS_BACK} to {server[0]}.{server[1]}, as the API "
         f"server is {facts.server}",
-        seen=told,
-        likely="an upgrade that has not reached this node, or nodes were upgraded first",
+        seen=version,
+        likely="an upgrade has not reached this node, or nodes were upgraded before the servers",
         look="kubectl version; kubectl get nodes -o wide",
+        code=Code.VERSION_SKEW,
     )
 
 
 def test_no_unit_has_failed(facts: Facts, node: str) -> None:
-    """Systemd calls no unit of the node failed, whether it is the cluster's or not."""
+    """No systemd unit of the node is failed, whether or not it belongs to the cluster."""
     failed = value_or_skip(machine_of(facts, node).failed_units)
     require(
         not failed,
         at=f"{node}: systemctl list-units --state=failed",
         expected="none",
         seen=", ".join(failed),
-        likely="the unit could not start, or ended badly, and nothing started it again",
+        likely="the unit could not start or exited with an error, and was not restarted",
         look=f"on {node}: systemctl status {' '.join(failed[:3])}; journalctl -b -n 50 -u "
         f"{next(iter(failed), '')}",
+        code=Code.UNIT_FAILED,
     )
 
 
 def test_booted_system_is_the_deployed_one(facts: Facts, node: str) -> None:
-    """Where rpm-ostree keeps the system: the newest is booted, and as it was made."""
+    """On rpm-ostree systems the newest deployment is booted and not unlocked."""
     deployments = value_or_skip(machine_of(facts, node).deployments)
     booted = [each for each in deployments if each.booted]
     require(
@@ -365,58 +385,60 @@ def test_booted_system_is_the_deployed_one(facts: Facts, node: str) -> None:
             for each in deployments
         )
         or "no deployment",
-        likely="an update that waits for a reboot, or a hand that ran rpm-ostree usroverlay",
-        look=f"on {node}: rpm-ostree status; systemctl reboot when it suits",
+        likely="an update needs a reboot, or rpm-ostree usroverlay was run",
+        look=f"on {node}: rpm-ostree status; systemctl reboot in a maintenance window",
+        code=Code.BOOTED_SYSTEM_WRONG,
     )
 
 
-# ---- what several of them need ----
+# ---- helpers ----
 
 
 def machine_of(facts: Facts, node: str) -> Machine:
-    """What the node's machine told; without a probe there, nothing."""
+    """Return the facts about the machine of the node; skip if they are unavailable."""
     return value_or_skip(facts.view(node).machine)
 
 
 def require_room(
     node: str, left: dict[str, Room], least: dict[str, float], look: str, note: Note
 ) -> None:
-    """Of everything there is as much left as it says; what is short of it soon is noted."""
+    """Require the least free share of each disk; note a warning if it is nearly reached."""
     for name, room in left.items():
         if least[name] <= room.share < max(least[name] + 0.05, cis_rules.FILLING):
             note("warning", f"{node}: {name}: {room.share:.0%} left")
     short = {name: room for name, room in left.items() if room.share < least[name]}
     require(
         not short,
-        at=f"{node}: room on its disks",
+        at=f"{node}: free space on its disks",
         expected=", ".join(f"{name}: {least[name]:.0%} left" for name in short),
         seen=", ".join(f"{name}: {room.share:.1%} left" for name, room in short.items()),
-        likely="images, logs or data fill it, or it is too small for the node",
+        likely="images, logs or data fill the disk, or it is too small for the node",
         look=f"on {node}: {look}",
+        code=Code.DISK_FULL,
     )
 
 
-def eviction(signal: str, config: dict[str, str], size: int) -> float:
-    """The part that the kubelet wants left of something: as it is told, else by its default."""
-    told = config.get(f"evictionHard.{signal}") or cis_rules.EVICTION[signal]
-    if told.endswith("%"):
-        return float(told[:-1]) / 100
-    return quantity(told) / size if size else 0.0
+def eviction_threshold(signal: str, config: dict[str, str], size: int) -> float:
+    """Return the free share below which the kubelet evicts pods, as configured or by default."""
+    threshold = config.get(f"evictionHard.{signal}") or cis_rules.EVICTION[signal]
+    if threshold.endswith("%"):
+        return float(threshold[:-1]) / 100
+    return quantity(threshold) / size if size else 0.0
 
 
 def days_between(begin: datetime | str, end: str) -> float:
-    """The days from one moment to another."""
+    """Return the number of days from one time to another."""
     start = datetime.fromisoformat(begin) if isinstance(begin, str) else begin
     return (datetime.fromisoformat(end) - start).total_seconds() / 86400
 
 
 def minor(version: str) -> tuple[int, int]:
-    """The first two numbers of a version.
+    """Return the major and minor number of a version.
 
     Raises:
-        InconclusiveError: it has none.
+        InconclusiveError: the text is not a version.
     """
     found = re.match(r"v?(\d+)\.(\d+)", version)
     if not found:
-        raise InconclusiveError(f"no version: {version!r}")
+        raise InconclusiveError(f"not a version: {version!r}")
     return int(found[1]), int(found[2])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layer 5, the orchestration: the scheduler puts pods where they must go, and nowhere else.
+"""Layer 5, the orchestration: the scheduler places pods as their constraints require.
 
-All pods were made when the run began; the tests look at what became of them.
+All pods were created at the start of the run; the checks look at their state.
 """
 
 from collections import Counter
@@ -13,6 +13,7 @@ import pytest
 from conformance.api.client import WaitTimeout, poll_until
 from conformance.api.core_resources import HOSTNAME
 from conformance.api.pods import Json, node_of, unschedulable_reason
+from conformance.codes import Code
 from conformance.deploy.live import RunHandle, require_on_node
 from conformance.facts.model import NodeStatus
 from conformance.faults import detects
@@ -29,29 +30,30 @@ IDLE = "the scheduler does not run or cannot reach the API"
 
 
 def test_pod_is_scheduled_to_each_node(live: RunHandle, node: str) -> None:
-    """The scheduler puts a pod that wants this very node there."""
+    """A pod that requires this node is placed there by the scheduler."""
     pod = placed(live, own_pod(node), IDLE)
-    require_on_node(pod, node, "to which its affinity binds it")
+    require_on_node(pod, node, "as its affinity requires")
 
 
 @detects("scheduler-down")
-def test_pod_without_wishes_runs(live: RunHandle) -> None:
-    """A pod without wishes, asking for little room, is put on a node that has it, and runs."""
+def test_unconstrained_pod_runs(live: RunHandle) -> None:
+    """A pod without constraints and with small requests is placed on an untainted node and runs."""
     schedulable_node(live)
     pod = live.running(base.DEFAULT_SCHEDULED, IDLE)
     chosen = live.run.node(node_of(pod))
     require(
         not base.tolerations_for(chosen),
         at=f"pod {base.DEFAULT_SCHEDULED}",
-        expected="on a node without a taint against it",
+        expected="on a node without a taint that excludes it",
         seen=f"on {chosen.name}, tainted {chosen.taints}",
         likely="the scheduler does not honour taints",
         look=SCHEDULER,
+        code=Code.CONSTRAINT_NOT_HONOURED,
     )
 
 
 def test_node_selector_is_honoured(live: RunHandle) -> None:
-    """A pod that selects a node by label is put on that node."""
+    """A pod that selects a node by label is placed on that node."""
     node = schedulable_node(live)
     pod = placed(live, base.NODE_SELECTOR, IDLE)
     label = node.labels.get(HOSTNAME, node.name)
@@ -59,28 +61,28 @@ def test_node_selector_is_honoured(live: RunHandle) -> None:
 
 
 def test_pod_that_selects_no_node_waits(live: RunHandle) -> None:
-    """A pod whose selector matches no node is not put anywhere, and the scheduler says why."""
+    """A pod whose selector matches no node stays Pending, and the scheduler reports the reason."""
     schedulable_node(live)
     reason = unplaced(live, base.UNMATCHED_SELECTOR, "the scheduler does not honour node selectors")
     require_reason(base.UNMATCHED_SELECTOR, reason, "node affinity/selector")
 
 
 def test_taint_keeps_pods_away(live: RunHandle) -> None:
-    """A pod without a toleration is not put on a tainted node, even if it can go nowhere else."""
+    """A pod without a toleration is not placed on a tainted node, even if no other node fits."""
     tainted_node(live)
     reason = unplaced(live, base.UNTOLERATED, "the scheduler does not honour taints")
     require_reason(base.UNTOLERATED, reason, "untolerated taint")
 
 
 def test_toleration_lets_pods_in(live: RunHandle) -> None:
-    """The same pod with a toleration for just these taints is put there."""
+    """The same pod with a toleration for exactly these taints is placed there."""
     tainted = tainted_node(live)
     pod = placed(live, base.TOLERATED, IDLE)
     require_on_node(pod, tainted.name, "whose taints it tolerates")
 
 
 @pytest.mark.parametrize("resource", ["cpu", "memory"])
-def test_pod_that_asks_too_much_waits(live: RunHandle, resource: str) -> None:
+def test_pod_that_requests_too_much_waits(live: RunHandle, resource: str) -> None:
     """A pod that requests more than any node has stays Pending; the reason names the resource."""
     schedulable_node(live)
     name = base.OVERSIZED.format(resource)
@@ -89,27 +91,28 @@ def test_pod_that_asks_too_much_waits(live: RunHandle, resource: str) -> None:
 
 
 def test_pinned_pod_runs(live: RunHandle) -> None:
-    """A pod that names its node itself runs there without the scheduler: only the kubelet acts.
+    """A pod with ``nodeName`` runs without the scheduler.
 
-    So a dead scheduler is told from a dead kubelet.
+    This distinguishes a failed scheduler from a failed kubelet.
     """
     node = schedulable_node(live)
-    pod = live.running(scheduling.PINNED, f"the kubelet of {node.name} does not act; see its log")
-    require_on_node(pod, node.name, "which it names itself")
+    likely = f"the kubelet of {node.name} does not start pods; see its log"
+    pod = live.running(scheduling.PINNED, likely)
+    require_on_node(pod, node.name, "its nodeName")
 
 
-# ---- affinity, and how pods are spread ----
+# ---- affinity and topology spread ----
 
 
 def test_node_affinity_is_honoured(live: RunHandle) -> None:
-    """A pod that must not be on any other node is put on the one that is left."""
+    """A pod whose node affinity excludes all other nodes is placed on the remaining one."""
     node = schedulable_node(live)
     pod = placed(live, scheduling.NODE_AFFINITY, IDLE)
-    require_on_node(pod, node.name, "the only one that its node affinity leaves")
+    require_on_node(pod, node.name, "the only node that its node affinity allows")
 
 
 def test_pod_affinity_is_honoured(live: RunHandle) -> None:
-    """A pod that must be beside another is put on its node."""
+    """A pod with required affinity to another pod is placed on the same node."""
     schedulable_node(live)
     other = placed(live, base.NODE_SELECTOR, IDLE)
     pod = placed(live, scheduling.POD_AFFINITY, "the scheduler does not honour pod affinity")
@@ -117,7 +120,7 @@ def test_pod_affinity_is_honoured(live: RunHandle) -> None:
 
 
 def test_pod_anti_affinity_is_honoured(live: RunHandle) -> None:
-    """Pods that must not be together are on different nodes, or one of them waits."""
+    """Pods with anti-affinity to each other are on different nodes, or one of them waits."""
     schedulable_node(live)
     pods = settled(live, scheduling.POD_ANTI_AFFINITY)
     nodes = Counter(node_of(pod) for pod in pods if node_of(pod))
@@ -125,36 +128,38 @@ def test_pod_anti_affinity_is_honoured(live: RunHandle) -> None:
         bool(nodes) and max(nodes.values()) == 1,
         at=f"pods {', '.join(scheduling.POD_ANTI_AFFINITY)}, each with anti-affinity to the other",
         expected="each on a node of its own",
-        seen=whereabouts(pods),
+        seen=placement_of(pods),
         likely="the scheduler does not honour anti-affinity",
         look=SCHEDULER,
+        code=Code.CONSTRAINT_NOT_HONOURED,
     )
 
 
 def test_pods_are_spread(live: RunHandle) -> None:
-    """Pods under a spread constraint are, though they would all rather be on one node."""
+    """Pods with a topology spread constraint are spread, although they prefer the same node."""
     free = live.run.schedulable_nodes()
     if len(free) < 2:
-        pytest.skip("fewer than two nodes take ordinary pods: there is nothing to spread over")
+        pytest.skip("fewer than two nodes accept ordinary pods, so pods cannot be spread")
     pods = settled(live, scheduling.TOPOLOGY_SPREAD)
     counts = [sum(node_of(pod) == node.name for pod in pods) for node in free]
     require(
         max(counts) - min(counts) <= 1 and sum(counts) == len(pods),
         at=f"pods {', '.join(scheduling.TOPOLOGY_SPREAD)}, with maxSkew 1 over {HOSTNAME}",
-        expected=f"on {', '.join(node.name for node in free)}: no more than one pod between them",
-        seen=whereabouts(pods),
-        likely="the scheduler does not honour topologySpreadConstraints, or a node has no room",
+        expected=f"on {', '.join(node.name for node in free)}: counts that differ by at most one",
+        seen=placement_of(pods),
+        likely="the scheduler does not honour topologySpreadConstraints, or a node has no capacity",
         look=SCHEDULER,
+        code=Code.CONSTRAINT_NOT_HONOURED,
     )
 
 
-# ---- resources and priority, by resources that only this run knows ----
+# ---- resources and priority, with resources that only this run defines ----
 
 
 def test_resource_is_counted(live: RunHandle) -> None:
-    """Of three pods that each want one of two, two are placed where it is; one waits for it."""
+    """Of three pods that request one of two units, two are placed on their node, and one waits."""
     node, name = schedulable_node(live), cluster_scoped.resource(live.run, FIT)
-    require_outside(live)
+    require_cluster_scoped_objects(live)
     pods = settled(live, scheduling.EXTENDED_RESOURCE)
     names = ", ".join(scheduling.EXTENDED_RESOURCE)
     placed = [node_of(pod) for pod in pods if node_of(pod)]
@@ -163,62 +168,69 @@ def test_resource_is_counted(live: RunHandle) -> None:
         placed == [node.name] * 2 and len(waits) == 1 and f"Insufficient {name}" in waits[0],
         at=f"pods {names}, each with one {name}; {node.name} has two",
         expected=f"two of them on {node.name}, the third waits: Insufficient {name}",
-        seen=whereabouts(pods),
-        likely="the scheduler does not count resources, or does not follow what a node has",
+        seen=placement_of(pods),
+        likely="the scheduler does not count resources, or does not see changes of the node's "
+        "capacity",
         look=SCHEDULER,
+        code=Code.RESOURCES_MISCOUNTED,
     )
 
 
 @pytest.mark.thorough
 def test_higher_priority_comes_first(live: RunHandle) -> None:
-    """A pod of higher priority gets the place of one of lower priority, which has to go."""
+    """A pod of higher priority preempts a pod of lower priority."""
     node, name = schedulable_node(live), cluster_scoped.resource(live.run, PREEMPTION)
-    require_outside(live)
+    require_cluster_scoped_objects(live)
     live.cluster.create(scheduling.low_priority(live.run))
     require_on_node(
         placed_soon(live, scheduling.LOW_PRIORITY, IDLE),
         node.name,
-        f"which alone has the resource {name}",
+        f"the only node with the resource {name}",
     )
     live.cluster.create(scheduling.high_priority(live.run))
-    likely = "the scheduler does not preempt, or the pod that has to go is not ended by its kubelet"
+    likely = "the scheduler does not preempt, or the kubelet does not stop the preempted pod"
     require_on_node(
         placed_soon(live, scheduling.HIGH_PRIORITY, likely),
         node.name,
-        f"in the place of {scheduling.LOW_PRIORITY}",
+        f"in place of {scheduling.LOW_PRIORITY}",
     )
     left = [pod["metadata"]["name"] for pod in live.pods_of(scheduling.LOW_PRIORITY)]
     require(
         not left,
         at=f"pod {scheduling.LOW_PRIORITY}, after pod {scheduling.HIGH_PRIORITY} was placed",
-        expected="gone",
-        seen="still there",
-        likely=f"more of {name} was found on {node.name} than there is: the scheduler's count",
+        expected="deleted",
+        seen="still running",
+        likely=f"the scheduler allocated more of {name} than {node.name} has",
         look=SCHEDULER,
+        code=Code.RESOURCES_MISCOUNTED,
     )
 
 
-def require_outside(live: RunHandle) -> None:
-    """The run's own priority classes and resources are there; if they may not be, it is a skip."""
+def require_cluster_scoped_objects(live: RunHandle) -> None:
+    """Require the run's priority classes and extended resources; skip if they are not permitted.
+
+    Raises:
+        InconclusiveError: another client deleted them.
+    """
     missing = cluster_scoped.missing(live.cluster, live.run)
     if not missing:
         return
     if refused := cluster_scoped.make(live.cluster, live.run):
-        pytest.skip(f"the run may not make what this needs: {refused[0]}")
-    raise InconclusiveError(f"somebody took away {', '.join(missing)}")
+        pytest.skip(f"the run may not create the objects that this needs: {refused[0]}")
+    raise InconclusiveError(f"deleted during the run: {', '.join(missing)}")
 
 
 def settled(live: RunHandle, names: list[str]) -> list[Json]:
-    """The pods, once the scheduler has put each on a node or said why not.
+    """Return the pods when each has a node or a reason of the scheduler.
 
     Raises:
-        CheckFailed: if it does neither in time.
+        CheckFailed: the scheduler did neither in time.
     """
     for name in names:
-        with scheduler_acts(live):
+        with require_active_scheduler(live):
             live.decided(name, IDLE)
     try:
-        # One that had to wait for another may be placed a moment later.
+        # A pod that had to wait for another may be placed a moment later.
         return poll_until(
             lambda: [live.cluster.get(live.path("pods", name)) for name in names],
             lambda pods: sum(not node_of(pod) for pod in pods) <= 1,
@@ -229,26 +241,27 @@ def settled(live: RunHandle, names: list[str]) -> list[Json]:
         raise CheckFailed(
             at=f"pods {', '.join(names)}",
             expected="a node for all but one",
-            seen=whereabouts(late.last),
+            seen=placement_of(late.last),
             likely=IDLE,
             look=SCHEDULER,
+            code=Code.SCHEDULER_INACTIVE,
         ) from None
 
 
-def whereabouts(pods: list[Json]) -> str:
-    """Which pod is where, or why nowhere."""
+def placement_of(pods: list[Json]) -> str:
+    """Return the node of each pod, or the reason why it has none."""
     return "\n".join(
         f"{pod['metadata']['name']} on {node_of(pod) or f'no node: {unschedulable_reason(pod)}'}"
         for pod in pods
     )
 
 
-# ---- what several of them need ----
+# ---- helpers ----
 
 
 @contextmanager
-def scheduler_acts(live: RunHandle) -> Iterator[None]:
-    """Where none does, that is what is said, and not that it did this or that wrong."""
+def require_active_scheduler(live: RunHandle) -> Iterator[None]:
+    """Turn a failure into an inconclusive result if the scheduler is inactive."""
     try:
         yield
     except CheckFailed:
@@ -257,41 +270,42 @@ def scheduler_acts(live: RunHandle) -> Iterator[None]:
 
 
 def placed(live: RunHandle, name: str, likely: str) -> Json:
-    """The pod, once the scheduler gave it a node."""
-    with scheduler_acts(live):
+    """Return the pod when the scheduler has assigned a node."""
+    with require_active_scheduler(live):
         return live.placed(name, likely)
 
 
 def placed_soon(live: RunHandle, name: str, likely: str) -> Json:
-    """The same of a pod that was made a moment ago."""
-    with scheduler_acts(live):
+    """Return a pod that was just created when the scheduler has assigned a node."""
+    with require_active_scheduler(live):
         return live.placed_soon(name, likely)
 
 
 def unplaced(live: RunHandle, name: str, likely: str) -> str:
-    """Why the scheduler keeps the pod waiting."""
-    with scheduler_acts(live):
+    """Return the scheduler's reason why the pod is Pending."""
+    with require_active_scheduler(live):
         return live.unplaced(name, likely)
 
 
 def schedulable_node(live: RunHandle) -> NodeStatus:
-    """A node that takes ordinary pods; without one, the scheduler refuses all for that reason."""
+    """Return a node that accepts ordinary pods; skip if there is none."""
     node = live.run.schedulable_node()
-    return node or pytest.skip("no Ready node takes ordinary pods: all are tainted or cordoned")
+    return node or pytest.skip("no Ready node accepts ordinary pods: all are tainted or cordoned")
 
 
 def tainted_node(live: RunHandle) -> NodeStatus:
-    """A node that is tainted already; the suite taints none of yours."""
-    return live.run.tainted() or pytest.skip("no Ready node has a taint that keeps pods away")
+    """Return a node that is tainted already; the suite does not taint nodes."""
+    return live.run.tainted() or pytest.skip("no Ready node has a taint that excludes pods")
 
 
 def require_reason(pod: str, reason: str, words: str) -> None:
-    """The scheduler's message holds the words that name the true reason."""
+    """Require that the scheduler's message contains the expected reason."""
     require(
         words in reason,
         at=f"pod {pod}: condition PodScheduled",
         expected=f"a message with {words!r}",
         seen=reason,
-        likely="another constraint kept it away before this one was looked at",
+        likely="another constraint excluded the pod before this one was evaluated",
         look="kubectl get nodes; kubectl describe nodes | grep -A3 -e Taints -e Allocatable",
+        code=Code.SCHEDULING_REASON_WRONG,
     )

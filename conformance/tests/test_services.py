@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Across the layers: services and names made a moment ago answer on every node."""
+"""Across the layers: new services and their DNS names work on every node."""
 
 import pytest
 
 from conformance.api.client import WaitTimeout, poll_until
+from conformance.codes import Code
 from conformance.deploy.live import RunHandle
 from conformance.facts.expected import Expectation
 from conformance.facts.model import Facts
@@ -20,30 +21,31 @@ from conformance.support.prerequisites import (
 
 pytestmark = pytest.mark.services
 
-UNKNOWN = "NXDOMAIN"  # as a resolver says it
-FOLLOW_SECONDS = 15.0  # for kube-proxy to follow its endpoints; it takes a second or two
+UNKNOWN = "NXDOMAIN"  # in the message of a resolver
+FOLLOW_SECONDS = 15.0  # until kube-proxy applies new endpoints; it usually takes a second or two
 PROXY = "on {}: systemctl status kube-proxy; iptables-save -t nat | grep {}"
+NO_PROBE = "no node runs a probe that can send requests to the service"
 
 
 @detects("kube-proxy-down")
 def test_cluster_ip_answers_in_pods(facts: Facts, node: str) -> None:
-    """A new service answers at its ClusterIP in a pod of the node, on a new connection."""
+    """A new service answers a pod of the node at its ClusterIP, on a new connection."""
     require_answer(facts, value_or_skip(facts.view(node).web_from_pod), node, "pod")
 
 
 @detects("kube-proxy-down")
 def test_cluster_ip_answers_on_host(facts: Facts, node: str) -> None:
-    """A new service answers at its ClusterIP on the node itself, on a new connection."""
+    """A new service answers the node itself at its ClusterIP, on a new connection."""
     require_answer(facts, value_or_skip(facts.view(node).web_from_host), node, "host")
 
 
 @detects("kube-proxy-down", "node-port-closed")
 def test_node_port_answers(facts: Facts, host: str, peer: str) -> None:
-    """A new service answers at its NodePort on every node, asked from every node."""
+    """A new service answers every node at its NodePort on every node."""
     answers, services = value_or_skip(facts.view(host).node_ports), facts.services
     if peer not in answers:
         raise InconclusiveError(
-            f"{host} -> {peer}: the NodePort was not asked, {peer} runs no probe"
+            f"{host} -> {peer}: no request was sent to the NodePort, as {peer} runs no probe"
         )
     answer = answers[peer]
     require(
@@ -51,30 +53,31 @@ def test_node_port_answers(facts: Facts, host: str, peer: str) -> None:
         at=f"{host} -> {peer}: NodePort {services.node_port}",
         expected="the name of one of the service's pods",
         seen=f"{answer.problem} ({answer.tries} tries)",
-        likely=f"kube-proxy on {peer} does not follow, or TCP 30000-32767 to it is closed",
+        likely=f"kube-proxy on {peer} is inactive, or TCP 30000-32767 to it is blocked",
         look=PROXY.format(peer, services.node_port),
+        code=Code.NODE_PORT_UNREACHABLE,
     )
 
 
 @detects("dns-down")
 def test_service_name_resolves(facts: Facts, node: str) -> None:
-    """A pod of the node resolves a new service's name to its ClusterIP."""
+    """A pod of the node resolves the name of a new service to its ClusterIP."""
     name = f"{base.WEB}.{facts.services.namespace}.svc"
     require_name(facts, node, name, facts.services.web)
 
 
 @detects("dns-down")
 def test_api_name_resolves(facts: Facts, node: str) -> None:
-    """A pod of the node resolves the API's own name, kubernetes.default."""
+    """A pod of the node resolves the name of the API, kubernetes.default."""
     require_name(facts, node, "kubernetes.default.svc", facts.services.kubernetes)
 
 
-def test_pods_ask_the_clusters_dns(facts: Facts, expected: Expectation, node: str) -> None:
-    """Pods of the node are told to ask the cluster's own DNS service."""
+def test_pods_use_the_clusters_dns(facts: Facts, expected: Expectation, node: str) -> None:
+    """The name server of the node's pods is the cluster DNS service."""
     want = expected.networks.get("dns") or facts.services.dns
     if not want:
         pytest.skip(
-            "no --expect names the DNS address, and kube-system has no service k8s-app=kube-dns"
+            "no --expect sets the DNS address, and kube-system has no service k8s-app=kube-dns"
         )
     seen = value_or_skip(facts.view(node).nameservers)
     require(
@@ -82,17 +85,18 @@ def test_pods_ask_the_clusters_dns(facts: Facts, expected: Expectation, node: st
         at=f"{node}: nameserver in a pod's /etc/resolv.conf",
         expected=want,
         seen=", ".join(seen),
-        likely="kubelet's clusterDNS is another than the DNS service's address",
+        likely="clusterDNS of the kubelet is not the address of the DNS service",
         look=f"on {node}: grep -A2 clusterDNS /etc/kubernetes/kubelet.json",
+        code=Code.NAMESERVER_WRONG,
     )
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("replicas", [(1, 3, 1, 0)], ids=["1-3-1-0"])
 def test_endpoints_follow_a_scale_up_and_down(live: RunHandle, replicas: tuple[int, ...]) -> None:
-    """When a Deployment grows and shrinks, its service answers with just the pods there are.
+    """When a Deployment is scaled, its service answers from exactly the current pods.
 
-    And when none is left, whoever asks is refused at once.
+    When no pod is left, connections are refused at once.
     """
     live.require_made(base.SCALED)
     require_endpoints(live, replicas[0], live.left())
@@ -110,7 +114,7 @@ def test_endpoints_follow_a_scale_up_and_down(live: RunHandle, replicas: tuple[i
 
 
 def ready_pods(live: RunHandle) -> dict[str, str]:
-    """Names by address of the pods that the scaled service should lead to."""
+    """Return the pods of the scaled Deployment: names by address."""
     label = f"{base.APP_LABEL}={base.SCALED}"
     return {
         pod["status"]["podIP"]: pod["metadata"]["name"]
@@ -120,7 +124,7 @@ def ready_pods(live: RunHandle) -> dict[str, str]:
 
 
 def endpoints(live: RunHandle) -> set[str]:
-    """The addresses to which the scaled service leads."""
+    """Return the ready addresses in the EndpointSlices of the scaled service."""
     slices = live.cluster.items(
         f"/apis/discovery.k8s.io/v1/namespaces/{live.run.namespace}/endpointslices",
         labelSelector=f"kubernetes.io/service-name={base.SCALED}",
@@ -135,41 +139,42 @@ def endpoints(live: RunHandle) -> set[str]:
 
 
 def require_endpoints(live: RunHandle, count: int, patience: float) -> None:
-    """The service leads to `count` pods, and these are the Deployment's."""
+    """Require that the service has ``count`` endpoints, which are the Deployment's pods."""
 
-    def follow(seen: tuple[set[str], set[str]]) -> bool:
+    def is_current(seen: tuple[set[str], set[str]]) -> bool:
         return seen[0] == seen[1] and len(seen[0]) == count
 
     try:
         seen = poll_until(
             lambda: (endpoints(live), set(ready_pods(live))),
             lambda seen: (
-                follow(seen) or is_inactive(live) or bool(startup_failure(live, base.SCALED))
+                is_current(seen) or is_inactive(live) or bool(startup_failure(live, base.SCALED))
             ),
             patience,
         )
     except WaitTimeout as late:
         seen = late.last
-    if not follow(seen):
+    if not is_current(seen):
         require_controllers(live)
         require_startable(live, base.SCALED)
     slices, pods = seen
     require(
-        follow(seen),
+        is_current(seen),
         at=f"service {base.SCALED}: EndpointSlices at {count} replicas",
         expected=f"{count} ready addresses, those of its pods",
         seen=f"{sorted(slices)}, while its pods have {sorted(pods)}",
-        likely="the pods cannot start, or what writes endpoints is slow",
+        likely="the pods cannot start, or the endpoint slice controller is slow",
         look=f"kubectl get endpointslices,pods -n {live.run.namespace}; "
         "the log of kube-controller-manager",
+        code=Code.ENDPOINTS_STALE,
     )
 
 
 def require_answers_from(live: RunHandle, pods: dict[str, str]) -> None:
-    """Asked many times, the service answers with all of these pods and no other."""
+    """Require that many requests to the service are answered by all of these pods and no other."""
     probes = live.net_probes()
     if not probes:
-        raise InconclusiveError("no node runs a probe from which to ask the service")
+        raise InconclusiveError(NO_PROBE)
     node, probe = max(probes.items())
     address = live.cluster.get(live.path("services", base.SCALED))["spec"]["clusterIP"]
     wget = f'echo "$(timeout 2 wget -q -O - http://{address}:{base.WEB_PORT}/hostname)"'
@@ -179,24 +184,25 @@ def require_answers_from(live: RunHandle, pods: dict[str, str]) -> None:
     try:
         poll_until(
             lambda: set(live.shell(probe, script).stdout.split()),
-            lambda said: said == want,
+            lambda answers: answers == want,
             min(live.patience, FOLLOW_SECONDS),
         )
     except WaitTimeout as late:
         raise CheckFailed(
-            at=f"{node}: service {base.SCALED} at {address}, asked {tries} times",
+            at=f"{node}: service {base.SCALED} at {address}, {tries} requests",
             expected=f"answers from {', '.join(sorted(want))}",
-            seen=f"answers from {', '.join(sorted(late.last)) or 'nobody'}",
-            likely=f"kube-proxy on {node} does not follow the endpoints",
+            seen=f"answers from {', '.join(sorted(late.last)) or 'no pod'}",
+            likely=f"kube-proxy on {node} does not apply changed endpoints",
             look=PROXY.format(node, address),
+            code=Code.SERVICE_BACKENDS_STALE,
         ) from None
 
 
 def require_refusal(live: RunHandle) -> None:
-    """Asked without a pod left, the service refuses, and nobody has to wait."""
+    """Require that the service without pods refuses connections at once."""
     probes = live.net_probes()
     if not probes:
-        raise InconclusiveError("no node runs a probe from which to ask the service")
+        raise InconclusiveError(NO_PROBE)
     node, probe = max(probes.items())
     address = live.cluster.get(live.path("services", base.SCALED))["spec"]["clusterIP"]
     script = f"timeout 2 wget -q -O - http://{address}:{base.WEB_PORT}/hostname 2>&1"
@@ -208,11 +214,12 @@ def require_refusal(live: RunHandle) -> None:
         )
     except WaitTimeout as late:
         raise CheckFailed(
-            at=f"{node}: service {base.SCALED} at {address} after its last pod went",
+            at=f"{node}: service {base.SCALED} at {address} after its last pod was deleted",
             expected="connection refused at once",
             seen=late.last.stdout.strip() or "no answer in 2 s",
-            likely=f"kube-proxy on {node} does not follow the endpoints",
+            likely=f"kube-proxy on {node} does not apply changed endpoints",
             look=PROXY.format(node, address),
+            code=Code.EMPTY_SERVICE_NOT_REJECTED,
         ) from None
 
 
@@ -220,31 +227,33 @@ def require_refusal(live: RunHandle) -> None:
 
 
 def require_answer(facts: Facts, answer: Answer, node: str, where: str) -> None:
-    """The run's own service said which pod it is."""
+    """Require that one of the service's pods answered."""
     services = facts.services
     require(
         bool(answer.said),
         at=f"{node}: ClusterIP {services.web}:{services.web_port} from a {where}",
         expected="the name of one of the service's pods",
         seen=f"{answer.problem} ({answer.tries} tries)",
-        likely="kube-proxy on the node does not run or does not follow (the service is new)",
+        likely="kube-proxy on the node does not run or does not apply new services",
         look=PROXY.format(node, services.web),
+        code=Code.CLUSTER_IP_UNREACHABLE,
     )
 
 
 def require_name(facts: Facts, node: str, name: str, address: str) -> None:
-    """The name resolves to exactly that address."""
+    """Require that the name resolves to exactly that address."""
     lookup = value_or_skip(facts.view(node).lookups)[name]
-    answers = bool(lookup.addresses) or UNKNOWN in lookup.problem
+    is_answered = bool(lookup.addresses) or UNKNOWN in lookup.problem
     require(
         lookup.addresses == [address],
         at=f"{node}: DNS lookup of {name} in a pod",
         expected=address,
         seen=", ".join(lookup.addresses) or f"{lookup.problem} ({lookup.ms} ms)",
-        likely="CoreDNS answers, but hears nothing new from the API: its watch there is silent"
-        if answers
-        else "CoreDNS does not run, or is out of the node's reach",
+        likely="CoreDNS answers, but receives no updates from the API: its watch is broken"
+        if is_answered
+        else "CoreDNS does not run, or the node cannot reach it",
         look="kubectl logs -n kube-system -l k8s-app=kube-dns; kubectl get --raw '/readyz?verbose'"
-        if answers
+        if is_answered
         else "kubectl get pods,endpointslices -n kube-system -l k8s-app=kube-dns -o wide",
+        code=Code.DNS_RECORD_WRONG if is_answered else Code.DNS_NO_ANSWER,
     )

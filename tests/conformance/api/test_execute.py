@@ -112,10 +112,10 @@ def test_unreachable_kubelet_is_recognized_in_facts(monkeypatch: pytest.MonkeyPa
     with pytest.raises(InconclusiveError, match=execute.NO_KUBELET.replace("?", r"\?")) as caught:
         execute.execute(Configuration(), {}, "/exec", ["true"], 9, 7)
     known = from_plain(Facts, healthy.facts())
-    assert causes.deaf_nodes(known) == {}
+    assert causes.unreachable_kubelets(known) == {}
     one, *_ = known.views
     known.views[one] = NodeView.unavailable(str(caught.value))
-    assert causes.deaf_nodes(known) == {one: str(caught.value)}
+    assert causes.unreachable_kubelets(known) == {one: str(caught.value)}
 
 
 def test_message_does_not_contain_the_command() -> None:
