@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.facts.serialization import from_plain
 from conformance.report.cluster import Overview
-from conformance.results import records
+from conformance.results import records, renamed
 from conformance.results.records import ERROR, FAILED, PASSED, Recording, Result, ResultsError
 
 SLOWER = 2.0  # factor; together with the seconds below, more than noise
@@ -95,10 +95,8 @@ def embed(recording: Recording) -> dict[str, Any]:
 
 
 def _embedded(plain: dict[str, Any]) -> Recording:
-    found = [
-        from_plain(Result, dict(zip(EMBEDDED_FIELDS, each, strict=True)))
-        for each in plain["results"]
-    ]
+    lines = (dict(zip(EMBEDDED_FIELDS, each, strict=True)) for each in plain["results"])
+    found = [from_plain(Result, renamed.in_result(line)) for line in lines]
     return Recording(plain["header"], found, plain["footer"], plain["cluster"])
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from conformance.facts.serialization import from_plain
+from conformance.results import renamed
 
 FORMAT = 1
 PASSED, FAILED, ERROR, SKIPPED = "passed", "failed", "error", "skipped"
@@ -109,7 +110,9 @@ def parse(text: str) -> Recording:
         plain = [json.loads(line) for line in lines if line.strip()]
         if not plain or plain[0].get("format") != FORMAT:
             raise ResultsError(f"not a results file of format {FORMAT}; create one with --results")
-        results = [from_plain(Result, line) for line in plain[1:] if "test" in line]
+        results = [
+            from_plain(Result, renamed.in_result(line)) for line in plain[1:] if "test" in line
+        ]
         footer = plain[-1] if "ended" in plain[-1] else {}
         cluster = next((line["cluster"] for line in plain if "cluster" in line), None)
     except (ValueError, TypeError, AttributeError) as problem:

@@ -18,6 +18,7 @@ from conformance.facts.components import Component
 from conformance.facts.model import Facts
 from conformance.facts.serialization import from_plain
 from conformance.outcome import Unavailable
+from conformance.results import renamed
 from conformance.results.records import (
     ERROR,
     FAILED,
@@ -112,10 +113,17 @@ def parse(text: str) -> list[Round]:
     for line in text.splitlines():
         try:
             plain = json.loads(line)
-            rounds.append(from_plain(Round, plain))
+            rounds.append(_renamed(from_plain(Round, plain)))
         except (ValueError, TypeError):
             continue
     return rounds
+
+
+def _renamed(line: Round) -> Round:
+    """Return the round with the current names of its checks and tests."""
+    checks = {renamed.current(name): check for name, check in line.checks.items()}
+    red = [dataclasses.replace(each, test=renamed.current(each.test)) for each in line.red]
+    return dataclasses.replace(line, checks=checks, red=red)
 
 
 def read(path: Path) -> list[Round]:

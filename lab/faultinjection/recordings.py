@@ -7,12 +7,13 @@ summaries.
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from conformance.facts import serialization
 from conformance.faults import FAULTS
+from conformance.results import renamed
 
 FOLDER = Path(__file__).parents[2] / "tests" / "conformance" / "recorded"
 SOUND = FOLDER / "sound"
@@ -55,7 +56,12 @@ def summarize(record: dict[str, Any]) -> Trial:
 def trials() -> dict[str, Trial]:
     """Return the summaries that are kept in the repository."""
     plain = json.loads(TRIALS.read_text())["trials"] if TRIALS.exists() else {}
-    return {name: Trial(**plain[name]) for name in FAULTS if name in plain}
+    return {name: _renamed(Trial(**plain[name])) for name in FAULTS if name in plain}
+
+
+def _renamed(trial: Trial) -> Trial:
+    """Return the trial with the current names of its checks."""
+    return replace(trial, red={renamed.current(name): role for name, role in trial.red.items()})
 
 
 def publish(folder: Path) -> list[Path]:

@@ -57,7 +57,7 @@ def test_strict_turns_skips_into_failures(replay: Replay) -> None:
     verdicts = replay(healthy.facts(), "--strict")
     assert verdicts.exit_status == 1
     assert not verdicts.skipped
-    assert "recording" in {**verdicts.failed, **verdicts.errors}["test_pod_without_wishes_runs"]
+    assert "recording" in {**verdicts.failed, **verdicts.errors}["test_unconstrained_pod_runs"]
 
 
 def test_only_skips_is_no_success(replay: Replay) -> None:

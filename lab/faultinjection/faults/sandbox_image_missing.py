@@ -10,7 +10,7 @@ from lab.faultinjection.faults import image_unavailable
 KIND = "real"
 MESSAGE_CONTAINS = ("no sandbox image",)
 COMPANIONS = {
-    "test_pod_without_wishes_runs": "the scheduler may have selected that node",
+    "test_unconstrained_pod_runs": "the scheduler may have selected that node",
 }
 INCONCLUSIVE = "no pod starts on a node without the sandbox image"
 
