@@ -169,17 +169,17 @@ def test_etcd_refuses_anonymous_clients(
 ) -> None:
     """Etcd answers a client with a certificate, and no client without one, on any of its ports."""
     etcd = member_on(facts, expected, etcd_node)
-    doors = value_or_skip(etcd.doors)
+    port = value_or_skip(etcd.doors)
     others = etcd.running if isinstance(etcd.running, Unavailable) else etcd.running.entrances
     found = {} if isinstance(others, Unavailable) else others
     answered = {at: f"{at} over plain HTTP" for at, each in found.items() if each.plain == OK}
     answered |= {at: f"{at} over TLS" for at, each in found.items() if each.stranger == OK}
-    is_closed = doors.no_certificate == 0 and not answered
+    is_closed = port.no_certificate == 0 and not answered
     require(
-        doors.certificate == OK and is_closed,
+        port.certificate == OK and is_closed,
         at=f"{etcd_node}: {etcd.endpoint}/version, and each port that etcd listens on",
         expected="HTTP 200 with a client certificate, no answer without one",
-        seen=f"HTTP {doors.certificate} with, HTTP {doors.no_certificate} without (0: no answer)"
+        seen=f"HTTP {port.certificate} with, HTTP {port.no_certificate} without (0: no answer)"
         + "".join(f"; HTTP 200 without one at {where}" for where in answered.values()),
         likely="etcd runs without --client-cert-auth or also listens on http://, so that any "
         "client can read and write the data of the cluster",

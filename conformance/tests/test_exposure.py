@@ -76,8 +76,8 @@ def test_ports_without_authentication_are_shut(facts: Facts, node: str) -> None:
         if each.port in cis_rules.CLOSED_PORTS
         or (each.port in cis_rules.LOCAL_PORTS and not ip_address(each.address).is_loopback)
     }
-    doors = facts.view(node).kubelet_doors
-    if not isinstance(doors, Unavailable) and doors.read_only:
+    kubelet = facts.view(node).kubelet_doors
+    if not isinstance(kubelet, Unavailable) and kubelet.read_only:
         open_ports["10255"] = cis_rules.CLOSED_PORTS[10255]
     require(
         not open_ports,

@@ -28,7 +28,7 @@ class Case:
     values: tuple[str, ...]
     """Measured values, names and paths in each failure, but not its wording."""
     inconclusive: str
-    """Part of the message of each inconclusive test; empty if there must be none."""
+    """Part of the message of each inconclusive test; empty if no test may be."""
 
     @property
     def name(self) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The jobs in doc/ci are ready to copy: valid, and they give the suite options that it has."""
+"""The example CI jobs in doc/ci are valid and use existing options of the suite."""
 
 import re
 from pathlib import Path
@@ -17,14 +17,14 @@ PYTEST = {"--junitxml"}
 
 
 def load(name: str) -> Any:
-    """A file, parsed as YAML 1.2 does: `on` is a word."""
+    """Parse a file as YAML 1.2, in which ``on`` is a string."""
     text = re.sub(r"^on:", '"on":', (CI / name).read_text(), flags=re.MULTILINE)
     return yaml.safe_load(text)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_options_are_the_suites(path: Path) -> None:
-    """Every option that a job gives to the suite is one of it, or of pytest's."""
+    """Every option that a job passes to the suite is an option of the suite or of pytest."""
     parser = pytest.Parser(_ispytest=True)
     options.add(parser)
     known = {name for group in parser._groups for each in group.options for name in each.names()}
@@ -36,8 +36,8 @@ def test_options_are_the_suites(path: Path) -> None:
         assert given <= known | PYTEST
 
 
-def test_there_are_jobs_for_both() -> None:
-    """GitHub's and Zuul's files are there, and both run the suite."""
+def test_jobs_for_github_and_zuul() -> None:
+    """The files for GitHub and Zuul exist, and both run the suite."""
     texts = {path.name: path.read_text() for path in FILES}
     assert {"github-conformance.yaml", "conformance.yaml", "run.yaml", "post.yaml"} <= set(texts)
     assert "-m conformance" in texts["github-conformance.yaml"]
@@ -45,7 +45,7 @@ def test_there_are_jobs_for_both() -> None:
 
 
 def test_github_workflow() -> None:
-    """It comes by the clock and by hand, may read only, and keeps the report in any case."""
+    """The workflow runs on a schedule and manually, read-only, and always saves the report."""
     flow = load("github-conformance.yaml")
     (entry,) = flow["on"]["schedule"]
     assert len(entry["cron"].split()) == 5
@@ -58,7 +58,7 @@ def test_github_workflow() -> None:
 
 
 def test_zuul_job() -> None:
-    """A periodic job whose playbooks are there; its artifacts are returned, its secret not told."""
+    """The job is periodic, its playbooks exist, it returns artifacts, and hides its secret."""
     found = {kind: body for each in load("zuul.d/conformance.yaml") for kind, body in each.items()}
     assert found["project"]["periodic"]["jobs"] == [found["job"]["name"]]
     assert found["job"]["secrets"][0]["secret"] == found["secret"]["name"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules as data: each condition means what it says, defaults count where nothing is given."""
+"""Evaluation of hardening rules: conditions, defaults, file modes."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from conformance.facts.security import FileMode
 
 
 @pytest.mark.parametrize(
-    ("must", "given", "obeyed"),
+    ("must", "given", "is_met"),
     [
         (cis_rules.equals("false"), "false", True),
         (cis_rules.equals("false"), None, False),
@@ -30,42 +30,42 @@ from conformance.facts.security import FileMode
         (cis_rules.at_least(1), None, False),
     ],
 )
-def test_predicates_of_rules(must: Predicate, given: str | None, obeyed: bool) -> None:
-    """What each condition allows and refuses."""
-    assert FlagRule("flag", must, "why").obeyed(given) is obeyed
+def test_predicates_of_rules(must: Predicate, given: str | None, is_met: bool) -> None:
+    """Each condition accepts and rejects the right values."""
+    assert FlagRule("flag", must, "why").is_met(given) is is_met
 
 
-def test_default_counts_where_nothing_is_given() -> None:
-    """A flag that is right by default need not be given, one that is wrong by default must."""
-    assert FlagRule("flag", cis_rules.equals("true"), "why", "true").obeyed(None)
-    assert not FlagRule("profiling", cis_rules.equals("false"), "why", "true").obeyed(None)
+def test_default_applies_without_a_value() -> None:
+    """If a flag is not given, the rule applies to the default of the program."""
+    assert FlagRule("flag", cis_rules.equals("true"), "why", "true").is_met(None)
+    assert not FlagRule("profiling", cis_rules.equals("false"), "why", "true").is_met(None)
 
 
-def test_predicates_say_what_they_want() -> None:
-    """Messages name the condition."""
+def test_text_of_predicates() -> None:
+    """The text of a condition contains its values."""
     assert str(cis_rules.TLS_12) == "is one of VersionTLS12,VersionTLS13"
     assert str(cis_rules.at_least(1000000)) == "at least 1000000"
 
 
 @pytest.mark.parametrize(
-    ("mode", "owner", "obeyed"),
+    ("mode", "owner", "is_met"),
     [
         ("600", "root", True),
         ("400", "root", True),
         ("640", "root", False),
         ("1600", "root", False),
-        ("600", "nobody", False),
+        ("600", "daemon", False),
     ],
 )
-def test_mode_may_allow_less_and_not_more(mode: str, owner: str, obeyed: bool) -> None:
-    """A bit that the rule does not have is one too many, set-user bits included."""
+def test_mode_may_not_exceed_the_rule(mode: str, owner: str, is_met: bool) -> None:
+    """A mode with a bit that the rule lacks, including set-user bits, is rejected."""
     rule = FileRule(name="keys", globs=("/etc/*.key",), most=0o600, why="why")
     file = FileMode("/etc/a/b.key", mode, owner, "f")
     assert rule.applies(file)
-    assert rule.obeyed(file) is obeyed
+    assert rule.is_met(file) is is_met
 
 
-def test_links_are_judged_by_what_they_lead_to() -> None:
-    """A symbolic link has mode 777 always; a rule about files is not about it."""
+def test_rules_do_not_apply_to_links() -> None:
+    """A rule for files does not apply to symbolic links, which always have mode 777."""
     rule = FileRule(name="keys", globs=("/etc/*.key",), most=0o600, why="why")
     assert not rule.applies(FileMode("/etc/b.key", "777", "root", "l"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of the suite that code writes are what the code says today."""
+"""Generated reference pages of the suite are up to date."""
 
 import json
 import os
@@ -14,25 +14,25 @@ REGENERATE = "HEATGEN_REGENERATE=1 .venv/bin/pytest tests/conformance/test_pages
 
 
 def compare(path: Path, text: str) -> None:
-    """Compare with the file; the command in the message writes what is there now."""
+    """Compare the text with the file, or write the file if HEATGEN_REGENERATE is set."""
     if os.environ.get("HEATGEN_REGENERATE"):
         path.write_text(text)
-    assert text == path.read_text(), f"{path} differs. Is it meant? Then: {REGENERATE}"
+    assert text == path.read_text(), f"{path} differs; if this is intended: {REGENERATE}"
 
 
 def test_facts_page() -> None:
-    """The format's page has every dataclass with all its fields."""
+    """The page of the facts format describes every dataclass with all its fields."""
     compare(REFERENCE / "facts.rst", schema.page())
 
 
 def test_facts_schema() -> None:
-    """So has the schema beside it."""
+    """The JSON schema of the facts format is up to date."""
     text = json.dumps(schema.schema(), indent=1) + "\n"
     compare(REFERENCE / "facts.schema.json", text)
 
 
 def test_faults_page() -> None:
-    """Catalog, declarations and kept trials are on the page of faults and checks."""
+    """The page of faults contains the catalog, declarations and recorded trials."""
     compare(REFERENCE / "faults.rst", report.page())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded clusters, sound and with a fault in them, are judged again, without a cluster."""
+"""Checks on recorded facts of healthy and faulty clusters, without a cluster."""
 
 import json
 import re
@@ -25,56 +25,56 @@ SECRET = re.compile(
 
 
 def stem(path: Path) -> str:
-    """A recording's name."""
+    """Return the name of a recording."""
     return path.name.partition(".")[0]
 
 
-def judged(facts: Path, folder: Path) -> Results:
-    """The suite's word on a recording."""
+def run_checks(facts: Path, folder: Path) -> Results:
+    """Run the suite on a recording."""
     file = folder / "results.jsonl"
     ran = run_suite("--replay", facts, "--results", file)
     return Results(tests=results.read(file), exit=ran.exit_status, printed=ran.printed, seconds=0.0)
 
 
-def asked(tests: list[Result]) -> set[str]:
-    """The checks that a recording is enough for."""
+def evaluated(tests: list[Result]) -> set[str]:
+    """Return the checks that were not skipped, as a recording is sufficient for them."""
     return {test.check for test in tests if test.outcome != "skipped"}
 
 
 @pytest.mark.parametrize("path", SOUND, ids=stem)
-def test_sound_cluster_is_green(path: Path, tmp_path: Path) -> None:
-    """Nothing is wrong with a sound cluster."""
-    ran = judged(path, tmp_path)
+def test_healthy_cluster_passes(path: Path, tmp_path: Path) -> None:
+    """A recording of a healthy cluster passes all checks."""
+    ran = run_checks(path, tmp_path)
     assert ran.exit == 0, ran.printed
     assert ran.evaluated > 150
 
 
 @pytest.mark.parametrize("path", FAULTY, ids=stem)
-def test_fault_is_seen_in_its_recording(path: Path, tmp_path: Path) -> None:
-    """Of the checks that judge facts, those that declare the fault are red, and no stranger is."""
+def test_fault_is_detected_in_its_recording(path: Path, tmp_path: Path) -> None:
+    """Of the checks that need only facts, exactly those that declare the fault fail."""
     fault, trial = catalog.fault(stem(path)), recordings.trials()[stem(path)]
-    ran = judged(path, tmp_path)
-    declared = catalog.declared(fault.name) & asked(ran.tests)
-    told = verdict.evaluate(fault, declared, Victims(tuple(trial.victims)), ran)
+    ran = run_checks(path, tmp_path)
+    declared = catalog.declared(fault.name) & evaluated(ran.tests)
+    found = verdict.evaluate(fault, declared, Victims(tuple(trial.victims)), ran)
     active_only = {verdict.UNDECLARED} if not declared else set()
-    assert set(told.problems) <= active_only
+    assert set(found.problems) <= active_only
 
 
 @pytest.mark.parametrize("name", REPLAYED)
-def test_fault_is_seen_in_altered_facts(name: str, tmp_path: Path) -> None:
-    """What the lab cannot make real is exact in a sound cluster's facts, altered."""
+def test_fault_is_detected_in_altered_facts(name: str, tmp_path: Path) -> None:
+    """A fault that the lab cannot inject is detected in altered facts of a healthy cluster."""
     fault = catalog.fault(name)
     plain = recordings.sound(fault.recording)
     victims = fault.module.alter(plain)
     file = tmp_path / "facts.json"
     file.write_text(json.dumps(plain))
-    ran = judged(file, tmp_path)
+    ran = run_checks(file, tmp_path)
     assert not verdict.evaluate(fault, catalog.declared(name), victims, ran).problems
 
 
 @pytest.mark.parametrize("path", [*SOUND, *FAULTY], ids=stem)
 def test_recording_holds_no_secret(path: Path) -> None:
-    """Kept facts may be shown to anybody: no key, certificate or token is in them."""
+    """A recording contains no key, certificate or token, so that it can be published."""
     text = json.dumps(serialization.read(path))
     found = SECRET.search(text)
     assert not found, found

@@ -50,7 +50,9 @@ def test_results_file() -> None:
 def test_results_in_a_report() -> None:
     """Results that are embedded in a report have current names."""
     values = [RESULT[key] for key in baseline.EMBEDDED_FIELDS]
-    plain = {"header": {}, "footer": {}, "cluster": None, "results": [values]}
+    plain: dict[str, object] = {
+        "header": {}, "footer": {}, "cluster": None, "results": [values],
+    }  # fmt: skip
     page = f'<script type="application/json" id="recording">{json.dumps(plain)}</script>'
     (result,) = baseline.read_text(page).results
     assert result.check == CURRENT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of the FORWARD chain."""
+"""Evaluation of rules of the FORWARD chain."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from conformance.support.iptables import accepts
 
 
 @pytest.mark.parametrize(
-    ("rule", "does"),
+    ("rule", "is_accepting"),
     [
         ("-A F -s 10.244.0.0/16 -m comment --comment \"to all\" -j ACCEPT", True),
         ("-A FORWARD -s 10.0.0.0/8 -j ACCEPT", True),
@@ -18,6 +18,6 @@ from conformance.support.iptables import accepts
         ("-A FORWARD -s 10.244.0.0/16 -j DROP", False),
     ],
 )  # fmt: skip
-def test_only_a_rule_for_all_of_the_pods_network_counts(rule: str, does: bool) -> None:
-    """What accepts answers only, one node's pods or the other direction lets no pod through."""
-    assert accepts(rule, "-s", "10.244.0.0/16") is does
+def test_rule_must_cover_the_pod_network(rule: str, is_accepting: bool) -> None:
+    """Rules for replies only, for one node's pods or for the other direction are not enough."""
+    assert accepts(rule, "-s", "10.244.0.0/16") is is_accepting

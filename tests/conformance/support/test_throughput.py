@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rates between nodes."""
+"""Evaluation of throughput measurements."""
 
 from conformance.support.throughput import Rate
 
 
-def test_rate_that_was_bad_for_a_moment_is_not_held_against_pods() -> None:
-    """Of two measurements the best of each counts; a way that is slow both times stays bad."""
+def test_best_of_two_measurements_counts() -> None:
+    """A rate that is bad once is acceptable; one that is bad twice is not."""
     busy, calm, slow = Rate(80, 720), Rate(90, 100), Rate(80, 900)
     assert busy.is_bad
     assert not busy.or_better(calm).is_bad

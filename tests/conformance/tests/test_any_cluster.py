@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clusters that others have made: other places, other stores, less that may be asked."""
+"""Clusters that heatgen did not create: flannel with leases in node annotations."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ FLANNEL = "flannel.alpha.coreos.com/"
 
 
 def in_kube_mode() -> Json:
-    """The sound cluster, whose flannel notes its leases on the nodes and asks no etcd."""
+    """Return facts of a healthy cluster whose flannel stores its leases in node annotations."""
     facts = healthy.facts() | {"expected": None}
     facts["noted_leases"] = facts["views"][CONTROL]["leases"]
     for view in facts["views"].values():
@@ -26,7 +26,7 @@ def in_kube_mode() -> Json:
 
 
 def test_lease_is_read_from_the_nodes_annotations() -> None:
-    """As flannel 0.28 writes them with --kube-subnet-mgr; the subnet is the node's podCIDR."""
+    """A lease is parsed as flannel 0.28 writes it with --kube-subnet-mgr; its subnet is podCIDR."""
     notes = {
         "kube-subnet-manager": "true",
         "backend-type": "vxlan",
@@ -51,8 +51,8 @@ def test_lease_is_read_from_the_nodes_annotations() -> None:
     assert noted_lease({"metadata": {}}) is None
 
 
-def test_leases_on_nodes_are_judged_like_those_in_etcd(replay: Replay) -> None:
-    """A sound cluster is green; a lease that is not the node's turns red the checks of leases."""
+def test_leases_on_nodes_are_checked_like_those_in_etcd(replay: Replay) -> None:
+    """A healthy cluster passes; a wrong lease fails the checks of leases."""
     facts = in_kube_mode()
     assert replay(facts, "-m", "network").exit_status == 0
     lease = next(each for each in facts["noted_leases"] if each["public_ip"].endswith(".20"))
