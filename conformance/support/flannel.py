@@ -38,7 +38,7 @@ def leases(facts: Facts) -> list[Lease]:
 
 
 def lease_of(facts: Facts, node: str) -> Lease:
-    """Return the lease with the node's internal address; skip if there is none."""
+    """Return the lease with the node's internal address; skip if it does not exist."""
     address = facts.nodes[node].address
     held = [lease for lease in leases(facts) if lease.public_ip == address]
     if not held:

@@ -288,7 +288,7 @@ def unplaced(live: RunHandle, name: str, likely: str) -> str:
 
 
 def schedulable_node(live: RunHandle) -> NodeStatus:
-    """Return a node that accepts ordinary pods; skip if there is none."""
+    """Return a node that accepts ordinary pods; skip if no node does."""
     node = live.run.schedulable_node()
     return node or pytest.skip("no Ready node accepts ordinary pods: all are tainted or cordoned")
 
