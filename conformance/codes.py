@@ -20,8 +20,6 @@ class Code(StrEnum):
         member.description = description
         return member
 
-    UNSPECIFIED = "unspecified", "A failure without a code of its own."
-
     # Nodes.
     NODE_NOT_REGISTERED = "node-not-registered", "An expected node is not in the cluster."
     NODE_UNEXPECTED = "node-unexpected", "A node is in the cluster that the stack did not create."

@@ -32,7 +32,7 @@ class CheckFailed(AssertionError):
         likely: str,
         look: str,
         *,
-        code: Code = Code.UNSPECIFIED,
+        code: Code,
     ) -> None:
         self.seen = seen
         self.code = code
@@ -75,7 +75,7 @@ def require(
     seen: object,
     likely: str,
     look: str,
-    code: Code = Code.UNSPECIFIED,
+    code: Code,
 ) -> None:
     """Fail the test unless ``ok``.
 

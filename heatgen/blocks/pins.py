@@ -63,9 +63,7 @@ class Pins:
         """Return the digests by the names of artifacts and images."""
         return {**self.artifacts, **self.images}
 
-    def problem(
-        self, name: str, message: str, hint: str, *, code: Code
-    ) -> Problem:
+    def problem(self, name: str, message: str, hint: str, *, code: Code) -> Problem:
         """Return a problem with a pin, at its position in the file."""
         if self.document is None:
             return Problem(self.name, None, message, hint, code=code)

@@ -73,7 +73,6 @@ class Cases(list[Case]):
         assert all(case.inconclusive in message for message in run.errors.values()), run.errors
         codes = {name: code_of(message) for name, message in run.failed.items()}
         assert codes == case.failures
-        assert Code.UNSPECIFIED not in codes.values()
         for message in run.failed.values():
             assert case.at in message.splitlines()[0]
             for value in case.values:

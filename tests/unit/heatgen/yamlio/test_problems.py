@@ -58,6 +58,8 @@ def test_codes() -> None:
 def test_report_shortens_long_lines() -> None:
     """Of a long line only the part around the position is quoted, with the caret below it."""
     text = "x" * 5000 + "!" + "x" * 5000
-    quoted = report([Problem("a", Position(1, 5001), "m", code=Code.MISSING_KEY)], {"a": text}).splitlines()
+    quoted = report(
+        [Problem("a", Position(1, 5001), "m", code=Code.MISSING_KEY)], {"a": text}
+    ).splitlines()
     assert max(map(len, quoted)) < 200
     assert quoted[1][quoted[2].index("^")] == "!"
