@@ -9,6 +9,46 @@ node=$(node_name)
 pki=/etc/kubernetes/pki
 etc=/etc/kubernetes
 units=/etc/systemd/system
+
+# name_servers FILE: print the addresses of the name servers in a resolver file.
+name_servers() {
+    awk '$1 == "nameserver" && NF > 1 { print $2 }' "$1" 2>/dev/null || true
+}
+
+# resolver_file: print the file from which the kubelet takes the name servers of the node. Pods with dnsPolicy Default,
+# like those of CoreDNS, use these servers. A loopback address is that of the pod itself there: CoreDNS would forward
+# queries to itself. The stub of systemd-resolved is replaced by the servers to which it forwards, as by kubeadm and
+# kOps; any other local resolver needs the user's decision.
+resolver_file() {
+    local file=/etc/resolv.conf servers loopback
+    servers=$(name_servers $file)
+    if [ -n "$servers" ] && ! grep -qvxE '127\.0\.0\.5[34]' <<<"$servers" &&
+        systemctl is-active --quiet systemd-resolved.service; then
+        file=/run/systemd/resolve/resolv.conf
+        servers=$(name_servers $file)
+    fi
+    loopback=$(grep -m 1 -E '^(127\.|0\.0\.0\.0$|::1?$)' <<<"$servers") || true
+    [ -z "$loopback" ] || fail "the name server $loopback in $file is local to the node: pods cannot reach it, and" \
+        "CoreDNS would forward queries to itself. Write the name servers of the network to another file on every" \
+        "node, and set overrides.kubelet.resolvConf to its path"
+    # A link-local address has a zone (fe80::1%eth0), which does not exist in pods.
+    grep -qivE '^(fe80:|$)' <<<"$servers" || fail "$file has no name server that pods can reach: CoreDNS could not" \
+        "forward queries. Configure name servers for the nodes' network (cloud.dns)"
+    printf '%s' $file
+}
+
+# kubelet_config: print the configuration of the kubelet. overrides.kubelet.resolvConf has precedence.
+kubelet_config() {
+    local file
+    if [[ $KUBELET_CONFIG != *'"resolvConf"'* ]]; then
+        file=$(resolver_file) || exit 1
+        # /etc/resolv.conf is the kubelet's default.
+        [ "$file" = /etc/resolv.conf ] || KUBELET_CONFIG="{\"resolvConf\": \"$file\", ${KUBELET_CONFIG#*\{}"
+    fi
+    printf '%s' "$KUBELET_CONFIG"
+}
+
+config=$(kubelet_config) || exit 1
 program "$KUBELET_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubelet
 program "$KUBE_PROXY_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy
 
@@ -22,7 +62,7 @@ NODE_TAINTS=$GROUP_TAINTS" $etc/kubelet.env 0600
 install_text "$(kubeconfig "$API_URL" kubelet-client |
     sed "s|$pki/kubelet-client\.[a-z]*|/var/lib/kubelet/pki/kubelet-client-current.pem|g")" $etc/kubelet.kubeconfig 0600
 install_text "$(kubeconfig "$API_URL" kube-proxy)" $etc/kube-proxy.kubeconfig 0600
-install_text "$KUBELET_CONFIG" $etc/kubelet.json 0600
+install_text "$config" $etc/kubelet.json 0600
 install_text "$KUBE_PROXY_CONFIG" $etc/kube-proxy.json 0600
 install_text "$KUBELET_CERTIFICATES" "$heatgen_home/lib/kubelet-certificates" 0755
 install_text "$KUBELET_UNIT" $units/kubelet.service 0600

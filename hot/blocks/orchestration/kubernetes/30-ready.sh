@@ -74,7 +74,15 @@ dns_ready() {
     [ "$schedulable" != 1 ] || [ -z "$(kubectl --namespace kube-system get deployment coredns \
         --output 'jsonpath={.status.availableReplicas}')" ] || return 0
     kubectl --namespace kube-system get pods --selector k8s-app=kube-dns --no-headers
+    kubectl --namespace kube-system logs --selector k8s-app=kube-dns --tail 1 | grep -m 1 -E 'FATAL|Error'
     return 1
+}
+
+# crashing_replicas: print the names of CoreDNS pods that have crashed and are not ready.
+crashing_replicas() {
+    local columns='{.metadata.name} {.status.containerStatuses[0].ready} {.status.containerStatuses[0].restartCount}'
+    kubectl --namespace kube-system get pods --selector k8s-app=kube-dns \
+        --output "jsonpath={range .items[*]}$columns{\"\n\"}{end}" | awk '$2 == "false" && $3 > 0 { print $1 }'
 }
 
 # authorities_published: succeed if the ConfigMap that is mounted into pods contains the current authorities.
@@ -121,6 +129,11 @@ if [ -n "$known" ] && [ "$known" != "$authorities" ]; then
     wait_for 120 "the current authorities are published to pods" authorities_published
     kubectl --namespace kube-system rollout restart deployment/coredns >/dev/null
 fi
+# A pod keeps the name servers with which it was created. Recreate replicas that crash because they forwarded queries
+# to themselves before the kubelet used another resolver file.
+for pod in $(crashing_replicas); do
+    kubectl --namespace kube-system delete pod "$pod" --ignore-not-found --wait=false >/dev/null || true
+done
 wait_for 180 "the cluster DNS is available" dns_ready
 [ "$known" = "$authorities" ] || kubectl --namespace kube-system annotate deployment coredns \
     "heatgen/authorities=$authorities" --overwrite >/dev/null
