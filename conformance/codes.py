@@ -359,6 +359,10 @@ class Code(StrEnum):
         "nameserver-wrong",
         "Pods are not configured with the address of the cluster DNS.",
     )
+    NAMESERVER_LOCAL = (
+        "nameserver-local",
+        "Pods with dnsPolicy Default have a loopback address as name server.",
+    )
     DNS_NOT_RUNNING = "dns-not-running", "No pod of the cluster DNS runs."
     DNS_NOT_SPREAD = (
         "dns-not-spread",

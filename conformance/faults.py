@@ -35,6 +35,7 @@ FAULTS = {
     "node-port-closed": "a security group blocks NodePorts between nodes",
     "dns-down": "no replica of the cluster DNS runs or is reachable",
     "dns-slow": "one replica of the cluster DNS responds seconds late",
+    "dns-loop": "the kubelet passes the stub of systemd-resolved to pods as their name server",
     "etcd-member-down": "one etcd member is down; the others have a quorum",
     "etcd-no-quorum": "etcd has no leader: most members are down",
     "etcd-no-space": "etcd has raised the alarm NOSPACE and refuses writes",

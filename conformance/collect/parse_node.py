@@ -139,6 +139,7 @@ def node_view(
         node_ports=at.answers("node_port", parse_answers),
         nameservers=at.answers("nameserver", str.split),
         lookups=at.answers("lookup", parse_lookups),
+        upstream_nameservers=at.read("upstream_nameservers", str.split),
         api=at.read("api", hardening.parse_api),
         endpoint=at.read("endpoint", hardening.parse_endpoint),
         programs=at.read("programs", hardening.parse_programs),

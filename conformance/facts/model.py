@@ -321,6 +321,8 @@ class NodeView:
     """From /etc/resolv.conf of the probe's pod."""
     lookups: dict[str, Lookup] | Unavailable
     """By the name that was looked up."""
+    upstream_nameservers: list[str] | Unavailable = UNRECORDED
+    """From /etc/resolv.conf of a pod with dnsPolicy Default: those to which CoreDNS forwards."""
     api: dict[str, ApiAnswer] | Unavailable = UNRECORDED
     """By URL of the API server."""
     endpoint: str | Unavailable = UNRECORDED

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Across the layers: every replica of the cluster DNS answers every node in time."""
 
+from ipaddress import ip_address
 from statistics import median
 
 import pytest
@@ -81,6 +82,36 @@ def test_dns_answers_at_its_service(facts: Facts, node: str) -> None:
         look=COREDNS.format("-l k8s-app=kube-dns"),
         code=Code.DNS_NO_ANSWER if queries.failed else Code.DNS_SLOW,
     )
+
+
+@detects("dns-loop")
+def test_upstream_name_servers_are_not_local(facts: Facts, node: str) -> None:
+    """No name server that the kubelet passes to pods with dnsPolicy Default is a loopback address.
+
+    Such an address is that of the pod itself, so CoreDNS would forward queries to itself.
+    """
+    seen = value_or_skip(facts.view(node).upstream_nameservers)
+    local = [address for address in seen if is_local(address)]
+    require(
+        not local,
+        at=f"{node}: nameserver in /etc/resolv.conf of a pod with dnsPolicy Default",
+        expected="no loopback address",
+        seen=", ".join(seen),
+        likely="/etc/resolv.conf of the node is the stub of systemd-resolved or of another local "
+        "resolver, and resolvConf of the kubelet does not name a file with other servers",
+        look=f"kubectl get --raw /api/v1/nodes/{node}/proxy/configz; on {node}: grep nameserver "
+        "/etc/resolv.conf /run/systemd/resolve/resolv.conf",
+        code=Code.NAMESERVER_LOCAL,
+    )
+
+
+def is_local(address: str) -> bool:
+    """Return whether an address is that of the pod itself."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return parsed.is_loopback or parsed.is_unspecified
 
 
 def replicas(facts: Facts, node: str) -> dict[str, Queries]:

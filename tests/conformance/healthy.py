@@ -234,6 +234,7 @@ def _view(name: str, nodes: Nodes) -> Json:
         "web_from_host": _answer(),
         "node_ports": {peer: _answer() for peer in nodes},
         "nameservers": [DNS],
+        "upstream_nameservers": ["198.51.100.53"],
         "lookups": {
             name: {"addresses": [address], "ms": 2, "problem": ""}
             for name, address in names.items()

@@ -21,7 +21,8 @@ RESTARTED = "systemctl restart kubelet.service"
 
 # Programs are in the cache, the API server answers, and services are only recorded.
 PROLOGUE = f"""
-mkdir -p /etc/kubernetes/pki /run/stub /run/active /opt/heatgen/cache /run/heatgen-fetched {UPLINKS.rpartition("/")[0]}
+mkdir -p /etc/kubernetes/pki /opt/heatgen/cache /run/heatgen-fetched
+mkdir -p /run/stub /run/active /run/systemd/resolve
 [ -e /opt/heatgen/cache/{DIGEST} ] || printf %s '{PROGRAM}' >/opt/heatgen/cache/{DIGEST}
 touch /run/heatgen-fetched/{DIGEST} /etc/kubernetes/pki/ca.crt
 cat >/run/stub/systemctl <<'END'

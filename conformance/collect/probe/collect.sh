@@ -352,6 +352,12 @@ file() {
     if [ -e "$1" ]; then cat "$1"; else echo "no such file: ${1#/host}" >&2 && return 2; fi
 }
 
+# upstream_nameservers: those of this pod. In the host network it has dnsPolicy Default, so the kubelet copies
+# them from its resolver file on the node.
+upstream_nameservers() {
+    sed -n 's/^nameserver[[:space:]]*//p' /etc/resolv.conf
+}
+
 collect_network() {
     section subnet_env file /host/run/flannel/subnet.env
     on_host links ip -json -details address show
@@ -359,6 +365,7 @@ collect_network() {
     on_host fdb bridge -json fdb show dev flannel.1
     on_host neighbours ip -json neighbour show dev flannel.1
     section sysctls sysctls
+    section upstream_nameservers upstream_nameservers
 }
 
 # http_code LABEL CURL-ARGUMENT...: LABEL HTTP-CODE (000: no answer) CURL-STATUS

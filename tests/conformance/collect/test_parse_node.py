@@ -84,6 +84,12 @@ def test_network_lines_are_grouped_by_kind() -> None:
     }
 
 
+def test_upstream_nameservers_are_those_of_the_host_probe() -> None:
+    """Name servers of pods with dnsPolicy Default are separate from those of the cluster."""
+    found = view(framed("upstream_nameservers", "192.0.2.2\nfe80::1%eth0"))
+    assert found.upstream_nameservers == ["192.0.2.2", "fe80::1%eth0"]
+
+
 def test_missing_pod_does_not_affect_facts_of_the_host() -> None:
     """Facts of the pod-network probe are unavailable, with the reason."""
     found = view(framed("network", "host_ping a 3 3 0.2\npod_problem no such process\n"))

@@ -495,6 +495,24 @@ def _nameserver_of_the_host(facts: Json) -> None:
     facts["views"][ONE]["nameservers"] = ["192.0.2.1"]
 
 
+@breaks(
+    {f"test_upstream_name_servers_are_not_local[{ONE}]": Code.NAMESERVER_LOCAL},
+    at=ONE,
+    values=("127.0.0.53", "systemd-resolved", "configz"),
+)
+def _stub_in_pods(facts: Json) -> None:
+    facts["views"][ONE]["upstream_nameservers"] = ["127.0.0.53"]
+
+
+@breaks(
+    {f"test_upstream_name_servers_are_not_local[{ONE}]": Code.NAMESERVER_LOCAL},
+    at=ONE,
+    values=("fe80::1%eth0, ::1",),
+)
+def _local_resolver_in_pods(facts: Json) -> None:
+    facts["views"][ONE]["upstream_nameservers"] = ["fe80::1%eth0", "::1"]
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_alteration_fails_its_checks(replay: Replay, case: Case) -> None:
     """Exactly the declared checks fail, with their codes and places."""

@@ -22,13 +22,13 @@ def test_a_changed_link_or_file_changes_the_image(tmp_path: Path) -> None:
     """Every path of the overlay is an input, links by their targets."""
     folder = copy_of_recipe(tmp_path)
     before = image_inputs(folder)
-    link = folder / "overlay/etc/resolv.conf"
+    link = folder / "overlay/etc/systemd/system/default.target"
     link.unlink()
     link.symlink_to("/elsewhere")
     (folder / "overlay/etc/fresh").write_text("")
     after = image_inputs(folder)
     assert {name for name in after if after[name] != before.get(name)} == {
-        "link etc/resolv.conf",
+        "link etc/systemd/system/default.target",
         "file etc/fresh",
     }
 
@@ -76,6 +76,14 @@ def test_the_image_contains_no_cluster_software() -> None:
     packages = set(load_recipe(command.FOLDER).packages)
     assert "cloud-init" in packages
     assert not packages & {"containerd", "runc", "etcd-server", "kubelet", "os-collect-config"}
+
+
+def test_the_stub_of_systemd_resolved_is_in_use() -> None:
+    """The overlay does not replace the link to the stub that the package systemd-resolved makes."""
+    recipe = load_recipe(command.FOLDER)
+    assert "systemd-resolved" in recipe.packages
+    assert "systemd-resolved.service" not in recipe.masked_units
+    assert not (command.FOLDER / "overlay/etc/resolv.conf").is_symlink()
 
 
 def test_usage_counts_full_blocks(tmp_path: Path) -> None:
