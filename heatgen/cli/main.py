@@ -21,7 +21,8 @@ from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from heatgen import VERSION
-from heatgen.cli.base import INTERRUPTED, INVALID, print_error, run_command
+from heatgen.cli import standard_streams
+from heatgen.cli.base import INTERRUPTED, INVALID, flush_output, print_error, run_command
 from heatgen.yamlio.codes import Code
 
 
@@ -54,11 +55,21 @@ class Heatgen(App):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    standard_streams.prepare()
+    code = _run(arguments)
+    # Commands have flushed standard output already; help texts have not.
+    return flush_output() or code
+
+
+def _run(arguments: list[str]) -> int:
     try:
         # Without arguments cliff would start an interactive shell.
         return Heatgen().run(arguments or ["--help"])
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit as end:
+        # Of argparse, after a help text or wrong usage.
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
 
 
 if __name__ == "__main__":
