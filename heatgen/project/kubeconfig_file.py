@@ -2,17 +2,19 @@
 """Edge: adds a cluster to a kubeconfig on disk, under the lock that kubectl and kind use."""
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from heatgen.project.files import read_file, reported, write_file
+from heatgen.project.files import present, read_file, reported, write_file
 from heatgen.stack.kubeconfig_merge import merge
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Failed, Problem, ProblemsFound
 
 WAIT = 10.0
 """Seconds to wait for another program that is changing the file."""
+POLL = 0.05
 MODE = 0o600
 """The file contains a private key."""
 
@@ -59,20 +61,34 @@ def _locked(path: Path) -> Iterator[None]:
 
     A lock that a killed heatgen left on this machine is removed.
     """
-    # Imported here to keep the start of commands fast.
-    from filelock import SoftFileLock, Timeout
-
     # kubectl locks the name that it was given, which may be a symbolic link.
     names = sorted({os.path.abspath(path), os.path.realpath(path)})  # noqa: PTH100
     with ExitStack() as held:
         for name in names:
-            lock = f"{name}.lock"
-            with reported(Path(lock), Code.FILE_NOT_WRITABLE):
-                try:
-                    held.enter_context(SoftFileLock(lock, timeout=WAIT))
-                except Timeout:
-                    message = f"another program is changing {path}"
-                    hint = f"run the command again; if no program uses it, remove {lock}"
-                    problem = Problem(lock, None, message, hint, code=Code.FILE_LOCKED)
-                    raise Failed([problem]) from None
+            lock = Path(f"{name}.lock")
+            with reported(lock, Code.FILE_NOT_WRITABLE):
+                held.enter_context(_lock(lock, path))
         yield
+
+
+def _lock(lock: Path, path: Path) -> AbstractContextManager[object]:
+    """Acquire a lock; return the context that releases it."""
+    # Imported here to keep the start of commands fast.
+    from filelock import SoftFileLock, Timeout
+
+    end = time.monotonic() + WAIT
+    while True:
+        try:
+            return SoftFileLock(lock).acquire(timeout=max(0, end - time.monotonic()))
+        except Timeout:
+            break
+        except PermissionError:
+            # kubectl's lock has mode 0: only root can read it.
+            if not present(lock):
+                raise
+            if time.monotonic() > end:
+                break
+            time.sleep(POLL)
+    message = f"another program is changing {path}"
+    hint = f"run the command again; if no program uses it, remove {lock}"
+    raise Failed([Problem(str(lock), None, message, hint, code=Code.FILE_LOCKED)])

@@ -247,7 +247,7 @@ def test_lock_of_kubectl(key: Path, capsys: Capture, monkeypatch: pytest.MonkeyP
     lock.unlink()
     killed = (
         "import os, filelock\n"
-        f"filelock.SoftFileLock({str(lock)!r}).acquire()\n"
+        f"held = filelock.SoftFileLock({str(lock)!r}).acquire()\n"
         "os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", killed])
