@@ -82,18 +82,10 @@ def run_command(run: Callable[[], int], *, debug: bool) -> int:
     except TimeoutError as error:
         print_error(Code.TIMED_OUT, error)
         return TIMED_OUT
-    except BrokenPipeError:
-        standard_streams.discard_output()
-        return FAILED
     except OSError as error:
-        # If standard output has failed, it fails again.
-        if code := flush_output():
-            return code
-        if debug:
+        if debug and not isinstance(error, BrokenPipeError):
             raise
-        place = f"{error.filename}: " if error.filename else ""
-        print_error(Code.SYSTEM_ERROR, f"{place}{error.strerror or error or type(error).__name__}")
-        return FAILED
+        return _os_failure(error)
     except Exception as error:
         if debug:
             raise
@@ -105,15 +97,25 @@ def run_command(run: Callable[[], int], *, debug: bool) -> int:
 def flush_output() -> int:
     """Flush standard output; report a failure and return its exit code, else 0."""
     try:
-        problem = standard_streams.output_problem()
-    except BrokenPipeError:
-        # The reader has what it wants.
+        sys.stdout.flush()
+    except OSError as error:
+        return _os_failure(error)
+    return DONE
+
+
+def _os_failure(error: OSError) -> int:
+    """Report an error of the operating system, and return its exit code."""
+    if isinstance(error, BrokenPipeError):
+        # The reader has what it needs.
         standard_streams.discard_output()
         return FAILED
-    if problem is None:
-        return DONE
-    print_message(report([problem], {}))
-    return INVALID
+    problem = standard_streams.output_problem(error)
+    if problem is not None:
+        print_message(report([problem], {}))
+        return INVALID
+    place = f"{error.filename}: " if error.filename else ""
+    print_error(Code.SYSTEM_ERROR, f"{place}{error.strerror or error or type(error).__name__}")
+    return FAILED
 
 
 class Command(command.Command):

@@ -22,7 +22,7 @@ from cliff.commandmanager import CommandManager
 
 from heatgen import VERSION
 from heatgen.cli import standard_streams
-from heatgen.cli.base import INTERRUPTED, INVALID, flush_output, print_error, run_command
+from heatgen.cli.base import DONE, INTERRUPTED, INVALID, flush_output, print_error, run_command
 from heatgen.yamlio.codes import Code
 
 
@@ -36,6 +36,16 @@ class Heatgen(App):
             command_manager=CommandManager("heatgen.commands"),
             deferred_help=True,
         )
+
+    def print_help_if_requested(self) -> None:
+        """Print the help text; report errors, which cliff prints without a code."""
+
+        def show() -> int:
+            super(Heatgen, self).print_help_if_requested()
+            return DONE
+
+        if code := run_command(show, debug=self.options.debug):
+            raise SystemExit(code)
 
     def run_subcommand(self, argv: list[str]) -> int:
         """Run one command, and report errors that the command does not catch."""

@@ -13,6 +13,8 @@ import sys
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem
 
+_WRITE_ERRORS = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC})
+
 
 class _Closed(io.TextIOBase):
     """Stream in place of a closed standard output: commands without a result do not need it."""
@@ -46,17 +48,16 @@ def use_utf8() -> None:
         sys.stdout.reconfigure(encoding="utf-8")
 
 
-def output_problem() -> Problem | None:
-    """Flush standard output; return the problem if that fails, and discard the output then."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        discard_output()
-        reason = (error.strerror or str(error)).lower()
-        return Problem("stdout", None, reason, code=Code.FILE_NOT_WRITABLE)
-    return None
+def output_problem(error: OSError) -> Problem | None:
+    """Return the problem of a failed write to standard output, which is discarded then.
+
+    None for other errors: those of files have a name, and are problems of the file already.
+    """
+    if error.filename is not None or error.errno not in _WRITE_ERRORS:
+        return None
+    discard_output()
+    reason = (error.strerror or str(error)).lower()
+    return Problem("stdout", None, reason, code=Code.FILE_NOT_WRITABLE)
 
 
 def discard_output() -> None:
