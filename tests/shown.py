@@ -27,6 +27,7 @@ RUN_BY = {
 NOT_RUN = {
     r"make [a-z-]+$|\.ci/run$": "they run all tests, including this one; their names are checked",
     r"heatgen block lint$": "tox's environment 'blocks' runs it",
+    r"(mkdir -p|cd) ": "they choose the directory; the tests use another one",
     r"(python3 -m venv|\.|pip install) ": "tox, and tests/unit/repository/test_packaging.py",
     r"openstack stack create ": "the demonstration runs it; test_readme.py compares the bytes",
     r"openstack stack update --existing --parameter": "tests/lab/test_scale.py",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cliff import command, lister, show
 
+from heatgen.cli import standard_streams
 from heatgen.cloud import connection
 from heatgen.cloud.connection import Cloud, CloudFailed
 from heatgen.yamlio.codes import Code
@@ -27,7 +28,21 @@ DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
 
 def print_message(text: str) -> None:
     """Print progress, notes or problems to standard error."""
-    print(text, file=sys.stderr, flush=True)
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        # Nothing can be reported any more; the exit code remains.
+        standard_streams.discard_errors()
+
+
+def write_output(text: str) -> None:
+    """Write the result of a command to standard output, as UTF-8.
+
+    Raises:
+        OSError: it cannot be written; :func:`run_command` reports this.
+    """
+    standard_streams.use_utf8()
+    sys.stdout.write(text)
 
 
 def print_error(code: Code, text: object, hint: str = "") -> None:
@@ -56,7 +71,8 @@ def print_deprecations(catalog: "Catalog") -> None:
 def run_command(run: Callable[[], int], *, debug: bool) -> int:
     """Run and return the exit code; failures are reported, without a traceback."""
     try:
-        return run()
+        code = run()
+        return flush_output() or code
     except ProblemsFound as found:
         print_message(report(found.problems, found.sources))
         return FAILED if isinstance(found, Failed) else INVALID
@@ -66,14 +82,40 @@ def run_command(run: Callable[[], int], *, debug: bool) -> int:
     except TimeoutError as error:
         print_error(Code.TIMED_OUT, error)
         return TIMED_OUT
-    except BrokenPipeError:
-        return FAILED
+    except OSError as error:
+        if debug and not isinstance(error, BrokenPipeError):
+            raise
+        return _os_failure(error)
     except Exception as error:
         if debug:
             raise
         hint = "this is a bug in heatgen: rerun with --debug and report it"
         print_error(Code.INTERNAL_ERROR, f"{type(error).__name__}: {error}", hint)
         return FAILED
+
+
+def flush_output() -> int:
+    """Flush standard output; report a failure and return its exit code, else 0."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _os_failure(error)
+    return DONE
+
+
+def _os_failure(error: OSError) -> int:
+    """Report an error of the operating system, and return its exit code."""
+    if isinstance(error, BrokenPipeError):
+        # The reader has what it needs.
+        standard_streams.discard_output()
+        return FAILED
+    problem = standard_streams.output_problem(error)
+    if problem is not None:
+        print_message(report([problem], {}))
+        return INVALID
+    place = f"{error.filename}: " if error.filename else ""
+    print_error(Code.SYSTEM_ERROR, f"{place}{error.strerror or error or type(error).__name__}")
+    return FAILED
 
 
 class Command(command.Command):

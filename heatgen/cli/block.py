@@ -130,7 +130,7 @@ class BlockNew(Command):
         """Write the files."""
         from heatgen.authoring import scaffold
         from heatgen.blocks.catalog import MAX_NAME, valid_name
-        from heatgen.project import block_loader, project
+        from heatgen.project import block_loader, files
 
         layer, name = _layer_and_name(parsed_args.block)
         folder = parsed_args.path / layer / name
@@ -154,8 +154,8 @@ class BlockNew(Command):
             message, hint, code = found
             raise ProblemsFound([Problem(parsed_args.block, None, message, hint, code=code)])
         for file, text in scaffold.files(catalog, layer, name).items():
-            project.make_folder(folder)
-            project.write_file(folder / file, text, 0o755 if file.endswith(".sh") else 0o644)
+            files.make_folder(folder)
+            files.write_file(folder / file, text, 0o755 if file.endswith(".sh") else 0o644)
             print(folder / file)
         fields = {"path": parsed_args.path.resolve(), "variable": block_loader.PATH_VARIABLE}
         print_message(_NEXT.format(folder=folder, layer=layer, name=name, **fields))

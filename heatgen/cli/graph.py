@@ -2,9 +2,8 @@
 """``heatgen graph``."""
 
 import argparse
-import sys
 
-from heatgen.cli.base import Command, add_cluster, print_message
+from heatgen.cli.base import Command, add_cluster, print_message, write_output
 
 FORMATS = ("svg", "dot")
 
@@ -33,4 +32,4 @@ class Graph(Command):
         template = project.make_template(cluster, print_message, request="-").template
         values = resolve.parameters(template, {"OS::stack_name": cluster.spec.name})
         drawn = graph.build_graph(deployments.tasks(resolve.resources(template, values)))
-        sys.stdout.write(graph.svg(drawn) if parsed_args.format == "svg" else graph.dot(drawn))
+        write_output(graph.svg(drawn) if parsed_args.format == "svg" else graph.dot(drawn))

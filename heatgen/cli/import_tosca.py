@@ -2,12 +2,9 @@
 """``heatgen import``."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from heatgen.cli.base import Command, print_message
-from heatgen.yamlio.codes import Code
-from heatgen.yamlio.problems import Problem, ProblemsFound
+from heatgen.cli.base import Command, print_message, write_output
 
 
 class Import(Command):
@@ -61,21 +58,17 @@ class Import(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Read the topology, convert it, write the result."""
         # Importing heat-translator takes half a second.
-        from heatgen.project import block_loader, project
+        from heatgen.project import block_loader, files
         from heatgen.tosca.convert import ImportOptions, convert
         from heatgen.tosca.reader import flavors, read_topology
 
         target = parsed_args.output
-        if target is not None and target.exists():
-            hint = "remove it, or choose another name"
-            problem = Problem(
-                str(target), None, "the file already exists", hint, code=Code.FILE_EXISTS
-            )
-            raise ProblemsFound([problem])
+        if target is not None:
+            files.check_new(target)
         table = None
         if parsed_args.flavors is not None:
-            table = flavors(str(parsed_args.flavors), project.read_file(parsed_args.flavors))
-        raw = project.read_file(parsed_args.topology)
+            table = flavors(str(parsed_args.flavors), files.read_file(parsed_args.flavors))
+        raw = files.read_file(parsed_args.topology)
         topology = read_topology(parsed_args.topology, raw, dict(parsed_args.parameter), table)
         options = ImportOptions(
             name=parsed_args.name,
@@ -90,9 +83,9 @@ class Import(Command):
         for note in imported.notes:
             print_message(f"note: {note}")
         if target is None:
-            sys.stdout.write(imported.text)
+            write_output(imported.text)
             return
-        project.write_file(target, imported.text)
+        files.write_new(target, imported.text)
         print_message(f"{target}: written; review it, then run 'heatgen lock {target}'")
 
 

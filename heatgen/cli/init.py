@@ -22,7 +22,7 @@ PROMPTS = {
 
 
 class Init(Command):
-    """Write a starter cluster.yaml; prompt for values not given as options."""
+    """Write a starter cluster.yaml and a .gitignore; prompt for values not given as options."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the command's arguments."""
@@ -44,18 +44,15 @@ class Init(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Prompt for values, validate the result, write the file."""
         # Imported here to keep the start of commands fast.
-        from heatgen.project import block_loader, project
-        from heatgen.spec import starter
+        from heatgen.project import block_loader, files
+        from heatgen.spec import gitignore, starter
         from heatgen.spec.reader import read_spec
         from heatgen.yamlio import document
 
         path = parsed_args.cluster
-        if path.exists():
-            hint = "choose another name, or move the file away"
-            problem = Problem(
-                str(path), None, "the file already exists", hint, code=Code.FILE_EXISTS
-            )
-            raise ProblemsFound([problem])
+        files.check_new(path)
+        ignore = path.with_name(".gitignore")
+        ignored = files.read_file(ignore).decode(errors="replace") if ignore.exists() else None
         interactive = sys.stdin.isatty() and not parsed_args.yes
         values = {name: _value(name, getattr(parsed_args, name), interactive) for name in PROMPTS}
         _check_numbers(values)
@@ -63,7 +60,12 @@ class Init(Command):
         # Invalid values are reported before the file is written.
         parsed = document.parse(str(path), text.encode())
         read_spec(parsed, block_loader.catalog(), block_loader.schema("cluster"))
-        project.write_file(path, text)
+        files.write_new(path, text)
+        if ignored is None:
+            files.create_file(ignore, gitignore.TEXT)
+        elif missing := gitignore.missing(ignored):
+            lines = "\n".join(f"  {line}" for line in missing)
+            print_message(f"note: {ignore} lacks lines for files with private keys:\n{lines}")
         print_message(f"{path}: written\n  heatgen create {path}")
 
 

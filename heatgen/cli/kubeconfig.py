@@ -2,25 +2,38 @@
 """``heatgen kubeconfig``."""
 
 import argparse
-import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from heatgen.cli import progress_display
-from heatgen.cli.base import CloudCommand, add_stack, add_timeout, print_message
+from heatgen.cli.base import CloudCommand, add_stack, add_timeout, print_message, write_output
 from heatgen.cloud import stack
-from heatgen.cloud.connection import Cloud
+from heatgen.cloud.connection import Cloud, CloudFailed
+from heatgen.stack.progress import COMPLETE
+from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound
+
+SOON = timedelta(days=2)
+"""Remaining validity below which the renewal is recommended."""
 
 
 class Kubeconfig(CloudCommand):
-    """Write the administrator's kubeconfig, from outputs of the stack and the local key."""
+    """Write the administrator's kubeconfig, from outputs of the stack and the local key.
+
+    An existing kubeconfig is extended: other clusters, users and contexts stay, and the context of
+    the cluster becomes the current one.
+    """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         add_stack(parser)
         parser.add_argument(
-            "-o", "--output", type=Path, metavar="FILE", help="output file (default: stdout)"
+            "-o",
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="output file, which may be a kubeconfig of other clusters (default: stdout)",
         )
         parser.add_argument(
             "--key",
@@ -40,15 +53,19 @@ class Kubeconfig(CloudCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Write the kubeconfig."""
         # Imported here to keep the start of commands fast.
-        from heatgen.project import project
+        from heatgen.project import kubeconfig_file
+        from heatgen.project.files import check_output
 
+        if parsed_args.output is not None:
+            check_output(parsed_args.output, _files_of_cluster(parsed_args.key))
         text = self._renew(parsed_args) if parsed_args.renew else self._build(parsed_args)
         if parsed_args.output is None:
-            sys.stdout.write(text)
+            write_output(text)
             return
-        # The file contains the private key.
-        project.write_file(parsed_args.output, text, mode=0o600)
-        print_message(f"{parsed_args.output}: kubeconfig of stack {parsed_args.stack}")
+        what = f"kubeconfig of stack {parsed_args.stack}"
+        if kubeconfig_file.add(parsed_args.output, text):
+            what += " added; other entries are kept"
+        print_message(f"{parsed_args.output}: {what}")
 
     def _build(
         self,
@@ -57,17 +74,24 @@ class Kubeconfig(CloudCommand):
         cloud: Cloud | None = None,
     ) -> str:
         """Return the kubeconfig with the key in a file."""
-        from heatgen.project import project
+        from heatgen.project.files import read_file
         from heatgen.stack import kubeconfig
 
         path = key_file or parsed_args.key
-        key = project.read_file(path)
-        outputs = stack.outputs(parsed_args.stack, cloud or self.cloud(parsed_args))
+        key = read_file(path)
+        running = stack.get(parsed_args.stack, cloud or self.cloud(parsed_args))
+        if any(not running.outputs.get(name) for name in kubeconfig.OUTPUTS):
+            stack.require_complete(running)
+        elif running.status != COMPLETE:
+            # An update in progress or a failure is when the cluster has to be inspected.
+            print_message(f"note: stack {running.name} is {running.action}_{running.status}")
         try:
-            return kubeconfig.build(parsed_args.stack, outputs, key)
+            text = kubeconfig.build(parsed_args.stack, running.outputs, key)
         except kubeconfig.Mismatch as error:
             problem = Problem(str(path), None, str(error), error.hint, code=error.code)
             raise ProblemsFound([problem]) from None
+        _check_validity(parsed_args.stack, running.outputs["admin_certificate"])
+        return text
 
     def _renew(self, parsed_args: argparse.Namespace) -> str:
         """Return the kubeconfig with a new key, and replace the old key."""
@@ -83,3 +107,31 @@ class Kubeconfig(CloudCommand):
         renewal.finish()
         print_message(f"{parsed_args.key}: replaced with the new key")
         return text
+
+
+def _files_of_cluster(key: Path) -> tuple[Path, ...]:
+    """Return the files of the cluster that a key belongs to, by the names that heatgen uses."""
+    from heatgen.project.admin_key import Renewal
+
+    cluster = key.with_suffix("").with_suffix(".yaml")
+    return (*Renewal(key).files, cluster, cluster.with_suffix(".lock.yaml"))
+
+
+def _check_validity(name: str, certificate: str) -> None:
+    """Print until when a certificate is valid.
+
+    Raises:
+        CloudFailed: it has expired.
+    """
+    from cryptography import x509
+
+    end = x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
+    left = end - datetime.now(UTC)
+    hint = f"run 'heatgen kubeconfig {name} --renew' to request a new one"
+    when = f"{end:%Y-%m-%d %H:%M} UTC"
+    if left <= timedelta():
+        message = f"the administrator's certificate expired on {when}"
+        raise CloudFailed(message, hint, code=Code.CERTIFICATE_EXPIRED)
+    print_message(f"the administrator's certificate is valid until {when}")
+    if left < SOON:
+        print_message(f"note: {hint}")

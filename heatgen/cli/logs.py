@@ -45,12 +45,12 @@ class Logs(CloudLister):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Row]]:
         """Collect the logs."""
         # Imported here to keep the start of commands fast.
-        from heatgen.project import project
+        from heatgen.project.files import make_folder
 
         cloud = self.cloud(parsed_args)
         of = stack.get(parsed_args.stack, cloud, with_outputs=False)
         folder = parsed_args.output or Path(f"{of.name}-logs")
-        project.make_folder(folder)
+        make_folder(folder)
         entries = list(logs.from_heat(of, stack.progress(of, cloud), cloud, folder))
         servers = stack.servers(of, cloud)
         entries += logs.from_nova(servers, cloud, folder)

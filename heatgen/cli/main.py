@@ -21,7 +21,8 @@ from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from heatgen import VERSION
-from heatgen.cli.base import INTERRUPTED, INVALID, print_error, run_command
+from heatgen.cli import standard_streams
+from heatgen.cli.base import DONE, INTERRUPTED, INVALID, flush_output, print_error, run_command
 from heatgen.yamlio.codes import Code
 
 
@@ -35,6 +36,16 @@ class Heatgen(App):
             command_manager=CommandManager("heatgen.commands"),
             deferred_help=True,
         )
+
+    def print_help_if_requested(self) -> None:
+        """Print the help text; report errors, which cliff prints without a code."""
+
+        def show() -> int:
+            super(Heatgen, self).print_help_if_requested()
+            return DONE
+
+        if code := run_command(show, debug=self.options.debug):
+            raise SystemExit(code)
 
     def run_subcommand(self, argv: list[str]) -> int:
         """Run one command, and report errors that the command does not catch."""
@@ -54,11 +65,21 @@ class Heatgen(App):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    standard_streams.prepare()
+    code = _run(arguments)
+    # Commands have flushed standard output already; help texts have not.
+    return flush_output() or code
+
+
+def _run(arguments: list[str]) -> int:
     try:
         # Without arguments cliff would start an interactive shell.
         return Heatgen().run(arguments or ["--help"])
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit as end:
+        # Of argparse, after a help text or wrong usage.
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
 
 
 if __name__ == "__main__":

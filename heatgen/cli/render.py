@@ -2,10 +2,9 @@
 """``heatgen render``."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from heatgen.cli.base import Command, add_cluster, print_message, print_notices
+from heatgen.cli.base import Command, add_cluster, print_message, print_notices, write_output
 
 
 class Render(Command):
@@ -18,20 +17,29 @@ class Render(Command):
         parser.add_argument(
             "-o", "--output", type=Path, metavar="FILE", help="output file (default: stdout)"
         )
+        parser.add_argument(
+            "--locked",
+            action="store_true",
+            help="create no other file and use no network: lock and certificate request must exist",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Write the template."""
         # Imported here to keep the start of commands fast.
-        from heatgen.project import project
+        from heatgen.project import files, project
 
-        cluster = project.load(parsed_args.cluster)
-        rendered = project.make_template(cluster, print_message)
+        cluster, output = project.load(parsed_args.cluster), parsed_args.output
+        if output is not None:
+            files.check_output(output, cluster.files, project.SIGNS)
+        rendered = project.make_template(cluster, print_message, locked=parsed_args.locked)
         print_notices(cluster)
-        if parsed_args.output is None:
-            sys.stdout.write(rendered.text)
+        if output is None:
+            write_output(rendered.text)
             return
-        project.write_file(parsed_args.output, rendered.text)
+        # Again: a file that did not exist before may have another spelling of the same name.
+        files.check_output(output, cluster.files)
+        files.write_file(output, rendered.text)
         size = rendered.usage[0]
         print_message(
             f"{parsed_args.output}: {len(rendered.text.encode())} bytes, "

@@ -3,9 +3,8 @@
 
 import argparse
 import json
-import sys
 
-from heatgen.cli.base import Command
+from heatgen.cli.base import Command, write_output
 
 
 class Schema(Command):
@@ -20,4 +19,4 @@ class Schema(Command):
         whole = cluster_reference.whole_schema(
             block_loader.catalog(), block_loader.schema("cluster")
         )
-        sys.stdout.write(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+        write_output(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")

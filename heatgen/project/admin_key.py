@@ -2,28 +2,50 @@
 """Edge: the administrator's key and certificate request. The key never leaves this machine.
 
 An existing key is never overwritten, because access to the cluster depends on it. It is only
-replaced by a new key whose certificate has been issued (:class:`Renewal`).
+replaced by a new key whose certificate has been issued (:class:`Renewal`). Both files are written
+completely or not at all, also by concurrent runs, of which one creates the key.
 """
 
 import getpass
-import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from heatgen.project.files import create_file, present, read_file, reported
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 ADMIN_GROUP = "heatgen:cluster-admins"
 """Group of the administrators' certificates; bound to cluster-admin."""
+MAX_NAME = 64
+"""Largest common name in X.509; counted in bytes, as some libraries do."""
+MAX_USER = 30
+"""Largest part of a common name that is the user's name, in bytes."""
 
 
-def admin_request(key_file: Path, request_file: Path, cluster: str) -> str:
-    """Return the administrator's certificate request (PEM); create missing key and request.
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """Key and request as they are, or would be created."""
+
+    key_file: Path
+    request_file: Path
+    cluster: str
+    request: str
+    """The certificate request (PEM)."""
+    new_key: str
+    """The key (PEM) that has to be written; '' for none."""
+    new_request: bool
+    """Whether the request has to be written."""
+
+
+def draft(key_file: Path, request_file: Path, cluster: str) -> Draft:
+    """Read key and request, or create them in memory.
 
     An existing request is used without its key, which may be stored elsewhere.
 
@@ -33,26 +55,107 @@ def admin_request(key_file: Path, request_file: Path, cluster: str) -> str:
         cluster: name of the cluster, part of the administrator's name.
 
     Raises:
-        ProblemsFound: a file is malformed, or key and request do not match.
+        ProblemsFound: a file is malformed, key and request do not match, or the cluster would not
+            sign the request.
     """
-    if not request_file.exists():
-        key = _read_key(key_file) if key_file.exists() else _create_key(key_file)
-        request_file.write_text(_request(key, cluster), "ascii")
-    text = request_file.read_text("utf-8", "replace")
-    hint = "remove it: it will be recreated from the key"
-    try:
-        request = x509.load_pem_x509_csr(text.encode())
-    except ValueError:
-        message = "not a certificate request"
-        problem = Problem(str(request_file), None, message, hint, code=Code.INVALID_ADMIN_REQUEST)
-        raise ProblemsFound([problem]) from None
-    if key_file.exists() and _public(_read_key(key_file).public_key()) != _public(
-        request.public_key()
+    key = _read_key(key_file) if present(key_file) else None
+    pem, exists = "", present(request_file)
+    if exists:
+        text = read_request(request_file)
+        if key is not None:
+            _check_match(request_file, text, key_file, key)
+    else:
+        if key is None:
+            key = ec.generate_private_key(ec.SECP256R1())
+            pem = _pem(key)
+        text = _request(key, cluster)
+    return Draft(
+        key_file=key_file,
+        request_file=request_file,
+        cluster=cluster,
+        request=text,
+        new_key=pem,
+        new_request=not exists,
+    )
+
+
+def keep(draft: Draft) -> str:
+    """Write what is new in a draft; return the request that is in its file then.
+
+    It is another one if a concurrent run has created key or request since the draft.
+
+    Raises:
+        ProblemsFound: a file cannot be written, or those of the concurrent run are not usable.
+    """
+    # The key first: a killed run leaves a key from which the next one creates the request.
+    written = not draft.new_key or create_file(draft.key_file, draft.new_key, 0o600)
+    if written and draft.new_request:
+        written = create_file(draft.request_file, draft.request)
+    if written:
+        return draft.request
+    return admin_request(draft.key_file, draft.request_file, draft.cluster)
+
+
+def admin_request(key_file: Path, request_file: Path, cluster: str) -> str:
+    """Return the administrator's certificate request (PEM); create missing key and request.
+
+    See :func:`draft`.
+    """
+    return keep(draft(key_file, request_file, cluster))
+
+
+def read_request(path: Path) -> str:
+    """Return the certificate request in a file (PEM), without anything else in the file.
+
+    Raises:
+        ProblemsFound: the file has no request, or one that the step ``trust/sign`` would refuse.
+    """
+    request = _load_request(path)
+    if not request.is_signature_valid:
+        message = "the certificate request is not signed by its own key"
+        raise ProblemsFound([_invalid_request(path, message)])
+    subject = [list(part) for part in request.subject.rdns]
+    kinds = [item.oid for part in subject for item in part]
+    values = [str(item.value) for part in subject for item in part]
+    expected = [NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME]
+    if (
+        len(subject) != len(expected)
+        or kinds != expected
+        or values[0] != ADMIN_GROUP
+        or not re.fullmatch(r"[^,+]+", values[1])
     ):
+        message = f"the cluster does not sign the subject {request.subject.rfc4514_string()!r}"
+        hint = f"create a request for the subject /O={ADMIN_GROUP}/CN=NAME, without ',' and '+'"
+        problem = Problem(str(path), None, message, hint, code=Code.ADMIN_REQUEST_SUBJECT)
+        raise ProblemsFound([problem])
+    return request.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _load_request(path: Path) -> x509.CertificateSigningRequest:
+    try:
+        request = x509.load_pem_x509_csr(read_file(path))
+        # Both are decoded when they are used.
+        _ = request.subject, request.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ProblemsFound([_invalid_request(path, "not a certificate request")]) from None
+    return request
+
+
+def _invalid_request(path: Path, message: str) -> Problem:
+    hint = "remove it: it will be recreated from the key"
+    return Problem(str(path), None, message, hint, code=Code.INVALID_ADMIN_REQUEST)
+
+
+def _check_match(
+    request_file: Path, request: str, key_file: Path, key: ec.EllipticCurvePrivateKey
+) -> None:
+    """Raise if a request belongs to another key."""
+    public = x509.load_pem_x509_csr(request.encode()).public_key()
+    if _public(public) != _public(key.public_key()):
         message = f"the certificate request does not belong to the key {key_file}"
+        hint = "remove it: it will be recreated from the key"
         problem = Problem(str(request_file), None, message, hint, code=Code.ADMIN_KEY_MISMATCH)
         raise ProblemsFound([problem])
-    return text
 
 
 @dataclass(frozen=True)
@@ -74,38 +177,44 @@ class Renewal:
         """File of the new key's request."""
         return self.old_key.with_suffix(".new.csr")
 
+    @property
+    def old_request(self) -> Path:
+        """File of the old key's request."""
+        return self.old_key.with_suffix(".csr")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the renewal."""
+        return (self.old_key, self.old_request, self.key_file, self.request_file)
+
     def request(self, cluster: str) -> str:
-        """Return the new key's certificate request (PEM); see :func:`admin_request`."""
-        try:
-            return admin_request(self.key_file, self.request_file, cluster)
-        except OSError as error:
-            problem = Problem(str(self.key_file), None, str(error), code=Code.FILE_NOT_WRITABLE)
-            raise ProblemsFound([problem]) from None
+        """Return the new key's certificate request (PEM); see :func:`admin_request`.
+
+        Raises:
+            ProblemsFound: also if a file to be replaced later is not a key or a request.
+        """
+        if present(self.old_key):
+            _read_key(self.old_key)
+        if present(self.old_request):
+            _load_request(self.old_request)
+        if present(self.request_file) and not present(self.key_file):
+            # A run was killed when it had replaced the key.
+            with reported(self.request_file, Code.FILE_NOT_WRITABLE):
+                self.request_file.unlink()
+        return admin_request(self.key_file, self.request_file, cluster)
 
     def finish(self) -> None:
         """Replace the old key and request with the new ones."""
-        self.request_file.replace(self.old_key.with_suffix(".csr"))
-        self.key_file.replace(self.old_key)
-
-
-def _create_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Create a key in a file with mode 0600, which is set when the file is created."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-    return key
+        # The key first: if this is interrupted, the old request is recreated from the new key.
+        with reported(self.old_key, Code.FILE_NOT_WRITABLE):
+            self.key_file.replace(self.old_key)
+            self.request_file.replace(self.old_request)
 
 
 def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError):
+        key = serialization.load_pem_private_key(read_file(path), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         message = "not an unencrypted EC key in PEM format"
@@ -115,22 +224,39 @@ def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
+def _pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
 def _request(key: ec.EllipticCurvePrivateKey, cluster: str) -> str:
     name = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, ADMIN_GROUP),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"{_user()}@{cluster}"),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name(_user(), cluster)),
         ]
     )
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
+def common_name(user: str, cluster: str) -> str:
+    """Return the name of an administrator, which X.509 and the step ``trust/sign`` accept.
+
+    Characters that have a meaning in subjects, or are not printed, are replaced.
+    """
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in user).strip("-") or "admin"
+    space = min(MAX_USER, MAX_NAME - len(f"@{cluster}".encode()))
+    return f"{safe.encode()[:space].decode(errors='ignore')}@{cluster}"
+
+
 def _user() -> str:
-    """Return the user's name, truncated to fit a common name of at most 64 characters."""
     try:
-        return getpass.getuser()[:30]
-    except (KeyError, OSError):
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
         return "admin"
 
 

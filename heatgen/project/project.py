@@ -10,8 +10,6 @@
 """
 
 import hashlib
-import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from heatgen.hot.template import to_yaml
 from heatgen.plan.build import build_plan
 from heatgen.plan.model import Plan
 from heatgen.project import admin_key, block_loader, lock
+from heatgen.project.files import present, read_file, write_file
 from heatgen.render import heat_limits
 from heatgen.render.template import render
 from heatgen.spec.model import Spec
@@ -31,6 +30,9 @@ from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Failed, Problem, ProblemsFound
+
+SIGNS = ("heat_template_version", "# Made by heatgen ")
+"""Texts by which a template is recognized."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ class Project:
     def request_file(self) -> Path:
         """File of the administrator's certificate request."""
         return self.path.with_suffix(".admin.csr")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the cluster, none of which may be the output of a command."""
+        own = (self.path, self.lock_file, self.key_file, self.request_file)
+        return (*own, *admin_key.Renewal(self.key_file).files)
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ def make_lock(
         Failed: a source returned no usable response, or, without ``update``, other bytes.
         ProblemsFound: an existing lock is not valid, or the lock cannot be written.
     """
-    before = _read_lock(project.lock_file) if project.lock_file.exists() else None
+    before = _read_lock(project.lock_file) if present(project.lock_file) else None
     requests = lock.pin_requests(project.spec, project.catalog)
     resolution = lock.resolve(project.spec, requests, notice)
     problems = list(resolution.problems)
@@ -117,7 +125,7 @@ def check_lock(project: Project, notice: Callable[[str], None]) -> pins.Pins:
         ProblemsFound: the lock is not valid.
     """
     command = f"heatgen lock {project.path}"
-    if not project.lock_file.exists():
+    if not present(project.lock_file):
         raise Failed([_missing_lock(project)])
     pinned = _read_lock(project.lock_file)
     requests = lock.pin_requests(project.spec, project.catalog)
@@ -141,35 +149,62 @@ def lock_or_make(project: Project, notice: Callable[[str], None]) -> pins.Pins:
         Failed: the lock does not exist, and a source returned no usable response.
         ProblemsFound: the lock is not valid, or cannot be read or written.
     """
-    if not project.lock_file.exists():
+    if not present(project.lock_file):
         notice(f"{project.lock_file}: creating the missing lock; keep it under version control")
         make_lock(project, notice)
     return _read_lock(project.lock_file)
 
 
 def make_template(
-    project: Project, notice: Callable[[str], None] = lambda _: None, *, request: str = ""
+    project: Project,
+    notice: Callable[[str], None] = lambda _: None,
+    *,
+    request: str = "",
+    locked: bool = False,
 ) -> Rendered:
     """Render the template; create missing lock, administrator's key and certificate request.
+
+    Key and request are created after everything else has succeeded.
 
     Args:
         project: the cluster.
         notice: called with a message if a lock is created.
         request: certificate request to use instead of the local one, which is not created then.
+        locked: create nothing and use no network; lock and certificate request must exist.
 
     Raises:
         Failed: the lock does not exist, and a source returned no usable response.
-        ProblemsFound: the lock is incomplete, or a limit of Heat is exceeded.
+        ProblemsFound: the lock is incomplete, a limit of Heat is exceeded, key and request are not
+            usable, or (``locked``) lock or request do not exist.
     """
+    if locked:
+        _check_locked(project, request)
     pinned = lock_or_make(project, notice)
-    try:
-        request = request or admin_key.admin_request(
-            project.key_file, project.request_file, project.spec.name
-        )
-    except OSError as error:
-        raise ProblemsFound(
-            [_os_problem(project.key_file, error, Code.FILE_NOT_WRITABLE)]
-        ) from None
+    if request:
+        return _render(project, pinned, request)
+    draft = admin_key.draft(project.key_file, project.request_file, project.spec.name)
+    rendered = _render(project, pinned, draft.request)
+    kept = admin_key.keep(draft)
+    # A concurrent run may have created another request.
+    return rendered if kept == draft.request else _render(project, pinned, kept)
+
+
+def _check_locked(project: Project, request: str) -> None:
+    """Raise if a file that rendering would create does not exist."""
+    problems = []
+    if not present(project.lock_file):
+        problems.append(_missing_lock(project))
+    if not request and not present(project.request_file):
+        message = "the administrator's certificate request does not exist"
+        hint = f"run 'heatgen render {project.path}' without --locked, and keep this file"
+        code = Code.MISSING_ADMIN_REQUEST
+        problems.append(Problem(str(project.request_file), None, message, hint, code=code))
+    if problems:
+        raise ProblemsFound(problems)
+
+
+def _render(project: Project, pinned: pins.Pins, request: str) -> Rendered:
+    """Render the template with a certificate request, and check the limits of Heat."""
     planned = build_plan(project.spec, project.catalog, pinned, request)
     template = render(planned).as_dict()
     usage = tuple(heat_limits.usage(planned, template))
@@ -187,60 +222,12 @@ def make_plan(project: Project) -> Plan:
     Raises:
         ProblemsFound: the lock is missing or incomplete.
     """
-    if not project.lock_file.exists():
+    if not present(project.lock_file):
         raise ProblemsFound([_missing_lock(project)])
     pinned = _read_lock(project.lock_file)
-    exists = project.request_file.exists()
-    request = read_file(project.request_file).decode() if exists else ""
+    exists = present(project.request_file)
+    request = admin_key.read_request(project.request_file) if exists else ""
     return build_plan(project.spec, project.catalog, pinned, request)
-
-
-def read_file(path: Path) -> bytes:
-    """Return the content of a file.
-
-    Raises:
-        ProblemsFound: the file cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ProblemsFound([_os_problem(path, error, Code.FILE_NOT_READABLE)]) from None
-
-
-def make_folder(path: Path) -> None:
-    """Create a folder and its parents, if they do not exist.
-
-    Raises:
-        ProblemsFound: the folder cannot be created.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ProblemsFound([_os_problem(path, error, Code.FILE_NOT_WRITABLE)]) from None
-
-
-def write_file(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file atomically, also with concurrent writers.
-
-    Raises:
-        ProblemsFound: the file cannot be written.
-    """
-    # Links are followed, and special files (a pipe, /dev/null) are written directly.
-    target = path.resolve()
-    new = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
-    try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            path.write_text(text, "utf-8")
-            return
-        try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            new.replace(target)
-        finally:
-            new.unlink(missing_ok=True)
-    except OSError as error:
-        raise ProblemsFound([_os_problem(path, error, Code.FILE_NOT_WRITABLE)]) from None
 
 
 def _missing_lock(project: Project) -> Problem:
@@ -280,7 +267,11 @@ def _report_changes(
 
 def _header(digests: dict[Path, str]) -> str:
     lines = [f"Made by heatgen {VERSION}; change its sources instead, and render again."]
-    lines += [f"{path.name} sha256:{digest}" for path, digest in digests.items()]
+    # A name may contain a line break, or bytes that are not UTF-8.
+    names = [path.name if path.name.isprintable() else ascii(path.name) for path in digests]
+    lines += [
+        f"{name} sha256:{digest}" for name, digest in zip(names, digests.values(), strict=True)
+    ]
     return "\n".join(lines)
 
 
@@ -292,14 +283,3 @@ def _check_limits(path: Path, usage: tuple[heat_limits.Usage, ...]) -> None:
     ]  # fmt: skip
     if problems:
         raise ProblemsFound(problems)
-
-
-def _os_problem(path: Path, error: OSError, code: Code) -> Problem:
-    """Convert an error of the operating system."""
-    hints = {
-        FileNotFoundError: "check the path",
-        IsADirectoryError: "use the path of a file in this directory",
-        PermissionError: "check owner and mode",
-    }
-    reason = (error.strerror or str(error)).lower()
-    return Problem(str(path), None, reason, hints.get(type(error), ""), code=code)

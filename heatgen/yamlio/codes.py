@@ -181,6 +181,10 @@ class Code(StrEnum):
         "admin-key-mismatch",
         "The administrator's key does not match the certificate or the certificate request.",
     )
+    ADMIN_REQUEST_SUBJECT = (
+        "admin-request-subject",
+        "The subject of the administrator's certificate request is not one that the cluster signs.",
+    )
     CHECKSUM_CHANGED = (
         "checksum-changed",
         "The source of an artifact or image provides other bytes than the lock states.",
@@ -197,7 +201,12 @@ class Code(StrEnum):
         "download-rejected",
         "A response was too large, unencrypted, or did not match its digest.",
     )
+    CERTIFICATE_EXPIRED = (
+        "certificate-expired",
+        "The administrator's certificate has expired.",
+    )
     FILE_EXISTS = "file-exists", "The file or folder to write already exists."
+    FILE_LOCKED = "file-locked", "Another program is changing a file."
     FILE_NOT_READABLE = "file-not-readable", "A file cannot be read."
     FILE_NOT_WRITABLE = "file-not-writable", "A file or folder cannot be written."
     HEAT_LIMIT_EXCEEDED = "heat-limit-exceeded", "The template exceeds a limit of Heat."
@@ -214,7 +223,20 @@ class Code(StrEnum):
         "invalid-block-folder",
         "A path given for blocks is not a readable folder that contains blocks.",
     )
+    KUBECONFIG_CONFLICT = (
+        "kubeconfig-conflict",
+        "A kubeconfig has a cluster, user or context of the same name that heatgen did not write.",
+    )
+    MISSING_ADMIN_REQUEST = (
+        "missing-admin-request",
+        "The cluster does not have an administrator's certificate request.",
+    )
     MISSING_LOCK = "missing-lock", "The cluster does not have a lock."
+    NOT_A_KUBECONFIG = "not-a-kubeconfig", "An existing file is not a kubeconfig."
+    OUTPUT_IS_INPUT = (
+        "output-is-input",
+        "The output of a command would overwrite a file of the cluster.",
+    )
     UNUSED_LOCK_ENTRY = "unused-lock-entry", "The lock pins a file that the cluster does not use."
 
     # Cloud.
@@ -262,4 +284,5 @@ class Code(StrEnum):
     INTERNAL_ERROR = "internal-error", "The command failed because of a bug in heatgen."
     INVALID_ARGUMENT = "invalid-argument", "The value of a command-line argument is not valid."
     NO_LOGS = "no-logs", "No logs could be collected."
+    SYSTEM_ERROR = "system-error", "The operating system rejected an operation."
     UNKNOWN_COMMAND = "unknown-command", "The command does not exist."

@@ -2,6 +2,7 @@
 """``heatgen init``."""
 
 import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -59,4 +60,48 @@ def test_invalid_values(options: list[str], code: str, tmp_path: Path,
     path = tmp_path / "cluster.yaml"
     assert main(["init", str(path), "--yes", *options]) == 2
     assert f"error[{code}]: " in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_gitignore(tmp_path: Path, capsys: Capture) -> None:
+    """Private keys are ignored by git; an existing file is not changed, but its gaps are named."""
+    path, ignore = tmp_path / "cluster.yaml", tmp_path / ".gitignore"
+    assert main(["init", str(path), "--yes"]) == 0
+    assert "lacks" not in capsys.readouterr().err
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    secret = ["cluster.admin.key", "prod.admin.key", "cluster.admin.new.key", "kubeconfig",
+              ".cluster.admin.key.0a1b2c3d.new", "prod.kubeconfig"]  # fmt: skip
+    for name in (
+        *secret,
+        "cluster.admin.csr",
+        "cluster.lock.yaml",
+        "generated.yaml",
+        "expect.json",
+    ):
+        (tmp_path / name).touch()
+    done = subprocess.run(["git", "-C", str(tmp_path), "ls-files", "-o", "--exclude-standard"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert done.stdout.split() == [
+        ".gitignore", "cluster.admin.csr", "cluster.lock.yaml", "cluster.yaml",
+    ]  # fmt: skip
+    path.unlink()
+    ignore.write_text("# kubeconfig\n/*.key\n!cluster.admin.key\n")
+    assert main(["init", str(path), "--yes"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith(f"note: {ignore} lacks ")
+    assert lines[1:3] == ["  kubeconfig", "  .*.new"]
+    assert ignore.read_text() == "# kubeconfig\n/*.key\n!cluster.admin.key\n"
+    path.unlink()
+    ignore.unlink()
+    ignore.mkdir()
+    assert main(["init", str(path), "--yes"]) == 2
+    assert f"{ignore}: error[file-not-readable]: " in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_links(tmp_path: Path) -> None:
+    """A symbolic link is not followed: the file that it names may be another cluster's."""
+    path = tmp_path / "cluster.yaml"
+    path.symlink_to("missing.yaml")
+    assert main(["init", str(path), "--yes"]) == 2
     assert not path.exists()
