@@ -12,7 +12,7 @@ from heatgen.stack.kubeconfig_merge import merge
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Failed, Problem, ProblemsFound
 
-WAIT = 10.0
+WAIT = 30.0
 """Seconds to wait for another program that is changing the file."""
 POLL = 0.05
 MODE = 0o600

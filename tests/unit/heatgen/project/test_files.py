@@ -4,6 +4,7 @@
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_protected_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         str(tmp_path / "c.admin.key"), "hard", "c.lock.yaml", "early", "folder/folder/c.lock.yaml",
     ]  # fmt: skip
     for spelling in spellings:
-        found = code_of(lambda path=Path(spelling): files.check_output(path, [key, lock]))
+        found = code_of(partial(files.check_output, Path(spelling), [key, lock]))
         assert found == (str(Path(spelling)), Code.OUTPUT_IS_INPUT)
     files.check_output(Path("other"), [key, lock])
     assert not lock.exists()
