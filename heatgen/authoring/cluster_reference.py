@@ -13,7 +13,7 @@ from heatgen.blocks.catalog import Block, Catalog
 from heatgen.layers import LAYERS, RUNTIME
 from heatgen.spec.workers import NAME
 
-OWN_KEYWORDS = {"per_node", "elsewhere"}
+OWN_KEYWORDS = {"per_node", "elsewhere", "hint", "shorthand", "multiline", "sensitive"}
 """Keywords of heatgen's own, which editors do not know."""
 
 PAGE_HEAD = """\
@@ -202,6 +202,8 @@ def _description(part: Mapping[str, Any]) -> str:
     rule = part.get("rule") or part.get("items", {}).get("rule", "")
     limits = [f"at least {part['minimum']}"] if part.get("minimum") else []
     limits += [f"at most {part['maximum']}"] if "maximum" in part else []
+    for keyword, items in (("maxItems", "items"), ("maxProperties", "keys")):
+        limits += [f"at most {part[keyword]} {items}"] if keyword in part else []
     return " ".join([text, *([_sentence(rule)] if rule else []),
                      *([_sentence(", ".join(limits))] if limits else [])]).strip()  # fmt: skip
 

@@ -57,7 +57,7 @@ def test_codes() -> None:
 
 def test_report_shortens_long_lines() -> None:
     """Of a long line only the part around the position is quoted, with the caret below it."""
-    text = "x" * 5000 + "!" + "x" * 5000
+    text = "x " * 2500 + "!" + "x " * 2500
     quoted = report(
         [Problem("a", Position(1, 5001), "m", code=Code.MISSING_KEY)], {"a": text}
     ).splitlines()
