@@ -17,7 +17,8 @@ _UNUSABLE = {
     "multicast": IPv4Network("224.0.0.0/4"),
     "reserved": IPv4Network("240.0.0.0/4"),
 }
-_LINK_LOCAL = "link-local"
+_LOCAL = ("loopback", "link-local")
+"""Kinds of addresses at which nodes can reach a server: one of their own, or that of the cloud."""
 _SERVER_HINT = "write the address of the server in your own network, not one inside the cluster"
 
 
@@ -76,8 +77,7 @@ def _server(
     document: Document, path: Path, address: IPv4Address, inside: Sequence[tuple[Path, IPv4Network]]
 ) -> Iterator[Problem]:
     for kind, range_ in _UNUSABLE.items():
-        # Clouds can have servers at link-local addresses, as that of the metadata.
-        if address in range_ and kind != _LINK_LOCAL:
+        if address in range_ and kind not in _LOCAL:
             message = f"{dotted(path)}: {address} is {kind}: nodes cannot reach a server there"
             yield document.problem(path, message, _SERVER_HINT, code=Code.NETWORK_NOT_USABLE)
             return

@@ -161,7 +161,7 @@ def _missing_keys(document: Document, failure: Failure) -> list[Problem]:
 
 def _wrong_type(document: Document, failure: Failure) -> list[Problem]:
     names = [failure.expected] if isinstance(failure.expected, str) else failure.expected
-    # Optional keys accept null, but nobody has to write it.
+    # Optional keys accept null, which is not worth mentioning.
     kinds = " or ".join(_TYPES.get(name, name) for name in names if name != "null")
     if failure.value is None and failure.path:
         hint = f"set {kinds}, or remove the key"
@@ -174,7 +174,7 @@ def _wrong_type(document: Document, failure: Failure) -> list[Problem]:
 
 
 def _other_type(document: Document, failure: Failure, names: list[str]) -> str:
-    """Return a hint with the value in the right type, '' if there is none."""
+    """Return a hint with the value in the right type, '' if no such value exists."""
     value, part = failure.value, failure.part
     scalar = not isinstance(value, dict | list)
     shorthand = part.get("shorthand")

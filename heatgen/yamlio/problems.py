@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from heatgen.yamlio.codes import Code
-from heatgen.yamlio.text import escaped, lines, masked, secret_lines
+from heatgen.yamlio.text import escaped, lines, masked, may_be_secret, secret_lines
 
 MAX_QUOTE = 160
 """Characters of a source line that a report quotes."""
@@ -91,9 +91,11 @@ class _Source:
 
     def quote(self, position: Position) -> list[str]:
         """Return the line of a position with carets below, unless it may contain a secret."""
-        if not 0 < position.line <= len(self.lines) or position.line - 1 in self.secret:
+        if not 0 < position.line <= len(self.lines):
             return []
         line = self.lines[position.line - 1].replace("\t", " ")
+        if position.line - 1 in self.secret or may_be_secret(line):
+            return []
         if not line and position.line == len(self.lines):
             return []
         number = f"{position.line:4d}"

@@ -15,11 +15,11 @@ _LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 # The repetitions are bounded, because input can be long.
 _USER_INFO = re.compile(r"://[^\s/?#@]{0,500}@")
 _PASSWORD = re.compile(r"://[^\s/?#@:]{0,200}:[^\s/?#@]{1,300}@")
-_BARE_PASSWORD = re.compile(r"[^\s/@:'\"]{1,100}:[^\s/@:]{1,100}@(?!sha\d{1,3}:)")
+_BARE_PASSWORD = re.compile(r"(?<![^\s/@:'\"])[^\s/@:'\"]{1,100}:[^\s/@:]{1,100}@(?!sha\d{1,3}:)")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
 _KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 _SECRET_NAME = re.compile(
-    r"(?:password|passwd|passphrase|secret|token|credential)[\w-]{0,40}['\"]? ?[:=] ?\S",
+    r"(?:password|passwd|passphrase|secret|token|credential)[\w-]{0,40}+['\"]?+ ?+[:=] ?+\S",
     re.IGNORECASE,
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_-]{65}")
@@ -55,7 +55,8 @@ def contains_secret(text: str) -> bool:
 
 def may_be_secret(text: str) -> bool:
     """Return whether a text looks as if a part of it were a secret, so that it is not shown."""
-    patterns = (_PRIVATE_KEY, _USER_INFO, _BARE_PASSWORD, _SECRET_NAME, _BASE64)
+    patterns = [_PRIVATE_KEY, _SECRET_NAME, _BASE64]
+    patterns += [_USER_INFO, _BARE_PASSWORD] if "@" in text else []
     return any(pattern.search(text) for pattern in patterns)
 
 
@@ -68,12 +69,12 @@ def masked(text: str) -> str:
 
 
 def secret_lines(source: list[str]) -> set[int]:
-    """Return the indices of lines that a report must not quote."""
+    """Return the indices of the lines of private keys."""
     found = set()
     inside = False
     for number, line in enumerate(source):
         inside = inside or bool(_PRIVATE_KEY.search(line))
-        if inside or may_be_secret(line):
+        if inside:
             found.add(number)
         inside = inside and not _KEY_END.search(line)
     return found
