@@ -13,7 +13,7 @@ from heatgen.blocks.catalog import Block, Catalog
 from heatgen.layers import LAYERS, RUNTIME
 from heatgen.spec.workers import NAME
 
-OWN_KEYWORDS = {"per_node", "elsewhere"}
+OWN_KEYWORDS = {"per_node", "elsewhere", "hint", "shorthand", "multiline", "sensitive"}
 """Keywords of heatgen's own, which editors do not know."""
 
 PAGE_HEAD = """\
@@ -21,7 +21,8 @@ PAGE_HEAD = """\
 cluster.yaml
 ============
 
-Every key that ``cluster.yaml`` may have. Only ``name``, ``cloud.image``, ``cloud.flavor`` and,
+Every key that ``cluster.yaml`` may have. No key or text may contain control characters, ``%index%`` (which
+Heat replaces) or secrets: Heat stores the template unencrypted. Only ``name``, ``cloud.image``, ``cloud.flavor`` and,
 unless an existing subnet or router is used, ``cloud.external_network`` are required.
 
 The JSON Schema for editors is :download:`cluster.schema.json`; ``heatgen schema`` prints the same.
@@ -202,6 +203,8 @@ def _description(part: Mapping[str, Any]) -> str:
     rule = part.get("rule") or part.get("items", {}).get("rule", "")
     limits = [f"at least {part['minimum']}"] if part.get("minimum") else []
     limits += [f"at most {part['maximum']}"] if "maximum" in part else []
+    for keyword, items in (("maxItems", "items"), ("maxProperties", "keys")):
+        limits += [f"at most {part[keyword]} {items}"] if keyword in part else []
     return " ".join([text, *([_sentence(rule)] if rule else []),
                      *([_sentence(", ".join(limits))] if limits else [])]).strip()  # fmt: skip
 

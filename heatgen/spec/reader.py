@@ -4,12 +4,12 @@
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from heatgen.blocks.catalog import Block, Catalog
+from heatgen.blocks.catalog import MAX_NAME, Block, Catalog
 from heatgen.layers import LAYERS, RUNTIME
-from heatgen.spec import addresses, machine, validation, workers
+from heatgen.spec import addresses, machine, template_safety, validation, workers
 from heatgen.spec.model import NO_BALANCER, VIP, Access, Artifacts, Cloud, ControlPlane, Site, Spec
 from heatgen.spec.workers import LayerChoice
-from heatgen.yamlio import schema
+from heatgen.yamlio import schema, url
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document, dotted
 from heatgen.yamlio.problems import Problem, ProblemsFound
@@ -27,13 +27,25 @@ def read_spec(document: Document, catalog: Catalog, cluster_schema: schema.Schem
         ProblemsFound: with every problem.
     """
     full = full_schema(document.data, catalog, cluster_schema)
-    problems = schema.check(document, full) + _unknown_blocks(document, catalog)
+    problems = [*_text_problems(document, full), *_unknown_blocks(document, catalog)]
     if not problems:
         spec = _spec(schema.filled(document.data, full), catalog)
         problems = list(validation.check(document, spec, catalog))
     if problems:
         raise ProblemsFound(problems, {document.name: document.text})
     return spec
+
+
+def _text_problems(document: Document, full: schema.Schema) -> list[Problem]:
+    """Return the violations of the schema and the unsafe texts; of each place only one of them.
+
+    The formats of the schema explain secrets better, the other check everything else.
+    """
+    violations = schema.check(document, full)
+    secrets = {item.position for item in violations if item.code == Code.SECRET_IN_FILE}
+    unsafe = [item for item in template_safety.check(document) if item.position not in secrets]
+    places = {item.position for item in unsafe}
+    return [*unsafe, *(item for item in violations if item.position not in places)]
 
 
 def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> dict[str, Any]:
@@ -46,9 +58,10 @@ def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> d
         blocks.append(block)
         properties[layer] = {
             "type": "object",
+            "shorthand": "use",
             "properties": {
-                "use": {"type": "string", "minLength": 1, **use},
-                **(block.options if block else {}),
+                "use": {"type": "string", "minLength": 1, "maxLength": MAX_NAME, **use},
+                **(workers.bounded(block.options) if block else {}),
             },
             # Do not report the options of an unknown block in addition to the block.
             "additionalProperties": block is None,
@@ -178,8 +191,8 @@ def _control_plane(data: dict[str, Any], cloud: dict[str, Any]) -> ControlPlane:
 def _site(data: dict[str, Any]) -> Site:
     authorities = (data.get("ca_certificates") or "").strip()
     return Site(
-        http_proxy=(data.get("http_proxy") or "").rstrip("/"),
-        https_proxy=(data.get("https_proxy") or "").rstrip("/"),
+        http_proxy=_url(data.get("http_proxy")),
+        https_proxy=_url(data.get("https_proxy")),
         no_proxy=tuple(data["no_proxy"]),
         ca_certificates=f"{authorities}\n" if authorities else "",
         ntp_servers=tuple(data["ntp_servers"]),
@@ -192,6 +205,4 @@ def _layer(data: dict[str, Any]) -> LayerChoice:
 
 def _url(text: str | None) -> str:
     """Return a URL without a final slash; a host without scheme gets https."""
-    if not text:
-        return ""
-    return (text if "://" in text else f"https://{text}").rstrip("/")
+    return str(url.parse(text, default_scheme="https")) if text else ""

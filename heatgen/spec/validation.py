@@ -9,7 +9,7 @@ from typing import Any
 
 from heatgen.blocks.catalog import Catalog
 from heatgen.layers import RUNTIME
-from heatgen.spec import addresses, workers
+from heatgen.spec import address_checks, addresses, workers
 from heatgen.spec.block_selection import group_blocks, used_blocks
 from heatgen.spec.model import (
     CONTROL_COUNTS,
@@ -32,6 +32,7 @@ def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]
     yield from _check_cloud(document, spec)
     yield from _check_counts(document, spec)
     yield from _check_networks(document, spec)
+    yield from address_checks.check(document, spec, _networks(spec))
     yield from _check_pods(document, spec, catalog)
     yield from _check_versions(document, spec, catalog)
     yield from workers.check(document, spec.workers, spec.layers[RUNTIME])

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from heatgen.blocks.catalog import Catalog
+from heatgen.blocks.catalog import MAX_NAME, Catalog
 from heatgen.layers import CONTROL, RUNTIME, WORKER
 from heatgen.spec import machine
 from heatgen.spec.machine import Machine
@@ -24,12 +24,18 @@ NAME = {
     "rule": "must be at most 16 lower-case letters, digits and hyphens, starting with a letter",
     "description": "name of the group, such as 'name: worker'",
 }  # fmt: skip
-_KEY = re.compile(
-    r"(?P<prefix>[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?"
-    r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?\Z"
+_KEY = re.compile(r"(?:(?P<domain>[^/]*)/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?\Z")
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\Z")
+_MAX_DOMAIN = 253
+_KEY_HINT = (
+    "use NAME or DOMAIN/NAME: at most 63 letters, digits, '-', '_' and '.' in NAME, and a domain "
+    "in lower case such as example.org"
 )
-_KEY_HINT = "use NAME or DOMAIN/NAME; the name has at most 63 characters"
-_RESERVED = ("kubernetes.io", "k8s.io")
+MAX_TEXT = 1024
+"""Maximum length of the text options of blocks that do not set their own."""
+_KUBERNETES = ("kubernetes.io", "k8s.io")
+_OWN = "heatgen"
+"""The domain of the labels and annotations that the steps set."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,14 @@ class WorkerGroup:
     labels: Mapping[str, str]
     taints: tuple[str, ...]
     """``KEY=VALUE:EFFECT``; the value may be empty."""
+
+
+def bounded(options: Mapping[str, schema.Schema]) -> dict[str, schema.Schema]:
+    """Return the schemas of a block's options; texts without a maximum length get one."""
+    return {
+        name: {**option, **({} if "maxLength" in option else {"maxLength": MAX_TEXT})}
+        for name, option in options.items()
+    }
 
 
 def runtimes(data: Any) -> dict[Path, str]:
@@ -144,12 +158,17 @@ def check(
 def _check_labels(document: Document, path: Path, group: WorkerGroup) -> Iterator[Problem]:
     for key in group.labels:
         place = (*path, key)
-        found = _KEY.match(key)
-        if not found:
+        domain = _domain(key)
+        if domain is None:
             message = f"{dotted(path)}: invalid label key {key!r}"
             code = Code.INVALID_LABEL_OR_TAINT
             yield document.problem(place, message, _KEY_HINT, key=True, code=code)
-        elif _reserved(found["prefix"] or ""):
+        elif domain == _OWN:
+            message = f"{dotted(path)}: label key {key!r} is reserved for heatgen"
+            hint = f"use a domain other than {_OWN}"
+            code = Code.RESERVED_LABEL
+            yield document.problem(place, message, hint, key=True, code=code)
+        elif any(domain == own or domain.endswith(f".{own}") for own in _KUBERNETES):
             message = f"{dotted(path)}: label key {key!r} is reserved for Kubernetes"
             hint = "use a domain other than kubernetes.io and k8s.io"
             code = Code.RESERVED_LABEL
@@ -162,9 +181,14 @@ def _check_taints(document: Document, path: Path, group: WorkerGroup) -> Iterato
         key, _, rest = taint.partition("=")
         identity = (key, rest.rpartition(":")[2])
         place = (*path, number)
-        if not _KEY.match(key):
+        domain = _domain(key)
+        if domain is None:
             message = f"{dotted(place)}: invalid taint key {key!r}"
             yield document.problem(place, message, _KEY_HINT, code=Code.INVALID_LABEL_OR_TAINT)
+        elif domain == _OWN:
+            message = f"{dotted(place)}: taint key {key!r} is reserved for heatgen"
+            hint = f"use a domain other than {_OWN}"
+            yield document.problem(place, message, hint, code=Code.RESERVED_LABEL)
         if identity in seen:
             message = f"{dotted(place)}: duplicate taint {key!r} with the same effect"
             hint = "remove one of them"
@@ -172,9 +196,13 @@ def _check_taints(document: Document, path: Path, group: WorkerGroup) -> Iterato
         seen.add(identity)
 
 
-def _reserved(prefix: str) -> bool:
-    domain = prefix.removesuffix("/")
-    return any(domain == own or domain.endswith(f".{own}") for own in _RESERVED)
+def _domain(key: str) -> str | None:
+    """Return the domain of a label's or taint's key, '' without one, None if it is invalid."""
+    found = _KEY.match(key)
+    if not found or found["domain"] is None:
+        return "" if found else None
+    domain = found["domain"]
+    return domain if len(domain) <= _MAX_DOMAIN and _DOMAIN.match(domain) else None
 
 
 def _written(data: Any) -> list[tuple[Path, Any]]:
@@ -200,7 +228,10 @@ def _with_runtime(
         }
         properties[RUNTIME] = {
             "type": "object",
-            "properties": {"use": {"type": "string"}, **options},
+            "properties": {
+                "use": {"type": "string", "maxLength": MAX_NAME},
+                **bounded(options),
+            },
             "additionalProperties": block is None,
         }
     return {**group_schema, "properties": properties}

@@ -48,6 +48,14 @@ class Code(StrEnum):
         "invalid-length",
         "A string, list or mapping is shorter or longer than allowed.",
     )
+    CONTROL_CHARACTER = (
+        "control-character",
+        "A key or value contains a control character, or a line break where one line is expected.",
+    )
+    SECRET_IN_FILE = (
+        "secret-in-file",
+        "A value contains a private key or password, which Heat would store unencrypted.",
+    )
     DUPLICATE_ITEM = "duplicate-item", "A list contains the same item more than once."
     SCHEMA_VIOLATION = "schema-violation", "A value breaks another rule of its schema."
 
@@ -64,6 +72,18 @@ class Code(StrEnum):
     ADDRESS_IN_POOL = (
         "address-in-pool",
         "A fixed address is in the range that Neutron allocates dynamically.",
+    )
+    ADDRESS_IN_CLUSTER_NETWORK = (
+        "address-in-cluster-network",
+        "An address outside the cluster is in the network of pods or services.",
+    )
+    HEAT_SYNTAX = (
+        "heat-syntax",
+        "A value contains text that Heat would replace or evaluate.",
+    )
+    NETWORK_NOT_USABLE = (
+        "network-not-usable",
+        "A network or address is in a range that servers cannot use, such as loopback.",
     )
     NETWORK_OVERLAP = "network-overlap", "Two networks of the cluster overlap."
     NETWORK_TOO_SMALL = (
@@ -82,7 +102,7 @@ class Code(StrEnum):
     )
     RESERVED_LABEL = (
         "reserved-label",
-        "The key of a node label is in a domain that kubelets must not use.",
+        "The key of a node label or taint is in a domain of Kubernetes or heatgen.",
     )
 
     # Blocks.

@@ -59,14 +59,16 @@ class Document:
         *,
         key: bool = False,
         code: Code,
+        sensitive: bool = False,
     ) -> Problem:
         """Return a problem at the value (or key) of a path, else at the nearest existing parent."""
         tables = (self.keys, self.values) if key else (self.values, self.keys)
         for length in range(len(path), -1, -1):
             for positions in tables:
                 if path[:length] in positions:
-                    return Problem(self.name, positions[path[:length]], message, hint, code=code)
-        return Problem(self.name, None, message, hint, code=code)
+                    place = positions[path[:length]]
+                    return Problem(self.name, place, message, hint, code=code, sensitive=sensitive)
+        return Problem(self.name, None, message, hint, code=code, sensitive=sensitive)
 
 
 def with_renamed_key(document: Document, old: str, new: str) -> Document:

@@ -1,100 +1,99 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON Schema validation of documents with readable messages, and defaults.
 
-Besides the standard keywords a schema may have ``rule``: the message if ``pattern`` or ``format``
-does not match. Next to ``properties`` it may have ``elsewhere``: keys that are not defined here,
-each with a hint where they are defined.
+Patterns have the meaning of JSON Schema: ``$`` is the end of the text, not of its last line. No key
+or value may contain control characters. Besides the standard keywords a schema may have:
+
+``rule``
+    the message if ``pattern`` does not match, after the key: "must be ...";
+``hint``
+    what to write, if a value is wrong and nothing better can be suggested;
+``elsewhere``
+    next to ``properties``: keys that are not defined here, each with a hint;
+``shorthand``
+    next to ``properties``: the key that a value instead of the mapping probably means;
+``multiline``
+    texts of this part may have several lines;
+``sensitive``
+    the value may contain a secret by mistake: no message shows it.
 """
 
 import copy
-import ipaddress
-from collections.abc import Callable, Iterator, Mapping
+import functools
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jsonschema
 
+from heatgen.yamlio import explain
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document, Path, dotted
-from heatgen.yamlio.problems import Problem, did_you_mean
+from heatgen.yamlio.explain import Failure
+from heatgen.yamlio.formats import FORMATS, Invalid
+from heatgen.yamlio.problems import Problem
+from heatgen.yamlio.text import unsafe_character
 
 Schema = Mapping[str, Any]
 
-_TYPES = {
-    "string": "a string", "integer": "an integer", "number": "a number",
-    "boolean": "true or false", "object": "a mapping", "array": "a list", "null": "null",
-}  # fmt: skip
-_CODES = {
-    "const": Code.VALUE_NOT_ALLOWED,
-    "pattern": Code.INVALID_FORMAT,
-    "format": Code.INVALID_FORMAT,
-    "minimum": Code.OUT_OF_RANGE,
-    "maximum": Code.OUT_OF_RANGE,
-    "minLength": Code.INVALID_LENGTH,
-    "maxLength": Code.INVALID_LENGTH,
-    "maxItems": Code.INVALID_LENGTH,
-    "uniqueItems": Code.DUPLICATE_ITEM,
-}
-"""Codes of keywords that have no function in ``_EXPLAIN``."""
-_FORMAT_RULES = {
-    "cidr": "must be an IPv4 network such as 10.0.0.0/24",
-    "ipv4": "must be an IPv4 address",
-}
-_FORMATS = jsonschema.FormatChecker(formats=())
+_CHECKER = jsonschema.FormatChecker(formats=())
+_DOLLAR = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|(\$)", re.DOTALL)
+
+
+def _pattern(_: Any, pattern: str, value: object, __: Schema) -> Iterator[Any]:
+    """Check a pattern; Python's ``$`` would also match before a line feed at the end."""
+    if isinstance(value, str) and not _compiled(pattern).search(value):
+        yield jsonschema.ValidationError("pattern")
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(_DOLLAR.sub(lambda found: r"\Z" if found[1] else found[0], pattern))
+
+
 # JSON Schema accepts 2.0 as an integer; this validator does not.
 _Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator,
+    validators={"pattern": _pattern},
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
 
 
-@_FORMATS.checks("cidr", raises=ValueError)
-def _is_cidr(value: object) -> bool:
-    """Return whether a string is an IPv4 network in CIDR notation without host bits."""
-    if isinstance(value, str):
-        if "/" not in value:
-            return False
-        ipaddress.IPv4Network(value)
-    return True
+def _register(name: str) -> None:
+    @_CHECKER.checks(name, raises=Invalid)
+    def _matches(value: object) -> bool:
+        if isinstance(value, str):
+            FORMATS[name](value)
+        return True
 
 
-@_FORMATS.checks("ipv4", raises=ValueError)
-def _is_ipv4(value: object) -> bool:
-    """Return whether a string is an IPv4 address."""
-    if isinstance(value, str):
-        ipaddress.IPv4Address(value)
-    return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Failure:
-    """One violation of a schema."""
-
-    path: Path
-    keyword: str
-    """The violated keyword, such as ``type``."""
-    expected: Any
-    """The value of the keyword."""
-    part: Schema
-    """The subschema with the keyword."""
-    value: Any
-    message: str
+for _name in FORMATS:
+    _register(_name)
 
 
 def check(document: Document, schema: Schema) -> list[Problem]:
     """Return every violation of a schema by a document."""
-    problems: list[Problem] = []
+    problems = []
+    unsafe: set[Path] = set()
+    for text in _texts(document.data, schema):
+        character = unsafe_character(text.text, multiline=text.multiline)
+        if character:
+            unsafe.add(text.path)
+            problems.append(_control_character(document, text, character))
     for failure in _failures(schema, document.data):
-        problems += _EXPLAIN.get(failure.keyword, _broken_rule)(document, failure)
+        # One cause, one problem.
+        if failure.path not in unsafe:
+            problems += explain.problems(document, failure)
     return problems
 
 
 def check_value(value: Any, schema: Schema) -> str:
     """Return why a value violates a schema, in one line; '' if it does not."""
-    validator = _Validator(schema, format_checker=_FORMATS)
-    return "; ".join(error.message for error in validator.iter_errors(value))
+    document = Document(name="", text="", data=value, keys={}, values={})
+    return "; ".join(problem.message for problem in check(document, schema))
 
 
 def filled(value: Any, schema: Schema) -> Any:
@@ -116,114 +115,79 @@ def filled(value: Any, schema: Schema) -> Any:
     return result
 
 
-def _failures(schema: Schema, value: Any) -> Iterator[_Failure]:
+@dataclass(frozen=True)
+class _Text:
+    """A key or a string of a document."""
+
+    path: Path
+    text: str
+    key: bool
+    multiline: bool
+    sensitive: bool
+
+
+def _texts(value: Any, schema: Schema, path: Path = (), multiline: bool = False) -> Iterator[_Text]:
+    """Yield every key and string with its path, the keys with that of their value."""
+    multiline = multiline or schema.get("multiline", False)
+    if isinstance(value, str):
+        yield _Text(path, value, False, multiline, schema.get("sensitive", False))
+    elif isinstance(value, dict):
+        properties, other = schema.get("properties", {}), schema.get("additionalProperties")
+        for key, item in value.items():
+            part = properties.get(key, other)
+            yield _Text((*path, key), key, True, False, False)
+            yield from _texts(
+                item, part if isinstance(part, Mapping) else {}, (*path, key), multiline
+            )
+    elif isinstance(value, list):
+        first, rest = schema.get("prefixItems", ()), schema.get("items")
+        for number, item in enumerate(value):
+            part = first[number] if number < len(first) else rest
+            yield from _texts(
+                item, part if isinstance(part, Mapping) else {}, (*path, number), multiline
+            )
+
+
+def _control_character(document: Document, text: _Text, character: str) -> Problem:
+    name = "a key" if text.key else dotted(text.path) or "the file"
+    if character == "\n" and text.text.find("\n") == len(text.text) - 1:
+        message = f"{name} ends with a line break"
+        hint = "write it on one line without '|' or '>'; these add a line break unless '-' follows"
+    elif character == "\n":
+        message, hint = f"{name} must be one line", "remove the line breaks"
+    else:
+        message, hint = f"{name} contains the control character U+{ord(character):04X}", "remove it"
+    return document.problem(
+        text.path,
+        message,
+        hint,
+        key=text.key,
+        code=Code.CONTROL_CHARACTER,
+        sensitive=text.sensitive,
+    )
+
+
+def _failures(schema: Schema, value: Any) -> Iterator[Failure]:
     """Yield the violations; for alternatives (``anyOf``), only that of the best match."""
-    validator = _Validator(schema, format_checker=_FORMATS)
+    validator = _Validator(schema, format_checker=_CHECKER)
+
+    def valid(candidate: Any, part: Schema) -> bool:
+        return bool(validator.evolve(schema=part).is_valid(candidate))
+
     for error in validator.iter_errors(value):
         best = error
         if error.validator in {"anyOf", "oneOf"} and error.context:
             best = jsonschema.exceptions.best_match([error]) or error
-        yield _Failure(
-            path=tuple(best.absolute_path),
+        path: Path = tuple(best.absolute_path)
+        key = "propertyNames" in list(best.absolute_schema_path)[-3:-1]
+        yield Failure(
+            path=(*path, best.instance) if key else path,
+            key=key,
             keyword=str(best.validator),
             expected=best.validator_value,
             part=best.schema if isinstance(best.schema, dict) else {},
             value=best.instance,
             message=best.message,
+            cause=best.cause if isinstance(best.cause, Invalid) else None,
+            valid=valid,
         )
-
-
-def _broken_rule(document: Document, failure: _Failure) -> list[Problem]:
-    name = _name(failure.path)
-    code = _CODES.get(failure.keyword, Code.SCHEMA_VIOLATION)
-    if code != Code.INVALID_FORMAT:
-        return [document.problem(failure.path, f"{name}: {failure.message}", code=code)]
-    rule, hint = failure.part.get("rule", ""), ""
-    if not rule and failure.keyword == "format":
-        rule = _FORMAT_RULES.get(failure.expected, f"must have the format {failure.expected}")
-    elif not rule:
-        rule, hint = f"must match {failure.expected}", failure.part.get("description", "")
-    message = f"{name} {rule}, not {_shown(failure.value)}"
-    return [document.problem(failure.path, message, hint, code=code)]
-
-
-def _unknown_keys(document: Document, failure: _Failure) -> list[Problem]:
-    known = failure.part.get("properties", {})
-    elsewhere = failure.part.get("elsewhere", {})
-    problems = []
-    for key in failure.value:
-        if key not in known:
-            path = (*failure.path, key)
-            hint = elsewhere.get(key) or did_you_mean(str(key), known)
-            message = f"unknown key {dotted(path)}"
-            problem = document.problem(path, message, hint, key=True, code=Code.UNKNOWN_KEY)
-            problems.append(problem)
-    return problems
-
-
-def _missing_keys(document: Document, failure: _Failure) -> list[Problem]:
-    # jsonschema reports each key separately, but names it only in the message.
-    key = next(key for key in failure.expected if failure.message.startswith(repr(key)))
-    hint = failure.part.get("properties", {}).get(key, {}).get("description", "")
-    message = f"{dotted((*failure.path, key))} is required"
-    at_key = bool(failure.path)
-    return [document.problem(failure.path, message, hint, key=at_key, code=Code.MISSING_KEY)]
-
-
-def _wrong_type(document: Document, failure: _Failure) -> list[Problem]:
-    path, value = failure.path, failure.value
-    names = [failure.expected] if isinstance(failure.expected, str) else failure.expected
-    if value is None and path:
-        hint = f"set {_either(names)}, or remove the key"
-        return [document.problem(path, f"{_name(path)} is empty", hint, code=Code.EMPTY_VALUE)]
-    hint = ""
-    if "string" in names and path in document.written:
-        hint = f"put it in quotes: '{document.written[path]}'"
-    elif "boolean" in names and str(value).lower() in {"yes", "no", "on", "off"}:
-        hint = "write true or false"
-    elif not path:
-        hint = "start with 'name: NAME'"
-    message = f"{_name(path)} must be {_either(names)}, not {_type(value)}"
-    return [document.problem(path, message, hint, code=Code.WRONG_TYPE)]
-
-
-def _too_few(document: Document, failure: _Failure) -> list[Problem]:
-    items = "item" if failure.expected == 1 else "items"
-    message = f"{_name(failure.path)} must have at least {failure.expected} {items}"
-    return [document.problem(failure.path, message, code=Code.INVALID_LENGTH)]
-
-
-def _not_in_list(document: Document, failure: _Failure) -> list[Problem]:
-    choices = [str(choice) for choice in failure.expected]
-    message = f"{_name(failure.path)}: unsupported value {_shown(failure.value)}"
-    hint = did_you_mean(str(failure.value), choices)
-    return [document.problem(failure.path, message, hint, code=Code.VALUE_NOT_ALLOWED)]
-
-
-_EXPLAIN: dict[str, Callable[[Document, _Failure], list[Problem]]] = {
-    "additionalProperties": _unknown_keys,
-    "enum": _not_in_list,
-    "minItems": _too_few,
-    "minProperties": _too_few,
-    "required": _missing_keys,
-    "type": _wrong_type,
-}
-
-
-def _name(path: Path) -> str:
-    return dotted(path) or "the file"
-
-
-def _either(names: list[str]) -> str:
-    return " or ".join(_TYPES.get(name, name) for name in names)
-
-
-def _type(value: Any) -> str:
-    """Return the type of a mapping, list or null, else the value."""
-    types = {dict: "a mapping", list: "a list", type(None): "empty"}
-    return types.get(type(value)) or _shown(value)
-
-
-def _shown(value: Any) -> str:
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -16,7 +16,18 @@ from heatgen.yamlio import document, writer
 from . import pairwise
 
 LOCK = Path(__file__).resolve().parents[1] / "golden" / "cases" / "ha" / "cluster.lock.yaml"
-PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+PEM = """\
+-----BEGIN CERTIFICATE-----
+MIIBczCCARmgAwIBAgIUAZD6bXGZbr4VVVEw912qaeJgcxAwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEc2l0ZTAeFw0yNjExMzAxMDAyMjBaFw0zNjExMjcxMDAyMjBa
+MA8xDTALBgNVBAMMBHNpdGUwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATMQhlt
+vb05pDVZyrXmthlWqnD4PiR8dHDCQUhXOryO2NlW86ToUfxcYzo5+g36N2/lyqYK
+tKgQ0206Ha+jhj+Ro1MwUTAdBgNVHQ4EFgQUTQ3DXScihY/xap44bxbYd19bctMw
+HwYDVR0jBBgwFoAUTQ3DXScihY/xap44bxbYd19bctMwDwYDVR0TAQH/BAUwAwEB
+/zAKBggqhkjOPQQDAgNIADBFAiAQ1JJmYYVZo/P5VXY8cLR5zTgi8vW9NZxdvm2b
+VSFwJQIhAPFWoKa1uKI3oJLwoKoeAHh6EJFuvVagpagoqlsa8fs1
+-----END CERTIFICATE-----
+"""
 
 BASE: dict[str, Any] = {
     "name": "demo",

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from heat.common import exception
 from heat.engine import stack
+from heat.engine.hot import template as hot_template
+
+from heatgen.spec import template_safety
 
 from .conftest import NAMES
 
@@ -64,3 +67,12 @@ def test_heat_rejects_faults(
     FAULTS[name](template)
     with pytest.raises((exception.HeatException, ValueError, TypeError)):
         make_stack(template).validate()
+
+
+def test_functions_are_known() -> None:
+    """Metadata that consists of any function of Heat is refused, in every version of HOT."""
+    found: set[str] = set()
+    for kind in vars(hot_template).values():
+        found |= set(getattr(kind, "functions", {})) | set(getattr(kind, "condition_functions", {}))
+    assert len(found) > 20
+    assert {name for name in found if not template_safety.is_function(name)} == set()
