@@ -74,8 +74,8 @@ class Plan:
     """Address of the API for users."""
     max_workers: int
     """How many workers fit into the networks of nodes and pods."""
-    pool: tuple[IPv4Address, IPv4Address]
-    """First and last address of the allocation pool for workers."""
+    pool: tuple[IPv4Address, IPv4Address] | None
+    """First and last address of the allocation pool for workers; None in an existing subnet."""
     volumes: tuple[Volume, ...]
     rules: tuple[security_groups.Rule, ...]
     configs: tuple[StepConfig, ...]

@@ -7,7 +7,17 @@ from typing import Any
 from heatgen.blocks.catalog import Block, Catalog
 from heatgen.layers import LAYERS, RUNTIME
 from heatgen.spec import addresses, machine, validation, workers
-from heatgen.spec.model import NO_BALANCER, VIP, Access, Artifacts, Cloud, ControlPlane, Site, Spec
+from heatgen.spec.model import (
+    NO_BALANCER,
+    VIP,
+    Access,
+    Artifacts,
+    Cloud,
+    ControlPlane,
+    Limits,
+    Site,
+    Spec,
+)
 from heatgen.spec.workers import LayerChoice
 from heatgen.yamlio import schema
 from heatgen.yamlio.codes import Code
@@ -144,6 +154,7 @@ def _spec(data: dict[str, Any], catalog: Catalog) -> Spec:
         ),
         site=_site(data["site"]),
         overrides=data.get("overrides", {}),
+        limits=Limits(**data["limits"]),
     )
 
 

@@ -118,7 +118,8 @@ def _check_first_address(document: Document, spec: Spec) -> Iterator[Problem]:
     """Check that the fixed addresses are in the network and outside Neutron's allocation pool."""
     cloud = spec.cloud
     path = ("cloud", "first_address")
-    if path not in document.values:
+    if path not in document.values and not cloud.subnet:
+        # _check_counts reports a new network that is too small for the default.
         return
     last = int(cloud.first_address) + spec.control_plane.count
     if cloud.first_address not in cloud.nodes or last >= int(cloud.nodes.broadcast_address):
@@ -127,7 +128,16 @@ def _check_first_address(document: Document, spec: Spec) -> Iterator[Problem]:
             f"must be in cloud.nodes, {cloud.nodes}"
         )
         hint = "choose an address in cloud.nodes with enough addresses after it"
+        if path not in document.values:
+            hint = f"set cloud.first_address: {hint.removeprefix('choose ')}, or a larger subnet"
         yield document.problem(path, message, hint, code=Code.ADDRESS_OUTSIDE_NETWORK)
+    elif cloud.subnet and int(cloud.first_address) < int(cloud.nodes.network_address) + 2:
+        message = (
+            f"cloud.first_address: {cloud.first_address} is the address of the network or of its "
+            "gateway"
+        )
+        hint = f"choose {cloud.nodes.network_address + 2} or a later address"
+        yield document.problem(path, message, hint, code=Code.ADDRESS_RESERVED)
     elif not cloud.subnet and not _reserved(cloud, last):
         message = (
             f"cloud.first_address: {cloud.first_address} and the next {spec.control_plane.count} "

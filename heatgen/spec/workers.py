@@ -24,6 +24,9 @@ NAME = {
     "rule": "must be at most 16 lower-case letters, digits and hyphens, starting with a letter",
     "description": "name of the group, such as 'name: worker'",
 }  # fmt: skip
+MAX_COUNT = 1000
+"""Workers of a group, as in the schema."""
+MAX_GROUPS = 100
 _KEY = re.compile(
     r"(?P<prefix>[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?"
     r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?\Z"
@@ -76,7 +79,9 @@ def full_schema(
         main: the runtime of groups without their own.
         catalog: the available blocks.
     """
-    schemas = [_with_runtime(group, group_schema, main, catalog) for _, group in _written(data)]
+    # More groups than allowed are not checked any further.
+    written = _written(data)[:MAX_GROUPS]
+    schemas = [_with_runtime(group, group_schema, main, catalog) for _, group in written]
     if not isinstance(data, dict) or not isinstance(data.get("workers"), list):
         return schemas[0]
     named = [
@@ -88,7 +93,7 @@ def full_schema(
         }
         for item in schemas
     ]
-    return {"type": "array", "minItems": 1, "prefixItems": named}
+    return {"type": "array", "minItems": 1, "maxItems": MAX_GROUPS, "prefixItems": named}
 
 
 def read(

@@ -61,6 +61,10 @@ class Code(StrEnum):
         "address-outside-network",
         "A fixed address is outside the network of the nodes.",
     )
+    ADDRESS_RESERVED = (
+        "address-reserved",
+        "A fixed address is that of the network or of the gateway of an existing subnet.",
+    )
     ADDRESS_IN_POOL = (
         "address-in-pool",
         "A fixed address is in the range that Neutron allocates dynamically.",
