@@ -241,6 +241,10 @@ class Code(StrEnum):
         "The template of the stack lacks a parameter that the update needs.",
     )
     NOT_FOUND = "not-found", "The cloud does not have a resource of this name."
+    NETWORK_CHANGED = (
+        "network-changed",
+        "An update changes the network of the pods or services of a running cluster.",
+    )
     NO_CREDENTIALS = "no-credentials", "No usable credentials of a cloud are configured."
     REQUIREMENT_NOT_MET = (
         "requirement-not-met",
@@ -257,6 +261,10 @@ class Code(StrEnum):
         "The stack failed, or an operation on it is in progress.",
     )
     TIMED_OUT = "timed-out", "An operation took longer than its limit."
+    VERSION_SKEW = (
+        "version-skew",
+        "An update skips a minor version of Kubernetes, or returns to an older one.",
+    )
 
     # Commands.
     CONFIRMATION_REQUIRED = (
