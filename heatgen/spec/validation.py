@@ -9,7 +9,7 @@ from typing import Any
 
 from heatgen.blocks.catalog import Catalog
 from heatgen.layers import RUNTIME
-from heatgen.spec import addresses, workers
+from heatgen.spec import addresses, overrides, workers
 from heatgen.spec.block_selection import group_blocks, used_blocks
 from heatgen.spec.model import (
     CONTROL_COUNTS,
@@ -23,6 +23,8 @@ from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document, Path, dotted
 from heatgen.yamlio.problems import Problem
 
+MAX_NODES = 5000
+"""Nodes that Kubernetes supports: https://kubernetes.io/docs/setup/best-practices/cluster-large/"""
 MIN_SERVICES = 16
 """Addresses; the 10th is that of the DNS."""
 
@@ -34,6 +36,7 @@ def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]
     yield from _check_networks(document, spec)
     yield from _check_pods(document, spec, catalog)
     yield from _check_versions(document, spec, catalog)
+    yield from overrides.check(document, spec, catalog)
     yield from workers.check(document, spec.workers, spec.layers[RUNTIME])
 
 
@@ -60,6 +63,10 @@ def _check_counts(document: Document, spec: Spec) -> list[Problem]:
         message = f"control_plane.count must be 1, 3 or 5, not {count}"
         hint = "use an odd number: an even one does not tolerate more failures of etcd members"
         problems.append(document.problem(path, message, hint, code=Code.CONTROL_PLANE_COUNT))
+    if spec.worker_count > MAX_NODES:
+        message = f"workers: {spec.worker_count} workers; Kubernetes supports {MAX_NODES} nodes"
+        hint = "use fewer workers, or several clusters"
+        problems.append(document.problem(("workers",), message, hint, code=Code.OUT_OF_RANGE))
     capacity = worker_capacity(spec)
     if capacity < max(1, spec.worker_count):
         message = (
@@ -173,13 +180,20 @@ def _check_networks(document: Document, spec: Spec) -> list[Problem]:
 
 
 def _check_versions(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
-    """Check the minimum versions that blocks require of themselves and of each other."""
+    """Check the versions that blocks require of themselves and of each other."""
     for block in used_blocks(group_blocks(spec, catalog)):
         for need in block.needs:
             for options in _options_of_layer(spec, need.layer):
                 version = str(options.get(need.option, need.at_least))
+                path = (need.layer, need.option)
+                if need.below and _numbers(version) >= _numbers(need.below):
+                    message = (
+                        f"{dotted(path)}: {block.name} requires a version before {need.below}, "
+                        f"not {version}: {need.why}"
+                    )
+                    hint = f"choose a version from {need.at_least} to below {need.below}"
+                    yield document.problem(path, message, hint, code=Code.VERSION_TOO_NEW)
                 if _numbers(version) < _numbers(need.at_least):
-                    path = (need.layer, need.option)
                     message = (
                         f"{dotted(path)}: {block.name} requires {need.at_least} or later, "
                         f"not {version}: {need.why}"

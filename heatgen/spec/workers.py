@@ -136,6 +136,14 @@ def check(
             message = f"{dotted(place)}: duplicate name {group.name!r}{reason}"
             code = Code.DUPLICATE_GROUP
             yield document.problem(place, message, "choose another name", code=code)
+        elif conflict := _same_name(group, groups):
+            place = (*path, "name")
+            message = (
+                f"{dotted(place)}: the groups {group.name!r} and {conflict!r} have a parameter and "
+                "a resource of the same name in the template"
+            )
+            code = Code.DUPLICATE_GROUP
+            yield document.problem(place, message, "choose another name", code=code)
         names.add(group.name)
         if options.setdefault(group.runtime.use, group.runtime.options) != group.runtime.options:
             place = (*path, RUNTIME)
@@ -144,6 +152,23 @@ def check(
             yield document.problem(place, message, hint, code=Code.CONFLICTING_OPTIONS)
         yield from _check_labels(document, (*path, "labels"), group)
         yield from _check_taints(document, (*path, "taints"), group)
+
+
+def _same_name(group: WorkerGroup, groups: tuple[WorkerGroup, ...]) -> str:
+    """Return the group with a resource named like a parameter of this group, or ''.
+
+    See :mod:`heatgen.hot.names`: a parameter is ``GROUP_count``, a resource ``workers_GROUP``.
+    """
+    parameters = {f"{group.name}-count", f"{group.name}-flavor"}
+    if group.machine.image:
+        parameters.add(f"{group.name}-image")
+    for other in groups:
+        resources = {f"workers-{other.name}"} if other.name != WORKER else set()
+        if other.machine.server_group != machine.NO_GROUP:
+            resources.add(f"server-group-{other.name}")
+        if parameters & resources:
+            return other.name
+    return ""
 
 
 def _check_labels(document: Document, path: Path, group: WorkerGroup) -> Iterator[Problem]:

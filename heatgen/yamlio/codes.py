@@ -75,6 +75,11 @@ class Code(StrEnum):
         "A network has too few addresses for the nodes, pods or services of the cluster.",
     )
     VERSION_TOO_OLD = "version-too-old", "A block requires a newer version of a component."
+    VERSION_TOO_NEW = "version-too-new", "A block does not support such a new version."
+    OVERRIDE_NOT_ALLOWED = (
+        "override-not-allowed",
+        "An override changes a setting on which heatgen depends.",
+    )
     DUPLICATE_GROUP = "duplicate-group", "Two groups of nodes have the same name."
     CONFLICTING_OPTIONS = (
         "conflicting-options",
