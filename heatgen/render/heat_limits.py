@@ -7,10 +7,11 @@ Those of Heat (``heat/common/config.py``, ``heat/common/wsgi.py``) can be raised
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from heatgen.hot import names, resolve
 from heatgen.plan import site
 from heatgen.plan.model import Plan
 from heatgen.render.servers import AGENT
@@ -155,7 +156,9 @@ def _of_template(
 ) -> Usage:
     """Return the usage of a limit of the template's size, with its largest variable part."""
     groups, authorities = plan.spec.workers, plan.spec.site.ca_certificates
-    by_group = sum(len(str(item)) for item in _of_groups(plan, template))
+    marks = {names.workers(group.name) for group in groups} | {group.name for group in groups}
+    marks |= {item.name for item in plan.deployments if item.index is None}
+    by_group = _size_of(template, frozenset(marks))
     parts: dict[Path, int] = {
         ("overrides",): len(json.dumps(plan.spec.overrides)),
         ("site", "ca_certificates"): 2 * len(authorities),
@@ -164,21 +167,38 @@ def _of_template(
     path = max(parts, key=parts.__getitem__)
     each = by_group // len(groups) or 1
     remaining = max(1, len(groups) - -(-(used - limit) // each))
-    advice = {
+    advice: dict[Path, str] = {
         ("overrides",): f"shorten overrides, which have {parts[path]} bytes",
         ("site", "ca_certificates"): f"shorten site.ca_certificates, which has {len(authorities)} "
         "bytes",
         ("workers",): f"use at most {remaining} groups of workers instead of {len(groups)}: each "
         f"takes about {each} bytes",
-    }[path]
-    return Usage(what, used, limit, f"{advice}; or {_raised(option)}", path)
+    }
+    return Usage(what, used, limit, f"{advice[path]}; or {_raised(option)}", path)
 
 
-def _of_groups(plan: Plan, template: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the resources of groups of workers that have deployments."""
-    for item in plan.deployments:
-        if item.index is None:
-            yield template["resources"][item.name]
+def _size_of(value: Any, marks: frozenset[str]) -> int:
+    """Return the size of the parts of a template that belong to groups of workers.
+
+    Args:
+        value: the template or a part of it.
+        marks: names of groups and of their resources, as keys or in references.
+    """
+    if isinstance(value, Mapping):
+        return sum(
+            len(key) + len(str(item)) if key in marks else _size_of(item, marks)
+            for key, item in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return sum(_size_of_item(item, marks) for item in value)
+    return 0
+
+
+def _size_of_item(item: Any, marks: frozenset[str]) -> int:
+    if isinstance(item, str):
+        return len(item) if item in marks else 0
+    targets = {target for _, target in resolve.references(item)}
+    return len(str(item)) if targets and targets <= marks else _size_of(item, marks)
 
 
 def _of_user_data(plan: Plan, template: Mapping[str, Any]) -> Usage:

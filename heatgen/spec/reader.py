@@ -36,6 +36,8 @@ def read_spec(document: Document, catalog: Catalog, cluster_schema: schema.Schem
     Raises:
         ProblemsFound: with every problem.
     """
+    if problems := workers.too_many(document):
+        raise ProblemsFound(problems, {document.name: document.text})
     full = full_schema(document.data, catalog, cluster_schema)
     problems = schema.check(document, full) + _unknown_blocks(document, catalog)
     if not problems:

@@ -56,6 +56,16 @@ class WorkerGroup:
     """``KEY=VALUE:EFFECT``; the value may be empty."""
 
 
+def too_many(document: Document) -> list[Problem]:
+    """Return a problem if the file has more groups than allowed, before they are checked."""
+    count = len(_written(document.data))
+    if count <= MAX_GROUPS:
+        return []
+    message = f"workers: {count} groups; the maximum is {MAX_GROUPS}"
+    hint = "use fewer groups, or several clusters"
+    return [document.problem(("workers",), message, hint, code=Code.INVALID_LENGTH)]
+
+
 def runtimes(data: Any) -> dict[Path, str]:
     """Return the runtimes of groups by their paths, in a file that may be invalid."""
     found: dict[Path, str] = {}
@@ -79,9 +89,7 @@ def full_schema(
         main: the runtime of groups without their own.
         catalog: the available blocks.
     """
-    # More groups than allowed are not checked any further.
-    written = _written(data)[:MAX_GROUPS]
-    schemas = [_with_runtime(group, group_schema, main, catalog) for _, group in written]
+    schemas = [_with_runtime(group, group_schema, main, catalog) for _, group in _written(data)]
     if not isinstance(data, dict) or not isinstance(data.get("workers"), list):
         return schemas[0]
     named = [
@@ -93,7 +101,7 @@ def full_schema(
         }
         for item in schemas
     ]
-    return {"type": "array", "minItems": 1, "maxItems": MAX_GROUPS, "prefixItems": named}
+    return {"type": "array", "minItems": 1, "prefixItems": named}
 
 
 def read(
