@@ -5,6 +5,7 @@ All parts are optional. Without an expectation, checks compare facts of the clus
 """
 
 import ast
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 from conformance.facts.serialization import from_plain
 
 VERSION = 1
+MAX_NODE_NAME = 52
+"""Characters: a certificate's common name, ``system:node:NAME``, has at most 64."""
 
 
 @dataclass(frozen=True)
@@ -154,14 +157,38 @@ def understand(plain: dict[str, Any] | None, source: str) -> Expectation:
 
 
 def _known(nodes: Any) -> Any:
-    """Drop unknown keys of nodes; values of a wrong type are reported later."""
+    """Return nodes by their names, without unknown keys; values of a wrong type are reported later.
+
+    The keys of the output are names of servers.
+    """
     if not isinstance(nodes, dict):
         return nodes
     keys = ExpectedNode.__annotations__
     return {
-        name: {key: node[key] for key in keys if key in node} if isinstance(node, dict) else node
+        node_name(name, str(node.get("group", ""))): {
+            key: node[key] for key in keys if key in node
+        }
+        if isinstance(node, dict)
+        else node
         for name, node in nodes.items()
     }
+
+
+def node_name(server: str, group: str) -> str:
+    """Return the name in Kubernetes of a server of a stack, as ``name_of`` in ``hot/lib/step.sh``.
+
+    Args:
+        server: name of the server: ``STACK-GROUP-INDEX``.
+        group: its group; empty if it is not known.
+    """
+    suffix = f"-{group}-{server.rpartition('-')[2]}"
+    if not group or not server.endswith(suffix):
+        return server
+    stack = server.removesuffix(suffix)
+    name = stack.lower().replace("_", "-").replace(".", "-")
+    if len(name + suffix) > MAX_NODE_NAME:
+        name = f"{name[:23]}-{hashlib.sha256(stack.encode()).hexdigest()[:6]}"
+    return name + suffix
 
 
 _HOW = "  create one with: openstack stack output show -f json STACK conformance"

@@ -54,6 +54,13 @@ def _section(block: Block) -> Iterator[str]:
     artifacts = [(f"``{key}``", f"``{item.url}``") for key, item in block.artifacts.items()]
     artifacts += [(f"``{key}``", f"``{image}``") for key, image in block.images.items()]
     yield from _table(("Option", "Type", "Default", "Description"), options)
+    rules = [
+        (f"``{config.override}``: ``{pointer[1:].replace('/', '.')}``", rule, _text(why))
+        for config in block.configs.values()
+        for rule, pointers in (("refused", config.fixed), ("noted", config.hardened))
+        for pointer, why in pointers.items()
+    ]
+    yield from _table(("Override", "Rule", "Why"), rules)
     yield from _table(("Step", "On", "Requires", "Provides", "Timeout"), steps)
     yield from _table(("Port", "To", "From", "Why"), ports)
     yield from _table(("Artifact", "From"), artifacts)

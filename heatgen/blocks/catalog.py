@@ -57,6 +57,10 @@ class Config:
     settings: Mapping[str, str | list[str]]
     override: str
     format: str
+    fixed: Mapping[str, str]
+    """JSON pointers that overrides must not change, each with the reason."""
+    hardened: Mapping[str, str]
+    """JSON pointers that harden the component, each with what they prevent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +79,13 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Need:
-    """A minimum version that a block requires of an option of its own or another layer."""
+    """The versions that a block requires of an option of its own or another layer."""
 
     layer: str
     option: str
     at_least: str
+    below: str
+    """The first version that is not supported; '' if none is known."""
     why: str
 
 
@@ -404,7 +410,14 @@ def _block(
         },
         images=data["images"],
         configs={
-            key: Config(item["file"], item.get("set", {}), item.get("override", ""), item["format"])
+            key: Config(
+                file=item["file"],
+                settings=item.get("set", {}),
+                override=item.get("override", ""),
+                format=item["format"],
+                fixed=item.get("fixed", {}),
+                hardened=item.get("hardened", {}),
+            )
             for key, item in data["configs"].items()
         },
         patches=data["patches"],
@@ -429,7 +442,7 @@ def _block(
 
 def _need(data: dict[str, Any]) -> Need:
     layer, _, option = data["option"].partition(".")
-    return Need(layer, option, data["at_least"], data["why"])
+    return Need(layer, option, data["at_least"], data.get("below", ""), data["why"])
 
 
 def _certificate(name: str, data: dict[str, Any]) -> Certificate:

@@ -53,9 +53,10 @@ def print_error(code: Code, text: object, hint: str = "") -> None:
 def print_notices(project: "Project") -> None:
     """Print deprecated names, and settings that are valid but rarely intended."""
     # Imported here to keep the start of commands fast.
-    from heatgen.spec import validation
+    from heatgen.spec import overrides, validation
 
-    for notice in validation.notices(project.spec):
+    weakened = overrides.notices(project.spec, project.catalog)
+    for notice in [*validation.notices(project.spec), *weakened]:
         print_message(f"note: {notice}")
     print_deprecations(project.catalog)
 

@@ -3,10 +3,20 @@
 
 import argparse
 
-from heatgen.cli.base import CloudCommand, add_cluster, add_timeout, print_message, print_notices
+from heatgen.cli.base import (
+    DONE,
+    INVALID,
+    CloudCommand,
+    add_cluster,
+    add_timeout,
+    print_error,
+    print_message,
+    print_notices,
+)
 from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import stack
 from heatgen.cloud.connection import Cloud, CloudFailed, NotFound
+from heatgen.hot import names
 from heatgen.yamlio.codes import Code
 
 
@@ -29,13 +39,20 @@ class Create(CloudCommand):
         )
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Render the template, create the stack, show the progress."""
         # Imported here to keep the start of commands fast.
         from heatgen.project import project
 
         cluster = project.load(parsed_args.cluster)
         name = parsed_args.stack or cluster.spec.name
+        if not names.valid_stack_name(name):
+            hint = (
+                f"use at most {names.MAX_STACK_NAME} letters, digits, '-', '_' and '.', starting "
+                "with a letter"
+            )
+            print_error(Code.INVALID_ARGUMENT, f"invalid name of a stack: {name!r}", hint)
+            return INVALID
         cloud = self.cloud(parsed_args)
         _check_name(name, parsed_args.cluster, cloud)
         rendered = project.make_template(cluster, print_message)
@@ -43,7 +60,7 @@ class Create(CloudCommand):
         if parsed_args.dry_run:
             stack.preview(name, rendered.template, cloud)
             print_message(f"stack {name}: dry run succeeded; nothing was created")
-            return
+            return DONE
         created = stack.create(
             name, rendered.template, parsed_args.timeout, cloud, parsed_args.tags
         )
@@ -53,6 +70,7 @@ class Create(CloudCommand):
             f"stack {name}: cluster is ready\n"
             f"  heatgen kubeconfig {name} -o kubeconfig --key {cluster.key_file}"
         )
+        return DONE
 
 
 def _check_name(name: str, path: object, cloud: Cloud) -> None:

@@ -8,6 +8,8 @@ Exit codes:
 4     resources would be updated in place or added, or steps would run again
 5     data or addresses would be lost: a server, disk, network or address is replaced, rebuilt or
       removed
+6     the cluster would not survive the update: the network of pods or services changes, or a minor
+      version of Kubernetes is skipped or goes back
 ====  ============================================================================================
 
 Failures have the exit codes of all commands (1, 2, 3, 130). So 1 and 2 do not have the meaning that
@@ -17,14 +19,15 @@ Failures have the exit codes of all commands (1, 2, 3, 130). So 1 and 2 do not h
 import argparse
 from collections.abc import Iterable
 
-from heatgen.cli.base import CloudLister, add_cluster, add_stack, print_message
+from heatgen.cli.base import CloudLister, add_cluster, add_stack, print_error, print_message
 from heatgen.cloud import stack
 from heatgen.hot import resolve
 from heatgen.hot.deployments import DEPLOYMENTS, tasks
 from heatgen.stack import update_preview
+from heatgen.stack.refused_changes import refused_changes
 from heatgen.stack.update_preview import Change, StackState
 
-CHANGES, LOSSES = 4, 5
+CHANGES, LOSSES, REFUSED = 4, 5, 6
 Row = tuple[str, str, str, str]
 
 
@@ -33,7 +36,9 @@ class Diff(CloudLister):
 
     The update is 'openstack stack update --existing -t TEMPLATE STACK', which keeps explicitly set
     parameters. Exit code 0: no changes; 4: changes in place, or steps that run again; 5: loss of
-    data or addresses (a server, disk, network or address).
+    data or addresses (a server, disk, network or address); 6: the cluster would not survive the
+    update, and its first step refuses it (another network of pods or services, or a skipped or
+    older minor version of Kubernetes).
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -63,8 +68,11 @@ class Diff(CloudLister):
         after = StackState(template, resolve.parameters(template, {**explicit, **pseudo}))
         _print_parameters(before, after, explicit)
         found = update_preview.compare(before, after, block_loader.schema("heat"))
-        self.code = _code(found)
+        refused = refused_changes(before.template, template)
+        self.code = REFUSED if refused else _code(found)
         _print_summary(found, running.name)
+        for refusal in refused:
+            print_error(refusal.code, refusal.message, refusal.hint)
         return ("Change", "What", "Where", "Why"), _rows(found, after)
 
 

@@ -21,7 +21,7 @@ _TITLES = {
     "steps": "Steps in order; those of a round run in parallel",
     "artifacts": "Artifacts that nodes fetch",
     "images": "Images that nodes pull",
-    "limits": "Usage of the default limits of Heat and Nova",
+    "limits": "Usage of the limits of Heat and Nova",
     "largest": "Maximum size of each group of workers",
     "preflight": "Required resources in the cloud",
 }
@@ -45,20 +45,26 @@ class Plan(CloudCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        """Print the plan; return 1 if the cloud lacks a requirement."""
+        """Print the plan.
+
+        Return 2 if a limit of the cloud is exceeded, 1 if the cloud lacks a requirement.
+        """
         # Imported here to keep the start of commands fast.
         from heatgen.plan import cloud_requirements
         from heatgen.project import project
+        from heatgen.render import heat_limits
         from heatgen.render.summary import summarize
         from heatgen.render.template import render
 
         cluster = project.load(parsed_args.cluster)
         planned = project.make_plan(cluster)
-        found = summarize(planned, render(planned).as_dict())
+        template = render(planned).as_dict()
+        found = summarize(planned, template)
         if parsed_args.preflight:
             found["preflight"] = _preflight(planned, self.cloud(parsed_args))
         sys.stdout.write(_WRITERS[parsed_args.form](found))
         print_notices(cluster)
+        project.check_limits(cluster, heat_limits.usage(planned, template))
         missing = [
             row
             for row in found.get("preflight", ())

@@ -21,5 +21,6 @@ class Validate(Command):
         from heatgen.project import project
 
         cluster = project.load(parsed_args.cluster)
+        project.check(cluster)
         print_notices(cluster)
         print_message(f"{parsed_args.cluster}: cluster {cluster.spec.name} is valid")

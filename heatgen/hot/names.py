@@ -4,7 +4,18 @@
 They must never change: Heat replaces a resource whose name changes.
 """
 
+import re
+
 from heatgen.layers import CONTROL, WORKER
+
+MAX_STACK_NAME = 200
+"""Characters: names of servers and volumes begin with it and have at most 255."""
+_STACK_NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_.-]{{0,{MAX_STACK_NAME - 1}}}\Z")
+
+
+def valid_stack_name(name: str) -> bool:
+    """Return whether Heat accepts the name of a stack, and it is short enough for its servers."""
+    return _STACK_NAME.match(name) is not None
 
 
 def control(index: int) -> str:

@@ -53,7 +53,7 @@ def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> 
         api_host=context.api_host,
         api_external=context.api_external,
         max_workers=max_workers(spec, catalog),
-        pool=addresses.pool(spec.cloud.nodes),
+        pool=None if spec.cloud.subnet else addresses.pool(spec.cloud.nodes),
         volumes=tuple(_volumes(context)),
         rules=security_groups.rules(context),
         configs=tuple(

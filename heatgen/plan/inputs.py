@@ -34,6 +34,7 @@ writes as HOT functions.
 ``site.ca_certificates``        certificates (PEM) of additional trusted authorities
 ``site.ntp_servers``            names, comma separated
 ``certificates``                policy lines (:mod:`heatgen.plan.certificates`)
+``stack.name``                  name of the stack
 ``expected.nodes``              names of all servers, comma separated
 ``servers.names``               map GROUP to map "0", "1", ... to names; ``servers.addresses``
 ``step.LAYER.STEP.OUTPUT@all``  map GROUP to map "0", "1", ... to the outputs of a step
@@ -115,6 +116,7 @@ class StackParameter:
 
 ADMIN_REQUEST = StackParameter("admin_request")
 CERTIFICATES_GENERATION = StackParameter("certificates_generation")
+STACK_NAME = StackParameter("OS::stack_name")
 AUTHORITY_GENERATIONS = StackParameter("authority_generations")
 Reference = (
     StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | VolumeId | StackParameter
@@ -422,6 +424,7 @@ _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
     "site.ca_certificates": lambda context: context.cluster.spec.site.ca_certificates.rstrip(),
     "site.ntp_servers": lambda context: context.cluster.spec.site.ntp_servers,
     "site.proxy": lambda context: site.proxy(context.cluster.spec),
+    "stack.name": lambda _: STACK_NAME,
     "servers.addresses": lambda _: ServerAddresses(),
     "servers.names": lambda _: ServerNames(),
 }

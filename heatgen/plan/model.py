@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -74,8 +75,8 @@ class Plan:
     """Address of the API for users."""
     max_workers: int
     """How many workers fit into the networks of nodes and pods."""
-    pool: tuple[IPv4Address, IPv4Address]
-    """First and last address of the allocation pool for workers."""
+    pool: tuple[IPv4Address, IPv4Address] | None
+    """First and last address of the allocation pool for workers; None in an existing subnet."""
     volumes: tuple[Volume, ...]
     rules: tuple[security_groups.Rule, ...]
     configs: tuple[StepConfig, ...]
@@ -95,6 +96,14 @@ class Plan:
     """References with digests."""
     facts: Mapping[str, Mapping[str, Any]]
     """Values for the conformance suite, by block."""
+
+    @cached_property
+    def by_step(self) -> Mapping[tuple[str, str], tuple[Deployment, ...]]:
+        """Return the deployments of each step, by layer and name of the step."""
+        found: dict[tuple[str, str], list[Deployment]] = {}
+        for item in self.deployments:
+            found.setdefault((item.layer, item.step), []).append(item)
+        return {step: tuple(items) for step, items in found.items()}
 
     @property
     def control_addresses(self) -> list[str]:

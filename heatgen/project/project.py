@@ -29,6 +29,7 @@ from heatgen.spec.model import Spec
 from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document
 from heatgen.yamlio.codes import Code
+from heatgen.yamlio.document import Document
 from heatgen.yamlio.problems import Failed, Problem, ProblemsFound
 
 SIGNS = ("heat_template_version", "# Made by heatgen ")
@@ -42,6 +43,8 @@ class Project:
     path: Path
     catalog: Catalog
     spec: Spec
+    source: Document
+    """``cluster.yaml`` with positions, for problems."""
 
     @property
     def lock_file(self) -> Path:
@@ -83,7 +86,44 @@ def load(path: Path) -> Project:
     """
     catalog = block_loader.catalog()
     text = document.parse(str(path), read_file(path))
-    return Project(path, catalog, read_spec(text, catalog, block_loader.schema("cluster")))
+    spec = read_spec(text, catalog, block_loader.schema("cluster"))
+    return Project(path, catalog, spec, text)
+
+
+def check(project: Project) -> None:
+    """Plan and render a cluster without its lock, and check the limits of the cloud.
+
+    Raises:
+        ProblemsFound: the template cannot be rendered, or a limit is exceeded.
+    """
+    requests = lock.pin_requests(project.spec, project.catalog)
+    # Of the same length as real digests and requests.
+    pinned = pins.Pins(
+        {item.name: "0" * 64 for item in requests if not item.image},
+        {item.name: f"sha256:{'0' * 64}" for item in requests if item.image},
+    )
+    planned = build_plan(project.spec, project.catalog, pinned, "-" * 500)
+    check_limits(project, heat_limits.usage(planned, render(planned).as_dict()))
+
+
+def check_limits(project: Project, usage: Iterable[heat_limits.Usage]) -> None:
+    """Check that no limit of the cloud is exceeded.
+
+    Raises:
+        ProblemsFound: with every exceeded limit.
+    """
+    problems = [
+        project.source.problem(
+            item.path,
+            f"{item.what}: {item.used}, the limit is {item.limit}",
+            item.advice,
+            code=Code.HEAT_LIMIT_EXCEEDED,
+        )
+        for item in usage
+        if item.exceeded
+    ]
+    if problems:
+        raise ProblemsFound(problems, {project.source.name: project.source.text})
 
 
 def make_lock(
@@ -208,7 +248,7 @@ def _render(project: Project, pinned: pins.Pins, request: str) -> Rendered:
     planned = build_plan(project.spec, project.catalog, pinned, request)
     template = render(planned).as_dict()
     usage = tuple(heat_limits.usage(planned, template))
-    _check_limits(project.path, usage)
+    check_limits(project, usage)
     digests = {
         project.path: hashlib.sha256(read_file(project.path)).hexdigest(),
         project.lock_file: hashlib.sha256(read_file(project.lock_file)).hexdigest(),
@@ -273,13 +313,3 @@ def _header(digests: dict[Path, str]) -> str:
         f"{name} sha256:{digest}" for name, digest in zip(names, digests.values(), strict=True)
     ]
     return "\n".join(lines)
-
-
-def _check_limits(path: Path, usage: tuple[heat_limits.Usage, ...]) -> None:
-    problems = [
-        Problem(str(path), None, f"{item.what}: {item.used}, the limit is {item.limit}",
-                item.advice, code=Code.HEAT_LIMIT_EXCEEDED)
-        for item in usage if item.exceeded
-    ]  # fmt: skip
-    if problems:
-        raise ProblemsFound(problems)

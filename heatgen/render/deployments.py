@@ -151,9 +151,7 @@ def _step_output(plan: Plan, value: StepOutput) -> Expression:
     """Return the outputs of a step's deployments; empty if the step is disabled."""
     control: dict[str, Expression] = {}
     workers: dict[str, Expression] = {}
-    for item in plan.deployments:
-        if (item.layer, item.step) != (value.layer, value.step):
-            continue
+    for item in plan.by_step.get((value.layer, value.step), ()):
         if item.index is None:
             workers[item.group] = get_attr(item.name, value.output)
         else:

@@ -29,15 +29,15 @@ def parameters(cloud: Cloud) -> dict[str, Parameter]:
 
 
 def resources(
-    cloud: Cloud, pool: tuple[IPv4Address, IPv4Address]
+    cloud: Cloud, pool: tuple[IPv4Address, IPv4Address] | None
 ) -> Iterator[tuple[str, Resource]]:
     """Yield the network, the subnet and the router, unless they exist.
 
     Args:
         cloud: resources of the cloud.
-        pool: first and last address of the subnet's allocation pool.
+        pool: first and last address of a new subnet's allocation pool.
     """
-    if cloud.subnet:
+    if pool is None:
         return
     subnet_properties: dict[str, Any] = {
         "network": network(cloud),

@@ -42,7 +42,7 @@ def summarize(plan: Plan, template: dict[str, Any]) -> dict[str, Any]:
         ],
         "largest": [
             {"group": item.group, "count": item.count, "stopped_by": item.stopped_by}
-            for item in heat_limits.largest(plan, template)
+            for item in heat_limits.largest(plan, heat_limits.types(template))
         ],
     }
 
@@ -63,7 +63,7 @@ def _networks(plan: Plan) -> Row:
     found = {
         "nodes": str(spec.cloud.nodes),
         "handed out to workers": "from the subnet"
-        if spec.cloud.subnet
+        if plan.pool is None
         else f"{plan.pool[0]} to {plan.pool[1]}",
         "pods": options["network"].get("pods", ""),
         "services": options["orchestration"].get("services", ""),

@@ -4,6 +4,7 @@
 Names of resources (:mod:`heatgen.hot.names`) must never change.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from heatgen import VERSION
@@ -12,13 +13,19 @@ from heatgen.hot.template import Parameter, Resource, Template
 from heatgen.layers import CONTROL, LAYERS, WORKER
 from heatgen.plan.inputs import ADMIN_REQUEST, AUTHORITY_GENERATIONS, CERTIFICATES_GENERATION
 from heatgen.plan.model import Plan
-from heatgen.render import api_endpoint, deployments, network, outputs, security_groups, servers
+from heatgen.render import (
+    api_endpoint,
+    deployments,
+    heat_limits,
+    network,
+    outputs,
+    security_groups,
+    servers,
+)
 from heatgen.render.deployments import STEP_LIBRARY
 from heatgen.render.servers import AGENT
 from heatgen.spec.machine import Machine
 from heatgen.spec.workers import WorkerGroup
-
-MAX_WORKERS = 1000
 
 
 def render(plan: Plan) -> Template:
@@ -34,7 +41,7 @@ def render(plan: Plan) -> Template:
     layers = ", ".join(f"{layer} {spec.layers[layer].use}" for layer in LAYERS)
     return Template(
         description=f"Kubernetes cluster {spec.name}: {layers}. Made by heatgen {VERSION}.",
-        parameters=_parameters(plan),
+        parameters=_parameters(plan, [item.kind for item in resources.values()]),
         resources={name: _after_agent(name, item) for name, item in resources.items()},
         outputs=outputs.outputs(plan),
     )
@@ -50,8 +57,10 @@ def _after_agent(name: str, resource: Resource) -> Resource:
     return resource if dependent or name == AGENT else replace(resource, depends_on=(AGENT,))
 
 
-def _parameters(plan: Plan) -> dict[str, Parameter]:
+def _parameters(plan: Plan, types: Sequence[str]) -> dict[str, Parameter]:
+    """Return the parameters, given the types of the resources."""
     spec = plan.spec
+    largest = {item.group: item.count for item in heat_limits.largest(plan, types)}
     parameters = {
         "image": _named("Image of the nodes", spec.cloud.image, "glance.image"),
         **_group_parameters(CONTROL, "control-plane nodes", spec.control_plane.machine),
@@ -64,7 +73,7 @@ def _parameters(plan: Plan) -> dict[str, Parameter]:
             "number",
             f"Number of {_members(group)}",
             group.count,
-            ({"range": {"min": 0, "max": MAX_WORKERS}},),
+            ({"range": {"min": 0, "max": max(group.count, largest[group.name])}},),
         )
     parameters |= _trust_parameters(plan.admin_request)
     if spec.access.ssh_key:

@@ -80,6 +80,18 @@ class Site:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of the cloud's Heat, named like its options in ``heat.conf``."""
+
+    max_template_size: int
+    """Bytes."""
+    max_json_body_size: int
+    """Bytes."""
+    max_resources_per_stack: int
+    max_software_configs_per_tenant: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Spec:
     """The validated cluster specification."""
 
@@ -93,6 +105,7 @@ class Spec:
     artifacts: Artifacts
     site: Site
     overrides: Mapping[str, Mapping[str, Any]]
+    limits: Limits
 
     @property
     def worker_count(self) -> int:

@@ -7,7 +7,17 @@ from typing import Any
 from heatgen.blocks.catalog import MAX_NAME, Block, Catalog
 from heatgen.layers import LAYERS, RUNTIME
 from heatgen.spec import addresses, machine, template_safety, validation, workers
-from heatgen.spec.model import NO_BALANCER, VIP, Access, Artifacts, Cloud, ControlPlane, Site, Spec
+from heatgen.spec.model import (
+    NO_BALANCER,
+    VIP,
+    Access,
+    Artifacts,
+    Cloud,
+    ControlPlane,
+    Limits,
+    Site,
+    Spec,
+)
 from heatgen.spec.workers import LayerChoice
 from heatgen.yamlio import schema, url
 from heatgen.yamlio.codes import Code
@@ -26,6 +36,8 @@ def read_spec(document: Document, catalog: Catalog, cluster_schema: schema.Schem
     Raises:
         ProblemsFound: with every problem.
     """
+    if problems := workers.too_many(document):
+        raise ProblemsFound(problems, {document.name: document.text})
     full = full_schema(document.data, catalog, cluster_schema)
     problems = [*_text_problems(document, full), *_unknown_blocks(document, catalog)]
     if not problems:
@@ -157,6 +169,7 @@ def _spec(data: dict[str, Any], catalog: Catalog) -> Spec:
         ),
         site=_site(data["site"]),
         overrides=data.get("overrides", {}),
+        limits=Limits(**data["limits"]),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from heatgen.blocks.catalog import Catalog
 from heatgen.layers import RUNTIME
-from heatgen.spec import address_checks, addresses, workers
+from heatgen.spec import address_checks, addresses, overrides, workers
 from heatgen.spec.block_selection import group_blocks, used_blocks
 from heatgen.spec.model import (
     CONTROL_COUNTS,
@@ -23,6 +23,8 @@ from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document, Path, dotted
 from heatgen.yamlio.problems import Problem
 
+MAX_NODES = 5000
+"""Nodes that Kubernetes supports: https://kubernetes.io/docs/setup/best-practices/cluster-large/"""
 MIN_SERVICES = 16
 """Addresses; the 10th is that of the DNS."""
 
@@ -35,6 +37,7 @@ def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]
     yield from address_checks.check(document, spec, _networks(spec))
     yield from _check_pods(document, spec, catalog)
     yield from _check_versions(document, spec, catalog)
+    yield from overrides.check(document, spec, catalog)
     yield from workers.check(document, spec.workers, spec.layers[RUNTIME])
 
 
@@ -61,6 +64,10 @@ def _check_counts(document: Document, spec: Spec) -> list[Problem]:
         message = f"control_plane.count must be 1, 3 or 5, not {count}"
         hint = "use an odd number: an even one does not tolerate more failures of etcd members"
         problems.append(document.problem(path, message, hint, code=Code.CONTROL_PLANE_COUNT))
+    if spec.worker_count > MAX_NODES:
+        message = f"workers: {spec.worker_count} workers; Kubernetes supports {MAX_NODES} nodes"
+        hint = "use fewer workers, or several clusters"
+        problems.append(document.problem(("workers",), message, hint, code=Code.OUT_OF_RANGE))
     capacity = worker_capacity(spec)
     if capacity < max(1, spec.worker_count):
         message = (
@@ -119,7 +126,8 @@ def _check_first_address(document: Document, spec: Spec) -> Iterator[Problem]:
     """Check that the fixed addresses are in the network and outside Neutron's allocation pool."""
     cloud = spec.cloud
     path = ("cloud", "first_address")
-    if path not in document.values:
+    if path not in document.values and not cloud.subnet:
+        # _check_counts reports a new network that is too small for the default.
         return
     last = int(cloud.first_address) + spec.control_plane.count
     if cloud.first_address not in cloud.nodes or last >= int(cloud.nodes.broadcast_address):
@@ -128,7 +136,16 @@ def _check_first_address(document: Document, spec: Spec) -> Iterator[Problem]:
             f"must be in cloud.nodes, {cloud.nodes}"
         )
         hint = "choose an address in cloud.nodes with enough addresses after it"
+        if path not in document.values:
+            hint = f"set cloud.first_address: {hint.removeprefix('choose ')}, or a larger subnet"
         yield document.problem(path, message, hint, code=Code.ADDRESS_OUTSIDE_NETWORK)
+    elif cloud.subnet and int(cloud.first_address) < int(cloud.nodes.network_address) + 2:
+        message = (
+            f"cloud.first_address: {cloud.first_address} is the address of the network or of its "
+            "gateway"
+        )
+        hint = f"choose {cloud.nodes.network_address + 2} or a later address"
+        yield document.problem(path, message, hint, code=Code.ADDRESS_RESERVED)
     elif not cloud.subnet and not _reserved(cloud, last):
         message = (
             f"cloud.first_address: {cloud.first_address} and the next {spec.control_plane.count} "
@@ -164,13 +181,20 @@ def _check_networks(document: Document, spec: Spec) -> list[Problem]:
 
 
 def _check_versions(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
-    """Check the minimum versions that blocks require of themselves and of each other."""
+    """Check the versions that blocks require of themselves and of each other."""
     for block in used_blocks(group_blocks(spec, catalog)):
         for need in block.needs:
             for options in _options_of_layer(spec, need.layer):
                 version = str(options.get(need.option, need.at_least))
+                path = (need.layer, need.option)
+                if need.below and _numbers(version) >= _numbers(need.below):
+                    message = (
+                        f"{dotted(path)}: {block.name} requires a version before {need.below}, "
+                        f"not {version}: {need.why}"
+                    )
+                    hint = f"choose a version from {need.at_least} to below {need.below}"
+                    yield document.problem(path, message, hint, code=Code.VERSION_TOO_NEW)
                 if _numbers(version) < _numbers(need.at_least):
-                    path = (need.layer, need.option)
                     message = (
                         f"{dotted(path)}: {block.name} requires {need.at_least} or later, "
                         f"not {version}: {need.why}"

@@ -24,6 +24,9 @@ NAME = {
     "rule": "must be at most 16 lower-case letters, digits and hyphens, starting with a letter",
     "description": "name of the group, such as 'name: worker'",
 }  # fmt: skip
+MAX_COUNT = 1000
+"""Workers of a group, as in the schema."""
+MAX_GROUPS = 100
 _KEY = re.compile(r"(?:(?P<domain>[^/]*)/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?\Z")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\Z")
 _MAX_DOMAIN = 253
@@ -65,6 +68,16 @@ def bounded(options: Mapping[str, schema.Schema]) -> dict[str, schema.Schema]:
         name: {**option, **({} if "maxLength" in option else {"maxLength": MAX_TEXT})}
         for name, option in options.items()
     }
+
+
+def too_many(document: Document) -> list[Problem]:
+    """Return a problem if the file has more groups than allowed, before they are checked."""
+    count = len(_written(document.data))
+    if count <= MAX_GROUPS:
+        return []
+    message = f"workers: {count} groups; the maximum is {MAX_GROUPS}"
+    hint = "use fewer groups, or several clusters"
+    return [document.problem(("workers",), message, hint, code=Code.INVALID_LENGTH)]
 
 
 def runtimes(data: Any) -> dict[Path, str]:
@@ -145,6 +158,14 @@ def check(
             message = f"{dotted(place)}: duplicate name {group.name!r}{reason}"
             code = Code.DUPLICATE_GROUP
             yield document.problem(place, message, "choose another name", code=code)
+        elif conflict := _same_name(group, groups):
+            place = (*path, "name")
+            message = (
+                f"{dotted(place)}: the groups {group.name!r} and {conflict!r} have a parameter and "
+                "a resource of the same name in the template"
+            )
+            code = Code.DUPLICATE_GROUP
+            yield document.problem(place, message, "choose another name", code=code)
         names.add(group.name)
         if options.setdefault(group.runtime.use, group.runtime.options) != group.runtime.options:
             place = (*path, RUNTIME)
@@ -153,6 +174,23 @@ def check(
             yield document.problem(place, message, hint, code=Code.CONFLICTING_OPTIONS)
         yield from _check_labels(document, (*path, "labels"), group)
         yield from _check_taints(document, (*path, "taints"), group)
+
+
+def _same_name(group: WorkerGroup, groups: tuple[WorkerGroup, ...]) -> str:
+    """Return the group with a resource named like a parameter of this group, or ''.
+
+    See :mod:`heatgen.hot.names`: a parameter is ``GROUP_count``, a resource ``workers_GROUP``.
+    """
+    parameters = {f"{group.name}-count", f"{group.name}-flavor"}
+    if group.machine.image:
+        parameters.add(f"{group.name}-image")
+    for other in groups:
+        resources = {f"workers-{other.name}"} if other.name != WORKER else set()
+        if other.machine.server_group != machine.NO_GROUP:
+            resources.add(f"server-group-{other.name}")
+        if parameters & resources:
+            return other.name
+    return ""
 
 
 def _check_labels(document: Document, path: Path, group: WorkerGroup) -> Iterator[Problem]:

@@ -69,6 +69,10 @@ class Code(StrEnum):
         "address-outside-network",
         "A fixed address is outside the network of the nodes.",
     )
+    ADDRESS_RESERVED = (
+        "address-reserved",
+        "A fixed address is that of the network or of the gateway of an existing subnet.",
+    )
     ADDRESS_IN_POOL = (
         "address-in-pool",
         "A fixed address is in the range that Neutron allocates dynamically.",
@@ -91,6 +95,11 @@ class Code(StrEnum):
         "A network has too few addresses for the nodes, pods or services of the cluster.",
     )
     VERSION_TOO_OLD = "version-too-old", "A block requires a newer version of a component."
+    VERSION_TOO_NEW = "version-too-new", "A block does not support such a new version."
+    OVERRIDE_NOT_ALLOWED = (
+        "override-not-allowed",
+        "An override changes a setting on which heatgen depends.",
+    )
     DUPLICATE_GROUP = "duplicate-group", "Two groups of nodes have the same name."
     CONFLICTING_OPTIONS = (
         "conflicting-options",
@@ -279,6 +288,10 @@ class Code(StrEnum):
         "The template of the stack lacks a parameter that the update needs.",
     )
     NOT_FOUND = "not-found", "The cloud does not have a resource of this name."
+    NETWORK_CHANGED = (
+        "network-changed",
+        "An update changes the network of the pods or services of a running cluster.",
+    )
     NO_CREDENTIALS = "no-credentials", "No usable credentials of a cloud are configured."
     REQUIREMENT_NOT_MET = (
         "requirement-not-met",
@@ -295,6 +308,10 @@ class Code(StrEnum):
         "The stack failed, or an operation on it is in progress.",
     )
     TIMED_OUT = "timed-out", "An operation took longer than its limit."
+    VERSION_SKEW = (
+        "version-skew",
+        "An update skips a minor version of Kubernetes, or returns to an older one.",
+    )
 
     # Commands.
     CONFIRMATION_REQUIRED = (

@@ -48,9 +48,27 @@ pause_since() {
     if [ $((SECONDS - $1)) -lt 3 ]; then sleep 0.3; else sleep 1; fi
 }
 
-# node_name, node_address: print the name of the server in Nova, and its fixed IPv4 address.
+# name_of STACK GROUP-INDEX: print the name of a node in Kubernetes. The host name is not used: Nova cuts it to 63
+# characters, so that servers of a stack with a long name have the same one. Like Nova, replace upper case, '_' and
+# '.'. A certificate's common name, "system:node:NAME", has at most 64 characters: shorten the stack's name if
+# necessary; its hash keeps names of groups from becoming equal.
+name_of() {
+    local name=${1,,} sum
+    name=${name//[_.]/-}
+    if [ $((${#name} + 1 + ${#2})) -gt 52 ]; then
+        sum=$(printf '%s' "$1" | openssl dgst -sha256 -r)
+        name=${name:0:23}-${sum:0:6}
+    fi
+    printf '%s' "$name-$2"
+}
+# name_of_server SERVER GROUP-INDEX: print the name of the node on this server of the stack.
+name_of_server() {
+    name_of "${1%"-$2"}" "$2"
+}
+
+# node_name, node_address: print the name of this node, which trust/request records, and its fixed IPv4 address.
 node_name() {
-    hostname
+    cat /var/lib/heatgen/node-name 2>/dev/null || hostname
 }
 node_address() {
     local route

@@ -5,10 +5,18 @@ set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
 
-node=$(node_name)
 home=/var/lib/heatgen
 umask 077
 install -d -m 0755 $home
+
+# The name comes from Heat. The deployment's resource is "0" in a group, trust_request_control_0 otherwise.
+# shellcheck disable=SC2154
+index=${deploy_resource_name##*_}
+node=$(name_of "$STACK_NAME" "$HEATGEN_GROUP-$index")
+[[ ${#node} -le 52 && $node =~ ^[a-z0-9]([a-z0-9-]*[a-z0-9])?$ ]] ||
+    fail "the stack's name '$STACK_NAME' gives the node the invalid name '$node':" \
+        "create a stack whose name has only letters, digits and hyphens"
+install_text "$node" $home/node-name
 
 # create_key FILE: create a private key if it does not exist.
 create_key() {

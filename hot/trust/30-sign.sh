@@ -96,6 +96,7 @@ sign_node() {
     local role=worker place=$1/$2 node address name roles authority subject usages sans file
     [ "$1" != control ] || role=control
     node=$(server_text NAMES "$place")
+    node=$(name_of_server "$node" "$1-$2")
     address=$(server_text ADDRESSES "$place")
     read_requests "$(input_file REQUESTS.d)/$place"
     while IFS='|' read -r name roles authority subject usages sans _; do

@@ -38,7 +38,7 @@ receive_state() {
 
 # install_shared: install the parts of the shared state that services on this node read.
 install_shared() {
-    local authority signing file servers='' pki=/etc/kubernetes/pki
+    local authority signing file name servers='' pki=/etc/kubernetes/pki
     signing=$(<"$state/current/authorities")
     for authority in "${authorities[@]}"; do
         file=$state/current/$authority/${signing%,*}
@@ -57,7 +57,8 @@ resources:
       - identity: {}" /etc/kubernetes/encryption.yaml 0600 kube-apiserver
     for file in "$(input_file NAMES.d)"/*/*; do
         file=${file#"$(input_file NAMES.d)/"}
-        servers+="$(<"$(input_file NAMES.d)/$file") ${file%/*} $(<"$(input_file ADDRESSES.d)/$file")"$'\n'
+        name=$(name_of_server "$(<"$(input_file NAMES.d)/$file")" "${file/\//-}")
+        servers+="$name ${file%/*} $(<"$(input_file ADDRESSES.d)/$file")"$'\n'
     done
     install_text "${servers%$'\n'}" $home/nodes
 }

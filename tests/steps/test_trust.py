@@ -344,7 +344,37 @@ def test_certificate_for_another_key_is_not_installed(cluster: Cluster) -> None:
     worker.path("/etc/etcd/pki/flannel.key").unlink()
     del worker.runs["request"]
     policy = cluster.parameters["CERTIFICATES"]
-    cluster.step(worker, "request", "10-request.sh", CERTIFICATES=policy)
+    inputs = {"CERTIFICATES": policy, "STACK_NAME": cluster.stack}
+    cluster.step(worker, "request", "10-request.sh", **inputs)
     del worker.runs["install"]
     with pytest.raises(AssertionError, match="etcd/flannel does not match this node's key"):
         cluster.install(worker)
+
+
+@pytest.mark.parametrize("stack", ["My_Stack", "MyCluster", "team.demo", "s" * 60, "s" * 200])
+def test_names_of_stacks(sandbox: Sandbox, tmp_path: Path, stack: str) -> None:
+    """Nodes of a stack with any name that Heat accepts have different, valid names."""
+    cluster = Cluster(tmp_path, control=1, workers=2, stack=stack)
+    cluster.update()
+    names = {node.name for node in cluster.nodes}
+    assert len(names) == 3
+    for node in cluster.nodes:
+        assert re.fullmatch("[a-z0-9][a-z0-9-]{0,50}[a-z0-9]", node.name)
+        assert node.text("/var/lib/heatgen/node-name").strip() == node.name
+        text = openssl("x509", "-noout", "-text", stdin=node.certificate("kubernetes/kubelet"))
+        assert f"CN = system:node:{node.name}\n" in text
+        assert f"DNS:{node.name}, " in text
+    lines = cluster.nodes[0].text("/var/lib/heatgen/nodes").splitlines()
+    assert {line.split()[0] for line in lines} == names
+
+
+def test_nodes_are_named_like_their_hosts(cluster: Cluster) -> None:
+    """With an ordinary name of the stack, nodes have the names of their hosts, as before."""
+    assert [node.name for node in cluster.nodes] == [node.sandbox.name for node in cluster.nodes]
+
+
+def test_stack_name_that_cannot_be_used(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A name that results in an invalid name of the node fails in the first step."""
+    cluster = Cluster(tmp_path, control=1, workers=0, stack="-x")
+    with pytest.raises(AssertionError, match="the stack's name '-x'"):
+        cluster.update()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import shutil
 import ssl
 import subprocess
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from conformance.facts.expected import node_name
 
 from .conftest import HOT, Input, Result, Sandbox
 
@@ -49,6 +52,8 @@ def admin_request(folder: Path, subject: str = ADMIN, key: str = "admin.key") ->
 class Node:
     """A server: its group, index and address in the plan, and its sandbox."""
 
+    server: str
+    """Name of the server, as Heat knows it."""
     group: str
     index: str
     address: str
@@ -58,8 +63,8 @@ class Node:
 
     @property
     def name(self) -> str:
-        """Name of the server."""
-        return self.sandbox.name
+        """Name of the node in Kubernetes."""
+        return node_name(self.server, self.group)
 
     @property
     def role(self) -> str:
@@ -83,9 +88,10 @@ class Node:
 class Cluster:
     """Servers and the parameters of their stack."""
 
-    def __init__(self, folder: Path, control: int, workers: int) -> None:
+    def __init__(self, folder: Path, control: int, workers: int, stack: str = "demo") -> None:
         """Create the servers without running steps."""
         self.folder = folder
+        self.stack = stack
         self.created = 0
         self.nodes: list[Node] = []
         self.parameters = {
@@ -126,9 +132,10 @@ class Cluster:
         """Add a server with an empty disk."""
         self.created += 1
         address = f"192.0.2.{(10 if group == 'control' else 100) + index}"
-        sandbox = Sandbox(self.folder / f"node{self.created}", f"demo-{group}-{index}")
+        server = f"{self.stack}-{group}-{index}"
+        sandbox = Sandbox(self.folder / f"node{self.created}", host_name(server))
         sandbox.folder.mkdir()
-        node = Node(group, str(index), address, sandbox)
+        node = Node(server, group, str(index), address, sandbox)
         self.nodes.append(node)
         self.nodes.sort(key=lambda node: (node.group, node.index))
         return node
@@ -156,7 +163,13 @@ class Cluster:
         certificates = self.parameters["CERTIFICATES"]
         self.on_all(
             lambda node: succeeded(
-                self.step(node, "request", "10-request.sh", CERTIFICATES=certificates)
+                self.step(
+                    node,
+                    "request",
+                    "10-request.sh",
+                    CERTIFICATES=certificates,
+                    STACK_NAME=self.stack,
+                )
             )
         )
         shared = self.file("shared.sh")
@@ -215,7 +228,14 @@ class Cluster:
         before = node.runs.get(name)
         if before and before[0] == inputs and before[1].status == 0:
             return before[1]
-        result = node.sandbox.run(TRUST / script, HEATGEN_ROLE=node.role, **inputs)
+        resource = f"trust_{name}_control_{node.index}" if node.role == "control" else node.index
+        result = node.sandbox.run(
+            TRUST / script,
+            HEATGEN_ROLE=node.role,
+            HEATGEN_GROUP=node.group,
+            deploy_resource_name=resource,
+            **inputs,
+        )
         node.runs[name] = (inputs, result)
         return result
 
@@ -228,8 +248,8 @@ class Cluster:
         return {node.index: self.output(node, step, name) for node in self.control}
 
     def names(self) -> Input:
-        """Return the names by group and index."""
-        return self.by_group(lambda node: node.name)
+        """Return the names of servers by group and index."""
+        return self.by_group(lambda node: node.server)
 
     def addresses(self) -> Input:
         """Return the addresses by group and index."""
@@ -245,6 +265,11 @@ class Cluster:
     def file(self, name: str) -> str:
         """Return the content of a file of the block."""
         return (TRUST / name).read_text()
+
+
+def host_name(server: str) -> str:
+    """Return the host name that Nova derives from a server's name (``sanitize_hostname``)."""
+    return re.sub(r"[^\w-]+", "", re.sub(r"[ _.]", "-", server[:63])).lower().strip("-")
 
 
 def succeeded(result: Result) -> Result:

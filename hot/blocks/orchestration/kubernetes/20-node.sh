@@ -52,15 +52,20 @@ config=$(kubelet_config) || exit 1
 program "$KUBELET_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubelet
 program "$KUBE_PROXY_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy
 
+# Only if the host name is not the node's name, because the stack's name is long or has other characters.
+name_option=''
+[ "$(hostname)" = "$node" ] || name_option=--hostname-override=$node
 # When the signing authority changes, the kubelet restarts and uses the certificates from the stack, well before
 # the old authority is removed. After its removal the API server rejects certificates that it signed.
 install_text "# Restart the kubelet when authorities change: $TRUST_REVISION, generations $SIGNING
 NODE_ADDRESS=$(node_address)
+NAME_OPTION=$name_option
 NODE_LABELS=$GROUP_LABELS
 NODE_TAINTS=$GROUP_TAINTS" $etc/kubelet.env 0600
 # The kubelet rotates its client certificate, and must request the next one with the current one.
 install_text "$(kubeconfig "$API_URL" kubelet-client |
     sed "s|$pki/kubelet-client\.[a-z]*|/var/lib/kubelet/pki/kubelet-client-current.pem|g")" $etc/kubelet.kubeconfig 0600
+install_text "NAME_OPTION=$name_option" $etc/kube-proxy.env
 install_text "$(kubeconfig "$API_URL" kube-proxy)" $etc/kube-proxy.kubeconfig 0600
 install_text "$config" $etc/kubelet.json 0600
 install_text "$KUBE_PROXY_CONFIG" $etc/kube-proxy.json 0600
@@ -79,7 +84,8 @@ wait_for 600 "the API server at $API_URL is ready and of version $KUBERNETES_VER
 # Certificates are not listed: the kubelet rotates its own, and kube-proxy reloads its certificate.
 start_unit kubelet $etc/kubelet.json $etc/kubelet.env $etc/kubelet.kubeconfig $pki/ca.crt \
     "$heatgen_home/lib/kubelet-certificates" "$heatgen_bin/kubelet"
-start_unit kube-proxy $etc/kube-proxy.json $etc/kube-proxy.kubeconfig $pki/ca.crt "$heatgen_bin/kube-proxy"
+start_unit kube-proxy $etc/kube-proxy.json $etc/kube-proxy.env $etc/kube-proxy.kubeconfig $pki/ca.crt \
+    "$heatgen_bin/kube-proxy"
 wait_unit 60 kubelet "the kubelet is healthy" curl --fail --silent --show-error http://127.0.0.1:10248/healthz
 wait_unit 60 kubelet "node $node is registered" request "$API_URL/api/v1/nodes/$node"
 wait_unit 60 kube-proxy "kube-proxy is healthy" curl --fail --silent --show-error http://127.0.0.1:10256/healthz

@@ -100,7 +100,7 @@ for folder in "$(input_file NAMES.d)"/*/; do
     group=$(basename "$folder")
     for file in "$folder"*; do
         [ -e "$file" ] || continue
-        node=$(<"$file")
+        node=$(name_of_server "$(<"$file")" "$group-${file##*/}")
         wait_for 240 "node $node is Ready" node_ready "$node"
         registrations[$node]=$(cat "$(input_file REGISTRATIONS.d)/$group/${file##*/}")
         objects+=$(node_manifest "$node" "$group" "${registrations[$node]}")$'\n'

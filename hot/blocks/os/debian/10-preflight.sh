@@ -112,4 +112,4 @@ install_text "$ARTIFACTS" $heatgen_home/artifacts
 systemctl daemon-reload
 systemctl start --no-block heatgen-prefetch.service
 
-echo "The agent runs on $(node_name) at $(node_address), $clock, $count artifacts and registries can be reached."
+echo "The agent runs on $(hostname) at $(node_address), $clock, $count artifacts and registries can be reached."

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from heatgen.cli.main import main
+from heatgen.cloud import connection
 from tests.golden.cases import CASES
 from tests.unit.heatgen.support.fake_heat import STACK, Heat, created
 
@@ -64,3 +65,13 @@ def test_existing_stack(heat: Heat, cluster: Path, capsys: Capture) -> None:
     assert "error[stack-exists]: " in err
     assert f"heatgen diff demo {cluster}" in err
     assert heat.sent == []
+
+
+@pytest.mark.parametrize("name", ["1st", "a b", "a/b", "é", "-a", "a\n", "a" * 201])
+def test_invalid_stack_name(
+    cluster: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A name that Heat refuses is an error before the cloud is contacted."""
+    monkeypatch.setattr(connection, "connect", lambda *_: pytest.fail("contacted the cloud"))
+    assert main(["create", str(cluster), f"--stack={name}"]) == 2
+    assert "error[invalid-argument]: " in capsys.readouterr().err

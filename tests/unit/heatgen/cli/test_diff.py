@@ -54,3 +54,28 @@ def test_no_key_is_created(running: Heat, cluster: Path) -> None:
     (cluster.parent / "cluster.admin.csr").unlink()
     assert main(["diff", STACK, str(cluster)]) == 0
     assert not list(cluster.parent.glob("*.key"))
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "before", "code"),
+    [
+        ("networks", "pods", "10.200.0.0/16", "network-changed"),
+        ("networks", "services", "10.97.0.0/16", "network-changed"),
+        ("versions", "kubernetes", "1.35.4", "version-skew"),
+        ("versions", "kubernetes", "1.38.0", "version-skew"),
+    ],
+)
+def test_refused_changes(
+    running: Heat, cluster: Path, capsys: Capture, part: str, name: str, before: str, code: str
+) -> None:
+    """Changes that the cluster would not survive are errors; the exit code is 6."""
+    running.template["outputs"]["conformance"]["value"][part][name] = before
+    assert main(["diff", STACK, str(cluster)]) == 6
+    assert f"error[{code}]: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("before", ["1.37.9", "1.36.0"])
+def test_allowed_versions(running: Heat, cluster: Path, before: str) -> None:
+    """Updates to the next minor version, and to any patch version, are allowed."""
+    running.template["outputs"]["conformance"]["value"]["versions"]["kubernetes"] = before
+    assert main(["diff", STACK, str(cluster)]) in (0, 4)

@@ -16,9 +16,9 @@ def test_resources_of_workers() -> None:
     plan = tiny.planned(tiny.CLUSTER + "workers: {count: 3}\n")
     template = render(plan).as_dict()
     groups = [name for name in template["resources"] if name.endswith("_workers")]
-    assert heat_limits.resources(plan, template) == len(template["resources"]) + 3 * (
-        1 + len(groups)
-    )
+    assert heat_limits.resources(plan, heat_limits.types(template)) == len(
+        template["resources"]
+    ) + 3 * (1 + len(groups))
 
 
 def test_resources_of_groups() -> None:
@@ -28,7 +28,9 @@ def test_resources_of_groups() -> None:
     names = template["resources"]
     one = sum(name.endswith("_workers") for name in names)
     other = sum(name.endswith("_workers_big_box") for name in names)
-    assert heat_limits.resources(plan, template) == len(names) + 1 * (1 + one) + 4 * (1 + other)
+    assert heat_limits.resources(plan, heat_limits.types(template)) == len(names) + 1 * (
+        1 + one
+    ) + 4 * (1 + other)
 
 
 @pytest.mark.parametrize(

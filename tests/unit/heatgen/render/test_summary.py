@@ -62,7 +62,7 @@ def test_rules_and_artifacts(summary: dict[str, Any]) -> None:
 def test_maximum_count() -> None:
     """The maximum count of workers exceeds no limit; one more exceeds the limit that is named."""
     planned = tiny.planned()
-    [found] = heat_limits.largest(planned, render(planned).as_dict())
+    [found] = heat_limits.largest(planned, heat_limits.types(render(planned).as_dict()))
     assert found.stopped_by == "resources of the stack"
 
     def exceeded(count: int) -> list[str]:
@@ -79,7 +79,7 @@ def test_maximum_count_in_a_small_network() -> None:
     """In a small network the number of addresses limits the count."""
     text = tiny.CLUSTER.replace("flavor: small", "flavor: small, nodes: 192.0.2.0/27")
     planned = tiny.planned(text)
-    [found] = heat_limits.largest(planned, render(planned).as_dict())
+    [found] = heat_limits.largest(planned, heat_limits.types(render(planned).as_dict()))
     assert (found.count, found.stopped_by) == (9, "addresses")
 
 
