@@ -9,6 +9,7 @@
 =====================  =========================================================
 """
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -225,10 +226,12 @@ def write_file(path: Path, text: str, mode: int = 0o644) -> None:
     Raises:
         ProblemsFound: the file cannot be written.
     """
-    # Links are followed, and special files (a pipe, /dev/null) are written directly.
-    target = path.resolve()
-    new = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
     try:
+        with contextlib.suppress(FileNotFoundError):
+            path.stat()  # a circle of links
+        # Links are followed, and special files (a pipe, /dev/null) are written directly.
+        target = path.resolve()
+        new = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
         if path.exists() and not path.is_file() and not path.is_dir():
             path.write_text(text, "utf-8")
             return

@@ -450,13 +450,13 @@ def booted(node: Node) -> Iterator[Node]:
         node.kill()
 
 
-def certificate(folder: Path, name: str, *options: str) -> Path:
+def certificate(folder: Path, name: str) -> Path:
     """Return a file with a key and a self-signed certificate."""
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
             *("-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
-            *("-keyout", folder / "key", "-out", folder / "crt", *options),
+            *("-keyout", folder / "key", "-out", folder / "crt"),
         ],
         check=True,
         capture_output=True,
