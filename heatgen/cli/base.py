@@ -79,7 +79,7 @@ def run_command(run: Callable[[], int], *, debug: bool) -> int:
         return FAILED if isinstance(found, Failed) else INVALID
     except CloudFailed as error:
         print_error(error.code, error, error.hint)
-        return FAILED
+        return TIMED_OUT if error.code == Code.TIMED_OUT else FAILED
     except TimeoutError as error:
         print_error(Code.TIMED_OUT, error)
         return TIMED_OUT
@@ -144,13 +144,23 @@ class CloudCommand(Command):
         """Return the parser of the command's arguments."""
         parser = super().get_parser(prog_name)
         if not self._client():
-            parser.add_argument("--os-cloud", metavar="NAME", help="entry of clouds.yaml")
+            add_cloud(parser)
         return parser
 
     def cloud(self, parsed_args: argparse.Namespace) -> Cloud:
         """Connect to the cloud of the client that runs the command, else of the arguments."""
         client = self._client()
-        return Cloud(client.sdk_connection) if client else connection.connect(parsed_args.os_cloud)
+        if client:
+            return connection.call(lambda: connection.from_sdk(client.sdk_connection))
+        return connection.connect(
+            connection.Options(
+                cloud=parsed_args.os_cloud,
+                region=parsed_args.os_region_name,
+                interface=parsed_args.os_interface,
+                cacert=parsed_args.os_cacert,
+                insecure=parsed_args.insecure,
+            )
+        )
 
     def _client(self) -> Any:
         """Return the client manager of python-openstackclient if it runs the command."""
@@ -167,6 +177,25 @@ class ShowOne(Command, show.ShowOne):
 
 class CloudLister(CloudCommand, lister.Lister):
     """A command that needs a cloud and prints a table."""
+
+
+def add_cloud(parser: argparse.ArgumentParser) -> None:
+    """Add the options of python-openstackclient for the connection to the cloud."""
+    group = parser.add_argument_group("cloud", "defaults are those of clouds.yaml and OS_*")
+    group.add_argument("--os-cloud", metavar="NAME", help="entry of clouds.yaml")
+    group.add_argument("--os-region-name", metavar="REGION", help="region of the services")
+    group.add_argument(
+        "--os-interface",
+        choices=("public", "internal", "admin"),
+        help="interface of the endpoints in the catalog",
+    )
+    tls = group.add_mutually_exclusive_group()
+    tls.add_argument(
+        "--os-cacert", metavar="FILE", help="certificates of the authorities of the cloud (PEM)"
+    )
+    tls.add_argument(
+        "--insecure", action="store_true", help="do not verify the certificates of the cloud"
+    )
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:

@@ -19,11 +19,36 @@ from collections.abc import Sequence
 from cliff.app import App
 from cliff.command import Command
 from cliff.commandmanager import CommandManager
+from cliff.help import HelpCommand
 
 from heatgen import VERSION
 from heatgen.cli import standard_streams
-from heatgen.cli.base import DONE, INTERRUPTED, INVALID, flush_output, print_error, run_command
+from heatgen.cli.base import (
+    DONE,
+    INTERRUPTED,
+    INVALID,
+    flush_output,
+    print_error,
+    print_message,
+    run_command,
+)
 from heatgen.yamlio.codes import Code
+
+
+class Help(HelpCommand):
+    """print detailed help for another command"""  # noqa: D415  shown in a list
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Print the help; an unknown command is wrong usage."""
+        try:
+            return int(super().take_action(parsed_args) or 0)
+        except ValueError as error:
+            print_error(Code.UNKNOWN_COMMAND, error, _UNKNOWN_HINT)
+            print_message("usage: heatgen help [COMMAND]")
+            return INVALID
+
+
+_UNKNOWN_HINT = "run 'heatgen help' to list the commands"
 
 
 class Heatgen(App):
@@ -36,6 +61,7 @@ class Heatgen(App):
             command_manager=CommandManager("heatgen.commands"),
             deferred_help=True,
         )
+        self.command_manager.add_command("help", Help)
 
     def print_help_if_requested(self) -> None:
         """Print the help text; report errors, which cliff prints without a code."""
@@ -55,8 +81,7 @@ class Heatgen(App):
         try:
             factory, name, rest = self.command_manager.find_command(argv)
         except ValueError as error:
-            hint = "run 'heatgen help' to list the commands"
-            print_error(Code.UNKNOWN_COMMAND, error, hint)
+            print_error(Code.UNKNOWN_COMMAND, error, _UNKNOWN_HINT)
             return INVALID
         command: Command = factory(self, argparse.Namespace(), cmd_name=name)
         return int(command.run(command.get_parser(f"heatgen {name}").parse_args(rest)) or 0)

@@ -2,9 +2,11 @@
 """Progress display of operations on a stack.
 
 On a terminal it shows the layers of the cluster, each with its completed items and those in
-progress, redrawn in place. Elsewhere (pipes, CI) it prints one line for each event.
+progress, redrawn in place. Elsewhere (pipes, CI, TERM=dumb, NO_COLOR) it prints one line for each
+event, without escape codes.
 """
 
+import os
 import shutil
 import sys
 import time
@@ -42,7 +44,7 @@ class Lines:
         seconds = time.monotonic() - self._start
         reason = f": {event.reason}" if event.status == FAILED else ""
         label = _LABELS.get(event.status, event.status)
-        print(f"{seconds:5.0f} s  {item} {label}{reason}", file=sys.stderr, flush=True)
+        print_message(f"{seconds:5.0f} s  {item} {label}{reason}")
 
 
 class Board:
@@ -76,7 +78,14 @@ class Board:
 
 def watch(progress: Progress) -> Lines | Board:
     """Return the display for standard error."""
-    return Board(progress, sys.stderr) if sys.stderr.isatty() else Lines(progress)
+    return Board(progress, sys.stderr) if _can_redraw() else Lines(progress)
+
+
+def _can_redraw() -> bool:
+    """Return whether standard error is a terminal that understands escape codes."""
+    capable = os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    wanted = not os.environ.get("NO_COLOR")
+    return sys.stderr is not None and sys.stderr.isatty() and capable and wanted
 
 
 def update(name: str, changes: Mapping[str, str], minutes: int, cloud: Cloud) -> None:

@@ -1,34 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """Edge: connection to a cloud, with credentials from clouds.yaml or OS_* as in every client."""
 
+import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from heatgen.cloud import credentials
+from heatgen.cloud.errors import CloudFailed, NotFound, explain
 from heatgen.yamlio.codes import Code
+
+__all__ = ["Cloud", "CloudFailed", "NotFound", "Options", "call", "connect", "from_sdk"]
 
 TIMEOUT = 60
 """Timeout of a request in seconds."""
-_CREDENTIALS_HINT = (
-    "pass an entry of clouds.yaml with --os-cloud or OS_CLOUD, or set OS_AUTH_URL and related "
-    "variables"
-)
-_REFUSED_HINT = "run 'openstack stack event list' for details"
-_NOT_FOUND_HINT = "run 'openstack stack list' to list the stacks"
+_LIBRARIES = ("heatclient.", "keystoneauth1.", "openstack.", "requests.", "yaml.")
 _Result = TypeVar("_Result")
 
 
-class CloudFailed(Exception):
-    """A request to the cloud failed, or its result is not usable."""
+@dataclass(frozen=True)
+class Options:
+    """Options of the connection; None for those of clouds.yaml and OS_*."""
 
-    def __init__(self, message: str, hint: str, *, code: Code) -> None:
-        super().__init__(message)
-        self.hint = hint
-        self.code = code
-
-
-class NotFound(CloudFailed):
-    """The requested resource does not exist."""
+    cloud: str | None = None
+    """Entry of clouds.yaml."""
+    region: str | None = None
+    interface: str | None = None
+    cacert: str | None = None
+    """File of the authorities of the cloud's certificates."""
+    insecure: bool = False
+    """Whether certificates are not verified."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,66 @@ class Cloud:
         )
 
 
-def connect(name: str | None = None) -> Cloud:
-    """Connect to the cloud of an entry of clouds.yaml; None for OS_CLOUD or OS_*.
+def connect(options: Options) -> Cloud:
+    """Connect to a cloud.
 
     Raises:
+        ProblemsFound: clouds.yaml is not valid.
         CloudFailed: no credentials.
     """
     # Imported here: it takes longer than all other imports together.
-    import openstack
+    from openstack.config.loader import CONFIG_FILES
+    from openstack.connection import Connection
 
-    return Cloud(call(openstack.connect, cloud=name, api_timeout=TIMEOUT))
+    # They also log the failures that they raise.
+    for name in ("keystoneauth.identity", "stevedore"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    override = os.environ.get("OS_CLIENT_CONFIG_FILE")
+    searched = [*([override] if override else []), *CONFIG_FILES]
+    credentials.check_files(searched)
+    config = call(_configure, options, searched)
+    credentials.check_values(config.config)
+    return from_sdk(call(Connection, config=config))
+
+
+def _configure(options: Options, searched: list[str]) -> Any:
+    """Return the configuration of a cloud."""
+    from openstack.config import OpenStackConfig
+
+    files = OpenStackConfig()
+    name = options.cloud or os.environ.get("OS_CLOUD") or None
+    credentials.check_name(name, files.cloud_config.get("clouds") or {}, searched)
+    given: dict[str, Any] = {
+        "region_name": options.region,
+        "interface": options.interface,
+        "cacert": options.cacert,
+        "verify": False if options.insecure else None,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    return files.get_one(cloud=options.cloud, api_timeout=TIMEOUT, **given)
+
+
+def from_sdk(sdk: Any) -> Cloud:
+    """Return the cloud of a connection of openstacksdk."""
+    hooks = sdk.session.session.hooks.setdefault("response", [])
+    if _refuse_page not in hooks:
+        hooks.append(_refuse_page)
+    return Cloud(sdk)
+
+
+def _refuse_page(response: Any, *_: Any, **__: Any) -> None:
+    """Raise if a web page is sent with a status of success, as by a login page or a proxy.
+
+    Without this the libraries fail with exceptions of Python. Responses without a body may have
+    the same type.
+    """
+    kind = response.headers.get("Content-Type", "")
+    if response.ok and "html" in kind and response.content.lstrip()[:1] == b"<":
+        message = (
+            f"{response.url.partition('?')[0]} sent a web page instead of OpenStack's response"
+        )
+        hint = "check auth_url and the endpoints of the cloud, or log in to the proxy or VPN"
+        raise CloudFailed(message, hint, code=Code.UNEXPECTED_RESPONSE)
 
 
 def call(function: Callable[..., _Result], *args: Any, **kwargs: Any) -> _Result:
@@ -91,40 +143,28 @@ def call(function: Callable[..., _Result], *args: Any, **kwargs: Any) -> _Result
         NotFound: the requested resource does not exist.
         CloudFailed: any other failure.
     """
-    from heatclient.exc import HTTPException
-    from keystoneauth1.exceptions import ClientException
-    from openstack.exceptions import SDKException
-
     try:
         return function(*args, **kwargs)
-    except (SDKException, ClientException, HTTPException) as error:
-        reason = [*_reason(error).splitlines(), type(error).__name__][0]
-        # The attribute has another name in openstacksdk, keystoneauth and heatclient.
-        status = (
-            getattr(error, "status_code", None)
-            or getattr(error, "http_status", None)
-            or getattr(error, "code", None)
+    except CloudFailed:
+        raise
+    except Exception as error:
+        if not _is_of_client(error):
+            raise
+        found = explain(error)
+        if found is not None:
+            raise found from None
+        message = f"the response of the cloud is not usable: {type(error).__name__}: {error}"
+        hint = "check the endpoints of the cloud ('openstack catalog list')"
+        raise CloudFailed(message, hint, code=Code.UNEXPECTED_RESPONSE) from error
+
+
+def _is_of_client(error: Exception) -> bool:
+    """Return whether a client library raised an error, or called what raised it."""
+    traceback, of_client = error.__traceback__, False
+    while traceback is not None:
+        module = f"{traceback.tb_frame.f_globals.get('__name__', '')}."
+        of_client = module.startswith(_LIBRARIES) or (
+            of_client and not module.startswith("heatgen.")
         )
-        if status == 404:
-            raise NotFound(reason, _NOT_FOUND_HINT, code=Code.NOT_FOUND) from None
-        if status is None:
-            raise CloudFailed(reason, _CREDENTIALS_HINT, code=_connection_code(error)) from None
-        if status == 401:
-            code = Code.AUTHENTICATION_FAILED
-            raise CloudFailed(reason, _CREDENTIALS_HINT, code=code) from None
-        # Any other status means that authentication succeeded.
-        raise CloudFailed(reason, _REFUSED_HINT, code=Code.CLOUD_REFUSED) from None
-
-
-def _connection_code(error: Exception) -> Code:
-    """Return the code of an error without an HTTP status."""
-    from keystoneauth1.exceptions import OptionError
-    from openstack.exceptions import ConfigException
-
-    configuration = isinstance(error, ConfigException | OptionError)
-    return Code.NO_CREDENTIALS if configuration else Code.CLOUD_UNREACHABLE
-
-
-def _reason(error: Exception) -> str:
-    """Return the message of an error, without the prefix of heatclient."""
-    return str(error).strip().removeprefix("ERROR: ")
+        traceback = traceback.tb_next
+    return of_client

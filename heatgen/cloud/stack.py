@@ -84,6 +84,10 @@ def get(name: str, cloud: Cloud, *, with_outputs: bool = True) -> Stack:
         found = call(cloud.heat().stacks.get, name, resolve_outputs=with_outputs)
     except NotFound as error:
         raise NotFound(f"no stack {name!r}", error.hint, code=error.code) from None
+    if not hasattr(found, "stack_status"):
+        message = "the response of the orchestration endpoint is not that of Heat"
+        hint = "check the endpoint with 'openstack catalog show orchestration'"
+        raise CloudFailed(message, hint, code=Code.UNEXPECTED_RESPONSE)
     action, _, status = str(found.stack_status).partition("_")
     return Stack(
         name=found.stack_name,

@@ -270,18 +270,33 @@ class Code(StrEnum):
 
     # Cloud.
     AUTHENTICATION_FAILED = "authentication-failed", "The cloud rejected the credentials."
+    AUTH_PLUGIN_MISSING = (
+        "auth-plugin-missing",
+        "The plug-in for the authentication type of the cloud is not installed.",
+    )
     CERTIFICATE_NOT_TRUSTED = (
         "certificate-not-trusted",
         "The authorities of the cluster did not sign the administrator's certificate.",
     )
+    CLOUD_ERROR = "cloud-error", "A service of the cloud failed (HTTP status 5xx)."
     CLOUD_REFUSED = "cloud-refused", "The cloud rejected a request."
-    CLOUD_UNREACHABLE = (
-        "cloud-unreachable",
-        "The cloud did not respond, or it lacks an endpoint of a required service.",
+    CLOUD_UNREACHABLE = "cloud-unreachable", "The connection to the cloud failed."
+    CONNECTION_REFUSED = (
+        "connection-refused",
+        "No service listens at the address of a service of the cloud.",
+    )
+    FORBIDDEN = "forbidden", "The user lacks a role that the request requires."
+    HOST_NOT_RESOLVED = (
+        "host-not-resolved",
+        "The host name of a service of the cloud cannot be resolved.",
     )
     INVALID_STACK_OUTPUT = (
         "invalid-stack-output",
         "An output of the stack is missing or not usable.",
+    )
+    INVALID_TLS_FILE = (
+        "invalid-tls-file",
+        "A file of certificate authorities or a client certificate cannot be used.",
     )
     MISSING_STACK_PARAMETER = (
         "missing-stack-parameter",
@@ -293,13 +308,23 @@ class Code(StrEnum):
         "An update changes the network of the pods or services of a running cluster.",
     )
     NO_CREDENTIALS = "no-credentials", "No usable credentials of a cloud are configured."
+    PROXY_FAILED = "proxy-failed", "The proxy of this machine failed or refused the connection."
+    QUOTA_EXCEEDED = "quota-exceeded", "A quota of the project or a limit of the cloud is exceeded."
     REQUIREMENT_NOT_MET = (
         "requirement-not-met",
         "The cloud lacks a resource, property or quota that the cluster needs.",
     )
+    RESTRICTED_CREDENTIALS = (
+        "restricted-credentials",
+        "The application credential is restricted, so that Heat cannot create a trust with it.",
+    )
     ROTATION_NOT_APPLIED = (
         "rotation-not-applied",
         "The stack was updated, but the cluster did not apply the rotation.",
+    )
+    SERVICE_NOT_FOUND = (
+        "service-not-found",
+        "The catalog of the cloud has no endpoint of a required service.",
     )
     STACK_EXISTS = "stack-exists", "The project already has a stack of this name."
     STACK_FAILED = "stack-failed", "The creation, update or deletion of a stack failed."
@@ -307,7 +332,15 @@ class Code(StrEnum):
         "stack-not-complete",
         "The stack failed, or an operation on it is in progress.",
     )
-    TIMED_OUT = "timed-out", "An operation took longer than its limit."
+    TIMED_OUT = "timed-out", "An operation or a request took longer than its limit."
+    TLS_FAILED = (
+        "tls-failed",
+        "The certificate of the cloud is not trusted, or the connection does not use TLS.",
+    )
+    UNEXPECTED_RESPONSE = (
+        "unexpected-response",
+        "A response is not that of an OpenStack service, but for example a login page.",
+    )
     VERSION_SKEW = (
         "version-skew",
         "An update skips a minor version of Kubernetes, or returns to an older one.",

@@ -8,18 +8,18 @@
 # fetch ARTIFACT: download "URL SHA256" once, verify it, and print the path of the file.
 # Several steps and the prefetch service may fetch the same file concurrently.
 fetch() {
-    local url=${1% *} sum=${1##* } file message actual verified
+    local url=${1% *} sum=${1##* } file message status actual verified
     file=$heatgen_cache/$sum verified=/run/heatgen-fetched/$sum
     (
         flock 9
         [ -e "$verified" ] && [ -e "$file" ] && exit 0
         # Verify files fetched before this boot again: a power failure may have truncated them.
         if [ ! -e "$file" ] || [ "$(sum_of "$file")" != "$sum" ]; then
-            if ! message=$(outside curl --fail --silent --show-error --location --connect-timeout 5 \
+            status=0
+            message=$(outside curl --fail --silent --show-error --location --connect-timeout 5 \
                 --max-time 300 --retry 4 --retry-delay 1 --retry-connrefused \
-                --output "$file.part" "$url" 2>&1); then
-                fail "cannot fetch $url: $(tail -n 1 <<<"$message")"
-            fi
+                --output "$file.part" "$url" 2>&1) || status=$?
+            [ $status = 0 ] || fail "cannot fetch $url: $(curl_failure $status "$message")"
             actual=$(sum_of "$file.part") || fail "cannot read $file.part"
             if [ "$actual" != "$sum" ]; then
                 rm -f "$file.part"
@@ -32,6 +32,25 @@ fetch() {
         touch "$verified"
     ) 9>"$file.lock" || exit 1
     printf '%s' "$file"
+}
+
+# curl_failure STATUS STDERR: print curl's message of a failed request to a host outside the cluster, and the keys
+# of cluster.yaml to check. Only the first line of a message has the reason: curl adds help for some failures.
+curl_failure() {
+    local message proxy keys=''
+    message=$(sed -n 's/^curl: *//p' <<<"$2" | tail -n 1)
+    [ -n "$message" ] || message=$(tail -n 1 <<<"$2")
+    printf '%s' "${message:-curl exited with status $1 and no message}"
+    proxy=$(sed -n 's/^https\{0,1\}_proxy=//p' /etc/heatgen/proxy.env 2>/dev/null | sort -u | paste -sd ' ') || true
+    case $1 in
+        5) keys="site.http_proxy and site.https_proxy" ;;
+        6) keys="cloud.dns, and the name in artifacts.mirror or artifacts.registry" ;;
+        7 | 28 | 52 | 56) keys="the security groups and router of the nodes, site.http_proxy and site.https_proxy" ;;
+        35 | 51 | 58 | 60 | 77) keys="site.ca_certificates, which must contain the authority of this server" ;;
+        22) keys="the version, and artifacts.mirror or artifacts.registry, which must provide this path" ;;
+    esac
+    [ -z "$proxy" ] || keys+="${keys:+, }and the proxy $proxy, if it should serve this host"
+    printf '%s' "${keys:+ (check $keys)}"
 }
 
 # sum_of FILE: print its SHA-256. openssl uses CPU instructions, which make it several times as fast as sha256sum.

@@ -93,7 +93,7 @@ hold_lock() {
     # shellcheck disable=SC2016
     (trap - ERR && lock_etcdctl lock -- /heatgen/restart bash -c \
         ': >"$1"; while [ -e "$1" ] && kill -0 "$2" 2>/dev/null; do sleep 0.2; done' \
-        lock "$heatgen_lock" $$) >"$heatgen_lock.log" 2>&1 &
+        lock "$heatgen_lock" $$) >"$heatgen_lock.log" 2>&1 {heatgen_stderr}>&- &
     heatgen_holder=$!
     until [ -e "$heatgen_lock" ]; do
         kill -0 $heatgen_holder 2>/dev/null ||

@@ -10,9 +10,11 @@ heatgen_bin=$heatgen_home/bin
 heatgen_cache=$heatgen_home/cache
 mkdir -p "$heatgen_bin" "$heatgen_home/lib" "$heatgen_cache"
 
-# Report the command of every failure that does not go through fail().
+# Report the command of every failure that does not go through fail(), on the stderr of the step: not in a file
+# or variable in which the messages of the failed command are captured.
+exec {heatgen_stderr}>&2
 set -E
-trap 'echo "line $LINENO: exit status $?: $BASH_COMMAND" >&2' ERR
+trap 'echo "line $LINENO: exit status $?: $BASH_COMMAND" >&"$heatgen_stderr"' ERR
 
 # fail REASON...: end the step with a reason; the agent adds the names of step and node.
 fail() {

@@ -7,15 +7,19 @@ import json
 import os
 import runpy
 import signal
+import socket
+import ssl
 import stat
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -29,9 +33,16 @@ class Cloud(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, tls: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+            self.url = f"https://localhost:{self.server_address[1]}"
+        self.login = 201
+        self.page = b""
         self.deployments: list[dict[str, Any]] = []
         self.signals: dict[str, dict[str, Any]] = {}
         self.rejected_tokens: set[str] = set()
@@ -90,6 +101,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.failures:
             self.server.failures -= 1
             self.reply(503, {})
+        elif self.server.page:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.server.page)))
+            self.end_headers()
+            self.wfile.write(self.server.page)
         elif self.headers["X-Auth-Token"] in self.server.rejected_tokens:
             self.reply(401, {})
         elif self.path.startswith("/v1/p/software_deployments/metadata/"):
@@ -105,7 +121,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Return a token and the catalog (Keystone), or record a signal (Heat)."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path == "/v3/auth/tokens":
+        if self.path == "/v3/auth/tokens" and self.server.login != 201:
+            self.reply(self.server.login, {"error": {"message": "no"}})
+        elif self.path == "/v3/auth/tokens":
             self.server.tokens += 1
             endpoint = {"interface": "public", "region_id": "r", "url": self.server.url + "/v1/p"}
             catalog = [{"type": "orchestration", "endpoints": [endpoint]}]
@@ -122,17 +140,19 @@ class Handler(BaseHTTPRequestHandler):
 class Node:
     """A server that runs the agent: its state directory and the agent's process."""
 
-    def __init__(self, folder: Path, cloud: Cloud) -> None:
+    def __init__(self, folder: Path, cloud: Cloud, auth_url: str = "", region: str = "r") -> None:
         self.state = folder / "state"
         self.journal = folder / "journal"
+        self.console = folder / "console"
+        self.console.touch()
         heat = {
-            "auth_url": cloud.url,
+            "auth_url": auth_url or cloud.url,
             "user_id": "server",
             "password": "hush-server",
             "project_id": "p",
             "stack_id": "demo/1",
             "resource_name": "control_0",
-            "region_name": "r",
+            "region_name": region,
         }
         metadata = folder / "cfn-init-data"
         metadata.write_text(json.dumps({"os-collect-config": {"heat": heat}, "deployments": []}))
@@ -149,7 +169,11 @@ class Node:
         with self.journal.open("ab") as journal:
             self.process = subprocess.Popen(
                 [sys.executable, str(self.program)],
-                env={**os.environ, "HEATGEN_AGENT_STATE": str(self.state)},
+                env={
+                    **os.environ,
+                    "HEATGEN_AGENT_STATE": str(self.state),
+                    "HEATGEN_AGENT_CONSOLE": str(self.console),
+                },
                 stderr=journal,
             )
 
@@ -158,6 +182,16 @@ class Node:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+
+    def shown(self, text: str) -> str:
+        """Wait until the console contains a text; return the line with it."""
+        end = time.monotonic() + TIMEOUT
+        while True:
+            for line in self.console.read_text().splitlines():
+                if text in line:
+                    return line
+            assert time.monotonic() < end, f"{text!r} is not in: {self.console.read_text()}"
+            time.sleep(0.05)
 
     def runner(self, name: str) -> int:
         """Wait for a deployment's runner and return its process id."""
@@ -404,3 +438,157 @@ def test_fallback_to_metadata(cloud: Cloud, tmp_path: Path, case: str) -> None:
         assert cloud.polls > polls
     finally:
         node.kill()
+
+
+@contextmanager
+def booted(node: Node) -> Iterator[Node]:
+    """Run the agent of a server."""
+    node.boot()
+    try:
+        yield node
+    finally:
+        node.kill()
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """Return a file with a key and a self-signed certificate."""
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
+            *("-keyout", folder / "key", "-out", folder / "crt"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    both = folder / "both"
+    both.write_text((folder / "key").read_text() + (folder / "crt").read_text())
+    return both
+
+
+@pytest.mark.parametrize("case", ["untrusted", "other name"])
+def test_reason_of_certificate(tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The console shows that the certificate of the cloud is not trusted, or is of another name."""
+    pem = certificate(tmp_path, "localhost" if case == "untrusted" else "cloud.example")
+    if case == "other name":
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "crt"))
+    cloud = Cloud(pem)
+    threading.Thread(target=cloud.serve_forever, daemon=True).start()
+    with booted(Node(tmp_path, cloud)) as node:
+        line = node.shown("CERTIFICATE_VERIFY_FAILED")
+        check = "site.ca_certificates" if case == "untrusted" else "names in the certificate"
+        assert check in line
+        assert line.startswith("heatgen-agent: cannot poll Heat: POST localhost:")
+        assert line.removeprefix("heatgen-agent: ") in node.journal.read_text()
+    cloud.shutdown()
+    cloud.server_close()
+
+
+def test_reason_of_unknown_name(cloud: Cloud, tmp_path: Path) -> None:
+    """The console shows that the name of Keystone cannot be resolved."""
+    with booted(Node(tmp_path, cloud, "https://keystone.invalid:5000/v3")) as node:
+        line = node.shown("cannot poll Heat: POST keystone.invalid:5000: ")
+        assert "cloud.dns" in line
+
+
+def test_reason_of_refused_connection(cloud: Cloud, tmp_path: Path) -> None:
+    """The console shows that nothing listens at Keystone's address."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with booted(Node(tmp_path, cloud, f"http://127.0.0.1:{port}/v3")) as node:
+        assert "routes and firewalls" in node.shown("Connection refused")
+
+
+def test_reason_of_other_protocol(tmp_path: Path) -> None:
+    """A server that does not speak HTTP is reported, and does not end the agent."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            while True:
+                try:
+                    connection = server.accept()[0]
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+                    connection.recv(4096)
+
+        threading.Thread(target=greet, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/v3"
+        node = Node(tmp_path, cast("Cloud", SimpleNamespace(url=url)))
+        with booted(node):
+            assert "SSH-2.0" in node.shown("cannot poll Heat: POST 127.0.0.1:")
+            assert node.process is not None
+            assert node.process.poll() is None
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(401, "the user that Heat created"), (404, "auth_url"), (503, "services of the cloud")],
+)
+def test_reason_of_keystone(cloud: Cloud, tmp_path: Path, status: int, advice: str) -> None:
+    """The console shows the status with which Keystone rejects the server's credentials."""
+    cloud.login = status
+    with booted(Node(tmp_path, cloud)) as node:
+        assert advice in node.shown(f"/v3/auth/tokens: HTTP Error {status}")
+
+
+def test_reason_of_missing_endpoint(cloud: Cloud, tmp_path: Path) -> None:
+    """The console shows that the catalog has no endpoint of Heat in the server's region."""
+    with booted(Node(tmp_path, cloud, region="elsewhere")) as node:
+        node.shown("has no public endpoint of Heat in region 'elsewhere'")
+
+
+def test_reason_of_other_page(cloud: Cloud, tmp_path: Path) -> None:
+    """The console shows that a web page responds instead of Heat; recovery is shown, too."""
+    cloud.page = b"<!DOCTYPE html><title>Login</title>"
+    with booted(Node(tmp_path, cloud)) as node:
+        node.shown("it begins with '<!DOCTYPE html>")
+        cloud.page = b""
+        node.shown("heatgen-agent: can poll Heat again")
+        cloud.deploy("d", "#!/bin/sh\ntrue")
+        assert cloud.signal_of("d")["deploy_status_code"] == 0
+
+
+def test_missing_metadata_on_console(cloud: Cloud, tmp_path: Path) -> None:
+    """After a while the console shows that the server has no metadata of Heat."""
+    node = Node(tmp_path, cloud)
+    (tmp_path / "cfn-init-data").unlink()
+    node.program.write_text(
+        node.program.read_text().replace("METADATA_GRACE = 30.0", "METADATA_GRACE = 0.1")
+    )
+    with booted(node):
+        assert "metadata service" in node.shown("waiting for Heat metadata")
+
+
+def test_failures_are_reported_ever_less_often(tmp_path: Path) -> None:
+    """Repeated failures are reported at ever longer intervals; the console has a last line."""
+    path = tmp_path / "console"
+    path.touch()
+    agent = runpy.run_path(str(AGENT))
+    console = agent["Console"]()
+    agent["Console"].write.__globals__["CONSOLE"] = str(path)
+    failures = agent["Failures"]("poll Heat", console)
+    for _ in range(1000):
+        failures.failed("timed out")
+    counts = [line.partition("(")[2] for line in path.read_text().splitlines()]
+    assert len(counts) == 10
+    assert counts[-1] == "512 times): timed out"
+    for number in range(1000):
+        failures.failed(f"other {number}")
+    lines = path.read_text().splitlines()
+    assert len(lines) == agent["CONSOLE_LINES"]
+    assert "journalctl" in lines[-1]
+
+
+def test_blocked_console(cloud: Cloud, tmp_path: Path) -> None:
+    """A console that does not exist, or is not read, does not stop the agent."""
+    node = Node(tmp_path, cloud)
+    node.console.unlink()
+    os.mkfifo(node.console)
+    cloud.failures = 2
+    cloud.deploy("d", "#!/bin/sh\ntrue")
+    with booted(node):
+        assert cloud.signal_of("d")["deploy_status_code"] == 0

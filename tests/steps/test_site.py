@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +136,166 @@ def test_invalid_certificate(sandbox: Sandbox, proxy: ThreadingHTTPServer, autho
     broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
     result = preflight(sandbox, proxy, CA_CERTIFICATES=f"{authority}{broken}")
     assert result.problem.startswith("site.ca_certificates: entry 2 ")
+
+
+class Upstream(BaseHTTPRequestHandler):
+    """A server whose status and headers for each path are in the server's attribute ``replies``."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        """Respond as configured; with 404 to other paths."""
+        status, headers = self.server.replies.get(self.path, (404, {}))  # type: ignore[attr-defined]
+        self.send_response(status)
+        for name, value in {"Content-Length": "0", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    do_GET = do_CONNECT = do_HEAD  # noqa: N815  required by http.server
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Discard the message."""
+
+
+def certificate(folder: Path) -> Path:
+    """Return a file with a key and a self-signed certificate of localhost."""
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-days", "1", "-keyout", folder / "server.key", "-out", folder / "server.crt"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    both = folder / "server.pem"
+    both.write_text((folder / "server.key").read_text() + (folder / "server.crt").read_text())
+    return both
+
+
+@contextmanager
+def upstream(
+    replies: dict[str, tuple[int, dict[str, str]]], tls: Path | None = None
+) -> Iterator[str]:
+    """Run a server; yield host and port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    server.replies = replies  # type: ignore[attr-defined]
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"localhost:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def closed_port() -> int:
+    """Return a port of localhost at which no program listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return int(unused.getsockname()[1])
+
+
+def unreachable(sandbox: Sandbox, proxy: ThreadingHTTPServer, url: str, **inputs: str) -> str:
+    """Run the step with one artifact that cannot be reached; return the reason."""
+    result = preflight(sandbox, proxy, ARTIFACTS=f"{url} {'0' * 64}", **inputs)
+    assert result.status == 1
+    assert result.problem.startswith(f"cannot reach {url}: (")
+    assert "exit status" not in result.problem
+    assert "\n" not in result.problem
+    return result.problem
+
+
+def test_reason_name_not_resolved(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
+    """The reason of a name that cannot be resolved is curl's, with the keys to check."""
+    problem = unreachable(sandbox, proxy, "http://mirror.invalid/tool")
+    assert "(6) Could not resolve host: mirror.invalid" in problem
+    assert "cloud.dns" in problem
+
+
+def test_reason_connection_refused(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
+    """The reason of a refused connection is curl's."""
+    port = closed_port()
+    problem = unreachable(sandbox, proxy, f"http://127.0.0.1:{port}/tool")
+    assert f"(7) Failed to connect to 127.0.0.1 port {port}" in problem
+
+
+def test_reason_untrusted_certificate(
+    sandbox: Sandbox, proxy: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    """The reason of an untrusted certificate is curl's first line, not its general advice."""
+    with upstream({}, certificate(tmp_path)) as host:
+        problem = unreachable(sandbox, proxy, f"https://{host}/tool")
+    assert "(60) SSL certificate problem: self-signed certificate" in problem
+    assert "site.ca_certificates" in problem
+
+
+def test_reason_missing_in_mirror(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
+    """The reason of a file that a mirror lacks has the HTTP status."""
+    with upstream({}) as host:
+        problem = unreachable(sandbox, proxy, f"http://{host}/tool")
+    assert "(22) The requested URL returned error: 404" in problem
+    assert "artifacts.mirror" in problem
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("https_proxy=http://proxy.invalid:3128", "(5) Could not resolve proxy: proxy.invalid"),
+        ("https_proxy=http://127.0.0.1:{closed}", "(7) Failed to connect to 127.0.0.1"),
+        ("https_proxy=http://{host}", "403"),
+    ],
+    ids=["name", "refused", "forbidden"],
+)
+def test_reason_proxy(
+    sandbox: Sandbox, proxy: ThreadingHTTPServer, lines: str, message: str
+) -> None:
+    """The reason of a proxy that does not work is curl's, with the address of the proxy."""
+    with upstream({"upstream.invalid:443": (403, {})}) as host:
+        lines = lines.format(host=host, closed=closed_port())
+        problem = unreachable(sandbox, proxy, "https://upstream.invalid/tool", SITE_PROXY=lines)
+    assert message in problem
+    assert f"the proxy {lines.partition('=')[2]}" in problem
+
+
+def test_reasons_are_counted(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
+    """Of several failures the first is reported, with their number."""
+    lines = "\n".join(f"http://{name}.invalid/tool {'0' * 64}" for name in ("a", "b", "c"))
+    problem = preflight(sandbox, proxy, ARTIFACTS=lines).problem
+    assert problem.startswith("cannot reach http://a.invalid/tool: (6) ")
+    assert "3 of 3 requests failed" in problem
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "reason"),
+    [
+        (200, {}, ""),
+        (401, {"Www-Authenticate": 'Bearer realm="https://r.invalid/token",service="r"'}, ""),
+        (401, {"WWW-Authenticate": 'Basic realm="registry"'}, "requires a login (status 401)"),
+        (401, {}, "requires a login (status 401)"),
+        (404, {}, "status 404 is not the response of a registry"),
+        (403, {}, "status 403 is not the response of a registry"),
+    ],
+)
+def test_response_of_registry(
+    sandbox: Sandbox,
+    proxy: ThreadingHTTPServer,
+    status: int,
+    headers: dict[str, str],
+    reason: str,
+) -> None:
+    """A registry responds with success, or requires an anonymous token; nothing else is one."""
+    with upstream({"/v2/": (status, headers)}) as host:
+        result = preflight(sandbox, proxy, ARTIFACTS_REGISTRY=f"http://{host}")
+    if not reason:
+        assert result.status == 0, result.stderr
+        assert "2 artifacts and registries can be reached" in result.stdout
+    else:
+        assert result.problem.startswith(f"cannot reach http://{host}/v2/: ")
+        assert reason in result.problem
 
 
 def test_time_servers(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:

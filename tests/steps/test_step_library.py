@@ -134,6 +134,29 @@ def test_unexpected_failure_reports_command(sandbox: Sandbox) -> None:
     assert "on" not in result.stdout
 
 
+def test_captured_messages_are_those_of_the_command(sandbox: Sandbox) -> None:
+    """The report of a failed command is on stderr of the step, not in captured messages."""
+    body = """
+        show() { ls /does/not/exist; }
+        show 2>/run/message &
+        wait $! || true
+        message=$(show 2>&1) || true
+        echo "$message"; cat /run/message
+        """
+    result = step(sandbox, body)
+    line = "ls: cannot access '/does/not/exist': No such file or directory\n"
+    assert result.stdout == 2 * line
+    assert "exit status 2: ls /does/not/exist" in result.stderr
+
+
+def test_unreachable_host_is_reported(sandbox: Sandbox) -> None:
+    """The reason for a failed download is curl's, with the keys to check."""
+    artifact = f"http://mirror.invalid/tool {'0' * 64}"
+    result = step(sandbox, 'program "$ARTIFACT" tool 1.0 tool', ARTIFACT=artifact)
+    assert "(6) Could not resolve host: mirror.invalid" in result.problem
+    assert "cloud.dns" in result.problem
+
+
 def test_wait_for_times_out(sandbox: Sandbox) -> None:
     """The reason of a timeout has the condition, the limit and the last message."""
     result = step(

@@ -70,31 +70,58 @@ NTP=${NTP_SERVERS//,/ }}" /etc/systemd/timesyncd.conf.d/90-heatgen.conf
     write_or_remove "$NTP_SERVERS" /etc/heatgen/ntp-servers
 fi
 
-# request URL FILE: send a HEAD request, write the response headers to the file.
+# request URL FILE OPTION...: send a request, write the response headers to the file.
 request() {
-    outside curl --head --fail --silent --show-error --location --connect-timeout 5 --max-time 20 \
-        --retry 2 --retry-delay 1 --retry-connrefused --output "$2" "$1"
+    outside curl --silent --show-error --location --connect-timeout 5 --max-time 20 \
+        --retry 2 --retry-delay 1 --retry-connrefused "${@:3}" "$1" >"$2"
+}
+
+# ask_artifact URL FILE, ask_registry URL FILE: succeed if the server can provide the artifact, or is a registry.
+# A registry that requires an anonymous token responds with status 401 and the URL of its token service.
+ask_artifact() {
+    request "$1" "$2" --fail --head
+}
+ask_registry() {
+    local status
+    request "$1" "$2" --dump-header - --output /dev/null || return
+    status=$(sed -n 's|^HTTP/[0-9.]* \([0-9]*\).*|\1|p' "$2" | tail -n 1)
+    case $status in
+        2??) return 0 ;;
+        401)
+            ! grep -qi '^www-authenticate:.*bearer ' "$2" || return 0
+            echo "the registry requires a login (status 401): nodes pull without user and password" >&2
+            ;;
+        407) echo "the proxy requires a login (status 407)" >&2 ;;
+        *) echo "status $status is not the response of a registry" >&2 ;;
+    esac
+    return 22
 }
 
 responses=$(mktemp -d)
 trap 'rm -rf "$responses"' EXIT
 count=0
-declare -A pending=()
+declare -a pending=()
+# ask KIND URL: start a request.
+ask() {
+    count=$((count + 1))
+    "ask_$1" "$2" "$responses/$count" 2>"$responses/$count.err" &
+    pending[count]="$! $2"
+}
 while read -r url _; do
-    [ -n "$url" ] || continue
-    count=$((count + 1))
-    request "$url" "$responses/$count" 2>"$responses/$count.err" &
-    pending[$count]="$! $url"
+    [ -z "$url" ] || ask artifact "$url"
 done <<<"$ARTIFACTS"
-if [ -n "$ARTIFACTS_REGISTRY" ]; then
-    count=$((count + 1))
-    request "${ARTIFACTS_REGISTRY%/}/v2/" "$responses/$count" 2>"$responses/$count.err" &
-    pending[$count]="$! ${ARTIFACTS_REGISTRY%/}/v2/"
-fi
+[ -z "$ARTIFACTS_REGISTRY" ] || ask registry "${ARTIFACTS_REGISTRY%/}/v2/"
+failures=0 reason=''
 for number in "${!pending[@]}"; do
-    read -r pid url <<<"${pending[$number]}"
-    wait "$pid" || fail "cannot reach $url: $(tail -n 1 "$responses/$number.err")"
+    read -r pid url <<<"${pending[number]}"
+    status=0
+    wait "$pid" || status=$?
+    [ $status != 0 ] || continue
+    failures=$((failures + 1))
+    [ -n "$reason" ] || reason="cannot reach $url: $(curl_failure $status "$(<"$responses/$number.err")")"
 done
+[ $failures -le 1 ] || reason+="; $failures of $count requests failed, this is the first"
+[ $failures = 0 ] || fail "$reason"
 
 clock="clock not compared"
 date=$(sed -n 's/^[Dd]ate: *//p' "$responses/1" 2>/dev/null | tail -n 1 | tr -d '\r')

@@ -9,6 +9,8 @@ import pytest
 
 from heatgen.cli.main import main
 
+ROOT = Path(__file__).resolve().parents[4]
+
 
 @pytest.mark.parametrize(
     ("change", "code"),
@@ -67,6 +69,55 @@ def test_internal_errors(
     assert err.startswith("error[internal-error]: RuntimeError: oops\n")
     assert "--debug" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", [["help", "nonsense"], ["nonsense", "--help"]])
+def test_help_of_unknown_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Help of an unknown command is wrong usage, not a bug."""
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error[unknown-command]: ")
+    assert "usage: heatgen help" in err
+
+
+def heatgen(command: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell command in which ``heatgen`` is the program."""
+    program = f'heatgen() {{ {sys.executable} -m heatgen "$@"; }}\n{command}'
+    return subprocess.run(
+        ["/bin/bash", "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("command", ["schema", "block list", "block list -f json"])
+@pytest.mark.parametrize(("output", "reason"), [("/dev/full", "no space"), ("&-", "closed")])
+def test_standard_output_fails(command: str, output: str, reason: str) -> None:
+    """A full disk or a closed standard output is reported as such."""
+    done = heatgen(f"heatgen {command} >{output}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("standard output: error[file-not-writable]: ")
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_closed_pipe() -> None:
+    """A reader that closes the pipe is not an error to report."""
+    done = heatgen("heatgen schema | head -n 1")
+    assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_closed_standard_error() -> None:
+    """Messages are not written to standard output if standard error is closed."""
+    done = heatgen("heatgen validate /nonexistent/cluster.yaml 2>&-; echo $?")
+    assert done.stdout == "2\n"
+
+
+def test_output_is_a_circle_of_links(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An output that is a link to itself is reported like other failures to write a file."""
+    loop = cluster.with_name("loop.yaml")
+    loop.symlink_to("loop.yaml")
+    assert main(["render", str(cluster), "-o", str(loop)]) == 2
+    assert f"{loop}: error[file-not-writable]: " in capsys.readouterr().err
+    assert loop.is_symlink()
 
 
 def test_imports_of_help() -> None:

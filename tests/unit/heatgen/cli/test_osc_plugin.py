@@ -45,7 +45,7 @@ def test_plugin() -> None:
 
 def test_session_of_the_client(heat: Heat) -> None:
     """A command run by the client uses its session, and has no option --os-cloud."""
-    sdk = connection.connect().connection
+    sdk = connection.connect(connection.Options()).connection
     client = SimpleNamespace(client_manager=SimpleNamespace(sdk_connection=sdk))
     command = import_module("heatgen.cli.validate").Validate
     assert not command.auth_required

@@ -61,11 +61,11 @@ def test_outputs(heat: Heat, cloud: Cloud) -> None:
 
 
 def test_no_response() -> None:
-    """The hint for an unreachable Heat names the configuration."""
+    """A connection that Heat refuses is reported with the configuration to check."""
     with pytest.raises(CloudFailed) as found:
         stack.outputs(STACK, cloud_at("http://127.0.0.1:1"))
-    assert found.value.code == Code.CLOUD_UNREACHABLE
-    assert "clouds.yaml" in found.value.hint
+    assert found.value.code == Code.CONNECTION_REFUSED
+    assert "auth_url" in found.value.hint
 
 
 def test_update_sends_parameters_only(heat: Heat, cloud: Cloud) -> None:
