@@ -165,13 +165,10 @@ def _known(nodes: Any) -> Any:
         return nodes
     keys = ExpectedNode.__annotations__
     return {
-        node_name(name, str(node.get("group", ""))): {
-            key: node[key] for key in keys if key in node
-        }
-        if isinstance(node, dict)
-        else node
+        node_name(name, str(node.get("group", ""))): {key: node[key] for key in keys if key in node}
         for name, node in nodes.items()
-    }
+        if isinstance(node, dict)
+    } | {name: node for name, node in nodes.items() if not isinstance(node, dict)}
 
 
 def node_name(server: str, group: str) -> str:

@@ -21,10 +21,11 @@ PAGE_HEAD = """\
 cluster.yaml
 ============
 
-Every key that ``cluster.yaml`` may have. No key or text may contain control characters, ``%index%``
-(which Heat replaces) or secrets: Heat stores the template unencrypted. Only ``name``,
-``cloud.image``, ``cloud.flavor`` and, unless an existing subnet or router is used,
-``cloud.external_network`` are required.
+Every key that ``cluster.yaml`` may have. Only ``name``, ``cloud.image``, ``cloud.flavor`` and,
+unless an existing subnet or router is used, ``cloud.external_network`` are required.
+
+No key or text can contain control characters, ``%index%``, which Heat replaces, or secrets: Heat
+stores the template unencrypted.
 
 The JSON Schema for editors is :download:`cluster.schema.json`; ``heatgen schema`` prints the same.
 With yaml-language-server, begin the file with::

@@ -79,10 +79,12 @@ def contract(catalog: Catalog, layer: str) -> LayerContract:
     first = peers[0]
     used = {source for block in others for source in sources_used(block)}
     used |= {".".join(option) for option in (PODS, SERVICES)}
+    provided_elsewhere = set().union(*map(_provided, others))
+    required_elsewhere = set().union(*map(_required, others)) - provided_elsewhere
     return LayerContract(
         roles=first.roles,
         requires=_common([_required(block) - _provided(block) for block in peers]),
-        provides=_common([*map(_provided, peers), set().union(*map(_required, others))]),
+        provides=_common([*map(_provided, peers), required_elsewhere]),
         options={name: part for name, part in first.options.items() if f"{layer}.{name}" in used},
     )
 

@@ -82,8 +82,9 @@ def read(name: str, raw: bytes) -> Pins:
     # heatgen 0.1 wrote the key with another spelling; `heatgen lock` writes the new one.
     lock = document.with_renamed_key(document.parse(name, raw), "artefacts", "artifacts")
     hint = "do not edit lock files: delete it and run 'heatgen lock'"
+    # Corrections of single values do not help: a lock is never edited.
     problems = _newer(lock) or [
-        replace(problem, hint=problem.hint or hint) for problem in schema.check(lock, _SCHEMA)
+        replace(problem, hint=hint) for problem in schema.check(lock, _SCHEMA)
     ]
     if problems:
         raise ProblemsFound(problems, {name: lock.text})

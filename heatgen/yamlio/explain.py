@@ -238,8 +238,10 @@ def _corrections(text: str) -> Iterator[str]:
 def _first_valid(failure: Failure, candidates: Any, how: str = "") -> str:
     """Return a hint with the first candidate that the schema accepts, '' if it accepts none."""
     for candidate in candidates:
-        if candidate not in (failure.value, "") and failure.valid(candidate, failure.part):
-            return "" if may_be_secret(str(candidate)) else f"write {_yaml(candidate)}{how}"
+        if candidate in (failure.value, "") or len(str(candidate)) > _MAX_SHOWN:
+            continue
+        if not may_be_secret(str(candidate)) and failure.valid(candidate, failure.part):
+            return f"write {_yaml(candidate)}{how}"
     return ""
 
 

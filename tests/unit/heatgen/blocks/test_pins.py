@@ -75,6 +75,19 @@ def test_invalid_locks(raw: bytes, problems: list[tuple[object, str]]) -> None:
 
 
 def test_hint_for_invalid_locks() -> None:
-    """A problem without a hint of its own has the command that writes a new lock."""
-    (problem,) = problems_of(b"version: 1\nartifacts:\n  https://a/: abc\n")
-    assert "heatgen lock" in problem.hint
+    """The hint of every problem has the command that writes a new lock."""
+    for raw in (
+        b"version: 1\nartifacts:\n  https://a/: abc\n",
+        b"1234",
+        b"version: 1\nartifact: {}",
+    ):
+        (problem,) = problems_of(raw)
+        assert "heatgen lock" in problem.hint
+
+
+def test_line_feeds() -> None:
+    """Neither a digest nor a name ends with a line feed."""
+    digest = b"0a" * 32
+    for entry in (b'https://a/: "%s\\n"' % digest, b'"https://a/\\n": "%s"' % digest):
+        (problem,) = problems_of(b"version: 1\nartifacts:\n  " + entry)
+        assert problem.code == "control-character"

@@ -94,7 +94,7 @@ def test_standard_output_fails(command: str, output: str, reason: str) -> None:
     """A full disk or a closed standard output is reported as such."""
     done = heatgen(f"heatgen {command} >{output}")
     assert done.returncode == 2
-    assert done.stderr.startswith("standard output: error[file-not-writable]: ")
+    assert done.stderr.startswith("stdout: error[file-not-writable]: ")
     assert reason in done.stderr
     assert done.stderr.count("\n") == 1
 
