@@ -76,12 +76,12 @@ request() {
         --retry 2 --retry-delay 1 --retry-connrefused "${@:3}" "$1" >"$2"
 }
 
-# ask_artifact URL FILE, ask_registry URL FILE: succeed if the server can provide the artifact, or is a registry.
+# request_artifact URL FILE, request_registry URL FILE: succeed if the server can provide the artifact, or is a registry.
 # A registry that requires an anonymous token responds with status 401 and the URL of its token service.
-ask_artifact() {
+request_artifact() {
     request "$1" "$2" --fail --head
 }
-ask_registry() {
+request_registry() {
     local status
     request "$1" "$2" --dump-header - --output /dev/null || return
     status=$(sed -n 's|^HTTP/[0-9.]* \([0-9]*\).*|\1|p' "$2" | tail -n 1)
@@ -101,16 +101,16 @@ responses=$(mktemp -d)
 trap 'rm -rf "$responses"' EXIT
 count=0
 declare -a pending=()
-# ask KIND URL: start a request.
-ask() {
+# begin KIND URL: start a request.
+begin() {
     count=$((count + 1))
-    "ask_$1" "$2" "$responses/$count" 2>"$responses/$count.err" &
+    "request_$1" "$2" "$responses/$count" 2>"$responses/$count.err" &
     pending[count]="$! $2"
 }
 while read -r url _; do
-    [ -z "$url" ] || ask artifact "$url"
+    [ -z "$url" ] || begin artifact "$url"
 done <<<"$ARTIFACTS"
-[ -z "$ARTIFACTS_REGISTRY" ] || ask registry "${ARTIFACTS_REGISTRY%/}/v2/"
+[ -z "$ARTIFACTS_REGISTRY" ] || begin registry "${ARTIFACTS_REGISTRY%/}/v2/"
 failures=0 reason=''
 for number in "${!pending[@]}"; do
     read -r pid url <<<"${pending[number]}"
