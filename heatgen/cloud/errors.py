@@ -286,8 +286,8 @@ def _refusal(status: int, reason: str) -> tuple[Code, str]:
         return Code.PROXY_FAILED, "check user and password in http_proxy and https_proxy"
     if status in (400, 403, 409, 413) and _QUOTA.search(reason):
         return Code.QUOTA_EXCEEDED, (
-            "run 'heatgen plan --preflight' to compare quotas; delete unused resources, or contact the "
-            "operator of the cloud for more"
+            "run 'heatgen plan --preflight' to compare quotas; delete unused resources, or request "
+            "more from the operator of the cloud"
         )
     if status == 403 and _RESTRICTED.search(reason):
         return Code.RESTRICTED_CREDENTIALS, UNRESTRICTED_HINT

@@ -217,7 +217,8 @@ def _digest(session: requests.Session, url: str) -> str:
     try:
         response = http.get(session, url, headers)
     except http.Denied as denied:
-        token = _token(session, denied)
+        repository = url.partition("/v2/")[2].partition("/manifests/")[0]
+        token = _token(session, denied, f"repository:{repository}:pull")
         response = http.get(session, url, {**headers, "Authorization": f"Bearer {token}"})
     found = "sha256:" + hashlib.sha256(response.body).hexdigest()
     reported = response.headers.get("Docker-Content-Digest", found)
@@ -227,11 +228,20 @@ def _digest(session: requests.Session, url: str) -> str:
     return found
 
 
-def _token(session: requests.Session, denied: http.Denied) -> str:
-    """Return an anonymous token, which public registries require (Bearer challenge)."""
-    fields = dict(re.findall(r'(\w+)="([^"]*)"', denied.challenge))
+def _token(session: requests.Session, denied: http.Denied, scope: str) -> str:
+    """Return an anonymous token, which public registries require (Bearer challenge).
+
+    Args:
+        session: the session.
+        denied: the response of the registry, which may also offer other kinds of logins.
+        scope: scope of the token, if the challenge has none.
+    """
+    offered = re.split(r"\bbearer ", denied.challenge, maxsplit=1, flags=re.IGNORECASE)[1:]
+    pairs = re.findall(r'(\w+)="?([^",]*)"?', offered[0] if offered else "")
+    # Fields of a following challenge come last.
+    fields = {"scope": scope, **dict(reversed(pairs))}
     realm = fields.pop("realm", "")
-    if not denied.challenge.lower().startswith("bearer ") or not realm:
+    if not realm:
         raise denied
     body = http.get(session, realm, params=fields).body
     try:

@@ -76,12 +76,12 @@ request() {
         --retry 2 --retry-delay 1 --retry-connrefused "${@:3}" "$1" >"$2"
 }
 
-# query_artifact URL FILE, query_registry URL FILE: succeed if the server can provide the artifact, or is a registry.
+# request_artifact URL FILE, request_registry URL FILE: succeed if the server can provide the artifact, or is a registry.
 # A registry that requires an anonymous token responds with status 401 and the URL of its token service.
-query_artifact() {
+request_artifact() {
     request "$1" "$2" --fail --head
 }
-query_registry() {
+request_registry() {
     local status
     request "$1" "$2" --dump-header - --output /dev/null || return
     status=$(sed -n 's|^HTTP/[0-9.]* \([0-9]*\).*|\1|p' "$2" | tail -n 1)
@@ -101,16 +101,16 @@ responses=$(mktemp -d)
 trap 'rm -rf "$responses"' EXIT
 count=0
 declare -a pending=()
-# query KIND URL: start a request.
-query() {
+# begin KIND URL: start a request.
+begin() {
     count=$((count + 1))
-    "query_$1" "$2" "$responses/$count" 2>"$responses/$count.err" &
+    "request_$1" "$2" "$responses/$count" 2>"$responses/$count.err" &
     pending[count]="$! $2"
 }
 while read -r url _; do
-    [ -z "$url" ] || query artifact "$url"
+    [ -z "$url" ] || begin artifact "$url"
 done <<<"$ARTIFACTS"
-[ -z "$ARTIFACTS_REGISTRY" ] || query registry "${ARTIFACTS_REGISTRY%/}/v2/"
+[ -z "$ARTIFACTS_REGISTRY" ] || begin registry "${ARTIFACTS_REGISTRY%/}/v2/"
 failures=0 reason=''
 for number in "${!pending[@]}"; do
     read -r pid url <<<"${pending[number]}"
@@ -139,4 +139,4 @@ install_text "$ARTIFACTS" $heatgen_home/artifacts
 systemctl daemon-reload
 systemctl start --no-block heatgen-prefetch.service
 
-echo "The agent runs on $(hostname) at $(node_address), $clock, $count artifacts and registries can be reached."
+echo "The agent runs on $(node_name) at $(node_address), $clock, $count artifacts and registries can be reached."

@@ -108,6 +108,32 @@ def test_anonymous_token(site: Site) -> None:
     assert resolved(site)[0].pins.images == {tiny.PAUSE: DIGEST}
 
 
+@pytest.mark.parametrize(
+    ("challenge", "scope"),
+    [
+        ('Bearer realm="{url}/token",service="s",scope="pull"', "scope=pull"),
+        ('bearer realm="{url}/token", service=s', "scope=repository%3Apause%3Apull"),
+        ('Basic realm="r", Bearer realm="{url}/token",service="s"', "service=s"),
+        ('Bearer realm="{url}/token",service="s", Basic realm="r"', "service=s"),
+    ],
+    ids=["complete", "without scope", "second", "first"],
+)
+def test_challenges(site: Site, challenge: str, scope: str) -> None:
+    """The token is requested as in the Bearer challenge, even if other logins are offered."""
+    site.token, site.challenge = "let-me-in", challenge
+    assert resolved(site)[0].pins.images == {tiny.PAUSE: DIGEST}
+    (request,) = [path for path in site.requests if path.startswith("/token")]
+    assert scope in request
+
+
+def test_login_required(site: Site) -> None:
+    """A registry that offers no anonymous token is a failed download."""
+    site.token, site.challenge = "let-me-in", 'Basic realm="r"'
+    (problem,) = problems(site)
+    assert problem.code == Code.DOWNLOAD_FAILED
+    assert "requires a login" in problem.message
+
+
 def test_rejected_token(site: Site) -> None:
     """A registry that rejects an anonymous token is a failed download."""
     site.token = "secret"

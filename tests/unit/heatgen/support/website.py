@@ -36,6 +36,8 @@ class Site:
     files: dict[str, bytes] = field(default_factory=dict)
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
     token: str = ""
+    challenge: str = 'Bearer realm="{url}/token",service="s",scope="pull"'
+    """WWW-Authenticate of a registry that requires the token."""
     statuses: dict[str, list[int]] = field(default_factory=dict)
     """Statuses to send first, by path."""
     broken: dict[str, int] = field(default_factory=dict)
@@ -93,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path.startswith("/token?"):
             self._reply(200, b'{"token": "let-me-in"}', {})
         elif not self._authorized():
-            challenge = f'Bearer realm="{site.url}/token",service="s",scope="pull"'
+            challenge = site.challenge.format(url=site.url)
             self._reply(401, b"", {"WWW-Authenticate": challenge})
         elif self.path in site.files:
             self._reply(200, site.files[self.path], headers)
