@@ -169,7 +169,8 @@ def test_patches() -> None:
     """Patches of a block apply on groups that use it; the user's overrides apply after them."""
     text = tiny.GROUPS + "overrides: {agent: {gates: {own: true}}}\n"
     assert json.loads(resolved("config.agent", "orchestration", text, "big-box")) == {
-        "port": 1, "dns": "10.96.0.10", "socket": "S", "gates": {"new": True, "old": False, "own": True},
+        "port": 1, "dns": "10.96.0.10", "socket": "engine",
+        "gates": {"new": True, "old": False, "own": True},
     }  # fmt: skip
     assert json.loads(resolved("config.agent", "orchestration", tiny.GROUPS, "worker")) == {
         "port": 1, "dns": "10.96.0.10", "gates": {"new": True},
