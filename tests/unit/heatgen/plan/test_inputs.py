@@ -167,9 +167,9 @@ def test_artifacts_of_a_group() -> None:
 
 def test_patches() -> None:
     """Patches of a block apply on groups that use it; the user's overrides apply after them."""
-    text = tiny.GROUPS + "overrides: {agent: {socket: mine}}\n"
+    text = tiny.GROUPS + "overrides: {agent: {port: 2}}\n"
     assert json.loads(resolved("config.agent", "orchestration", text, "big-box")) == {
-        "port": 1, "dns": "10.96.0.10", "socket": "mine", "gates": {"new": True, "old": False},
+        "port": 2, "dns": "10.96.0.10", "socket": "engine", "gates": {"new": True, "old": False},
     }  # fmt: skip
     assert json.loads(resolved("config.agent", "orchestration", tiny.GROUPS, "worker")) == {
         "port": 1, "dns": "10.96.0.10", "gates": {"new": True},
