@@ -164,11 +164,14 @@ def _known(nodes: Any) -> Any:
     if not isinstance(nodes, dict):
         return nodes
     keys = ExpectedNode.__annotations__
-    return {
-        node_name(name, str(node.get("group", ""))): {key: node[key] for key in keys if key in node}
-        for name, node in nodes.items()
-        if isinstance(node, dict)
-    } | {name: node for name, node in nodes.items() if not isinstance(node, dict)}
+    known: dict[str, Any] = {}
+    for server, node in nodes.items():
+        if isinstance(node, dict):
+            name = node_name(server, str(node.get("group", "")))
+            known[name] = {key: node[key] for key in keys if key in node}
+        else:
+            known[server] = node
+    return known
 
 
 def node_name(server: str, group: str) -> str:

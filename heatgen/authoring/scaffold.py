@@ -8,6 +8,7 @@ from typing import Any
 from heatgen.authoring.lint import EXAMPLE, sources_used
 from heatgen.authoring.script_scan import HEAD
 from heatgen.blocks.catalog import BLOCK_FILE, BUILTIN, Block, Catalog
+from heatgen.layers import LAYERS, TRUST
 from heatgen.spec.model import PODS, SERVICES
 from heatgen.yamlio import writer
 
@@ -79,12 +80,15 @@ def contract(catalog: Catalog, layer: str) -> LayerContract:
     first = peers[0]
     used = {source for block in others for source in sources_used(block)}
     used |= {".".join(option) for option in (PODS, SERVICES)}
-    provided_elsewhere = set().union(*map(_provided, others))
-    required_elsewhere = set().union(*map(_required, others)) - provided_elsewhere
+    # A step can delay others by providing a capability of a lower layer, too: orchestration/check.
+    below = [TRUST, *LAYERS[: LAYERS.index(layer)]]
+    lower = set().union(*(_provided(block) for block in others if block.layer in below))
+    provided = [_provided(block) - lower for block in peers]
+    required = map(_required, peers)
     return LayerContract(
         roles=first.roles,
-        requires=_common([_required(block) - _provided(block) for block in peers]),
-        provides=_common([*map(_provided, peers), required_elsewhere]),
+        requires=_common([one - other for one, other in zip(required, provided, strict=True)]),
+        provides=_common([*provided, set().union(*map(_required, others))]),
         options={name: part for name, part in first.options.items() if f"{layer}.{name}" in used},
     )
 

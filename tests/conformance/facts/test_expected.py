@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ``--expect`` file: wrappings of the OpenStack client, and errors."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,19 @@ def test_runtime_of_a_node_defaults_to_that_of_the_cluster() -> None:
     assert parsed.runtime("demo-worker-0") == "containerd"
     assert parsed.runtime("unknown-node") == "containerd"
     assert expected.NOTHING.runtime("demo-worker-0") == ""
+
+
+@pytest.mark.parametrize(
+    ("server", "group", "name"),
+    [
+        ("demo-worker-0", "worker", "demo-worker-0"),
+        ("demo-worker-0", "", "demo-worker-0"),
+        ("My_Team.demo-big-box-12", "big-box", "my-team-demo-big-box-12"),
+        ("s" * 42 + "-control-0", "control", "s" * 42 + "-control-0"),
+        ("s" * 43 + "-control-0", "control", "s" * 23 + "-9c2d23-control-0"),
+    ],
+)
+def test_names_of_nodes(server: str, group: str, name: str) -> None:
+    """Names of nodes are those of servers, in the form that the steps of the stack give them."""
+    digest = hashlib.sha256(b"s" * 43).hexdigest()[:6]
+    assert expected.node_name(server, group) == name.replace("9c2d23", digest)
