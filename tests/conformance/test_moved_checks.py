@@ -55,7 +55,7 @@ ADDED = {"test_upstream_name_servers_are_not_local"}
 
 
 def test_baseline_from_before_the_move(now: Path) -> None:
-    """Every test is found in the old results; none is worse, better or removed; new ones are known."""
+    """Old results contain every test; none is worse, better or removed, and new ones are listed."""
     before, today = records.parse(unpacked("results.jsonl.gz")), records.read(now)
     modules = {result.test.partition("::")[0] for result in before.results}
     assert "test_packets.py" in modules
