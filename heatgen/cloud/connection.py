@@ -128,7 +128,9 @@ def _refuse_page(response: Any, *_: Any, **__: Any) -> None:
     the same type.
     """
     kind = response.headers.get("Content-Type", "")
-    if response.ok and "html" in kind and response.content.lstrip()[:1] == b"<":
+    # Heat's redirect from a stack's name to its id has a body in HTML as well.
+    success = 200 <= response.status_code < 300
+    if success and "html" in kind and response.content.lstrip()[:1] == b"<":
         message = (
             f"{response.url.partition('?')[0]} sent a web page instead of OpenStack's response"
         )

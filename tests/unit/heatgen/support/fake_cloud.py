@@ -57,6 +57,11 @@ class FakeCloud:
             return Reply(201, json.dumps(self._token()).encode()), {"X-Subject-Token": "token"}
         if path.rstrip("/") in ("", "/v3"):
             return Reply(200, json.dumps(self._versions(path)).encode()), {}
+        name, _, query = path.partition("?")
+        if (method, name) == ("GET", f"/heat/v1/p/stacks/{STACK}"):
+            # As the real Heat, which answers in HTML that the stack is at another URL.
+            location = f"{self.url}{name}/{IDENTITY}?{query}".rstrip("?")
+            return Reply(302, b"<html><head></head></html>", HTML), {"Location": location}
         return self._heat(method, path), {}
 
     def _versions(self, path: str) -> dict[str, Any]:
