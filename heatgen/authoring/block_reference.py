@@ -7,6 +7,7 @@ Pure. The page is ``doc/reference/blocks.rst``; a test compares the two.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from heatgen.authoring import rst
 from heatgen.blocks.catalog import Block, Catalog
 from heatgen.layers import LAYERS
 
@@ -53,17 +54,22 @@ def _section(block: Block) -> Iterator[str]:
     ]  # fmt: skip
     artifacts = [(f"``{key}``", f"``{item.url}``") for key, item in block.artifacts.items()]
     artifacts += [(f"``{key}``", f"``{image}``") for key, image in block.images.items()]
-    yield from _table(("Option", "Type", "Default", "Description"), options)
     rules = [
         (f"``{config.override}``: ``{pointer[1:].replace('/', '.')}``", rule, _text(why))
         for config in block.configs.values()
         for rule, pointers in (("refused", config.fixed), ("noted", config.hardened))
         for pointer, why in pointers.items()
     ]
-    yield from _table(("Override", "Rule", "Why"), rules)
-    yield from _table(("Step", "On", "Requires", "Provides", "Timeout"), steps)
-    yield from _table(("Port", "To", "From", "Why"), ports)
-    yield from _table(("Artifact", "From"), artifacts)
+    tables: dict[tuple[str, ...], Sequence[tuple[str, ...]]] = {
+        ("Option", "Type", "Default", "Description"): options,
+        ("Override", "Rule", "Why"): rules,
+        ("Step", "On", "Requires", "Provides", "Timeout"): steps,
+        ("Port", "To", "From", "Why"): ports,
+        ("Artifact", "From"): artifacts,
+    }
+    for head, rows in tables.items():
+        if rows:
+            yield from rst.table(head, rows)
 
 
 def _servers(roles: tuple[str, ...], first_only: bool) -> str:
@@ -89,14 +95,3 @@ def _text(text: str) -> str:
     for character in "\\*`|_":
         plain = plain.replace(character, f"\\{character}")
     return plain
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield the lines of a list table; none without rows."""
-    if not rows:
-        return
-    yield from (".. list-table::", "   :header-rows: 1", "")
-    for row in (head, *rows):
-        for number, cell in enumerate(row):
-            yield f"   {' ' if number else '*'} - {cell}".rstrip()
-    yield ""

@@ -6,9 +6,10 @@ declare. :func:`heatgen.spec.reader.full_schema` validates with the same parts, 
 of the blocks that a file uses.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from heatgen.authoring import rst
 from heatgen.blocks.catalog import Block, Catalog
 from heatgen.layers import LAYERS, RUNTIME
 from heatgen.spec.workers import NAME
@@ -131,7 +132,7 @@ def _layer_section(layer: str, part: Mapping[str, Any], catalog: Catalog) -> Ite
     names = ", ".join(
         f"``{name}``" + (" (default)" if name == default else "") for name in catalog.names(layer)
     )
-    yield from _title(layer)
+    yield from rst.title(layer)
     yield f"``{layer}.use`` is one of {names}."
     yield ""
     for name in catalog.names(layer):
@@ -139,11 +140,11 @@ def _layer_section(layer: str, part: Mapping[str, Any], catalog: Catalog) -> Ite
         yield f"``use: {name}``: {block.summary}."
         yield ""
         if block.options:
-            yield from _table(_rows("", block.options, {}))
+            yield from _keys(_rows("", block.options, {}))
 
 
 def _overrides_section(part: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
-    yield from _title("overrides")
+    yield from rst.title("overrides")
     yield (
         f"{_sentence(part['description'])} Mappings are merged, other values are replaced; null "
         f"removes a key."
@@ -154,23 +155,28 @@ def _overrides_section(part: Mapping[str, Any], catalog: Catalog) -> Iterator[st
         for block in catalog.all_blocks()
         for name in sorted(block.overrides)
     ]
-    yield from _table(rows)
+    yield from _keys(rows)
 
 
 def _section(
     key: str, properties: Mapping[str, Any], definitions: Mapping[str, Any], description: str
 ) -> Iterator[str]:
-    yield from _title(key)
+    yield from rst.title(key)
     if description:
         yield _sentence(description)
         yield ""
     if key == "workers":
         yield "A list of these defines several groups; each group then needs a ``name``."
         yield ""
-    yield from _table(_rows("", properties, definitions))
+    yield from _keys(_rows("", properties, definitions))
 
 
 Row = tuple[str, str, str, str]
+
+
+def _keys(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the table of the keys of a section."""
+    return rst.table(("Key", "Type", "Default", "Description"), rows, "22 18 14 46")
 
 
 def _rows(
@@ -217,19 +223,3 @@ def _shown(value: Any) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "." if text else ""
-
-
-def _title(text: str) -> list[str]:
-    return [text, "=" * len(text), ""]
-
-
-def _table(rows: Any) -> Iterator[str]:
-    """Yield the lines of a list table."""
-    yield ".. list-table::"
-    yield "   :header-rows: 1"
-    yield "   :widths: 22 18 14 46"
-    yield ""
-    for row in [("Key", "Type", "Default", "Description"), *rows]:
-        for number, cell in enumerate(row):
-            yield f"   {'*' if number == 0 else ' '} - {cell}".rstrip()
-    yield ""

@@ -11,14 +11,12 @@ import jsonschema
 
 from heatgen.authoring import script_scan
 from heatgen.blocks.catalog import BLOCK_FILE, BUILTIN, Block, Catalog, Step
-from heatgen.blocks.pins import Pins
-from heatgen.blocks.references import Unresolved, artifact_urls, image_references
+from heatgen.blocks.references import Unresolved
 from heatgen.blocks.unsupported import SUCCESSOR
 from heatgen.layers import RUNTIME, TRUST
 from heatgen.plan import config_files
 from heatgen.plan.build import build_plan
-from heatgen.spec.block_selection import group_blocks, used_blocks
-from heatgen.spec.model import Spec
+from heatgen.spec.block_selection import group_blocks, placeholder_pins, used_blocks
 from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document, schema
 from heatgen.yamlio.codes import Code
@@ -377,21 +375,9 @@ def _plan(
             message = f"the example does not use block {block.layer}/{block.name}"
             hint = f"set {block.layer}: {{use: {block.name}}}"
             return [Problem(name, None, message, hint, code=Code.EXAMPLE_WITHOUT_BLOCK)]
-        build_plan(spec, catalog, _placeholder_pins(used, spec), "")
+        build_plan(spec, catalog, placeholder_pins(used, spec), "")
     except ProblemsFound as found:
         return list(found.problems)
     except Unresolved as error:
         return [block.document.problem((), str(error), code=Code.UNRESOLVED_REFERENCE)]
     return []
-
-
-def _placeholder_pins(blocks: Iterable[Block], spec: Spec) -> Pins:
-    """Return pins with meaningless checksums for all artifacts and images of blocks."""
-    artifacts: dict[str, str] = {}
-    images: dict[str, str] = {}
-    for block in blocks:
-        options = spec.options_of(block)
-        artifacts |= dict.fromkeys(artifact_urls(block, options).values(), "0" * 64)
-        references = image_references(block, options).values()
-        images |= dict.fromkeys(references, "sha256:" + "0" * 64)
-    return Pins(artifacts, images)

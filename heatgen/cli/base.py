@@ -15,7 +15,8 @@ from cliff import command, lister, show
 
 from heatgen.cli import standard_streams
 from heatgen.cloud import connection
-from heatgen.cloud.connection import Cloud, CloudFailed
+from heatgen.cloud.connection import Cloud
+from heatgen.cloud.errors import CloudFailed
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Failed, ProblemsFound, report
 

@@ -15,7 +15,8 @@ from heatgen.cli.base import (
 )
 from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import stack
-from heatgen.cloud.connection import Cloud, CloudFailed, NotFound
+from heatgen.cloud.connection import Cloud
+from heatgen.cloud.errors import CloudFailed, NotFound
 from heatgen.hot import names
 from heatgen.yamlio.codes import Code
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from heatgen.cli import progress_display
 from heatgen.cli.base import CloudCommand, add_stack, add_timeout, print_message, write_output
 from heatgen.cloud import stack
-from heatgen.cloud.connection import Cloud, CloudFailed
+from heatgen.cloud.connection import Cloud
+from heatgen.cloud.errors import CloudFailed
 from heatgen.stack.progress import COMPLETE
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from heatgen.cli.base import CloudLister, add_stack, print_message
 from heatgen.cloud import logs, stack
-from heatgen.cloud.connection import CloudFailed
+from heatgen.cloud.errors import CloudFailed
 from heatgen.yamlio.codes import Code
 
 Row = tuple[str, str, str]

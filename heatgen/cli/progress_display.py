@@ -15,7 +15,8 @@ from typing import TextIO
 
 from heatgen.cli.base import print_message
 from heatgen.cloud import stack
-from heatgen.cloud.connection import Cloud, CloudFailed
+from heatgen.cloud.connection import Cloud
+from heatgen.cloud.errors import CloudFailed
 from heatgen.cloud.stack import Stack
 from heatgen.hot.deployments import INFRASTRUCTURE
 from heatgen.stack.progress import FAILED, IN_PROGRESS, Event, Progress, shown

@@ -6,7 +6,8 @@ import argparse
 from heatgen.cli import progress_display
 from heatgen.cli.base import CloudCommand, add_stack, add_timeout, print_message
 from heatgen.cloud import stack
-from heatgen.cloud.connection import Cloud, CloudFailed
+from heatgen.cloud.connection import Cloud
+from heatgen.cloud.errors import CloudFailed
 from heatgen.yamlio.codes import Code
 
 _BOTH_TRUSTED = """\

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from heatgen.cloud import credentials
-from heatgen.cloud.errors import CloudFailed, NotFound, explain
+from heatgen.cloud.errors import CloudFailed, explain
 from heatgen.yamlio.codes import Code
-
-__all__ = ["Cloud", "CloudFailed", "NotFound", "Options", "call", "connect", "from_sdk"]
 
 TIMEOUT = 60
 """Timeout of a request in seconds."""

@@ -13,7 +13,8 @@ import yaml
 
 from heatgen.cloud.errors import CloudFailed
 from heatgen.yamlio.codes import Code
-from heatgen.yamlio.problems import Position, Problem, ProblemsFound, did_you_mean
+from heatgen.yamlio.document import position_of
+from heatgen.yamlio.problems import Problem, ProblemsFound, did_you_mean
 
 _EXAMPLE = "see 'clouds.yaml' in the documentation of openstacksdk"
 _PASSWORD_TYPES = ("password", "v3password", "v2password")
@@ -44,8 +45,7 @@ def check_files(paths: Iterable[str]) -> None:
         )  # fmt: skip
         raise ProblemsFound([problem]) from None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        position = Position(mark.line + 1, mark.column + 1) if mark else None
+        position = position_of(getattr(error, "problem_mark", None))
         reason = getattr(error, "problem", None) or "is not valid YAML"
         problem = Problem(str(path), position, reason, _EXAMPLE, code=Code.YAML_SYNTAX)
         raise ProblemsFound([problem]) from None
@@ -77,7 +77,7 @@ def _items(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
 
 
 def _not_mapping(file: str, name: str, node: yaml.Node) -> Problem:
-    position = Position(node.start_mark.line + 1, node.start_mark.column + 1)
+    position = position_of(node.start_mark)
     if node.tag == "tag:yaml.org,2002:null":
         return Problem(file, position, f"{name} is empty", _EXAMPLE, code=Code.EMPTY_VALUE)
     return Problem(file, position, f"{name} is not a mapping", _EXAMPLE, code=Code.WRONG_TYPE)

@@ -133,6 +133,7 @@ _RESTRICTED = re.compile(r"application.credential|\btrusts?\b|create_trust", re.
 _URL = re.compile(r"https?://[^\s'\"),]+?(?=[\s'\"),]|[:.]? |[:.]?$)")
 _MAX_REASON = 300
 _NOT_FOUND_HINT = "run 'openstack stack list' to list the stacks"
+_RETRY_HINT = "try again; if it persists, report it to the operator of the cloud"
 _CREDENTIALS_HINT = (
     "pass an entry of clouds.yaml with --os-cloud or OS_CLOUD, or set OS_AUTH_URL and related "
     "variables"
@@ -265,12 +266,10 @@ def _by_status(error: BaseException, status: int, url: str) -> CloudFailed:
     if status == 404:
         return NotFound(reason, _NOT_FOUND_HINT, code=Code.NOT_FOUND)
     if status in (408, 504):
-        hint = "try again; if it persists, report it to the operator of the cloud"
-        return CloudFailed(f"{at} timed out: HTTP {status}", hint, code=Code.TIMED_OUT)
+        return CloudFailed(f"{at} timed out: HTTP {status}", _RETRY_HINT, code=Code.TIMED_OUT)
     if status >= 500:
-        hint = "try again; if it persists, report it to the operator of the cloud"
         message = f"{at} failed: HTTP {status}: {reason}"
-        return CloudFailed(message, hint, code=Code.CLOUD_ERROR)
+        return CloudFailed(message, _RETRY_HINT, code=Code.CLOUD_ERROR)
     code, hint = _refusal(status, reason)
     return CloudFailed(reason, hint, code=code)
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heatgen.cloud import stack
-from heatgen.cloud.connection import Cloud, CloudFailed, call
+from heatgen.cloud.connection import Cloud, call
+from heatgen.cloud.errors import CloudFailed
 from heatgen.cloud.stack import Server, Stack, StepResult
 from heatgen.stack.progress import Progress
 

@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from heatgen.cloud.connection import Cloud, CloudFailed, call
+from heatgen.cloud.connection import Cloud, call
+from heatgen.cloud.errors import CloudFailed
 from heatgen.cloud.stack import DEPTH, Stack
 from heatgen.hot.deployments import GROUP, SERVER
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from heatgen.cloud.connection import Cloud, CloudFailed, NotFound, call
+from heatgen.cloud.connection import Cloud, call
+from heatgen.cloud.errors import CloudFailed, NotFound
 from heatgen.hot import resolve
 from heatgen.hot.deployments import DEPLOYMENT, SERVER
 from heatgen.stack.progress import COMPLETE, FAILED, IN_PROGRESS, Event, Item, Progress

@@ -25,6 +25,7 @@ from heatgen.project import admin_key, block_loader, lock
 from heatgen.project.files import present, read_file, write_file
 from heatgen.render import heat_limits
 from heatgen.render.template import render
+from heatgen.spec.block_selection import group_blocks, placeholder_pins, used_blocks
 from heatgen.spec.model import Spec
 from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document
@@ -96,12 +97,9 @@ def check(project: Project) -> None:
     Raises:
         ProblemsFound: the template cannot be rendered, or a limit is exceeded.
     """
-    requests = lock.pin_requests(project.spec, project.catalog)
-    # Of the same length as real digests and requests.
-    pinned = pins.Pins(
-        {item.name: "0" * 64 for item in requests if not item.image},
-        {item.name: f"sha256:{'0' * 64}" for item in requests if item.image},
-    )
+    blocks = used_blocks(group_blocks(project.spec, project.catalog))
+    pinned = placeholder_pins(blocks, project.spec)
+    # About as long as a certificate request.
     planned = build_plan(project.spec, project.catalog, pinned, "-" * 500)
     check_limits(project, heat_limits.usage(planned, render(planned).as_dict()))
 

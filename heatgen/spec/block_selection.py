@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The blocks that a cluster uses, by group and layer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from heatgen.blocks.catalog import Block, Catalog
+from heatgen.blocks.pins import Pins
+from heatgen.blocks.references import artifact_urls, image_references
 from heatgen.layers import CONTROL, LAYERS, RUNTIME
 from heatgen.spec.model import Spec
 
@@ -24,3 +26,15 @@ def used_blocks(by_group: Mapping[str, Mapping[str, Block]]) -> list[Block]:
     layers = next(iter(by_group.values()))
     found = (blocks[layer] for layer in layers for blocks in by_group.values())
     return list({(block.layer, block.name): block for block in found}.values())
+
+
+def placeholder_pins(blocks: Iterable[Block], spec: Spec) -> Pins:
+    """Return pins for all artifacts and images of blocks, with checksums of the right length."""
+    artifacts: dict[str, str] = {}
+    images: dict[str, str] = {}
+    for block in blocks:
+        options = spec.options_of(block)
+        artifacts |= dict.fromkeys(artifact_urls(block, options).values(), "0" * 64)
+        references = image_references(block, options).values()
+        images |= dict.fromkeys(references, "sha256:" + "0" * 64)
+    return Pins(artifacts, images)

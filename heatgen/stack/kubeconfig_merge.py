@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import yaml
 
 from heatgen.yamlio.codes import Code
-from heatgen.yamlio.document import syntax_problem
-from heatgen.yamlio.problems import Position, Problem, ProblemsFound
+from heatgen.yamlio.document import position_of, syntax_problem
+from heatgen.yamlio.problems import Problem, ProblemsFound
 
 SECTIONS = ("clusters", "users", "contexts")
 _KEYS = {"apiVersion", "kind", "preferences", "current-context", "extensions", *SECTIONS}
@@ -85,8 +85,7 @@ def _checked(file: str, node: yaml.Node) -> _Mapping:
 
 
 def _refusal(file: str, node: yaml.Node, why: str) -> ProblemsFound:
-    mark = node.start_mark
-    position = Position(mark.line + 1, mark.column + 1) if mark else None
+    position = position_of(node.start_mark)
     return ProblemsFound([_not_a_kubeconfig(Problem(file, position, why, code=Code.YAML_SYNTAX))])
 
 
@@ -108,8 +107,7 @@ def _check_owner(file: str, base: _Mapping, new: yaml.Node | None) -> None:
 
 
 def _conflict(file: str, node: yaml.Node, kind: str, name: str | None) -> ProblemsFound:
-    mark = node.start_mark
-    position = Position(mark.line + 1, mark.column + 1) if mark else None
+    position = position_of(node.start_mark)
     message = f"the {kind} {name!r} exists, and was not written by heatgen"
     hint = f"rename or delete it, or write to another file ('kubectl config delete-{kind} {name}')"
     problem = Problem(file, position, message, hint, code=Code.KUBECONFIG_CONFLICT)

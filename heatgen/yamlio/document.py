@@ -165,6 +165,11 @@ def _character_problem(name: str, text: str, error: yaml.reader.ReaderError) -> 
     return Problem(name, position, message, hint, code=Code.INVALID_ENCODING)
 
 
+def position_of(mark: Any) -> Position | None:
+    """Return the position of a mark of PyYAML, which counts from 0; None without a mark."""
+    return Position(mark.line + 1, mark.column + 1) if mark else None
+
+
 def syntax_problem(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
     """Return the problem of an error of the YAML scanner or parser."""
     mark = error.problem_mark or error.context_mark
@@ -174,7 +179,7 @@ def syntax_problem(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem
         message, code = _NESTING, Code.NESTING_TOO_DEEP
     if mark is None:
         return Problem(name, None, message, code=code)
-    position = Position(mark.line + 1, mark.column + 1)
+    position = position_of(mark)
     line = [*text.splitlines(), ""][min(mark.line, text.count("\n"))]
     indentation = line[: len(line) - len(line.lstrip())]
     if "\t" in indentation or line[mark.column : mark.column + 1] == "\t":

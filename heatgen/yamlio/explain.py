@@ -88,8 +88,6 @@ def _constant(document: Document, failure: Failure) -> list[Problem]:
 def _wrong_format(document: Document, failure: Failure) -> list[Problem]:
     cause = failure.cause or Invalid(f"must have the format {failure.expected}")
     message = f"{failure.name} {cause.reason}{failure.but}"
-    if failure.sensitive:
-        message = f"{failure.name} {cause.reason}"
     hint = cause.hint or failure.part.get("hint", "")
     return [failure.problem(document, message, hint, cause.code)]
 
