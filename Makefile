@@ -11,7 +11,7 @@ TOX := $(VENV)/bin/tox
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-unit: $(VENV)/installed  ## unit tests; two minutes; no tox, no root, no lab
+unit: $(VENV)/installed  ## unit tests; 80 s; no tox, no root, no lab
 	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/pytest -n 2 -m "not replay"
 
 test: $(VENV)/installed  ## all fast tests, linters and documents; no root, no lab

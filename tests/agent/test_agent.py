@@ -23,6 +23,8 @@ from typing import Any, cast
 
 import pytest
 
+from tests.http_server import running
+
 AGENT = Path(__file__).parents[2] / "hot" / "agent" / "heatgen-agent"
 TIMEOUT = 20.0  # seconds
 SERVER = "0b2f6e6c-server"
@@ -207,10 +209,8 @@ class Node:
 def cloud() -> Iterator[Cloud]:
     """Yield a simulated Keystone and Heat on a free port of localhost."""
     server = Cloud()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running(server):
+        yield server
 
 
 @pytest.fixture
@@ -473,15 +473,12 @@ def test_reason_of_certificate(tmp_path: Path, case: str, monkeypatch: pytest.Mo
     if case == "other name":
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "crt"))
     cloud = Cloud(pem)
-    threading.Thread(target=cloud.serve_forever, daemon=True).start()
-    with booted(Node(tmp_path, cloud)) as node:
+    with running(cloud), booted(Node(tmp_path, cloud)) as node:
         line = node.shown("CERTIFICATE_VERIFY_FAILED")
         check = "site.ca_certificates" if case == "untrusted" else "names in the certificate"
         assert check in line
         assert line.startswith("heatgen-agent: cannot poll Heat: POST localhost:")
         assert line.removeprefix("heatgen-agent: ") in node.journal.read_text()
-    cloud.shutdown()
-    cloud.server_close()
 
 
 def test_reason_of_unknown_name(cloud: Cloud, tmp_path: Path) -> None:

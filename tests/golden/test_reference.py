@@ -2,7 +2,6 @@
 """The schema for editors and the reference page match the current schema and blocks."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,12 @@ import pytest
 from heatgen.authoring import cluster_reference, errors_reference
 from heatgen.project import block_loader
 from heatgen.yamlio import codes, document
+from tests.expected_file import compare
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "doc" / "reference"
 SPECS = ROOT / "tests" / "specs"
-REGENERATE = "HEATGEN_REGENERATE=1 .venv/bin/pytest tests/golden"
+REGENERATE = ".venv/bin/pytest tests/golden"
 
 
 @pytest.fixture(scope="module")
@@ -25,24 +25,16 @@ def editor_schema() -> dict[str, Any]:
     return cluster_reference.whole_schema(block_loader.catalog(), block_loader.schema("cluster"))
 
 
-def compare(path: Path, text: str) -> None:
-    """Assert that the text equals the file; with HEATGEN_REGENERATE, write the file first."""
-    if os.environ.get("HEATGEN_REGENERATE"):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, "utf-8")
-    assert text == path.read_text("utf-8"), f"{path} differs; if this is intended, run {REGENERATE}"
-
-
 def test_schema_file(editor_schema: dict[str, Any]) -> None:
     """The schema file equals the output of ``heatgen schema``."""
     text = json.dumps(editor_schema, indent=1, ensure_ascii=False) + "\n"
-    compare(REFERENCE / "cluster.schema.json", text)
+    compare(REFERENCE / "cluster.schema.json", text, REGENERATE)
 
 
 def test_reference_page() -> None:
     """The reference page is up to date and contains all keys."""
     page = cluster_reference.page(block_loader.catalog(), block_loader.schema("cluster"))
-    compare(REFERENCE / "cluster.rst", page)
+    compare(REFERENCE / "cluster.rst", page, REGENERATE)
     for option in ("boot_volume.size", "volume_size", "cri_dockerd", "kube_proxy", "ntp_servers"):
         assert f"\n   * - ``{option}``\n" in page
 
@@ -50,7 +42,7 @@ def test_reference_page() -> None:
 def test_errors_page() -> None:
     """The page of error codes matches the enumeration."""
     source = Path(codes.__file__).read_text("utf-8")
-    compare(REFERENCE / "errors.rst", errors_reference.page(source))
+    compare(REFERENCE / "errors.rst", errors_reference.page(source), REGENERATE)
 
 
 @pytest.mark.parametrize("path", sorted(SPECS.glob("good/*.yaml")), ids=lambda path: path.stem)

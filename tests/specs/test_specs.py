@@ -6,7 +6,6 @@ tests assert complete messages; others assert codes and positions.
 """
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,11 +18,12 @@ from heatgen.spec.model import Spec
 from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document
 from heatgen.yamlio.problems import ProblemsFound, report
+from tests.expected_file import compare
 
 HERE = Path(__file__).parent
 BAD = sorted(path.stem for path in HERE.glob("bad/*.yaml"))
 GOOD = sorted(path.stem for path in HERE.glob("good/*.yaml"))
-REGENERATE = "HEATGEN_REGENERATE=1 .venv/bin/pytest tests/specs"
+REGENERATE = ".venv/bin/pytest tests/specs"
 
 
 @pytest.fixture(scope="session")
@@ -38,26 +38,25 @@ def read(path: Path, catalog: Catalog) -> Spec:
     return read_spec(text, catalog, block_loader.schema("cluster"))
 
 
-def compare(path: Path, text: str) -> None:
-    """Compare a result with the expected one, or update the expected one."""
-    if os.environ.get("HEATGEN_REGENERATE"):
-        path.write_text(text, "utf-8")
-    assert text == path.read_text("utf-8"), f"{path} differs; to update it: {REGENERATE}"
-
-
 @pytest.mark.parametrize("name", BAD)
 def test_bad(name: str, catalog: Catalog) -> None:
     """The report has every problem with its code."""
     with pytest.raises(ProblemsFound) as found:
         read(HERE / "bad" / f"{name}.yaml", catalog)
-    compare(HERE / "bad" / f"{name}.txt", report(found.value.problems, found.value.sources) + "\n")
+    compare(
+        HERE / "bad" / f"{name}.txt",
+        report(found.value.problems, found.value.sources) + "\n",
+        REGENERATE,
+    )
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_good(name: str, catalog: Catalog) -> None:
     """The specification has the values of the file and the defaults of all other keys."""
     data = asdict(read(HERE / "good" / f"{name}.yaml", catalog))
-    compare(HERE / "good" / f"{name}.json", json.dumps(data, indent=1, default=str) + "\n")
+    compare(
+        HERE / "good" / f"{name}.json", json.dumps(data, indent=1, default=str) + "\n", REGENERATE
+    )
 
 
 def test_notice_of_a_single_endpoint(catalog: Catalog) -> None:

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from heatgen.plan import site
+from tests.http_server import running
 
 from .conftest import HOT, Result, Sandbox
 
@@ -60,10 +59,8 @@ def proxy() -> Iterator[ThreadingHTTPServer]:
     """Yield a proxy on localhost; its attribute ``requested`` has the requested URLs."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
     server.requested = []  # type: ignore[attr-defined]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running(server):
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -180,16 +177,8 @@ def upstream(
     """Run a server; yield host and port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
     server.replies = replies  # type: ignore[attr-defined]
-    if tls is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(tls)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"localhost:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with running(server, tls) as port:
+        yield f"localhost:{port}"
 
 
 def closed_port() -> int:

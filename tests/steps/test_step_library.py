@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests.http_server import running
 
 from .conftest import Result, Sandbox
 
@@ -32,10 +33,8 @@ def mirror(tmp_path: Path) -> Iterator[str]:
     folder.mkdir()
     (folder / "tool").write_text("#!/bin/sh\necho 1.0\n")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with running(server) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def step(sandbox: Sandbox, body: str, **inputs: str) -> Result:

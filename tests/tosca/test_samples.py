@@ -5,7 +5,6 @@
 """
 
 import copy
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,11 @@ from heatgen.tosca.reader import read_topology
 from heatgen.yamlio import document
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import ProblemsFound
+from tests.expected_file import compare
 
 CATALOG, SCHEMA = block_loader.catalog(), block_loader.schema("cluster")
 EXPECTED = Path(__file__).with_name("expected")
-REGENERATE = "HEATGEN_REGENERATE=1 tox run -e tosca"
+REGENERATE = "tox run -e tosca"
 # Samples to the values of the inputs that the conversion requires.
 COMPUTE: dict[str, dict[str, str]] = {
     "autoscaling/tosca_autoscaling": {},
@@ -96,9 +96,7 @@ def test_sample(name: str, samples: Path) -> None:
     """A sample is converted to the expected file, which is a valid ``cluster.yaml``."""
     result = imported(samples / f"{name}.yaml", COMPUTE[name])
     path = EXPECTED / f"{name.rpartition('/')[2]}.yaml"
-    if os.environ.get("HEATGEN_REGENERATE"):
-        path.write_text(result.text, "utf-8")
-    assert result.text == path.read_text("utf-8"), f"If this is intended, run: {REGENERATE}"
+    compare(path, result.text, REGENERATE)
     read = document.parse("cluster.yaml", result.text.encode())
     read_spec(read, CATALOG, SCHEMA)
     comments = [line for line in result.text.splitlines() if line.startswith("# ")][1:]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from heatgen.cloud import stack
-from heatgen.cloud.connection import Cloud, CloudFailed, NotFound
+from heatgen.cloud.connection import Cloud
+from heatgen.cloud.errors import CloudFailed, NotFound
 from heatgen.cloud.stack import Stack
 from heatgen.stack.progress import Event
 from heatgen.yamlio.codes import Code

@@ -3,8 +3,6 @@
 
 import json
 import os
-import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from tests.http_server import running
 from tests.unit.heatgen.support.fake_heat import IDENTITY, STACK
 
 HTML = "text/html; charset=UTF-8"
@@ -134,20 +133,9 @@ def serving(cloud: FakeCloud, tls: Path | None = None, name: str = "localhost") 
         def handle_error(self, *_: object) -> None:
             """Do not print errors of clients that disconnect."""
 
-    server = Server(("127.0.0.1", 0), Handler)
-    if tls is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(tls)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    cloud.url = f"{'https' if tls else 'http'}://{name}:{server.server_port}"
-    try:
+    with running(Server(("127.0.0.1", 0), Handler), tls) as port:
+        cloud.url = f"{'https' if tls else 'http'}://{name}:{port}"
         yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def isolated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

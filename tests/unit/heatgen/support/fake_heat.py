@@ -2,7 +2,6 @@
 """A fake Heat API with one stack, for the real client; tests control its state and events."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from keystoneauth1 import session, token_endpoint
 
 from heatgen.cloud.connection import Cloud
+from tests.http_server import running
 
 STACK = "demo"
 IDENTITY = "5008683b-116a-4923-8069-95c889ec23f4"
@@ -164,16 +164,9 @@ def serving() -> Iterator[tuple[Heat, Cloud]]:
         def log_message(self, *_: Any) -> None:
             """Print nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    heat.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        heat.url = f"http://127.0.0.1:{port}"
         yield heat, cloud_at(heat.url)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def cloud_at(url: str) -> Cloud:

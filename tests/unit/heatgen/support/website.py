@@ -15,6 +15,7 @@ import pytest
 from heatgen.blocks.catalog import Catalog
 from heatgen.project import http, lock
 from heatgen.spec.model import Spec
+from tests.http_server import running
 
 MANIFEST = b'{"schemaVersion": 2}'
 DIGEST = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
@@ -134,13 +135,6 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(site: Site, tls: ssl.SSLContext | None = None) -> Iterator[Site]:
     """Run the server of a site."""
-    server = _Server(site)
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    site.url = f"{'https' if tls else 'http'}://localhost:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
+    with running(_Server(site), tls) as port:
+        site.url = f"{'https' if tls else 'http'}://localhost:{port}"
         yield site
-    finally:
-        server.shutdown()
-        server.server_close()
