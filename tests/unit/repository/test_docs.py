@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from heatgen.cli.main import Heatgen
+from heatgen.cli.main import Heatgen, main
 from heatgen.project import block_loader
 from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document
@@ -93,3 +93,20 @@ def test_links_of_the_readme() -> None:
     targets = re.findall(r"<([\w./-]+)>`__", (ROOT / "README.rst").read_text())
     assert len(targets) > 5
     assert not [target for target in targets if not (ROOT / target).exists()]
+
+
+@pytest.mark.parametrize("what", ["workers", "groups"])
+def test_sizes_of_large_clusters(what: str, tmp_path: Path) -> None:
+    """The largest cluster that the documents name is valid, and a larger one is not."""
+    text = (ROOT / "doc" / "how-to" / "operate-cluster.rst").read_text("utf-8")
+    pattern = {"workers": r"has about (\d+)\s+workers", "groups": r"or (\d+) groups\s+of\s+workers"}
+    (largest,) = map(int, re.findall(pattern[what], text))
+    file = tmp_path / "cluster.yaml"
+    codes = []
+    for count in (largest, largest + 1):
+        groups = [f"{{name: g{number}, count: 1}}" for number in range(count)]
+        workers = f"{{count: {count}}}" if what == "workers" else f"[{', '.join(groups)}]"
+        cloud = "{external_network: public, image: debian-12, flavor: m1.medium}"
+        file.write_text(f"name: demo\ncloud: {cloud}\nworkers: {workers}\n")
+        codes.append(main(["validate", str(file)]))
+    assert codes == [0, 2]
