@@ -83,17 +83,17 @@ def poll_until(
     deadline = time.monotonic() + patience
     last: T | None = None
     while True:
+        problem: InconclusiveError | None = None
         try:
             last = read()
             if done(last):
                 return last
         except ApiStatusError:
             raise
-        except InconclusiveError:
-            if time.monotonic() > deadline:
-                raise
+        except InconclusiveError as failure:
+            problem = failure
         if time.monotonic() > deadline:
-            raise WaitTimeout(patience, last)
+            raise problem or WaitTimeout(patience, last)
         time.sleep(every)
 
 

@@ -10,7 +10,7 @@
 # restarted before the other nodes can serve without it: otherwise retries of an update that breaks it would
 # break it on one node after the other.
 roll_unit() {
-    local unit=$1 check=$2 rolling=/run/heatgen-$1.rolling
+    local unit=$1 check=$2 rolling=/run/heatgen-$1.rolling message
     shift 2
     if [ ! -e "$rolling" ] && { unit_current "$unit" "$@" ||
         { [ ! -e "/run/heatgen-$unit.state" ] && ! systemctl is-active --quiet "$unit.service"; }; }; then
@@ -22,8 +22,8 @@ roll_unit() {
     sleep 3          # keepalived sees this file and moves the API address before the service stops
     start_unit "$unit" "$@"
     wait_unit 120 "$unit" "$unit responds after its restart" "$check"
-    [ -z "$heatgen_lock" ] || lock_etcdctl del "/heatgen/restarting/$(node_name)/$unit" >/dev/null ||
-        fail "cannot remove the restart marker of $unit from etcd"
+    [ -z "$heatgen_lock" ] || message=$(lock_etcdctl del "/heatgen/restarting/$(node_name)/$unit" 2>&1) ||
+        fail "cannot remove the restart marker of $unit from etcd: $(tail -n 1 <<<"$message")"
     rm -f "$rolling"
     unlock_cluster
 }
@@ -65,9 +65,12 @@ lock_cluster() {
     done
     await_spare "$1"
     # The marker is removed when the service responds; otherwise it expires.
-    lease=$(lock_etcdctl lease grant 600 | awk '{print $2}') || fail "etcd did not grant a lease: $lease"
-    lock_etcdctl put --lease "$lease" "/heatgen/restarting/$(node_name)/$1" now >/dev/null ||
-        fail "cannot write the restart marker of $1 to etcd"
+    message=$(lock_etcdctl lease grant 600 2>&1) ||
+        fail "etcd did not grant a lease for the restart of $1: $(tail -n 1 <<<"$message")"
+    lease=$(sed -n 's/^lease \([0-9a-f]*\) granted.*/\1/p' <<<"$message")
+    [ -n "$lease" ] || fail "cannot read the lease for the restart of $1: $(tail -n 1 <<<"$message")"
+    message=$(lock_etcdctl put --lease "$lease" "/heatgen/restarting/$(node_name)/$1" now 2>&1) ||
+        fail "cannot write the restart marker of $1 to etcd: $(tail -n 1 <<<"$message")"
 }
 
 # await_spare NAME: if the service is running, wait until the step's function `spare` reports that the other
@@ -80,8 +83,8 @@ await_spare() {
 # restarting_elsewhere: print a reason for each service on another node that has not come back from a restart.
 restarting_elsewhere() {
     local markers
-    markers=$(lock_etcdctl get /heatgen/restarting/ --prefix --keys-only 2>/dev/null) ||
-        { echo "the restart markers cannot be read from etcd" && return; }
+    markers=$(lock_etcdctl get /heatgen/restarting/ --prefix --keys-only 2>&1) ||
+        { echo "the restart markers cannot be read from etcd: $(tail -n 1 <<<"$markers")" && return; }
     sed -n 's|^/heatgen/restarting/||p' <<<"$markers" | grep -v "^$(node_name)/" |
         sed 's/$/ has not come back from a restart/' || true
 }

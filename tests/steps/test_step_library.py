@@ -224,14 +224,15 @@ ETCDCTL = """
     node_address() { echo 192.0.2.1; }
     systemctl() { false; }
     lock_etcdctl() {
-        [ "$1" != put ] || echo "marked" >&2
+        [ "$1" != put ] || echo "marked" >>/run/marks
+        [ "$1" != "${FAILING:-}" ] || { echo "Error: etcdserver: request timed out" >&2; return 1; }
         case $heatgen_others in *$LEARNER*) echo "rpc not supported for learner"; return 1 ;; esac
         case $1 in
             lock)
                 : >"$heatgen_lock"
                 while [ -e "$heatgen_lock" ] && kill -0 $$ 2>/dev/null; do command sleep 0.1; done
                 ;;
-            lease) echo "lease 12 granted" ;;
+            lease) echo "lease 12ab granted with TTL(600s)" ;;
         esac
     }
     """
@@ -247,6 +248,25 @@ def test_lock_uses_voting_members(sandbox: Sandbox, learner: str, endpoints: str
     body = ETCDCTL + 'lock_cluster tea; echo "by $heatgen_others"; unlock_cluster'
     result = step(sandbox, body, LEARNER=learner)
     assert (result.status, result.stdout) == (0, f"by {endpoints}\n"), result.stderr
+
+
+@pytest.mark.parametrize("failing", ["lease", "put", "del"])
+def test_reason_of_etcd_is_reported(sandbox: Sandbox, failing: str) -> None:
+    """If a request for the restart marker fails, the message of etcdctl is part of the problem."""
+    body = """
+        systemctl() { :; }
+        unit_current() { return 1; }
+        start_unit() { :; }
+        wait_unit() { :; }
+        sleep() { :; }
+        spare() { :; }
+        touch /run/heatgen-tea.state
+        roll_unit tea true
+        """
+    result = step(sandbox, ETCDCTL + body, LEARNER="none", FAILING=failing)
+    assert result.status == 1
+    assert "tea" in result.problem
+    assert result.problem.endswith(": Error: etcdserver: request timed out")
 
 
 def test_lock_is_skipped_without_voting_members(sandbox: Sandbox) -> None:
@@ -280,7 +300,7 @@ def test_required_service_is_not_restarted(
     assert ("started" in result.stdout) == restarted
     assert (result.status, result.problem) == ((0, "") if restarted else (1, "not spared"))
     # Without a restart there is no marker in etcd, and the API address does not move.
-    assert ("marked" in result.stderr) == restarted
+    assert sandbox.file("/run/marks").exists() == restarted
     assert not sandbox.file("/run/heatgen-tea.rolling").exists()
 
 
