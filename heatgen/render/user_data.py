@@ -3,8 +3,14 @@
 
 It is a boothook, the part that cloud-init runs first: the agent is installed and its start is
 queued before cloud-init continues. It runs at every boot, so it must be idempotent.
+
+The agent is compressed with bzip2, whose output, unlike that of zlib, is the same for all versions
+and builds of the library: equal input must give an equal template on every machine. Python, which
+runs both cloud-init and the agent, decompresses it on the server.
 """
 
+import base64
+import bz2
 from collections.abc import Sequence
 
 AGENT_PATH = "/opt/heatgen/agent/heatgen-agent"
@@ -14,8 +20,23 @@ UNIT = "heatgen-agent.service"
 CA_MARK = "/etc/heatgen/ca-certificates.pem"
 """Certificates that the os block added to the node's store, which it manages from then on."""
 
+CREDENTIALS = ("/var/lib/heat-cfntools/cfn-init-data", "/var/lib/cloud/data/cfn-init-data")
+"""Files to which Heat's part handler for cloud-init writes the server's initial metadata, which
+contain the password of the server's user in Heat."""
+
 _END = "_END_OF_FILE_"
 _STORE = "/usr/local/share/ca-certificates"
+_UNPACK = (
+    "import base64, bz2, sys; "
+    "sys.stdout.buffer.write(bz2.decompress(base64.decodebytes(sys.stdin.buffer.read())))"
+)
+_CLOSE = f"""\
+# Heat's part handler runs later. It keeps the mode of an existing file; new ones get 0644.
+for file in {" ".join(CREDENTIALS)}; do
+    (umask 077 && mkdir -p "${{file%/*}}" && : >>"$file")
+    chmod 0600 "$file"
+done
+"""
 
 
 def boothook(agent: str, unit: str, certificates: Sequence[str] = ()) -> str:
@@ -27,16 +48,16 @@ def boothook(agent: str, unit: str, certificates: Sequence[str] = ()) -> str:
         certificates: PEM certificates of additional trusted authorities, for the cloud's API.
 
     Raises:
-        ValueError: a text has no final newline, or contains the end of the here-document.
+        ValueError: unit or a certificate have no final newline, or contain the end of the
+            here-document.
     """
     return f"""\
 #cloud-boothook
 #!/bin/sh
 # heatgen: the agent that runs this server's software deployments.
 set -eu
-install -d -m 0755 {AGENT_PATH.rpartition("/")[0]}
-{_trust(certificates)}{_file(AGENT_PATH, agent)}chmod 0755 {AGENT_PATH}
-{_file(UNIT_PATH, unit)}systemctl daemon-reload
+{_CLOSE}install -d -m 0755 {AGENT_PATH.rpartition("/")[0]}
+{_trust(certificates)}{_program(AGENT_PATH, agent)}{_file(UNIT_PATH, unit)}systemctl daemon-reload
 systemctl enable --quiet {UNIT}
 systemctl start --no-block {UNIT}
 """
@@ -51,6 +72,15 @@ def _trust(certificates: Sequence[str]) -> str:
         for number, text in enumerate(certificates, start=1)
     )
     return f"if [ ! -e {CA_MARK} ]; then\n{files}update-ca-certificates >/dev/null\nfi\n"
+
+
+def _program(path: str, text: str) -> str:
+    """Return shell code that decompresses a program and replaces it atomically."""
+    packed = base64.encodebytes(bz2.compress(text.encode())).decode()
+    return (
+        f"python3 -c '{_UNPACK}' >{path}.new <<'{_END}'\n{packed}{_END}\n"
+        f"chmod 0755 {path}.new\nmv {path}.new {path}\n"
+    )
 
 
 def _file(path: str, text: str) -> str:

@@ -12,6 +12,11 @@ for command in curl openssl tar systemctl ip flock; do
     command -v "$command" >/dev/null || fail "the image does not contain the program $command"
 done
 
+# Files with the server's password for Heat. The user data of servers that heatgen 0.1 created does not close them.
+for file in /var/lib/heat-cfntools/cfn-init-data /var/lib/cloud/data/cfn-init-data; do
+    [ ! -e "$file" ] || chmod 0600 "$file"
+done
+
 # differs TEXT FILE: succeed if the content of the file differs from the text; a missing file counts as empty.
 differs() {
     [ "$1" != "$(cat "$2" 2>/dev/null)" ]

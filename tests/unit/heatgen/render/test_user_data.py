@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the user data: it installs the agent, and is idempotent."""
+"""Tests of the user data: it installs the agent, closes files, and is idempotent."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from heatgen.project import block_loader
-from heatgen.render.user_data import AGENT_PATH, CA_MARK, UNIT_PATH, boothook
+from heatgen.render.user_data import AGENT_PATH, CA_MARK, CREDENTIALS, UNIT_PATH, boothook
 
 AGENT = "#!/bin/sh\necho \"$HOME\" `id` 'x' \\n\n"
 UNIT = "[Service]\nExecStart=/x\n"
@@ -22,9 +22,7 @@ def test_agent_is_installed_and_started(tmp_path: Path) -> None:
     systemctl = tmp_path / "bin" / "systemctl"
     systemctl.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\n')
     systemctl.chmod(0o755)
-    text = boothook(AGENT, UNIT).replace("/opt/", f"{tmp_path}/opt/")
-    hook = tmp_path / "hook"
-    hook.write_text(text.replace("/etc/", f"{tmp_path}/etc/"))
+    hook = write_hook(tmp_path, boothook(AGENT, UNIT))
     environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     for _ in range(2):
         subprocess.run(["sh", str(hook)], env=environment, check=True)
@@ -39,6 +37,51 @@ def test_agent_is_installed_and_started(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def write_hook(folder: Path, text: str) -> Path:
+    """Write the script with all its paths below the folder, and return its path."""
+    for root in ("/opt/", "/etc/", "/usr/", "/var/"):
+        for before in " >":
+            text = text.replace(f"{before}{root}", f"{before}{folder}{root}")
+    hook = folder / "hook"
+    hook.write_text(text)
+    return hook
+
+
+@pytest.mark.parametrize("mode", [None, 0o644], ids=["new server", "files of an old version"])
+def test_credentials_are_closed(tmp_path: Path, mode: int | None) -> None:
+    """Only root can read the credentials that Heat's part handler writes after the script ran."""
+    for name in ("bin", "etc/systemd/system", "var/lib/cloud/data"):
+        (tmp_path / name).mkdir(parents=True)
+    systemctl = tmp_path / "bin" / "systemctl"
+    systemctl.write_text("#!/bin/sh\n")
+    systemctl.chmod(0o755)
+    files = [tmp_path / path.removeprefix("/") for path in CREDENTIALS]
+    for file in files:
+        if mode is not None:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text("{}")
+            file.chmod(mode)
+    hook = write_hook(tmp_path, boothook(AGENT, UNIT))
+    environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    subprocess.run(["sh", str(hook)], env=environment, check=True)
+    for file in files:
+        assert file.read_text() == ("" if mode is None else "{}")
+        with file.open("w") as stream:  # as the part handler
+            stream.write('{"password": "x"}')
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    subprocess.run(["sh", str(hook)], env=environment, check=True)
+    assert [file.read_text() for file in files] == ['{"password": "x"}'] * 2
+
+
+def test_agent_is_compressed() -> None:
+    """The agent takes less than half of its size, and equal input gives equal user data."""
+    agent = block_loader.tree()["agent/heatgen-agent"].decode()
+    text = boothook(agent, UNIT)
+    assert len(text) < len(agent) / 2
+    assert text == boothook(agent, UNIT)
+    assert max(map(len, text.splitlines())) < 200
+
+
 def test_first_lines() -> None:
     """The first line is the type of the part for cloud-init, the second the interpreter."""
     tree = block_loader.tree()
@@ -46,11 +89,11 @@ def test_first_lines() -> None:
     assert text.splitlines()[:2] == ["#cloud-boothook", "#!/bin/sh"]
 
 
-@pytest.mark.parametrize("agent", ["no newline", "a\n_END_OF_FILE_\nrm -rf /\n"])
-def test_invalid_texts(agent: str) -> None:
+@pytest.mark.parametrize("unit", ["no newline", "a\n_END_OF_FILE_\nrm -rf /\n"])
+def test_invalid_texts(unit: str) -> None:
     """A text without final newline, or with the end of its here-document, is rejected."""
     with pytest.raises(ValueError, match="here-document"):
-        boothook(agent, UNIT)
+        boothook(AGENT, unit)
 
 
 def test_site_authorities(tmp_path: Path) -> None:
@@ -62,13 +105,7 @@ def test_site_authorities(tmp_path: Path) -> None:
         program = tmp_path / "bin" / name
         program.write_text(f'#!/bin/sh\necho "{name} $1" >>{tmp_path}/calls\n')
         program.chmod(0o755)
-    text = boothook(AGENT, UNIT, ["one\n", "two\n"])
-    for root in ("/opt/", "/etc/", "/usr/"):
-        text = text.replace(f" {root}", f" {tmp_path}{root}").replace(
-            f">{root}", f">{tmp_path}{root}"
-        )
-    hook = tmp_path / "hook"
-    hook.write_text(text)
+    hook = write_hook(tmp_path, boothook(AGENT, UNIT, ["one\n", "two\n"]))
     environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     subprocess.run(["sh", str(hook)], env=environment, check=True)
     store = tmp_path / folders[-1]
