@@ -1,9 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Start flanneld, which leases this node's subnet of the pod network, and configure CNI from the lease.
+# Start flanneld, which leases this node's subnet of the pod network, and configure CNI from the lease; deny pods
+# access to the metadata service.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
+
+# Before pods can have a network.
+filter=/etc/heatgen/pod-metadata.nft unit=/etc/systemd/system/pod-metadata.service
+if [ "$METADATA_SERVICE" = deny ]; then
+    command -v nft >/dev/null || install_packages nftables
+    install_text "$METADATA_FILTER" $filter
+    install_text "$METADATA_UNIT" $unit
+    start_unit pod-metadata $filter
+elif [ -e $unit ]; then
+    systemctl disable --now --quiet pod-metadata.service
+    ! nft list table inet heatgen-metadata >/dev/null 2>&1 || nft delete table inet heatgen-metadata
+    rm -f $filter $unit
+    systemctl daemon-reload
+fi
 
 address=$(node_address)
 pki=/etc/etcd/pki
