@@ -282,6 +282,23 @@ FILES = (
         control=True,
     ),
     FileRule(
+        name="user-data",
+        globs=(
+            "/var/lib/heat-cfntools/*",
+            "/var/lib/cloud/data/cfn-*",
+            "/var/lib/cloud/instances/*/user-data.txt*",
+            "/var/lib/cloud/instances/*/vendor-data*.txt*",
+            "/var/lib/cloud/instances/*/cloud-config.txt",
+            "/var/lib/cloud/instances/*/obj.pkl",
+            "/var/lib/cloud/instances/*/scripts/*",
+            "/var/lib/cloud/instances/*/boothooks/*",
+            "/run/cloud-init/*-sensitive.json",
+        ),
+        most=0o700,
+        why="user data contain the server's password for Heat",
+        owners=("root",),
+    ),
+    FileRule(
         name="sockets",
         globs=("/run/*.sock",),
         most=0o775,
@@ -295,6 +312,7 @@ TREES = (
     "/etc/cni/net.d",
     "/var/lib/etcd", "/var/lib/heatgen", "/var/lib/kubelet/pki", "/var/lib/kubelet/config.yaml",
     "/run/containerd/containerd.sock", "/run/docker.sock", "/run/cri-dockerd.sock",
+    "/var/lib/heat-cfntools", "/var/lib/cloud/data", "/var/lib/cloud/instances", "/run/cloud-init",
 )  # fmt: skip
 
 

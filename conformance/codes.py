@@ -407,6 +407,14 @@ class Code(StrEnum):
     RIGHTS_MISSING = "rights-missing", "The API denies a request that a role allows."
     ANONYMOUS_REQUEST_ADMITTED = "anonymous-request-admitted", "The API answers anonymous requests."
     KUBELET_OPEN = "kubelet-open", "A kubelet answers anonymous requests."
+    METADATA_SERVICE_OPEN = (
+        "metadata-service-open",
+        "Pods can read the user data of their node from the cloud's metadata service.",
+    )
+    METADATA_SERVICE_BLOCKED = (
+        "metadata-service-blocked",
+        "Pods cannot reach the cloud's metadata service although the cluster allows it.",
+    )
     PORT_OPEN_WITHOUT_AUTHENTICATION = (
         "port-open-without-authentication",
         "Other hosts can connect to a port that has no authentication.",

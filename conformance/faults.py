@@ -28,6 +28,7 @@ FAULTS = {
     "subnet-env-missing": "flanneld has not written subnet.env, which the CNI plugin needs",
     "cni-not-configured": "a node has no CNI configuration",
     "pod-addresses-dropped": "port security of the cloud drops packets from pod addresses",
+    "metadata-open": "pods of a node can reach the metadata service of the cloud",
     "kube-proxy-down": "kube-proxy does not run on a node; its old rules remain",
     "stale-udp-conntrack": "UDP to a Service still goes to a deleted backend",
     "conntrack-full": "the connection tracking table of a node is full",
@@ -60,6 +61,7 @@ FAULTS = {
     "storage-class-missing": "the expected default StorageClass is missing",
     "anonymous-rights": "a role is bound to all users or to anonymous users",
     "node-missing": "a node created by the stack is not in the cluster",
+    "credentials-readable": "all users of a node can read the server's password for Heat",
     "namespace-stuck": "a namespace is stuck in termination",
 }
 """Faults by name, ordered by the layer that breaks, each with a one-line description."""

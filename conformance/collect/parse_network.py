@@ -5,7 +5,7 @@ import json
 from base64 import b64decode
 
 from conformance.collect.parse_node import ProbeOutput, parse_answers, parse_pings
-from conformance.facts.network import Frames, Own, Paths, Ping, Queries, Requests
+from conformance.facts.network import Frames, MetadataAccess, Own, Paths, Ping, Queries, Requests
 from conformance.outcome import Unavailable
 
 FORWARDING = ("-P FORWARD ", "-A FORWARD ")
@@ -31,7 +31,16 @@ def paths_of(at: ProbeOutput) -> Paths:
         lease_seconds=at.read("lease_seconds", parse_lease_seconds)
         if "lease_seconds" in at.sections
         else None,
+        metadata=_metadata(at),
     )
+
+
+def _metadata(at: ProbeOutput) -> MetadataAccess | Unavailable:
+    pod = at.answers("metadata_from_pod", parse_refusal)
+    host = at.answers("metadata_from_host", parse_refusal)
+    if isinstance(pod, Unavailable):
+        return pod
+    return host if isinstance(host, Unavailable) else MetadataAccess(pod, host)
 
 
 def _neighbour(at: ProbeOutput) -> Ping | Unavailable:
@@ -59,6 +68,14 @@ def parse_words(text: str) -> dict[str, str]:
     """Parse lines of NAME WORD."""
     pairs = (line.split() for line in text.splitlines())
     return {pair[0]: pair[1] for pair in pairs}
+
+
+def parse_refusal(text: str) -> str:
+    """Parse ``ok`` or ``failed REASON``: the reason, empty for ``ok``."""
+    verdict, _, reason = text.strip().partition(" ")
+    if verdict not in ("ok", "failed"):
+        raise ValueError("neither ok nor failed")
+    return reason if verdict == "failed" else ""
 
 
 def parse_frames(text: str) -> dict[str, Frames]:

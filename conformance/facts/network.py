@@ -88,6 +88,16 @@ class Queries:
     """Of the last failed query."""
 
 
+@dataclass(frozen=True)
+class MetadataAccess:
+    """Access to the cloud's metadata service: why there was no response; empty if it responded."""
+
+    pod: str
+    """From the probe's pod."""
+    host: str
+    """From the node."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Paths:
     """Paths from the probes of one node to other nodes and services."""
@@ -120,3 +130,5 @@ class Paths:
     """iptables rules of the chain FORWARD and of chains it jumps to."""
     lease_seconds: dict[str, int] | Unavailable | None = None
     """Remaining seconds of flannel's leases, by subnet; read on one node only."""
+    metadata: MetadataAccess | Unavailable | None = None
+    """None: facts of a version that did not collect it."""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Across the layers: ports require authentication and current TLS, certificates are valid."""
+"""Across the layers: ports require authentication and current TLS, certificates are valid.
+
+Pods cannot reach the metadata service of the cloud.
+"""
 
 from datetime import datetime
 from ipaddress import ip_address
@@ -8,10 +11,12 @@ import pytest
 
 from conformance import cis_rules
 from conformance.codes import Code
+from conformance.facts.expected import Expectation
 from conformance.facts.model import Facts
 from conformance.facts.security import Certificate, Handshake, TlsPort
 from conformance.faults import detects
 from conformance.outcome import InconclusiveError, Unavailable, require, value_or_skip
+from conformance.support.prerequisites import paths
 
 pytestmark = pytest.mark.hardening
 
@@ -88,6 +93,43 @@ def test_ports_without_authentication_are_shut(facts: Facts, node: str) -> None:
         likely="--bind-address or a listen URL of that component, or the kubelet's readOnlyPort",
         look=f"on {node}: ss -ltnp",
         code=Code.PORT_OPEN_WITHOUT_AUTHENTICATION,
+    )
+
+
+# ---- the metadata service ----
+
+
+@detects("metadata-open")
+def test_metadata_service_is_closed_to_pods(facts: Facts, expected: Expectation, node: str) -> None:
+    """Pods reach the metadata service of the cloud only if the cluster allows it."""
+    access = expected.flannel.get("metadata_service")
+    if access is None:
+        pytest.skip("the expected state does not define the access of pods to the metadata service")
+    seen = paths(facts, node).metadata
+    if seen is None:
+        pytest.skip(f"{node}: the facts of an older version lack the metadata service")
+    reached = value_or_skip(seen)
+    if reached.pod and reached.host and "refused" not in reached.pod:
+        pytest.skip(f"{node}: the cloud has no metadata service: {reached.host} on the node, too")
+    look = f"on {node}: systemctl status pod-metadata; nft list table inet heatgen-metadata"
+    require(
+        access == "allow" or reached.pod != "",
+        at=f"{node}: http://169.254.169.254 from a pod",
+        expected="no connection (network.metadata_service: deny)",
+        seen="a response of the metadata service, which contains the password of the server",
+        likely="the packet filter of the network block was deleted, for example by a firewall "
+        "that deletes the rules of other programs",
+        look=f"{look}; systemctl restart pod-metadata",
+        code=Code.METADATA_SERVICE_OPEN,
+    )
+    require(
+        access == "deny" or reached.pod == "" or reached.host != "",
+        at=f"{node}: http://169.254.169.254 from a pod",
+        expected="a response, as on the node itself (network.metadata_service: allow)",
+        seen=reached.pod,
+        likely="a packet filter that heatgen did not create, or one of an earlier configuration",
+        look=look,
+        code=Code.METADATA_SERVICE_BLOCKED,
     )
 
 

@@ -16,6 +16,7 @@ from conformance.cis_rules import FileRule, FlagRule
 from conformance.codes import Code
 from conformance.deploy.live import RunHandle
 from conformance.facts.model import Facts
+from conformance.faults import detects
 from conformance.manifests import base
 from conformance.manifests.base import own_pod
 from conformance.outcome import InconclusiveError, Unavailable, require, value_or_skip
@@ -69,6 +70,7 @@ def test_service_is_not_root(facts: Facts, host: str, service: str) -> None:
     )
 
 
+@detects("credentials-readable")
 def test_files_are_closed(facts: Facts, host: str, file_rule: FileRule) -> None:
     """Files with keys, configuration and data have restrictive modes and the right owners."""
     files = [file for file in value_or_skip(facts.view(host).files) if file_rule.applies(file)]

@@ -53,6 +53,7 @@ HA_NODES: Nodes = {
 VIP = "192.0.2.9"
 WEB, DNS, API, PORT = "10.96.7.7", "10.96.0.10", "10.96.0.1", 30080
 NAMESPACE = "conformance-replayed"
+REFUSED = "can't connect: Connection refused"
 TAKEN = "2026-11-23T12:00:00+00:00"
 VERSIONS = {
     "kubernetes": "1.37.2", "etcd": "3.6.16", "containerd": "2.4.2", "docker": "29.8.1",
@@ -164,7 +165,8 @@ def expected(nodes: Nodes = NODES) -> Json:
             "certificate": "/etc/etcd/pki/health.crt",
             "key": "/etc/etcd/pki/health.key",
         },
-        "flannel": {"backend": "vxlan", "prefix": "/coreos.com/network", "port": 8472, "vni": 1},
+        "flannel": {"backend": "vxlan", "prefix": "/coreos.com/network", "port": 8472, "vni": 1,
+                    "metadata_service": "deny"},
         "taints": {"docker": ["dedicated=builds:NoSchedule"]},
         "storage": {"default_class": "cinder"},
     }  # fmt: skip
@@ -351,7 +353,7 @@ def _paths(name: str, nodes: Nodes) -> Json:
         "seen_as": dict.fromkeys(nodes, node.pod),
         "direct": {peer: _answer() for peer in nodes},
         "itself": _answer(),
-        "nobody": _answer() | {"said": "", "problem": "can't connect: Connection refused"},
+        "nobody": _answer() | {"said": "", "problem": REFUSED},
         "sticky": ["probe-net-x"] * 15,
         "requests": {"count": 20, "failed": 0, "slowest": 30, "problem": ""},
         "queries": dict.fromkeys(servers, queries),
@@ -362,6 +364,7 @@ def _paths(name: str, nodes: Nodes) -> Json:
             '-A FLANNEL-FWD -s 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT',
             '-A FLANNEL-FWD -d 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT',
         ],
+        "metadata": {"pod": REFUSED, "host": ""},
         "lease_seconds": {f"{each.subnet}.0/24": 86000 for each in nodes.values()}
         if name == first
         else None,
@@ -517,6 +520,10 @@ def _files(node: Node) -> list[Json]:
         ("644", "root", "f", "/etc/kubernetes/pki/ca.crt"),
         ("600", "root", "f", "/etc/kubernetes/pki/kubelet-client.key"),
         ("600", "root", "f", "/etc/cni/net.d/10-flannel.conflist"),
+        ("600", "root", "f", "/var/lib/cloud/data/cfn-init-data"),
+        ("644", "root", "f", "/var/lib/cloud/data/instance-id"),
+        ("600", "root", "f", "/var/lib/cloud/instances/6d53/user-data.txt"),
+        ("700", "root", "f", "/var/lib/cloud/instances/6d53/boothooks/part-001"),
         ("777", "root", "l", "/var/lib/kubelet/pki/kubelet-client-current.pem"),
         ("600", "root", "s", socket),
     ]

@@ -106,8 +106,30 @@ query() {
     done
 }
 
+# query_metadata LINE: LINE ok, or LINE failed REASON: whether the cloud's metadata service responds. Its response is
+# discarded: it has the names of its versions only, but may be large. Responses with an error count as well.
+query_metadata() {
+    for _ in 1 2; do
+        if output=$(timeout 4 wget -q -O /dev/null http://169.254.169.254/openstack 2>&1); then
+            echo "$1 ok"
+            return
+        fi
+        # Only timeouts are repeated: on a busy cloud the service may be slow.
+        case $output in
+            *'server returned error'*)
+                echo "$1 ok"
+                return
+                ;;
+            *refused*) break ;;
+        esac
+    done
+    reason=$(printf '%s' "$output" | grep -v Terminated | tail -n 1)
+    printf '%s failed %s\n' "$1" "${reason:-no answer in 4 s}"
+}
+
 paths_from_pod() {
     print_own
+    query_metadata metadata_from_pod &
     for peer in $peers; do
         name=${peer%%,*}
         rest=${peer#*,}
@@ -156,6 +178,7 @@ outside_one() {
 
 paths_from_host() {
     full_frames &
+    query_metadata metadata_from_host &
     for peer in $peers; do
         name=${peer%%,*}
         rest=${peer#*,}

@@ -6,7 +6,7 @@ import json
 
 from conformance.collect.parse_network import parse_forward, parse_lease_seconds, paths_of
 from conformance.collect.parse_node import ProbeOutput, Section
-from conformance.facts.network import Answer, Frames, Own, Ping, Queries, Requests
+from conformance.facts.network import Answer, Frames, MetadataAccess, Own, Ping, Queries, Requests
 from conformance.outcome import Unavailable
 
 OUTPUT = """\
@@ -28,6 +28,8 @@ query 10.96.0.10 10 ok
 query 10.96.0.10 0 ok
 query 10.244.2.3 8010 failed no answer in 8 s
 outside a 1 10 ok 192.0.2.10:40000
+metadata_from_pod failed wget: can't connect to remote host (169.254.169.254): Connection refused
+metadata_from_host ok
 """
 
 
@@ -52,6 +54,9 @@ def test_lines_are_parsed_by_kind() -> None:
     }
     assert isinstance(found.nobody, Answer)
     assert found.nobody.problem.endswith("Connection refused")
+    assert found.metadata == MetadataAccess(
+        "wget: can't connect to remote host (169.254.169.254): Connection refused", ""
+    )
     assert found.sticky == ["probe-net-1", "-"]
     assert found.requests == Requests(20, 1, 4010, "no answer in 4 s")
     assert found.queries == {

@@ -513,6 +513,38 @@ def _local_resolver_in_pods(facts: Json) -> None:
     facts["views"][ONE]["upstream_nameservers"] = ["fe80::1%eth0", "::1"]
 
 
+@breaks(
+    {f"test_metadata_service_is_closed_to_pods[{TWO}]": Code.METADATA_SERVICE_OPEN},
+    at=TWO,
+    values=("169.254.169.254", "pod-metadata"),
+)
+def _metadata_service_open(facts: Json) -> None:
+    facts["views"][TWO]["paths"]["metadata"]["pod"] = ""
+
+
+@breaks(
+    {f"test_metadata_service_is_closed_to_pods[{TWO}]": Code.METADATA_SERVICE_BLOCKED},
+    at=TWO,
+    values=("169.254.169.254", healthy.REFUSED),
+)
+def _metadata_service_blocked(facts: Json) -> None:
+    facts["expected"]["flannel"]["metadata_service"] = "allow"
+    for view in facts["views"].values():
+        view["paths"]["metadata"]["pod"] = ""
+    facts["views"][TWO]["paths"]["metadata"]["pod"] = healthy.REFUSED
+
+
+@breaks(
+    {f"test_files_are_closed[{ONE}-user-data]": Code.FILE_MODE_INSECURE},
+    at=ONE,
+    values=("644 root /var/lib/cloud/data/cfn-init-data", "600"),
+)
+def _heat_password_readable(facts: Json) -> None:
+    for file in facts["views"][ONE]["files"]:
+        if file["path"].endswith("cfn-init-data"):
+            file["mode"] = "644"
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_alteration_fails_its_checks(replay: Replay, case: Case) -> None:
     """Exactly the declared checks fail, with their codes and places."""
