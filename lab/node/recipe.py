@@ -5,11 +5,12 @@
 """
 
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab.artifacts.recipes import from_table, read_toml
+from lab.artifacts.recipes import RecipeError, from_table, read_toml
 
+STOCK = "debian"
 TREES = ("stock", "overlay")
 
 
@@ -19,6 +20,7 @@ class Recipe:
 
     Attributes:
         suite: name of the Debian release.
+        user: the user that cloud-init creates.
         stock_packages: packages that Debian installs in its image in addition to the required ones.
         left_out_packages: those of `stock_packages` that this image does not contain.
         left_out_files: files of Debian's image that this image does not contain.
@@ -33,6 +35,7 @@ class Recipe:
     """
 
     suite: str
+    user: str
     stock_packages: list[str]
     left_out_packages: list[str]
     left_out_files: list[str]
@@ -55,21 +58,61 @@ class Recipe:
         return {"suite": self.suite, "packages": "\n".join(self.packages)}
 
 
-def load_recipe(folder: Path) -> Recipe:
-    """Read `folder/recipe.toml`.
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """The keys of variants/NAME.toml: another image, as a change of the recipe.
+
+    The directory variants/NAME contains its files.
+
+    Attributes:
+        summary: what it resembles.
+        user: the user that cloud-init creates.
+        add_packages: packages in addition to those of the recipe.
+        remove_packages: packages of the recipe that it does not contain.
+    """
+
+    summary: str
+    user: str
+    add_packages: list[str]
+    remove_packages: list[str]
+
+
+def variants(folder: Path) -> list[str]:
+    """Return the names of the images that can be built."""
+    return [STOCK, *sorted(path.stem for path in (folder / "variants").glob("*.toml"))]
+
+
+def load_recipe(folder: Path, image: str = STOCK) -> Recipe:
+    """Read `folder/recipe.toml`, with the changes of an image that is not the stock image.
 
     Raises:
-        RecipeError: the file is not TOML, or a key is unknown or missing.
+        RecipeError: a file is not TOML, a key is unknown or missing, or the image is unknown.
     """
     path = folder / "recipe.toml"
-    return from_table(Recipe, read_toml(path), str(path))
+    recipe = from_table(Recipe, read_toml(path), str(path))
+    if image not in variants(folder):
+        raise RecipeError(f"unknown image {image!r}: use one of {', '.join(variants(folder))}")
+    if image == STOCK:
+        return recipe
+    path = folder / "variants" / f"{image}.toml"
+    variant = from_table(Variant, read_toml(path), str(path))
+    packages = set(recipe.stock_packages) - set(variant.remove_packages)
+    return replace(
+        recipe, user=variant.user, stock_packages=sorted(packages | set(variant.add_packages))
+    )
 
 
-def image_inputs(folder: Path) -> dict[str, bytes | str]:
-    """Return the inputs of the image: the recipe and each path of its file trees."""
-    parts: dict[str, bytes | str] = {"recipe": (folder / "recipe.toml").read_bytes()}
-    for tree in TREES:
-        for path in sorted((folder / tree).rglob("*")):
+def trees(folder: Path, image: str = STOCK) -> list[Path]:
+    """Return the directories whose files are copied into an image, in this order."""
+    found = [folder / tree for tree in TREES]
+    return found if image == STOCK else [*found, folder / "variants" / image]
+
+
+def image_inputs(folder: Path, image: str = STOCK) -> dict[str, bytes | str]:
+    """Return the inputs of an image: the recipe and each path of its file trees."""
+    parts: dict[str, bytes | str] = {"recipe": repr(load_recipe(folder, image))}
+    for tree in trees(folder, image):
+        for path in sorted(tree.rglob("*")):
             if path.is_symlink():
                 parts[f"link {path.relative_to(folder)}"] = str(path.readlink())
             elif path.is_file():
