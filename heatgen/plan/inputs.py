@@ -25,7 +25,8 @@ writes as HOT functions.
 ``file:NAME``                   text of a file of the block
 ``override.X``                  the user's override as JSON
 ``volume.X``                    id of the server's data volume; ``volumes.X`` whether it exists
-``artifacts.mirror``, ``.registry``  URLs, empty for upstream
+``artifacts.mirror``, ``.registry``, ``.apt_mirror``
+                               URLs, empty for upstream
 ``access.admin_request``        the administrator's certificate request (PEM)
 ``access.admin_days``           validity of the administrator's certificate
 ``rotation.certificates``       generation of certificates; a higher one renews all of them
@@ -401,6 +402,7 @@ _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
     "api.port": lambda _: API_PORT,
     "api.url": lambda context: f"https://{context.cluster.api_host}:{API_PORT}",
     "artifacts": lambda context: "\n".join(group_artifacts(context.cluster, context.group)),
+    "artifacts.apt_mirror": lambda context: context.cluster.spec.artifacts.apt_mirror,
     "artifacts.mirror": lambda context: context.cluster.spec.artifacts.mirror,
     "artifacts.registry": lambda context: context.cluster.spec.artifacts.registry,
     "certificates": _policy,

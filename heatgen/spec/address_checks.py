@@ -64,6 +64,7 @@ def _servers(spec: Spec) -> Iterator[tuple[Path, IPv4Address]]:
         (("site", "https_proxy"), spec.site.https_proxy),
         (("artifacts", "mirror"), spec.artifacts.mirror),
         (("artifacts", "registry"), spec.artifacts.registry),
+        (("artifacts", "apt_mirror"), spec.artifacts.apt_mirror),
     ]
     written += [(path, url.parse(text).host) for path, text in urls if text]
     for path, text in written:

@@ -61,10 +61,11 @@ class Access:
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Sources of artifacts and images: URLs without a final '/'; '' for upstream."""
+    """Sources of artifacts, images and packages: URLs without a final '/'; '' for upstream."""
 
     mirror: str
     registry: str
+    apt_mirror: str
 
 
 @dataclass(frozen=True, kw_only=True)

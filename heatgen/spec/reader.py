@@ -165,7 +165,9 @@ def _spec(data: dict[str, Any], catalog: Catalog) -> Spec:
             admin_days=access["admin_days"],
         ),
         artifacts=Artifacts(
-            mirror=_url(artifacts.get("mirror")), registry=_url(artifacts.get("registry"))
+            mirror=_url(artifacts.get("mirror")),
+            registry=_url(artifacts.get("registry")),
+            apt_mirror=_url(artifacts.get("apt_mirror")),
         ),
         site=_site(data["site"]),
         overrides=data.get("overrides", {}),

@@ -39,8 +39,11 @@ access:
 #~network: {{use: flannel, pods: 10.244.0.0/16}}
 #~orchestration: {{use: kubernetes, services: 10.96.0.0/16}}
 
-# Mirrors of artifacts and images; default: upstream.
-#~artifacts: {{mirror: https://mirror.example.org, registry: registry.example.org}}
+# Mirrors of artifacts, images and packages; default: upstream.
+#~artifacts:
+#~  mirror: https://mirror.example.org
+#~  registry: registry.example.org
+#~  apt_mirror: https://mirror.example.org/debian
 """
 
 

@@ -44,7 +44,7 @@ curl_failure() {
     proxy=$(sed -n 's/^https\{0,1\}_proxy=//p' /etc/heatgen/proxy.env 2>/dev/null | sort -u | paste -sd ' ') || true
     case $1 in
         5) keys="site.http_proxy and site.https_proxy" ;;
-        6) keys="cloud.dns, and the name in artifacts.mirror or artifacts.registry" ;;
+        6) keys="cloud.dns, and the name in artifacts.mirror, artifacts.registry or artifacts.apt_mirror" ;;
         7 | 28 | 52 | 56) keys="the security groups and router of the nodes, site.http_proxy and site.https_proxy" ;;
         35 | 51 | 58 | 60 | 77) keys="site.ca_certificates, which must contain the authority of this server" ;;
         22) keys="the version, and artifacts.mirror or artifacts.registry, which must provide this path" ;;
@@ -125,17 +125,30 @@ system_user() {
     ) 9>/run/heatgen-users.lock
 }
 
-# install_packages PACKAGE...: install with apt-get. Wait for the updates that a new server may be running.
+# install_packages PACKAGE...: install with apt-get. Wait for the updates that a new server may be running, and finish
+# an installation that was interrupted. apt-get update succeeds although it could not fetch some lists; only the
+# installation shows whether the others are sufficient.
 install_packages() {
-    local message
-    export DEBIAN_FRONTEND=noninteractive
-    until message=$( (outside apt-get -qq update &&
-        outside apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@") 2>&1); do
-        [[ $message == *"Could not get lock"* ]] && [ $SECONDS -lt 240 ] ||
-            fail "the image does not contain $*, and apt-get cannot install them: $(tail -n 2 <<<"$message")." \
-                "Allow the nodes to connect to a Debian mirror, or use an image with these packages"
-        sleep 2
+    local message reason
+    until message=$( (run_apt -o Acquire::Languages=none update &&
+        run_apt -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "$@") 2>&1); do
+        if [ $SECONDS -lt 240 ]; then
+            case $message in
+                *"Could not get lock"* | *"locked by another process"*) sleep 2 && continue ;;
+                *"dpkg was interrupted"*) dpkg --configure -a >/dev/null 2>&1 && continue ;;
+            esac
+        fi
+        reason=$(grep -m 1 -E '^[WE]: (Failed to fetch|GPG error|The repository)' <<<"$message") || true
+        fail "the image does not contain $*, and apt-get cannot install them: ${reason:+$reason; }$(
+            tail -n 1 <<<"$message")." \
+            "Allow the nodes to connect to a mirror of the distribution, set artifacts.apt_mirror, or use an image" \
+            "with these packages"
     done
+}
+# run_apt ARGUMENT...: run apt-get without questions and without restarts of services that use a library.
+run_apt() {
+    outside env DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1 \
+        apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 "$@"
 }
 
 # registry_mirror URL DIRECTORY: configure the mirror, if any, as the first source of all pulls in containerd's

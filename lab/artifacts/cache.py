@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cache of directories, each keyed by a digest of its inputs.
 
-An entry is complete or absent: it is created in a temporary directory and then renamed. Entries
-never change afterwards; therefore hard links to their files are safe.
+An entry is complete or absent: it is created in a temporary directory and then renamed. Its files
+never change afterwards; therefore hard links to them are safe.
 """
 
 import fcntl
@@ -53,7 +53,14 @@ class Cache:
         """Return the path of the build log, which each build overwrites."""
         return self.root / "logs" / f"{name}.log"
 
-    def get_or_create(self, name: str, key: str, what: str, create: Callable[[Path], None]) -> Path:
+    def get_or_create(
+        self,
+        name: str,
+        key: str,
+        what: str,
+        create: Callable[[Path], None],
+        is_current: Callable[[Path], bool] = lambda _: True,
+    ) -> Path:
         """Return an entry; if it does not exist, `create` fills an empty directory with it.
 
         Entries of the same name are created one at a time. The remains of a killed build are
@@ -64,18 +71,19 @@ class Cache:
             key: digest of all inputs (`content_key`).
             what: description for the progress line.
             create: fills the directory, or raises.
+            is_current: whether an existing entry can still be used; otherwise it is replaced.
 
         Raises:
             BuildTimeoutError: another process did not release the lock in time.
         """
         entry = self.entry(name, key)
-        if entry.is_dir():
+        if entry.is_dir() and is_current(entry):
             print_progress(f"  ✓ {what}: cached")
             return entry
         self.root.mkdir(parents=True, exist_ok=True)
         with self._exclusive(name):
             self._remove_partial(name)
-            if not entry.is_dir():
+            if not (entry.is_dir() and is_current(entry)):
                 with step(what):
                     self._create(name, entry, create)
         return entry
@@ -96,6 +104,8 @@ class Cache:
         try:
             create(partial)
             os.sync()
+            if entry.is_dir():
+                shutil.rmtree(entry)
             partial.rename(entry)
         finally:
             self._remove_partial(name)

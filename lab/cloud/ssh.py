@@ -7,8 +7,6 @@ from lab.cloud import paths
 from lab.cloud.http import COMPUTE, NETWORK, Json, Session
 from lab.cloud.problem import Problem
 
-USER = "debian"
-
 
 def command_line(node: str, command: list[str]) -> list[str]:
     """Return the ssh command for a server, by name; call it inside the namespace.
@@ -28,9 +26,14 @@ def command_line(node: str, command: list[str]) -> list[str]:
         *("ip", "netns", "exec", f"qrouter-{router}"),
         *("ssh", "-i", str(paths.KEY), "-b", source),
         *(word for option in options for word in ("-o", option)),
-        f"{USER}@{address['ip_address']}",
+        f"{user()}@{address['ip_address']}",
         *command,
     ]
+
+
+def user() -> str:
+    """Return the user that cloud-init creates in the node image."""
+    return paths.NODE_IMAGE.resolve().with_name("user").read_text(encoding="utf-8")
 
 
 def find_server(session: Session, name: str) -> str:

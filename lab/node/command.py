@@ -4,6 +4,7 @@
 import argparse
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,57 +13,70 @@ from lab.artifacts.cache import Cache, content_key, default_root
 from lab.artifacts.debian import ensure_packages
 from lab.artifacts.outcome import EPILOG, link, run_command
 from lab.artifacts.progress import BuildError, print_progress
+from lab.node.archive import FORMAT as ARCHIVE_FORMAT
+from lab.node.archive import find_sources, is_current, make_archive
 from lab.node.disk import make_disk
-from lab.node.recipe import Recipe, image_inputs, load_recipe
+from lab.node.recipe import STOCK, Recipe, image_inputs, load_recipe, trees, variants
 from lab.node.rootfs import install_packages, make_root
 
 FOLDER = Path(__file__).resolve().parent
-FORMAT = "1"  # increase it when the image of an unchanged recipe changes
+FORMAT = "3"  # increase it when the image of an unchanged recipe changes
+PACKAGES_FORMAT = "2"  # the same of its file system with the packages
 TOOLS = ["debian-archive-keyring", "e2fsprogs", "mmdebstrap", "util-linux"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     options = _parser().parse_args(arguments)
-    return run_command(lambda: _make(options.out, Cache(options.cache.absolute()), options.prune))
+    cache = Cache(options.cache.absolute())
+    return run_command(lambda: _make(options.image, options.out, cache, options.prune))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lab/node/build",
-        description="Build the image from which the servers of the lab boot. An existing image is "
-        "reused.",
+        description="Build the image from which the servers of the lab boot, and the apt archive "
+        "from which they install packages. Existing ones are reused.",
         epilog=EPILOG,
     )
-    parser.add_argument("--out", type=Path, required=True, help="directory for the link node.raw")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="directory for the links node.raw and apt"
+    )
     parser.add_argument(
         "--cache", type=Path, default=default_root(), help="directory of the results (%(default)s)"
+    )
+    parser.add_argument(
+        "--image",
+        default=os.environ.get("HEATGEN_LAB_IMAGE") or STOCK,
+        help=f"{', '.join(variants(FOLDER))} (default: $HEATGEN_LAB_IMAGE or {STOCK})",
     )
     parser.add_argument("--prune", action="store_true", help="afterwards remove older images")
     return parser
 
 
-def _make(out: Path, cache: Cache, prune: bool) -> None:
+def _make(image: str, out: Path, cache: Cache, prune: bool) -> None:
     started = time.monotonic()
-    recipe = load_recipe(FOLDER)
+    recipe = load_recipe(FOLDER, image)
     packages = _packages(recipe, cache)
-    key = content_key({"format": FORMAT, "packages": packages.name, **image_inputs(FOLDER)})
+    key = content_key({"format": FORMAT, "packages": packages.name, **image_inputs(FOLDER, image)})
     entry = cache.get_or_create(
         "node",
         key,
-        "creating the node image",
-        lambda folder: _image(recipe, packages, folder, cache),
+        f"creating the node image {image}",
+        lambda folder: _image(recipe, trees(FOLDER, image), packages, folder, cache),
     )
+    archive = _archive(recipe, packages, cache)
     link(out.absolute() / "node.raw", entry / "node.raw")
+    link(out.absolute() / "apt", archive)
     if prune:
-        cache.prune({packages, entry})
+        cache.prune({packages, entry, archive})
     print_progress(f"  ✓ node image ready: {time.monotonic() - started:.1f} s")
 
 
 def _packages(recipe: Recipe, cache: Cache) -> Path:
     """Return the directory with `root.tar`, the file system with the packages installed."""
     log = cache.log("node-packages")
-    key = content_key({"format": FORMAT, **recipe.packages_inputs()})
+    key = content_key({"format": PACKAGES_FORMAT, **recipe.packages_inputs()})
     what = f"installing packages of Debian {recipe.suite} for the node image"
 
     def create(folder: Path) -> None:
@@ -73,12 +87,37 @@ def _packages(recipe: Recipe, cache: Cache) -> Path:
     return cache.get_or_create("node-packages", key, what, create)
 
 
-def _image(recipe: Recipe, packages: Path, folder: Path, cache: Cache) -> None:
+def _image(
+    recipe: Recipe, trees: Sequence[Path], packages: Path, folder: Path, cache: Cache
+) -> None:
+    """Write the disk `node.raw` and the file `user` with the name of its user."""
     _require_root()
     root, log = folder / "root", cache.log("node")
-    make_root(recipe, packages / "root.tar", FOLDER / "overlay", root, log)
+    make_root(recipe, packages / "root.tar", trees, root, log)
     make_disk(recipe, root, folder / "node.raw", log)
     shutil.rmtree(root)
+    (folder / "user").write_text(recipe.user, encoding="utf-8")
+
+
+def _archive(recipe: Recipe, packages: Path, cache: Cache) -> Path:
+    """Return the apt archive for servers of this image; an outdated one is replaced."""
+    log = cache.log("apt-archive")
+    wanted = recipe.archive_packages
+    key = content_key(
+        {"format": ARCHIVE_FORMAT, "image": packages.name, "packages": "\n".join(sorted(wanted))}
+    )
+
+    def create(folder: Path) -> None:
+        status = folder / "status"
+        member = "./var/lib/dpkg/status"
+        extract = ["tar", "--extract", "--to-stdout", "--file", str(packages / "root.tar"), member]
+        with status.open("wb") as file:
+            subprocess.run(extract, stdout=file, check=True, timeout=60)
+        make_archive(find_sources(recipe.suite), wanted, status, folder, log)
+        status.unlink()
+
+    what = f"creating the apt archive of {', '.join(wanted)}"
+    return cache.get_or_create("apt-archive", key, what, create, is_current)
 
 
 def _require_root() -> None:

@@ -29,12 +29,12 @@ def make_disk(recipe: Recipe, root: Path, disk: Path, log: Path) -> None:
     size = (used + tables + recipe.free_mib * MIB) // MIB * MIB
     with disk.open("wb") as file:
         file.truncate(size)
-    features = "^has_journal,sparse_super2,^orphan_file"
+    features = ",".join(recipe.disk_features)
     options = ["-F", "-q", "-b", str(BLOCK_BYTES), "-m", "0", "-L", "cloudimg-rootfs"]
     options += ["-O", features, "-i", str(recipe.bytes_per_inode), "-N", str(inodes)]
     run(["mkfs.ext4", *options, "-d", str(root), str(disk)], log, timeout=SECONDS_TO_WRITE)
     # tune2fs cannot set two options: it splits them at the comma itself.
-    request = "set_super_value mount_opts noinit_itable,nobarrier"
+    request = f"set_super_value mount_opts {','.join(recipe.mount_options)}"
     run(["debugfs", "-w", "-R", request, str(disk)], log, timeout=SECONDS_TO_WRITE)
     run(["fallocate", "--dig-holes", str(disk)], log, timeout=SECONDS_TO_WRITE)
 

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recipe of the node image: `recipe.toml` and the files under `overlay/`."""
+"""The recipe of the node image: `recipe.toml`, and files under `stock/` and `overlay/`.
+
+`stock/` contains files that Debian adds to its image, `overlay/` those that only the lab adds.
+"""
 
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab.artifacts.recipes import from_table, read_toml
+from lab.artifacts.recipes import RecipeError, from_table, read_toml
+
+STOCK = "debian"
+TREES = ("stock", "overlay")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,58 +20,104 @@ class Recipe:
 
     Attributes:
         suite: name of the Debian release.
-        packages: packages in addition to the essential ones.
-        leave_out: patterns of paths that dpkg does not unpack.
-        keep: patterns of exceptions from `leave_out`.
-        remove: patterns, relative to the root, of files to remove after the installation.
+        user: the user that cloud-init creates.
+        stock_packages: packages that Debian installs in its image in addition to the required ones.
+        left_out_packages: those of `stock_packages` that this image does not contain.
+        left_out_files: files of Debian's image that this image does not contain.
         masked_units: systemd units that are never started.
-        enabled_units: systemd units to enable that Debian does not enable.
-        disabled_units: systemd units to disable that Debian enables.
+        disk_features: features of the file system that differ from the defaults.
+        mount_options: default mount options of the file system.
+        enabled_units: systemd units that Debian enables when it builds its image.
+        remove: patterns, relative to the root, of files to remove after the installation.
+        archive_packages: packages in the apt archive of the lab, which steps install.
         free_mib: free space in the file system, in MiB.
         bytes_per_inode: bytes of the file system per inode.
     """
 
     suite: str
-    packages: list[str]
-    leave_out: list[str]
-    keep: list[str]
-    remove: list[str]
+    user: str
+    stock_packages: list[str]
+    left_out_packages: list[str]
+    left_out_files: list[str]
     masked_units: list[str]
+    disk_features: list[str]
+    mount_options: list[str]
     enabled_units: list[str]
-    disabled_units: list[str]
+    remove: list[str]
+    archive_packages: list[str]
     free_mib: int
     bytes_per_inode: int
 
+    @property
+    def packages(self) -> list[str]:
+        """The packages of the image in addition to the required ones."""
+        return sorted(set(self.stock_packages) - set(self.left_out_packages))
+
     def packages_inputs(self) -> dict[str, bytes | str]:
         """Return the inputs of the file system with the packages."""
-        return {
-            "suite": self.suite,
-            "packages": "\n".join(sorted(self.packages)),
-            "leave_out": "\n".join(self.leave_out),
-            "keep": "\n".join(self.keep),
-        }
+        return {"suite": self.suite, "packages": "\n".join(self.packages)}
 
 
-def load_recipe(folder: Path) -> Recipe:
-    """Read `folder/recipe.toml`.
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """The keys of variants/NAME.toml: another image, as a change of the recipe.
+
+    The directory variants/NAME contains its files.
+
+    Attributes:
+        summary: what it resembles.
+        user: the user that cloud-init creates.
+        add_packages: packages in addition to those of the recipe.
+        remove_packages: packages of the recipe that it does not contain.
+    """
+
+    summary: str
+    user: str
+    add_packages: list[str]
+    remove_packages: list[str]
+
+
+def variants(folder: Path) -> list[str]:
+    """Return the names of the images that can be built."""
+    return [STOCK, *sorted(path.stem for path in (folder / "variants").glob("*.toml"))]
+
+
+def load_recipe(folder: Path, image: str = STOCK) -> Recipe:
+    """Read `folder/recipe.toml`, with the changes of an image that is not the stock image.
 
     Raises:
-        RecipeError: the file is not TOML, or a key is unknown or missing.
+        RecipeError: a file is not TOML, a key is unknown or missing, or the image is unknown.
     """
     path = folder / "recipe.toml"
-    return from_table(Recipe, read_toml(path), str(path))
+    recipe = from_table(Recipe, read_toml(path), str(path))
+    if image not in variants(folder):
+        raise RecipeError(f"unknown image {image!r}: use one of {', '.join(variants(folder))}")
+    if image == STOCK:
+        return recipe
+    path = folder / "variants" / f"{image}.toml"
+    variant = from_table(Variant, read_toml(path), str(path))
+    packages = set(recipe.stock_packages) - set(variant.remove_packages)
+    return replace(
+        recipe, user=variant.user, stock_packages=sorted(packages | set(variant.add_packages))
+    )
 
 
-def image_inputs(folder: Path) -> dict[str, bytes | str]:
-    """Return the inputs of the image: the recipe and each path of the overlay."""
-    parts: dict[str, bytes | str] = {"recipe": (folder / "recipe.toml").read_bytes()}
-    overlay = folder / "overlay"
-    for path in sorted(overlay.rglob("*")):
-        if path.is_symlink():
-            parts[f"link {path.relative_to(overlay)}"] = str(path.readlink())
-        elif path.is_file():
-            kind = "program" if is_program(path) else "file"
-            parts[f"{kind} {path.relative_to(overlay)}"] = path.read_bytes()
+def trees(folder: Path, image: str = STOCK) -> list[Path]:
+    """Return the directories whose files are copied into an image, in this order."""
+    found = [folder / tree for tree in TREES]
+    return found if image == STOCK else [*found, folder / "variants" / image]
+
+
+def image_inputs(folder: Path, image: str = STOCK) -> dict[str, bytes | str]:
+    """Return the inputs of an image: the recipe and each path of its file trees."""
+    parts: dict[str, bytes | str] = {"recipe": repr(load_recipe(folder, image))}
+    for tree in trees(folder, image):
+        for path in sorted(tree.rglob("*")):
+            if path.is_symlink():
+                parts[f"link {path.relative_to(folder)}"] = str(path.readlink())
+            elif path.is_file():
+                kind = "program" if is_program(path) else "file"
+                parts[f"{kind} {path.relative_to(folder)}"] = path.read_bytes()
     return parts
 
 

@@ -2,15 +2,16 @@
 """Create the root file system of a node: Debian packages, overlay, masked units."""
 
 import os
+import re
 import shutil
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-from lab.artifacts.progress import BuildError, run
+from lab.artifacts.progress import run
+from lab.node.archive import find_sources, source_list
 from lab.node.recipe import Recipe, is_program
 
 SECONDS_TO_INSTALL = 1800.0
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def install_packages(recipe: Recipe, archive: Path, log: Path) -> None:
@@ -20,10 +21,8 @@ def install_packages(recipe: Recipe, archive: Path, log: Path) -> None:
         BuildError: the packages cannot be installed.
     """
     sources = archive.with_name("sources.list")
-    sources.write_text(_sources(recipe.suite), encoding="utf-8")
-    options = [f'--dpkgopt=path-exclude="{pattern}"' for pattern in recipe.leave_out]
-    options += [f'--dpkgopt=path-include="{pattern}"' for pattern in recipe.keep]
-    options.append("--dpkgopt=force-unsafe-io")  # an interrupted build starts again from nothing
+    sources.write_text(source_list(find_sources(recipe.suite)), encoding="utf-8")
+    options = ["--dpkgopt=force-unsafe-io"]  # an interrupted build starts again from nothing
     # In separate mount and PID namespaces, its mounts and processes end with it. If it is killed,
     # its working directory is removed with the partial cache entry.
     namespace = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -37,7 +36,7 @@ def install_packages(recipe: Recipe, archive: Path, log: Path) -> None:
     sources.unlink()
 
 
-def make_root(recipe: Recipe, archive: Path, overlay: Path, root: Path, log: Path) -> None:
+def make_root(recipe: Recipe, archive: Path, trees: Sequence[Path], root: Path, log: Path) -> None:
     """Unpack the file system with the packages into the new directory `root` and configure it.
 
     Raises:
@@ -52,46 +51,36 @@ def make_root(recipe: Recipe, archive: Path, overlay: Path, root: Path, log: Pat
     )
     _strip(recipe, root)
     _mask(recipe, root)
-    for verb, units in (("disable", recipe.disabled_units), ("enable", recipe.enabled_units)):
-        run(["chroot", str(root), "systemctl", verb, *units], log, timeout=60)
-    _copy_overlay(overlay, root)
-
-
-def _sources(suite: str) -> str:
-    """Return the apt sources of `suite` and its updates on this machine, as a sources.list.
-
-    Raises:
-        BuildError: apt has no source of the suite.
-    """
-    line_format = "$(ORIGIN)|$(CODENAME)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)"
-    result = subprocess.run(
-        ["apt-get", "indextargets", "--format", line_format, "Created-By: Packages"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    lines = []
-    for line in result.stdout.splitlines():
-        origin, codename, release, component, address = line.split("|")
-        if origin == "Debian" and codename.split("-")[0] == suite and component == "main":
-            lines.append(f"deb [signed-by={KEYRING}] {address} {release} main\n")
-    if not lines:
-        raise BuildError(
-            f"apt has no source of Debian {suite} on this machine: add one to sources.list and "
-            "run apt-get update"
-        )
-    return "".join(dict.fromkeys(lines))
+    run(["chroot", str(root), "systemctl", "enable", *recipe.enabled_units], log, timeout=60)
+    _configure_sshd(root / "etc/ssh/sshd_config")
+    for tree in trees:
+        _copy(tree, root)
+    _write_mirrors(recipe.suite, root / "etc/apt/mirrors")
 
 
 def _strip(recipe: Recipe, root: Path) -> None:
-    """Remove the files that the recipe names, and the apt sources of this machine."""
+    """Remove the files that the recipe names, and the identity of the system."""
     for pattern in recipe.remove:
         for path in root.glob(pattern):
             path.unlink()
-    (root / "etc/apt/sources.list").write_text("", encoding="utf-8")
     # Empty, not absent: systemd then generates an id for each server, without a "first boot".
     (root / "etc/machine-id").write_text("", encoding="utf-8")
+
+
+def _configure_sshd(config: Path) -> None:
+    """Change the settings of sshd that Debian changes in its image: no login with a password."""
+    text = config.read_text(encoding="utf-8")
+    text = re.sub(
+        "^#PasswordAuthentication yes", "PasswordAuthentication no", text, flags=re.MULTILINE
+    )
+    config.write_text(f"{text}ClientAliveInterval 120\n", encoding="utf-8")
+
+
+def _write_mirrors(suite: str, folder: Path) -> None:
+    """Write the lists of mirrors that the sources of Debian's image name."""
+    folder.mkdir()
+    for source in find_sources(suite):
+        (folder / f"{source.archive}.list").write_text(f"{source.address}\n", encoding="utf-8")
 
 
 def _mask(recipe: Recipe, root: Path) -> None:
@@ -101,10 +90,10 @@ def _mask(recipe: Recipe, root: Path) -> None:
         link.symlink_to("/dev/null")
 
 
-def _copy_overlay(overlay: Path, root: Path) -> None:
-    """Copy the files and links of the overlay, owned by root, over existing ones."""
-    for path in sorted(overlay.rglob("*")):
-        target = root / path.relative_to(overlay)
+def _copy(tree: Path, root: Path) -> None:
+    """Copy the files and links of a tree, owned by root, over existing ones."""
+    for path in sorted(tree.rglob("*")):
+        target = root / path.relative_to(tree)
         if path.is_dir() and not path.is_symlink():
             target.mkdir(exist_ok=True)
             continue

@@ -86,6 +86,7 @@ def preflight(sandbox: Sandbox, proxy: ThreadingHTTPServer, **inputs: str) -> Re
     defaults = {
         "ARTIFACTS": f"http://127.0.0.1:{proxy.server_address[1]}/tool {'0' * 64}",
         "ARTIFACTS_REGISTRY": "",
+        "APT_MIRROR": "",
         "SITE_PROXY": "",
         "CA_CERTIFICATES": "",
         "NTP_SERVERS": "",

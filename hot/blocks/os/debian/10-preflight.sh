@@ -31,7 +31,8 @@ write_or_remove() {
 downloading=(containerd docker heatgen-prefetch)
 
 if differs "$SITE_PROXY" /etc/heatgen/proxy.env; then
-    for unit in "${downloading[@]}"; do
+    # The updates of the distribution must not be interrupted; they read the proxy when they start.
+    for unit in "${downloading[@]}" apt-daily apt-daily-upgrade; do
         write_or_remove "${SITE_PROXY:+[Service]
 EnvironmentFile=/etc/heatgen/proxy.env}" "/etc/systemd/system/$unit.service.d/heatgen-proxy.conf"
     done
@@ -104,6 +105,61 @@ request_registry() {
 
 responses=$(mktemp -d)
 trap 'rm -rf "$responses"' EXIT
+
+# has_suite URL SUITE: succeed if this mirror of packages has the suite; fail the step if the mirror cannot be reached.
+has_suite() {
+    local url=$1/dists/$2/InRelease status=0
+    request "$url" "$responses/suite" --head 2>"$responses/suite.err" || status=$?
+    [ $status = 0 ] || fail "cannot reach $url: $(curl_failure $status "$(<"$responses/suite.err")")"
+    status=$(sed -n 's|^HTTP/[0-9.]* \([0-9]*\).*|\1|p' "$responses/suite" | tail -n 1)
+    case $status in
+        2??) return 0 ;;
+        4??) [ "$status" != 407 ] && return 1 ;;
+    esac
+    fail "cannot use $url: its server or the proxy responds with status $status (check artifacts.apt_mirror)"
+}
+
+# apt_source URL SUITE...: print a source of apt. The image must have the key with which the distribution signs.
+apt_source() {
+    printf '%s\n' 'Types: deb' "URIs: $1" "Suites: ${*:2}" "Components: $apt_components" "Signed-By: $apt_keyring" ''
+}
+
+# os_release NAME: print a value of /etc/os-release.
+os_release() {
+    sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" /etc/os-release
+}
+
+# With a mirror of packages, apt and all programs that use it read this source only. The files of the image stay
+# unchanged, and are used again when the mirror is removed. The suite of security updates of Debian is in a separate
+# archive beside "debian"; a mirror may also contain it, as that of Ubuntu does, or not have it at all.
+apt_note='' apt_folder=/etc/heatgen/apt apt_options=/etc/apt/apt.conf.d/90heatgen-mirror
+if [ -z "$APT_MIRROR" ]; then
+    rm -rf $apt_options $apt_folder
+else
+    distribution=$(os_release ID) suite=$(os_release VERSION_CODENAME)
+    case $distribution in
+        ubuntu) apt_components='main universe' ;;
+        *) apt_components=main ;;
+    esac
+    apt_keyring=/usr/share/keyrings/$distribution-archive-keyring.gpg
+    [ -e "$apt_keyring" ] && [ -n "$suite" ] ||
+        fail "artifacts.apt_mirror cannot be used: the image ($(os_release PRETTY_NAME)) has no $apt_keyring or no release name"
+    has_suite "$APT_MIRROR" "$suite" ||
+        fail "artifacts.apt_mirror: $APT_MIRROR has no file dists/$suite/InRelease: set the URL of the directory" \
+            "that contains 'dists', of a mirror that has the release of the image"
+    suites=("$suite") sources=''
+    ! has_suite "$APT_MIRROR" "$suite-updates" || suites+=("$suite-updates")
+    if has_suite "$APT_MIRROR" "$suite-security"; then
+        suites+=("$suite-security")
+    elif has_suite "$APT_MIRROR-security" "$suite-security"; then
+        sources=$(apt_source "$APT_MIRROR-security" "$suite-security")
+    else
+        apt_note=", the mirror of packages has no security updates"
+    fi
+    install_text "$(apt_source "$APT_MIRROR" "${suites[@]}")${sources:+$'\n\n'$sources}" $apt_folder/mirror.sources
+    install_text 'Dir::Etc::SourceList "/dev/null";'$'\n'"Dir::Etc::SourceParts \"$apt_folder\";" $apt_options
+fi
+
 count=0
 declare -a pending=()
 # begin KIND URL: start a request.
@@ -144,4 +200,4 @@ install_text "$ARTIFACTS" $heatgen_home/artifacts
 systemctl daemon-reload
 systemctl start --no-block heatgen-prefetch.service
 
-echo "The agent runs on $(node_name) at $(node_address), $clock, $count artifacts and registries can be reached."
+echo "The agent runs on $(node_name) at $(node_address), $clock, $count artifacts and registries can be reached$apt_note."

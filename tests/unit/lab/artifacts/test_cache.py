@@ -39,6 +39,28 @@ def test_a_failed_build_leaves_no_entry(tmp_path: Path) -> None:
     assert not cache.entry("thing", KEY).exists()
 
 
+def test_an_outdated_entry_is_replaced(tmp_path: Path) -> None:
+    """An entry that is no longer current is created again, and kept until then."""
+    cache, versions = Cache(tmp_path), iter("12")
+
+    def create(folder: Path) -> None:
+        (folder / "file").write_text(next(versions))
+
+    def is_current(entry: Path) -> bool:
+        return (entry / "file").read_text() == "2"
+
+    def fail(folder: Path) -> None:
+        raise RuntimeError(folder)
+
+    entry = cache.get_or_create("thing", KEY, "creating", create, is_current)
+    with pytest.raises(RuntimeError):
+        cache.get_or_create("thing", KEY, "creating", fail, is_current)
+    assert (entry / "file").read_text() == "1"
+    assert cache.get_or_create("thing", KEY, "creating", create, is_current) == entry
+    assert cache.get_or_create("thing", KEY, "creating", create, is_current) == entry
+    assert (entry / "file").read_text() == "2"
+
+
 def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
     """A build starts in an empty directory after one that was killed."""
     (tmp_path / ".thing.partial").mkdir()

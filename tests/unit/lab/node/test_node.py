@@ -2,9 +2,12 @@
 """The recipe of the node image: its inputs, packages and units."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
+
+import yaml
 
 from lab.node import command
 from lab.node.disk import usage
@@ -22,14 +25,14 @@ def test_a_changed_link_or_file_changes_the_image(tmp_path: Path) -> None:
     """Every path of the overlay is an input, links by their targets."""
     folder = copy_of_recipe(tmp_path)
     before = image_inputs(folder)
-    link = folder / "overlay/etc/systemd/system/default.target"
+    link = folder / "overlay/etc/resolv.conf"
     link.unlink()
     link.symlink_to("/elsewhere")
-    (folder / "overlay/etc/fresh").write_text("")
+    (folder / "stock/etc/fresh").write_text("")
     after = image_inputs(folder)
     assert {name for name in after if after[name] != before.get(name)} == {
-        "link etc/systemd/system/default.target",
-        "file etc/fresh",
+        "link overlay/etc/resolv.conf",
+        "file stock/etc/fresh",
     }
 
 
@@ -38,7 +41,10 @@ def test_a_changed_mode_changes_the_image(tmp_path: Path) -> None:
     folder = copy_of_recipe(tmp_path)
     before = image_inputs(folder)
     (folder / "overlay" / RUNC).chmod(0o644)
-    assert set(before) ^ set(image_inputs(folder)) == {f"program {RUNC}", f"file {RUNC}"}
+    assert set(before) ^ set(image_inputs(folder)) == {
+        f"program overlay/{RUNC}",
+        f"file overlay/{RUNC}",
+    }
 
 
 def test_lab_runc_raises_negative_scores(tmp_path: Path) -> None:
@@ -63,27 +69,58 @@ def test_lab_runc_raises_negative_scores(tmp_path: Path) -> None:
     assert done.stdout == f"create --bundle {tmp_path} id\n"
 
 
-def test_keepalived_is_installed_but_disabled() -> None:
-    """The image contains keepalived, which Debian enables; the unit is disabled, not masked."""
-    recipe = load_recipe(command.FOLDER)
-    assert "keepalived" in recipe.packages
-    assert "keepalived.service" in recipe.disabled_units
-    assert "keepalived.service" not in recipe.masked_units
-
-
 def test_the_image_contains_no_cluster_software() -> None:
-    """The image contains cloud-init, but no agent and no part of a cluster."""
+    """The image contains cloud-init, but no agent, no part of a cluster, and nothing for one."""
     packages = set(load_recipe(command.FOLDER).packages)
     assert "cloud-init" in packages
     assert not packages & {"containerd", "runc", "etcd-server", "kubelet", "os-collect-config"}
+    assert not packages & {"conntrack", "ethtool", "keepalived", "socat"}
+
+
+def test_left_out_packages_are_stock_packages() -> None:
+    """Only packages of Debian's image can be left out."""
+    recipe = load_recipe(command.FOLDER)
+    assert set(recipe.left_out_packages) <= set(recipe.stock_packages)
 
 
 def test_the_stub_of_systemd_resolved_is_in_use() -> None:
-    """The overlay does not replace the link to the stub that the package systemd-resolved makes."""
+    """The link leads to the stub, as on Debian 13, Ubuntu and Fedora CoreOS."""
     recipe = load_recipe(command.FOLDER)
     assert "systemd-resolved" in recipe.packages
     assert "systemd-resolved.service" not in recipe.masked_units
-    assert not (command.FOLDER / "overlay/etc/resolv.conf").is_symlink()
+    link = command.FOLDER / "overlay/etc/resolv.conf"
+    assert str(link.readlink()) == "../run/systemd/resolve/stub-resolv.conf"
+
+
+def differences() -> set[str]:
+    """Return all differences from Debian's image that the recipe and the overlay define."""
+    recipe, overlay = load_recipe(command.FOLDER), command.FOLDER / "overlay"
+    paths = {path.relative_to(overlay): path for path in overlay.rglob("*")}
+    files = {f"/{name}" for name, path in paths.items() if path.is_symlink() or path.is_file()}
+    settings = {
+        f"cloud-init {key}"
+        for name in files
+        if name.startswith("/etc/cloud/cloud.cfg")
+        for key in yaml.safe_load((overlay / name[1:]).read_text())
+    }
+    return {
+        *(f"package {name}" for name in recipe.left_out_packages),
+        *(f"/{name}" for name in recipe.left_out_files),
+        *(f"unit {name}" for name in recipe.masked_units),
+        *(f"ext4 {name}" for name in (*recipe.disk_features, *recipe.mount_options)),
+        *(name for name in files if not name.startswith("/etc/cloud/cloud.cfg")),
+        *settings,
+    }
+
+
+def test_all_differences_are_documented() -> None:
+    """lab/README.rst lists each difference from a stock image once, with a reason, and no other."""
+    text = (command.FOLDER.parent / "README.rst").read_text()
+    title = "Differences from a stock image\n"
+    section = re.split(r"\n\n\S.*\n[=]{4,}\n", text[text.index(title) :])[0]
+    documented = re.findall(r"^\* ``(.+?)``(?:, ``(.+?)``)?: \w", section, re.MULTILINE)
+    names = [name for pair in documented for name in pair if name]
+    assert sorted(names) == sorted(differences())
 
 
 def test_usage_counts_full_blocks(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The apt archive of the lab: its packages, its sources and its validity."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lab.node import archive, command
+from lab.node.archive import Source, is_current, source_list, valid_until
+from lab.node.recipe import load_recipe
+
+HOT = command.FOLDER.parents[1] / "hot"
+CALL = re.compile(r"^\s*install_packages ((?:[a-z][\w.+-]* ?)+)$", re.MULTILINE)
+NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
+
+
+def test_contains_all_packages_of_steps() -> None:
+    """The archive contains exactly the packages that a step may install."""
+    wanted: set[str] = set()
+    for script in HOT.rglob("*.sh"):
+        text = script.read_text()
+        for names in CALL.findall(text):
+            wanted |= set(names.split())
+        for table in re.findall(r"package_of=\((.*?)\)", text):
+            wanted |= set(re.findall(r"=([a-z][\w.+-]*)", table))
+    assert {"keepalived", "conntrack"} <= wanted
+    assert set(load_recipe(command.FOLDER).archive_packages) == wanted
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("http://mirror.example/debian/", "debian"),
+        ("http://mirror.example/debian-security/", "debian-security"),
+        ("http://mirror.example/some/debian", "debian"),
+        ("http://debian-security.example/", "debian"),
+    ],
+)
+def test_archives_have_the_names_of_debian(address: str, name: str) -> None:
+    """The archive of security updates is beside the other one, as on Debian's mirrors."""
+    assert Source(address, "bookworm").archive == name
+
+
+def test_sources_are_verified() -> None:
+    """Every source names Debian's keyring; none is trusted without a signature."""
+    text = source_list([Source("http://mirror.example/debian/", "bookworm")])
+    assert (
+        text == f"deb [signed-by={archive.KEYRING}] http://mirror.example/debian/ bookworm main\n"
+    )
+
+
+def release(folder: Path, suite: str, until: str) -> None:
+    """Write a file InRelease with a date of expiry, or without one."""
+    path = folder / "debian" / "dists" / suite / "InRelease"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"Suite: {suite}\n{until}SHA256:\n")
+
+
+def test_validity() -> None:
+    """A list without a date is valid permanently."""
+    assert valid_until("Suite: x\n") is None
+    text = "Suite: x\nValid-Until: Sun, 11 Jan 2026 00:53:13 UTC\n"
+    assert valid_until(text) == datetime(2026, 1, 11, 0, 53, 13, tzinfo=UTC)
+
+
+def test_outdated_archive_is_replaced(tmp_path: Path) -> None:
+    """An archive is replaced a day before apt rejects one of its lists."""
+    release(tmp_path, "bookworm", "")
+    release(tmp_path, "bookworm-updates", "Valid-Until: Mon, 12 Jan 2026 00:00:00 UTC\n")
+    assert is_current(tmp_path, NOW)
+    assert not is_current(tmp_path, NOW + timedelta(days=1))
+
+
+def test_planned_downloads_of_apt() -> None:
+    """The output of ``apt-get install --print-uris`` has a URL and a digest for each file."""
+    line = "'http://m.example/debian/pool/a%2bb_1.deb' a+b_1.deb 123 SHA256:0a1b"
+    found = archive.PLANNED.search(line)
+    assert found is not None
+    assert found["url"] == "http://m.example/debian/pool/a%2bb_1.deb"
+    assert found["hash"] == "SHA256:0a1b"
