@@ -53,11 +53,10 @@ def socket_accepts(path: str) -> Callable[[], bool]:
     return probe
 
 
-def log_contains(log: Path, *texts: str) -> Callable[[], bool]:
-    """Return a probe for a daemon without a port: its log contains one of some texts."""
+def log_contains(log: Path, text: str) -> Callable[[], bool]:
+    """Return a probe for a daemon without a port: its log contains a text."""
 
     def probe() -> bool:
-        content = log.read_text(errors="replace") if log.exists() else ""
-        return any(text in content for text in texts)
+        return log.exists() and text in log.read_text(errors="replace")
 
     return probe

@@ -93,10 +93,7 @@ NEUTRON_SERVER = openstack(
 )
 HEAT_API = heat("api", http_responds(url(8004)))
 HEAT_API_CFN = heat("api-cfn", http_responds(url(8000)))
-# The first text is a message of Zed, the second one of Heat 27.
-HEAT_ENGINE = heat(
-    "engine", log_contains(paths.LOG / "heat-engine.log", "Starting engine", "Run service")
-)
+HEAT_ENGINE = heat("engine", log_contains(paths.LOG / "heat-engine.log", "Starting engine"))
 
 VIRTLOGD = Service(
     name="virtlogd",
