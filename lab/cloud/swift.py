@@ -5,11 +5,12 @@ It has one device with one replica, and no background services. Its state is par
 the cloud, and its configuration is visible only inside the namespace: `lab/lab down` removes both.
 """
 
-import subprocess
+import shutil
 from functools import partial
 from pathlib import Path
 
 from lab.cloud import catalog, packages, paths, processes, steps
+from lab.cloud.databases import command
 from lab.cloud.http import IDENTITY, Session
 from lab.cloud.probes import http_responds, port_accepts
 from lab.cloud.processes import Service
@@ -22,7 +23,6 @@ STORAGE = {"account": 6202, "container": 6201, "object": 6200}
 PROXY = 8888
 DEVICE = "d1"
 ENDPOINT = f"http://{CONTROLLER}:{PROXY}/v1/AUTH_%(tenant_id)s"
-RING_SECONDS = 60
 
 
 def install() -> None:
@@ -31,41 +31,29 @@ def install() -> None:
 
 
 def add() -> None:
-    """Start Swift, and register it in Keystone the first time; run inside the namespace."""
-    directory = paths.CLOUD / "swift"
-    new = not directory.exists()
-    if new:
-        (directory / "devices" / DEVICE).mkdir(parents=True)
-        command("mount", "--bind", str(paths.CLOUD / "etc" / "swift"), str(ETC))
-        for name, port in STORAGE.items():
-            create_ring(name, port)
+    """Start Swift and register it in Keystone; run inside the namespace. No-op if it is running."""
+    if not ETC.is_mount():
+        prepare()
     steps.run(
         steps.Step(f"swift-{name}", partial(processes.start, service(name)))
         for name in (*STORAGE, "proxy")
     )
-    if new:
-        register()
+    register()
 
 
-def create_ring(name: str, port: int) -> None:
-    """Create a ring: all partitions are on the only device."""
-    builder = str(ETC / f"{name}.builder")
-    device = ("--region", "1", "--zone", "1", "--ip", "127.0.0.1", "--port", str(port))
-    command("swift-ring-builder", builder, "create", "4", "1", "1")
-    command("swift-ring-builder", builder, "add", *device, "--device", DEVICE, "--weight", "1")
-    command("swift-ring-builder", builder, "rebalance")
-
-
-def command(*words: str) -> None:
-    """Run a command, which must succeed."""
-    subprocess.run(
-        words,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env=processes.ENVIRONMENT,
-        timeout=RING_SECONDS,
-    )
+def prepare() -> None:
+    """Create the device, the configuration and the rings: all partitions are on one device."""
+    directory = paths.CLOUD / "swift"
+    shutil.rmtree(directory, ignore_errors=True)
+    (directory / "devices" / DEVICE).mkdir(parents=True)
+    shutil.copytree(paths.ETC / "swift", directory / "etc")
+    for name, port in STORAGE.items():
+        ring = f"swift-ring-builder {directory}/etc/{name}.builder"
+        command("swift", f"{ring} create 4 1 1")
+        device = f"--region 1 --zone 1 --ip 127.0.0.1 --port {port} --device {DEVICE} --weight 1"
+        command("swift", f"{ring} add {device}")
+        command("swift", f"{ring} rebalance")
+    command("swift", f"mount --bind {directory}/etc {ETC}")
 
 
 def service(name: str) -> Service:
@@ -76,13 +64,15 @@ def service(name: str) -> Service:
         else port_accepts("127.0.0.1", STORAGE[name])
     )
     # `verbose` writes the log to the standard output, because the lab has no syslog.
-    command = (f"/usr/bin/swift-{name}-server", str(ETC / f"{name}-server.conf"), "verbose")
-    return Service(name=f"swift-{name}", command=command, ready=ready)
+    words = (f"/usr/bin/swift-{name}-server", str(ETC / f"{name}-server.conf"), "verbose")
+    return Service(name=f"swift-{name}", command=words, ready=ready)
 
 
 def register() -> None:
-    """Create the user and the endpoints of Swift."""
+    """Create the user and the endpoints of Swift, unless they exist."""
     session = Session("admin")
+    if session.get(f"{IDENTITY}/services?type=object-store")["services"]:
+        return
     roles = {role["name"]: role["id"] for role in session.get(f"{IDENTITY}/roles")["roles"]}
     [project] = session.get(f"{IDENTITY}/projects?name=service")["projects"]
     user = catalog.make_user(session, "swift")
