@@ -13,14 +13,15 @@ pytestmark = pytest.mark.long
 NAME = "signals"
 NODES = (f"{NAME}-control-0", f"{NAME}-worker-0")
 ACCEPTED = b"AWS authentication successful"
-# Count the signatures in logs, command lines, environments and the state of the agent.
+# Count the signatures in logs, command lines, environments and the state of the agent. The patterns do
+# not match themselves: sudo logs this script.
 EXPOSED = """
 set -o pipefail
 { journalctl --no-pager --all --output=cat
   cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null || true
   find /var/log -path /var/log/journal -prune -o -type f -print0 | xargs -0 zcat -f
   find /var/lib/heatgen-agent -type f -print0 | xargs -0 cat
-} | grep --text --count --regexp 'AWSAccessKeyId=' --regexp 'temp_url_sig=' || true
+} | grep --text --count --regexp 'AWSAccess[K]eyId=' --regexp 'temp_url[_]sig=' || true
 """
 
 
