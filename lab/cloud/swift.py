@@ -32,7 +32,7 @@ def install() -> None:
 
 def add() -> None:
     """Start Swift and register it in Keystone; run inside the namespace. No-op if it is running."""
-    if not ETC.is_mount():
+    if not (ETC / "object.ring.gz").exists():
         prepare()
     steps.run(
         steps.Step(f"swift-{name}", partial(processes.start, service(name)))
