@@ -52,6 +52,7 @@ OTHERS = (
     "ipset",
     "iptables",
     "kmod",
+    "python3-venv",
     "openssh-client",
     "util-linux",
     "xfsprogs",
