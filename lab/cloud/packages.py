@@ -53,6 +53,9 @@ OTHERS = (
     "iptables",
     "kmod",
     "openssh-client",
+    "openssl",
+    "python3-jwt",
+    "tinyproxy-bin",
     "util-linux",
     "xfsprogs",
 )
