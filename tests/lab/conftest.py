@@ -27,6 +27,7 @@ ORDER = (
     "test_loss",
     "test_replacement",
     "test_failure",
+    "test_closed_site",
 )
 
 
