@@ -113,7 +113,9 @@ def created(file: Path) -> Iterator[Finished]:
 
 def test_a_cluster_is_created_and_healthy(tmp_path: Path) -> None:
     """Nodes use the proxy, trust the authorities and pull with tokens; the suite passes."""
-    with created(cluster(tmp_path, (CLOUD_AUTHORITY, SITE_AUTHORITY))) as creation:
+    file = cluster(tmp_path, (CLOUD_AUTHORITY, SITE_AUTHORITY))
+    succeed("heatgen", "plan", "--preflight", file, directory=tmp_path)
+    with created(file) as creation:
         assert creation.status == 0, creation.output[-3000:]
         print(f"heatgen create succeeded after {creation.seconds:.0f} s")
         check_nodes()
