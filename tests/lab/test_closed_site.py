@@ -90,6 +90,8 @@ def cluster(directory: Path, authorities: tuple[Path, ...], mirror: str = MIRROR
     spec["workers"] = [{"name": "docker", "count": 1, "runtime": "docker"}]
     spec["overrides"]["docker"] = large["overrides"]["docker"]
     spec["artifacts"] |= {"mirror": mirror, "registry": REGISTRY}
+    if "apt_mirror" in spec["artifacts"]:
+        spec["artifacts"]["apt_mirror"] = "http://mirror.lab.test/debian"
     spec["site"] = {
         "http_proxy": PROXY,
         "https_proxy": PROXY,
