@@ -142,9 +142,11 @@ def check_logs() -> None:
     for url in (MIRROR, REGISTRY):
         assert f"CONNECT {url.removeprefix('https://')}:443 " in proxied
     requests = ACCESS_LOG.read_text(errors="replace").splitlines()
-    tokens = {line for line in requests if "GET /token?" in line and '" 200 ' in line}
+    # The registry denies requests without a token, which both runtimes request as containerd.
+    assert any(re.search(r'"GET /token\?\S+ HTTP/1.1" 200 "containerd/', line) for line in requests)
     for runtime in ("containerd/", "docker/"):
-        assert any(f'"{runtime}' in line for line in tokens), f"no token for {runtime}"
+        pulled = rf'"GET /v2/\S+/blobs/\S+ HTTP/1.1" 200 "{runtime}'
+        assert any(re.search(pulled, line) for line in requests), f"no image for {runtime}"
     # Agents get tokens of Keystone, poll and signal: all with TLS.
     agents = [line for line in requests if '"Python-urllib/' in line]
     for pattern in (
