@@ -72,6 +72,9 @@ def site() -> Iterator[None]:
     """Run the services of the closed site, with new logs."""
     with ExitStack() as cleanup:
         for name in SERVICES:
+            controller.run(controller.LAB, "service", "stop", name)
+        ACCESS_LOG.unlink(missing_ok=True)
+        for name in SERVICES:
             cleanup.callback(controller.run, controller.LAB, "service", "stop", name)
             controller.run(controller.LAB, "service", "start", name)
         yield
