@@ -211,7 +211,7 @@ def inside_status() -> int:
     for name, chosen in services.ALL.items():
         pid = processes.pid_of(chosen)
         state = "stopped" if pid is None else "ready" if chosen.ready() else "not ready"
-        not_ready += state != "ready"
+        not_ready += state != "ready" and not (pid is None and chosen in services.ON_DEMAND)
         print(f"{name:<28} {state:<10} {chosen.log}")
     print(f"{'state':<28} {paths.STATE}\n{'cache':<28} {paths.CACHE}")
     return 1 if not_ready else 0

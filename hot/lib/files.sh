@@ -16,9 +16,7 @@ fetch() {
         # Verify files fetched before this boot again: a power failure may have truncated them.
         if [ ! -e "$file" ] || [ "$(sum_of "$file")" != "$sum" ]; then
             status=0
-            message=$(outside curl --fail --silent --show-error --location --connect-timeout 5 \
-                --max-time 300 --retry 4 --retry-delay 1 --retry-connrefused \
-                --output "$file.part" "$url" 2>&1) || status=$?
+            message=$(outside_curl --fail --max-time 300 --retry 4 --output "$file.part" "$url" 2>&1) || status=$?
             [ $status = 0 ] || fail "cannot fetch $url: $(curl_failure $status "$message")"
             actual=$(sum_of "$file.part") || fail "cannot read $file.part"
             if [ "$actual" != "$sum" ]; then
@@ -34,14 +32,33 @@ fetch() {
     printf '%s' "$file"
 }
 
+# outside_curl OPTION... URL: send a request to a host outside the cluster. The last line on stderr is "connect: "
+# and the proxy's status for the connection, which curl's message does not tell from the server's.
+outside_curl() {
+    outside curl --silent --show-error --location --connect-timeout 5 --retry-delay 1 --retry-connrefused \
+        --write-out '%{stderr}connect: %{http_connect}\n' "$@"
+}
+
 # curl_failure STATUS STDERR: print curl's message of a failed request to a host outside the cluster, and the keys
 # of cluster.yaml to check. Only the first line of a message has the reason: curl adds help for some failures.
 curl_failure() {
-    local message proxy keys=''
+    local message proxy refusal keys=''
     message=$(sed -n 's/^curl: *//p' <<<"$2" | tail -n 1)
-    [ -n "$message" ] || message=$(tail -n 1 <<<"$2")
+    [ -n "$message" ] || message=$(sed '/^connect: /d' <<<"$2" | tail -n 1)
     printf '%s' "${message:-curl exited with status $1 and no message}"
     proxy=$(sed -n 's/^https\{0,1\}_proxy=//p' /etc/heatgen/proxy.env 2>/dev/null | sort -u | paste -sd ' ') || true
+    refusal=$(sed -n 's/^connect: *//p' <<<"$2" | tail -n 1)
+    [[ $message != *"error: 407" ]] || refusal=407
+    case $refusal in
+        '' | 000 | 2??) ;;
+        407) keys="the proxy $proxy, which must not require a login" ;;
+        5??) keys="the proxy $proxy, which must resolve and reach this host, or add the host to site.no_proxy" ;;
+        *) keys="the rules of the proxy $proxy, which refuses this host or port, or add the host to site.no_proxy" ;;
+    esac
+    if [ -n "$keys" ]; then
+        printf ' (status %s of the proxy: check %s)' "$refusal" "$keys"
+        return
+    fi
     case $1 in
         5) keys="site.http_proxy and site.https_proxy" ;;
         6) keys="cloud.dns, and the name in artifacts.mirror, artifacts.registry or artifacts.apt_mirror" ;;

@@ -19,6 +19,17 @@ ENDPOINTS = {
     ("heat-cfn", "cloudformation"): f"{HOST}:8000/v1",
 }
 INTERFACES = ("public", "internal", "admin")
+# The same services with TLS (etc/site.conf), as a second region, by the port in the first one.
+TLS_REGION = "RegionTLS"
+TLS_PORTS = {
+    "35357": "13000",
+    "8004": "13004",
+    "8000": "13005",
+    "9292": "13292",
+    "9696": "13696",
+    "8774": "13774",
+    "8778": "13778",
+}
 
 
 def make_keys() -> None:
@@ -39,11 +50,13 @@ def fill() -> None:
     """Create users, roles, services and endpoints; `keystone-manage bootstrap` created `admin`."""
     session = Session("admin")
     roles = roles_of(session)
+    session.post(f"{IDENTITY}/regions", {"region": {"id": TLS_REGION}})
     with ThreadPoolExecutor(max_workers=3) as pool:
         done = [
             pool.submit(make_service_users, session, roles),
             pool.submit(make_heat_domain, session, roles),
             pool.submit(make_demo, session, roles),
+            pool.submit(add_identity_with_tls, session),
             *(pool.submit(make_service, session, *names, to) for names, to in ENDPOINTS.items()),
         ]
         for result in done:
@@ -91,17 +104,28 @@ def make_demo(session: Session, roles: dict[str, str]) -> None:
         session.put(f"{IDENTITY}/projects/{project}/users/{user}/roles/{roles[role]}")
 
 
+def with_tls(url: str) -> str:
+    """Return the URL in the region with TLS of an endpoint."""
+    port, slash, path = url.removeprefix(f"{HOST}:").partition("/")
+    return f"{HOST.replace('http:', 'https:')}:{TLS_PORTS[port]}{slash}{path}"
+
+
+def add_identity_with_tls(session: Session) -> None:
+    """Create the endpoint of Keystone in the region with TLS."""
+    service = session.get(f"{IDENTITY}/services?type=identity")["services"][0]["id"]
+    make_endpoint(session, service, "public", TLS_REGION, with_tls(IDENTITY))
+
+
 def make_service(session: Session, name: str, kind: str, url: str) -> None:
-    """Create a service with its three endpoints, all with one URL."""
+    """Create a service with its three endpoints, all with one URL, and one with TLS."""
     body = {"service": {"name": name, "type": kind}}
     service = session.post(f"{IDENTITY}/services", body)["service"]["id"]
     for interface in INTERFACES:
-        body = {
-            "endpoint": {
-                "service_id": service,
-                "interface": interface,
-                "region_id": "RegionOne",
-                "url": url,
-            }
-        }
-        session.post(f"{IDENTITY}/endpoints", body)
+        make_endpoint(session, service, interface, "RegionOne", url)
+    make_endpoint(session, service, "public", TLS_REGION, with_tls(url))
+
+
+def make_endpoint(session: Session, service: str, interface: str, region: str, url: str) -> None:
+    """Create one endpoint of a service."""
+    body = {"service_id": service, "interface": interface, "region_id": region, "url": url}
+    session.post(f"{IDENTITY}/endpoints", {"endpoint": body})

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from lab.cloud import (
+    authorities,
     catalog,
     cgroups,
     cleanup,
@@ -22,6 +23,7 @@ from lab.cloud import (
     namespace,
     packages,
     paths,
+    pid1,
     processes,
     seed,
     services,
@@ -71,6 +73,8 @@ def create_namespace() -> None:
     shutil.chown(paths.CLOUD / "rabbitmq", "rabbitmq", "rabbitmq")
     heat.select()
     catalog.make_keys()
+    authorities.make()
+    pid1.write_hosts()
     cgroups.write_group_name()
     create_instances_file()
     namespace.start()

@@ -54,6 +54,9 @@ OTHERS = (
     "kmod",
     "python3-venv",
     "openssh-client",
+    "openssl",
+    "python3-jwt",
+    "tinyproxy-bin",
     "util-linux",
     "xfsprogs",
 )

@@ -4,6 +4,9 @@
 The controller has the address 203.0.113.1 on the bridge `brprov`. The external network of Neutron
 is a flat network on the same bridge, through a veth pair whose other end replaces the network card
 of a host. There is no route out of the namespace.
+
+Beyond the proxy (`etc/site.conf`) is the address 198.18.0.1, which no packet from a server reaches,
+with names that only the controller can resolve.
 """
 
 import os
@@ -24,7 +27,10 @@ NETWORK = (
     "link add prov-host type veth peer name prov-phys",
     "link set prov-host master brprov up",
     "link set prov-phys up",
+    "address add 198.18.0.1/32 dev lo",
 )
+FILTER = "-w -I INPUT -i brprov -d 198.18.0.0/15 -j DROP"
+NAMES = "198.18.0.1 mirror.lab.test registry.lab.test\n"
 
 
 def main() -> NoReturn:
@@ -36,6 +42,8 @@ def main() -> NoReturn:
     mount_libvirt()
     for line in NETWORK:
         run("ip", *line.split())
+    run("iptables", *FILTER.split())
+    run("mount", "--bind", str(paths.CLOUD / "hosts"), "/etc/hosts")
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     paths.UP.write_text("")
@@ -45,6 +53,11 @@ def main() -> NoReturn:
 def run(*command: str) -> None:
     """Run a command, which must succeed."""
     subprocess.run(command, check=True)
+
+
+def write_hosts() -> None:
+    """Write the hosts file of the namespace: that of the machine, and names beyond the proxy."""
+    (paths.CLOUD / "hosts").write_text(Path("/etc/hosts").read_text() + NAMES)
 
 
 def mount_sysfs() -> None:

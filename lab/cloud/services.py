@@ -164,4 +164,33 @@ NEEDS: dict[Service, tuple[str, ...]] = {
     METADATA: ("neutron-server",),
     NOVA_COMPUTE: ("nova-conductor", "neutron-server", "placement", "catalog", "libvirtd"),
 }
-ALL = {service.name: service for service in NEEDS}
+# TLS, proxy and tokens: see "A closed site" in lab/README.rst.
+SITE = Service(
+    name="site",
+    command=("/usr/sbin/nginx", "-c", str(ETC / "site.conf")),
+    ready=port_accepts(CONTROLLER, 13000),
+)
+HEAT_API_TLS = Service(
+    name="heat-api-tls",
+    command=("/usr/bin/heat-api",)
+    + tuple(f"--config-file={ETC / file}" for file in ("heat.conf", "heat-tls.conf")),
+    ready=http_responds("http://127.0.0.1:18004/"),
+)
+PROXY = Service(
+    name="proxy",
+    command=("/usr/bin/tinyproxy", "-d", "-c", str(ETC / "tinyproxy.conf")),
+    ready=port_accepts(CONTROLLER, 3128),
+)
+TOKEN_SERVER = Service(
+    name="token-server",
+    command=(str(paths.HERE / "bin" / "token-server"), str(paths.INSIDE / "cloud" / "tls")),
+    ready=port_accepts("127.0.0.1", 5002),
+)
+REGISTRY_TOKEN = Service(
+    name="registry-token",
+    command=("/usr/bin/docker-registry", "serve", str(ETC / "registry-token.yml")),
+    ready=http_responds("http://127.0.0.1:5001/v2/"),
+)
+# `up` does not start these.
+ON_DEMAND = (SITE, HEAT_API_TLS, PROXY, TOKEN_SERVER, REGISTRY_TOKEN)
+ALL = {service.name: service for service in (*NEEDS, *ON_DEMAND)}

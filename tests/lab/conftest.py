@@ -29,6 +29,7 @@ ORDER = (
     "test_failure",
     "test_signals",
     "test_heat",
+    "test_closed_site",
 )
 
 

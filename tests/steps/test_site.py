@@ -236,19 +236,34 @@ def test_reason_missing_in_mirror(sandbox: Sandbox, proxy: ThreadingHTTPServer) 
     [
         ("https_proxy=http://proxy.invalid:3128", "(5) Could not resolve proxy: proxy.invalid"),
         ("https_proxy=http://127.0.0.1:{closed}", "(7) Failed to connect to 127.0.0.1"),
-        ("https_proxy=http://{host}", "403"),
     ],
-    ids=["name", "refused", "forbidden"],
+    ids=["name", "refused"],
 )
 def test_reason_proxy(
     sandbox: Sandbox, proxy: ThreadingHTTPServer, lines: str, message: str
 ) -> None:
     """The reason of a proxy that does not work is curl's, with the address of the proxy."""
-    with upstream({"upstream.invalid:443": (403, {})}) as host:
-        lines = lines.format(host=host, closed=closed_port())
-        problem = unreachable(sandbox, proxy, "https://upstream.invalid/tool", SITE_PROXY=lines)
+    lines = lines.format(closed=closed_port())
+    problem = unreachable(sandbox, proxy, "https://upstream.invalid/tool", SITE_PROXY=lines)
     assert message in problem
     assert f"the proxy {lines.partition('=')[2]}" in problem
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [(403, "site.no_proxy"), (407, "must not require a login"), (502, "must resolve and reach")],
+)
+def test_reason_refusal_of_proxy(
+    sandbox: Sandbox, proxy: ThreadingHTTPServer, status: int, remedy: str
+) -> None:
+    """If a proxy refuses to connect, the reason has its status and names the proxy, not routes."""
+    with upstream({"upstream.invalid:443": (status, {})}) as host:
+        lines = f"https_proxy=http://{host}"
+        problem = unreachable(sandbox, proxy, "https://upstream.invalid/tool", SITE_PROXY=lines)
+    assert f"(status {status} of the proxy: check " in problem
+    assert f"the proxy http://{host}, " in problem
+    assert remedy in problem
+    assert "security groups" not in problem
 
 
 def test_reasons_are_counted(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:

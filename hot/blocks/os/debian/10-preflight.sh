@@ -78,8 +78,7 @@ fi
 
 # request URL FILE OPTION...: send a request, write the response headers to the file.
 request() {
-    outside curl --silent --show-error --location --connect-timeout 5 --max-time 20 \
-        --retry 2 --retry-delay 1 --retry-connrefused "${@:3}" "$1" >"$2"
+    outside_curl --max-time 20 --retry 2 "${@:3}" "$1" >"$2"
 }
 
 # request_artifact URL FILE, request_registry URL FILE: succeed if the server can provide the artifact, or is a registry.
