@@ -27,6 +27,8 @@ ORDER = (
     "test_loss",
     "test_replacement",
     "test_failure",
+    "test_stack_names",
+    "test_existing_network",
 )
 
 

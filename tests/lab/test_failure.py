@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.harness import controller, health
+from lab.harness import controller, health, small_cluster
 from lab.harness.cluster import Cluster
+from lab.harness.small_cluster import SPEC, render
 
 MINUTES = 10
-SPEC = "cluster.yaml"
-SMALL = controller.CHECKOUT / "lab" / SPEC
 LARGE = controller.CHECKOUT / "lab" / "cluster-ha.yaml"
 LOCK = "cluster.lock.yaml"
 CONTAINERD = re.compile(r"(\S*containerd-[\d.]+-linux-amd64\.tar\.gz: \"?)[0-9a-f]{64}")
@@ -24,22 +23,8 @@ MIRROR = "http://203.0.113.1:8080/"
 
 @pytest.fixture
 def small(cluster: Cluster, tmp_path: Path) -> Path:
-    """Return a directory with the small cluster, with one worker and another node network."""
-    text = SMALL.read_text()
-    text = text.replace("workers: {count: 2}", "workers: {count: 1}")
-    text = text.replace("nodes: 192.0.2.0/24", "nodes: 198.51.100.0/24")
-    assert "{count: 1}\naccess" in text
-    assert "198.51.100.0/24" in text
-    (tmp_path / SPEC).write_text(text)
-    controller.inside("heatgen", "lock", tmp_path / SPEC)
-    return tmp_path
-
-
-def render(directory: Path) -> Path:
-    """Render the cluster of a directory; return the template."""
-    template = directory / "generated.yaml"
-    controller.inside("heatgen", "render", directory / SPEC, "-o", template)
-    return template
+    """Return a directory with the small cluster."""
+    return small_cluster.write(tmp_path)
 
 
 def test_a_wrong_checksum_fails_the_runtime_layer(small: Path) -> None:
@@ -107,6 +92,5 @@ def test_a_failed_stack_is_completed_by_an_update(docker: Path) -> None:
         assert status == "CREATE_FAILED"
         controller.inside("openstack", "stack", "update", "--existing", "--wait", "mirrorless")
         assert controller.stack_status("mirrorless") == "UPDATE_COMPLETE"
-        words = ["kubeconfig", "mirrorless", "-o", "kubeconfig"]
-        controller.inside("heatgen", *words, directory=docker)
+        small_cluster.kubeconfig("mirrorless", docker)
         health.run_suite("mirrorless", docker)
