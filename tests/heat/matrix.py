@@ -46,7 +46,9 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
         "usual": {},
         "vip": {"control_plane": {"load_balancer": "vip"}},
         "octavia": {"control_plane": {"load_balancer": "octavia"}},
-        "octavia of OVN": {"control_plane": {"load_balancer": "octavia", "octavia": {"provider": "ovn"}}},
+        "octavia of OVN": {
+            "control_plane": {"load_balancer": "octavia", "octavia": {"provider": "ovn"}}
+        },
         "none": {"control_plane": {"load_balancer": "none"}},
     },
     "workers": {
