@@ -5,6 +5,7 @@ Neutron's default policy is in force: on the shared network the project can crea
 neither choose their addresses nor set `allowed_address_pairs`.
 """
 
+import base64
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lab.harness import controller, health, small_cluster
 from lab.harness.cluster import Cluster
@@ -21,6 +23,7 @@ from lab.harness.figures import Figure
 NETWORK, SUBNET, ROUTER = "office", "office-1", "office-router"
 CIDR, GATEWAY = "198.51.100.0/24", "198.51.100.12"
 """The gateway is not the first address, but in the range of the default planned addresses."""
+NAME = "api.lab.test"
 EXISTING = {"network": NETWORK, "subnet": SUBNET, "nodes": CIDR}
 
 Run = Callable[..., bytes]
@@ -70,13 +73,26 @@ def created(name: str, directory: Path, figure: Figure) -> None:
     with controller.stack(name, template) as status:
         assert status == "CREATE_COMPLETE", controller.failures(name)
         figure(f"seconds to create {name}", round(time.monotonic() - began))
-        small_cluster.kubeconfig(name, directory)
+        config = small_cluster.kubeconfig(name, directory)
+        connect_by_name(config)
         health.run_suite(name, directory)
+
+
+def connect_by_name(config: Path) -> None:
+    """Connect to the API by its additional name, which the certificate must have."""
+    cluster = yaml.safe_load(config.read_text())["clusters"][0]["cluster"]
+    authorities = config.with_name("ca.pem")
+    authorities.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
+    address, _, port = cluster["server"].removeprefix("https://").partition(":")
+    options = ["--silent", "--show-error", "--max-time", "10", "--cacert", str(authorities)]
+    options += ["--resolve", f"{NAME}:{port}:{address}"]
+    controller.inside("curl", *options, f"https://{NAME}:{port}/readyz")
 
 
 def changed(directory: Path, cloud: dict[str, Any], **other: dict[str, Any]) -> Path:
     """Write the small cluster in the existing network."""
-    return small_cluster.write(directory, {"cloud": {**EXISTING, **cloud}, **other})
+    changes = {"cloud": {**EXISTING, **cloud}, "access": {"names": [NAME]}, **other}
+    return small_cluster.write(directory, changes)
 
 
 def test_network_of_an_administrator(cluster: Cluster, tmp_path: Path, figure: Figure) -> None:
