@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from heatgen.cli.base import DONE, FAILED, CloudCommand, add_cluster, print_error, print_notices
-from heatgen.yamlio.codes import Code
 
 if TYPE_CHECKING:
     from heatgen.cloud.connection import Cloud
@@ -50,7 +49,7 @@ class Plan(CloudCommand):
         Return 2 if a limit of the cloud is exceeded, 1 if the cloud lacks a requirement.
         """
         # Imported here to keep the start of commands fast.
-        from heatgen.plan import cloud_requirements
+        from heatgen.plan.check_result import MISSING
         from heatgen.project import project
         from heatgen.render import heat_limits
         from heatgen.render.summary import summarize
@@ -65,14 +64,10 @@ class Plan(CloudCommand):
         sys.stdout.write(_WRITERS[parsed_args.form](found))
         print_notices(cluster)
         project.check_limits(cluster, heat_limits.usage(planned, template))
-        missing = [
-            row
-            for row in found.get("preflight", ())
-            if row["verdict"] == cloud_requirements.MISSING
-        ]
+        missing = [row for row in found.get("preflight", ()) if row["verdict"] == MISSING]
         for row in missing:
             message = f"{row['what']}: required {row['needed']}, found {row['there']}"
-            print_error(Code.REQUIREMENT_NOT_MET, message, row["advice"])
+            print_error(row["code"], message, row["advice"])
         return FAILED if missing else DONE
 
 

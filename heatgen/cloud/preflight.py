@@ -23,6 +23,8 @@ _VOLUMES = {
     "volumes": ("total_volumes_used", "max_total_volumes"),
     "gigabytes of volumes": ("total_gigabytes_used", "max_total_volume_gigabytes"),
 }
+_OF_NETWORK = ("project_id", "is_port_security_enabled")
+_OF_SUBNET = ("cidr", "gateway_ip", "is_dhcp_enabled")
 
 
 def read_state(connection: Any, needed: CloudRequirements) -> CloudState:
@@ -43,11 +45,14 @@ def read_state(connection: Any, needed: CloudRequirements) -> CloudState:
     find = connection.compute.find_flavor
     return CloudState(
         images=reader.each("images", needed.images, connection.image.find_image,
-                           ("status", "min_disk", "min_ram")),
+                           ("status", "min_disk", "min_ram", "architecture")),
         flavors=reader.each("flavors", needed.flavors, find, ("vcpus", "ram", "disk")),
         names=dict(reader.names(needed)),
         quotas=dict(reader.quotas(needed)),
         taken=tuple(reader.taken(needed)),
+        providers=reader.providers(needed),
+        project=connection.current_project_id or "",
+        administrator="admin" in reader.roles(),
         unknown=reader.unknown,
     )  # fmt: skip
 
@@ -90,8 +95,8 @@ class _StateReader:
         wanted: list[tuple[str, str, Callable[..., Any], tuple[str, ...]]] = [
             ("key pair", needed.key_pair, cloud.compute.find_keypair, ()),
             ("external network", needed.external_network, network.find_network, ()),
-            ("network", needed.network, network.find_network, ()),
-            ("subnet", needed.subnet, network.find_subnet, ("cidr",)),
+            ("network", needed.network, network.find_network, _OF_NETWORK),
+            ("subnet", needed.subnet, network.find_subnet, _OF_SUBNET),
             ("router", needed.router, network.find_router, ()),
             ("stack", needed.name, cloud.orchestration.find_stack, ()),
         ]
@@ -110,6 +115,20 @@ class _StateReader:
             yield ("service", "object storage"), ({} if exists else None)
         if "volumes" in needed.amounts:
             yield from self._volumes(needed)
+
+    def roles(self) -> tuple[str, ...]:
+        """Return the names of the roles of this user in the project."""
+        session = self.cloud.session
+        access = self.request("roles", lambda: session.auth.get_access(session))
+        return tuple(access.role_names) if access else ()
+
+    def providers(self, needed: CloudRequirements) -> tuple[str, ...]:
+        """Return the providers of load balancers, if one is needed and the service exists."""
+        if not needed.load_balancer or not self._has("load-balancer"):
+            return ()
+        balancers = self.cloud.load_balancer
+        found = self.request("load balancer providers", lambda: list(balancers.providers()))
+        return tuple(item.name for item in found or ())
 
     def _has(self, service: str) -> bool:
         """Return whether the catalog lists a service."""

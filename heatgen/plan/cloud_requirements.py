@@ -5,18 +5,20 @@ Pure: :mod:`heatgen.cloud.preflight` queries the cloud.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heatgen.layers import ROLES
+from heatgen.plan import existing_network
+from heatgen.plan.check_result import FINE, MISSING, UNKNOWN, CheckResult
 from heatgen.plan.model import Plan
 from heatgen.spec.addresses import NEUTRON_PORTS
 from heatgen.spec.machine import NO_GROUP, Machine
-from heatgen.spec.model import CFN_SIGNAL, NO_BALANCER, OCTAVIA, TEMP_URL_SIGNAL, VIP
+from heatgen.spec.model import CFN_SIGNAL, NO_BALANCER, OCTAVIA, OVN, TEMP_URL_SIGNAL, VIP
+from heatgen.yamlio.codes import Code
 
-FINE, MISSING, UNKNOWN = "fine", "missing", "unknown"
-"""Results of a check; :data:`UNKNOWN` if the cloud did not report the state."""
-
+ARCHITECTURES = ("x86_64", "amd64")
+"""Values of an image's property ``architecture`` for which blocks have artifacts."""
 DEFAULT_RULES = 2
 """Rules that Neutron adds to every security group: egress by IPv4 and by IPv6."""
 
@@ -39,12 +41,17 @@ class CloudRequirements:
     nodes: str
     """The range that an existing subnet must have."""
     addresses: tuple[str, ...]
-    """Addresses that must be free in an existing subnet."""
+    """Addresses that must be free in an existing subnet; none if Neutron assigns them."""
+    address_pairs: bool
+    """Control-plane nodes share a virtual IP address."""
+    config_drive: bool
     zones: tuple[str, ...]
     volume_zones: tuple[str, ...]
     volume_types: tuple[str, ...]
     load_balancer: bool
     signal_transport: str
+    provider: str
+    """Provider of the load balancer; '' for the cloud's default."""
     amounts: Mapping[str, int]
     """Amounts of what has quotas, except processors and memory of servers."""
 
@@ -54,7 +61,7 @@ class CloudState:
     """State of the cloud: None for a missing resource, no entry if the cloud did not report it."""
 
     images: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
-    """``status``, ``min_disk`` (GB), ``min_ram`` (MB)."""
+    """``status``, ``min_disk`` (GB), ``min_ram`` (MB), ``architecture``."""
     flavors: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     """``vcpus``, ``ram`` (MB), ``disk`` (GB)."""
     names: Mapping[tuple[str, str], Mapping[str, Any] | None] = field(default_factory=dict)
@@ -63,19 +70,14 @@ class CloudState:
     """Used amount and limit; -1 for no limit."""
     taken: tuple[str, ...] = ()
     """Addresses of ports in the existing subnet."""
+    providers: tuple[str, ...] = ()
+    """Providers of load balancers."""
+    project: str = ""
+    """The project of this user."""
+    administrator: bool = False
+    """This user has the role ``admin``, which Neutron's policy allows everything."""
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Queries that failed, with the reason."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckResult:
-    """Result of the check of one requirement; the fields are columns of ``heatgen plan``."""
-
-    what: str
-    needed: str
-    there: str
-    verdict: str
-    advice: str = ""
 
 
 def requirements(plan: Plan) -> CloudRequirements:
@@ -90,6 +92,7 @@ def requirements(plan: Plan) -> CloudRequirements:
         if machine.boot_volume is None:
             disks.setdefault(machine.flavor, set()).add(machine.image or cloud.image)
     own_address = [plan.api_host] if spec.control_plane.load_balancer != NO_BALANCER else []
+    planned = cloud.subnet and not cloud.assigned
     types = {machine.boot_volume.type for _, machine in machines if machine.boot_volume}
     return CloudRequirements(
         name=spec.name,
@@ -102,12 +105,15 @@ def requirements(plan: Plan) -> CloudRequirements:
         subnet=cloud.subnet,
         router=cloud.router,
         nodes=str(cloud.nodes),
-        addresses=(*own_address, *plan.control_addresses) if cloud.subnet else (),
+        addresses=(*own_address, *plan.control_addresses) if planned else (),
+        address_pairs=spec.control_plane.load_balancer == VIP,
+        config_drive=cloud.config_drive,
         zones=tuple(sorted({zone for _, machine in machines for zone in machine.zones})),
         volume_zones=tuple(sorted({volume.zone for volume in plan.volumes} - {""})),
         volume_types=tuple(sorted((types | {volume.type for volume in plan.volumes}) - {""})),
         load_balancer=spec.control_plane.load_balancer == OCTAVIA,
         signal_transport=spec.cloud.signal_transport,
+        provider=spec.control_plane.octavia.provider,
         amounts={name: amount for name, amount in _amounts(plan, machines).items() if amount},
     )
 
@@ -146,6 +152,8 @@ def check(needed: CloudRequirements, state: CloudState) -> list[CheckResult]:
         *_images(needed, state),
         *_flavors(needed, state),
         *_named(needed, state),
+        *_provider(needed, state),
+        *_network(needed, state),
         *_subnet(needed, state),
         *_quotas(needed, state),
         _stack(needed, state),
@@ -154,7 +162,13 @@ def check(needed: CloudRequirements, state: CloudState) -> list[CheckResult]:
         CheckResult(what=what, needed="", there=why, verdict=UNKNOWN)
         for what, why in state.unknown.items()
     ]
-    return found
+    return [_with_code(item) for item in found]
+
+
+def _with_code(result: CheckResult) -> CheckResult:
+    """Return a result with the general code if its requirement is not met for no special reason."""
+    missing = result.verdict == MISSING and not result.code
+    return replace(result, code=Code.REQUIREMENT_NOT_MET if missing else result.code)
 
 
 def failed(found: list[CheckResult]) -> bool:
@@ -184,7 +198,23 @@ def _images(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResul
                 advice="servers cannot boot from it: wait, or choose another image",
             )
         else:
-            yield CheckResult(what="image", needed=name, there="active", verdict=FINE)
+            yield _architecture(name, str(image.get("architecture") or ""))
+
+
+def _architecture(name: str, architecture: str) -> CheckResult:
+    """Check the architecture of an active image, if the image has this property."""
+    fits = architecture.lower() in ("", *ARCHITECTURES)
+    return CheckResult(
+        what="image",
+        needed=name,
+        there="active" if fits else f"for {architecture}",
+        verdict=FINE if fits else MISSING,
+        advice=""
+        if fits
+        else f"nodes download programs for {ARCHITECTURES[0]}: choose an image "
+        "of this architecture",
+        code="" if fits else Code.UNSUPPORTED_ARCHITECTURE,
+    )
 
 
 def _flavors(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
@@ -255,6 +285,39 @@ def _named(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult
                           verdict=FINE if exists else MISSING, advice=advice)  # fmt: skip
 
 
+def _provider(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
+    """Check the provider of the load balancer; the cloud does not report which is the default."""
+    if not needed.load_balancer or not state.providers:
+        return
+    if needed.provider:
+        fits, advice = (
+            needed.provider in state.providers,
+            "see 'openstack loadbalancer provider list'",
+        )
+    else:
+        fits, advice = state.providers != (OVN,), f"set control_plane.octavia.provider: {OVN}"
+    yield CheckResult(
+        what="load balancer provider",
+        needed=needed.provider or "one with an HTTPS monitor",
+        there=", ".join(state.providers),
+        verdict=FINE if fits else MISSING,
+        advice="" if fits else advice,
+    )
+
+
+def _network(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
+    """Check what Neutron would refuse on an existing network."""
+    network = state.names.get(("network", needed.network))
+    if network and needed.subnet:
+        own = network.get("project_id") in (None, state.project)
+        yield from existing_network.network_results(
+            network,
+            own=own or state.administrator,
+            planned=bool(needed.addresses),
+            address_pairs=needed.address_pairs,
+        )
+
+
 def _subnet(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
     """Check that an existing subnet has the range of cloud.nodes, and that addresses are free."""
     if not needed.subnet or ("subnet", needed.subnet) not in state.names:
@@ -269,22 +332,12 @@ def _subnet(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResul
             advice="see 'openstack subnet list'",
         )
         return
-    fits = subnet["cidr"] == needed.nodes
-    advice = "" if fits else "set cloud.nodes to the subnet's range"
-    yield CheckResult(
-        what="subnet's range",
-        needed=needed.nodes,
-        there=subnet["cidr"],
-        verdict=FINE if fits else MISSING,
-        advice=advice,
-    )
-    taken = [address for address in needed.addresses if address in state.taken]
-    yield CheckResult(
-        what="free addresses",
-        needed=f"{needed.addresses[0]} to {needed.addresses[-1]}",
-        there=f"taken: {', '.join(taken)}" if taken else "free",
-        verdict=MISSING if taken else FINE,
-        advice="choose another cloud.first_address" if taken else "",
+    yield from existing_network.subnet_results(
+        subnet,
+        nodes=needed.nodes,
+        addresses=needed.addresses,
+        taken=state.taken,
+        config_drive=needed.config_drive,
     )
 
 

@@ -48,14 +48,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from typing import Any
 
 from heatgen.blocks.catalog import Block, Condition, Step
 from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import Unresolved, artifact_url, artifact_urls, image_references
 from heatgen.layers import CONTROL, LAYERS, role_of
-from heatgen.plan import certificates, config_files, site
+from heatgen.plan import assigned, certificates, config_files, site
 from heatgen.spec import addresses
 from heatgen.spec.block_selection import used_blocks
 from heatgen.spec.model import NO_BALANCER, Spec
@@ -141,18 +141,20 @@ class PlanContext:
         return used_blocks(self.groups)
 
     @cached_property
-    def control_addresses(self) -> tuple[IPv4Address, ...]:
-        """Return the fixed addresses of the control-plane nodes."""
-        return addresses.control_addresses(
-            self.spec.cloud.first_address, self.spec.control_plane.count
-        )
+    def control_addresses(self) -> tuple[str, ...]:
+        """Return the fixed addresses of the control-plane nodes, or marks."""
+        count = self.spec.control_plane.count
+        if self.spec.cloud.assigned:
+            return tuple(assigned.control(index) for index in range(count))
+        planned = addresses.control_addresses(self.spec.cloud.first_address, count)
+        return tuple(str(address) for address in planned)
 
     @cached_property
     def api_host(self) -> str:
-        """Return the address of the API for the cluster's own components."""
+        """Return the address of the API for the cluster's own components, or a mark."""
         if self.spec.control_plane.load_balancer == NO_BALANCER:
-            return str(self.control_addresses[0])
-        return str(self.spec.cloud.first_address)
+            return self.control_addresses[0]
+        return assigned.API if self.spec.cloud.assigned else str(self.spec.cloud.first_address)
 
     @property
     def api_external(self) -> "ApiExternal | str":
@@ -391,7 +393,7 @@ def _policy(context: BlockContext) -> str:
         for certificate in block.certificates
         if holds(certificate.when, BlockContext(cluster, block, cluster.users(block)[0]))
     ]
-    return certificates.policy(wanted, api_addresses, site.DOMAIN)
+    return certificates.policy(wanted, api_addresses, site.DOMAIN, cluster.spec.access.names)
 
 
 _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
@@ -407,9 +409,7 @@ _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
     "artifacts.registry": lambda context: context.cluster.spec.artifacts.registry,
     "certificates": _policy,
     "cluster.name": lambda context: context.cluster.spec.name,
-    "control_plane.addresses": lambda context: [
-        str(item) for item in context.cluster.control_addresses
-    ],
+    "control_plane.addresses": lambda context: list(context.cluster.control_addresses),
     "control_plane.count": lambda context: context.cluster.spec.control_plane.count,
     "control_plane.load_balancer": lambda context: context.cluster.spec.control_plane.load_balancer,
     "expected.nodes": lambda _: NodeNames(),

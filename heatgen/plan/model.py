@@ -14,10 +14,10 @@ from heatgen.spec.model import Spec
 
 @dataclass(frozen=True)
 class ControlServer:
-    """A control-plane node and its fixed address."""
+    """A control-plane node and its fixed address, or the mark of an assigned one."""
 
     index: int
-    address: IPv4Address
+    address: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,4 +108,4 @@ class Plan:
     @property
     def control_addresses(self) -> list[str]:
         """Return the addresses of the control-plane nodes, in order."""
-        return [str(server.address) for server in self.control]
+        return [server.address for server in self.control]

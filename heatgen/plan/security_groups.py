@@ -14,7 +14,7 @@ from heatgen.blocks.catalog import Block, Port
 from heatgen.blocks.references import option_text
 from heatgen.layers import ROLES
 from heatgen.plan.inputs import BlockContext, PlanContext, holds
-from heatgen.spec.model import OCTAVIA, Spec
+from heatgen.spec.model import OCTAVIA, OVN, Spec
 
 
 @dataclass(frozen=True, order=True, kw_only=True)
@@ -75,6 +75,9 @@ def _networks(spec: Spec, origin: str) -> tuple[str, ...]:
         return (str(pods),) if pods else ()
     if origin == "ssh":
         return spec.access.ssh
-    # Octavia's servers are in the nodes' network; the listener restricts their clients.
-    octavia = spec.control_plane.load_balancer == OCTAVIA
-    return (str(spec.cloud.nodes),) if octavia else spec.access.api
+    if spec.control_plane.load_balancer != OCTAVIA:
+        return spec.access.api
+    # Octavia's servers are in the nodes' network; the listener restricts their clients. OVN has no
+    # servers: packets keep the addresses of clients, and only its monitor is in that network.
+    clients = spec.access.api if spec.control_plane.octavia.provider == OVN else ()
+    return (str(spec.cloud.nodes), *clients)

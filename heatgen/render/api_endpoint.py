@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Endpoint of the API: first control-plane node, virtual IP address, or Octavia load balancer.
 
-The plan always has a fixed address (:attr:`heatgen.plan.model.Plan.api_host`); a floating IP is
-associated with the port of this address.
+The plan has a fixed address (:attr:`heatgen.plan.model.Plan.api_host`), or the mark of one that
+Neutron assigns; a floating IP is associated with the port of this address.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from heatgen.layers import CONTROL
 from heatgen.plan.inputs import API_PORT
 from heatgen.plan.model import Plan
 from heatgen.render import network
-from heatgen.spec.model import OCTAVIA, VIP, Spec
+from heatgen.spec.model import OCTAVIA, OVN, VIP, Spec
 
 
 def resources(plan: Plan) -> dict[str, Resource]:
@@ -41,6 +41,12 @@ def port_properties(plan: Plan) -> dict[str, Any]:
     return {"allowed_address_pairs": [{"ip_address": plan.api_host}]}
 
 
+def reservation(plan: Plan) -> list[str]:
+    """Return the resource that reserves the planned address of the API, if it has its own."""
+    balancer = plan.spec.control_plane.load_balancer
+    return {VIP: ["api_port"], OCTAVIA: ["api_load_balancer"]}.get(balancer, [])
+
+
 def _vip(plan: Plan) -> Resource:
     """Return an unattached port, which reserves the virtual IP address."""
     groups = {"security_groups": [get_resource(names.security_group(CONTROL))]}
@@ -55,8 +61,12 @@ def _floating_ip(spec: Spec, port: Expression) -> Resource:
 
 def _octavia(plan: Plan) -> Iterator[tuple[str, Resource]]:
     """Yield a TCP load balancer: API servers terminate TLS, as clients have certificates."""
-    subnet = network.subnet(plan.spec.cloud)
+    subnet, octavia = network.subnet(plan.spec.cloud), plan.spec.control_plane.octavia
     balancer = {"vip_address": plan.api_host, "vip_subnet": subnet}
+    if plan.spec.cloud.assigned:
+        del balancer["vip_address"]
+    if octavia.provider:
+        balancer["provider"] = octavia.provider
     yield "api_load_balancer", Resource("OS::Octavia::LoadBalancer", balancer)
     listener = {
         "loadbalancer": get_resource("api_load_balancer"),
@@ -64,24 +74,17 @@ def _octavia(plan: Plan) -> Iterator[tuple[str, Resource]]:
         "protocol_port": API_PORT,
         "allowed_cidrs": [str(plan.spec.cloud.nodes), *plan.spec.access.api],
     }
+    if octavia.provider == OVN:
+        # It refuses them; the security group restricts clients, whose addresses it keeps.
+        del listener["allowed_cidrs"]
     yield "api_listener", Resource("OS::Octavia::Listener", listener)
     pool = {
         "listener": get_resource("api_listener"),
         "protocol": "TCP",
-        "lb_algorithm": "LEAST_CONNECTIONS",
+        "lb_algorithm": octavia.algorithm,
     }
     yield "api_pool", Resource("OS::Octavia::Pool", pool)
-    monitor = {
-        "pool": get_resource("api_pool"),
-        "type": "HTTPS",
-        "url_path": "/readyz",
-        # The monitor has no client certificate: a healthy API server may respond with 401.
-        "expected_codes": "200,401",
-        "delay": 3,
-        "timeout": 2,
-        "max_retries": 2,
-    }
-    yield "api_monitor", Resource("OS::Octavia::HealthMonitor", monitor)
+    yield "api_monitor", Resource("OS::Octavia::HealthMonitor", _monitor(octavia.monitor))
     for index, address in enumerate(plan.control_addresses):
         member = {
             "pool": get_resource("api_pool"),
@@ -90,3 +93,17 @@ def _octavia(plan: Plan) -> Iterator[tuple[str, Resource]]:
             "subnet": subnet,
         }
         yield names.api_member(index), Resource("OS::Octavia::PoolMember", member)
+
+
+def _monitor(kind: str) -> dict[str, Any]:
+    """Return the properties of the health monitor."""
+    request: dict[str, Any] = {"url_path": "/readyz", "expected_codes": "200,401"}
+    # The monitor has no client certificate: a healthy API server may respond with 401.
+    return {
+        "pool": get_resource("api_pool"),
+        "type": kind,
+        **(request if kind == "HTTPS" else {}),
+        "delay": 3,
+        "timeout": 2,
+        "max_retries": 2,
+    }

@@ -73,20 +73,21 @@ def router_dependencies(cloud: Cloud) -> tuple[str, ...]:
 
 
 def port(cloud: Cloud, fixed: str, properties: dict[str, Any]) -> Resource:
-    """Return a port with a fixed address.
+    """Return a port with a fixed address, which Neutron may assign.
 
     Args:
         cloud: resources of the cloud.
-        fixed: the address.
+        fixed: the address; not used if Neutron assigns it.
         properties: additional properties.
     """
+    address = {} if cloud.assigned else {"ip_address": fixed}
     return Resource(
         "OS::Neutron::Port",
         _tagged(
             cloud,
             {
                 "network": network(cloud),
-                "fixed_ips": [{"subnet": subnet(cloud), "ip_address": fixed}],
+                "fixed_ips": [{"subnet": subnet(cloud), **address}],
                 **properties,
             },
         ),

@@ -38,6 +38,9 @@ def control_names(plan: Plan) -> list[Expression]:
 
 def _endpoint(plan: Plan) -> Expression:
     """Return the URL of the API for users."""
+    endpoint = plan.spec.access.endpoint
+    if endpoint:
+        return f"https://{endpoint.host}:{endpoint.port or API_PORT}"
     host: Expression = plan.api_external
     if isinstance(host, ApiExternal):
         host = get_attr("api_floating_ip", "floating_ip_address")

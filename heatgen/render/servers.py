@@ -69,6 +69,8 @@ def _server(plan: Plan, group: str, machine: Machine, index: int | str) -> dict[
         properties["metadata"] = dict(plan.spec.cloud.metadata)
     if plan.spec.cloud.tags:
         properties["tags"] = list(plan.spec.cloud.tags)
+    if plan.spec.cloud.config_drive:
+        properties["config_drive"] = True
     return properties | {
         "user_data": get_resource(AGENT),
         "user_data_format": "SOFTWARE_CONFIG",
@@ -106,7 +108,7 @@ def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Re
         "security_groups": [get_resource(names.security_group(CONTROL))],
         **api_endpoint.port_properties(plan),
     }
-    yield port, network.port(cloud, str(server.address), properties)
+    yield port, network.port(cloud, server.address, properties)
     own: dict[str, Any] = {
         "networks": [{"port": get_resource(port)}],
         **_placement(plan.spec, CONTROL, machine, server.index),
@@ -165,5 +167,16 @@ def _workers(plan: Plan, group: WorkerGroup) -> Resource:
             "count": get_param(names.group_parameter(group.name, "count")),
             "resource_def": member.as_dict(),
         },
-        depends_on=network.router_dependencies(cloud),
+        depends_on=(*network.router_dependencies(cloud), *_reservations(plan)),
     )
+
+
+def _reservations(plan: Plan) -> tuple[str, ...]:
+    """Return the ports that must exist before Neutron assigns addresses to workers.
+
+    The allocation pool of an existing subnet may contain the planned addresses.
+    """
+    if not plan.spec.cloud.subnet or plan.spec.cloud.assigned:
+        return ()
+    ports = [names.control_port(server.index) for server in plan.control]
+    return (*ports, *api_endpoint.reservation(plan))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from heatgen.layers import CONTROL, LAYERS
+from heatgen.plan import assigned
 from heatgen.plan.inputs import ApiExternal
 from heatgen.plan.model import Deployment, Plan
 from heatgen.plan.security_groups import Rule
@@ -67,13 +68,20 @@ def _networks(plan: Plan) -> Row:
         else f"{plan.pool[0]} to {plan.pool[1]}",
         "pods": options["network"].get("pods", ""),
         "services": options["orchestration"].get("services", ""),
-        "API within": plan.api_host,
-        "API from outside": "a floating IP"
-        if isinstance(plan.api_external, ApiExternal)
-        else plan.api_external,
+        "API within": assigned.shown(plan.api_host),
+        "API from outside": _external(plan),
         "DNS": plan.dns,
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _external(plan: Plan) -> str:
+    """Return the host of the API for users."""
+    if plan.spec.access.endpoint:
+        return plan.spec.access.endpoint.host
+    if isinstance(plan.api_external, ApiExternal):
+        return "a floating IP"
+    return assigned.shown(plan.api_external)
 
 
 def _control(plan: Plan) -> Iterator[Row]:
@@ -85,7 +93,7 @@ def _control(plan: Plan) -> Iterator[Row]:
         yield {
             "server": f"STACK-{CONTROL}-{server.index}",
             "count": 1,
-            "address": str(server.address),
+            "address": assigned.shown(server.address),
             **_machine(cloud, machine, zone),
             "volumes": ", ".join([*_boot(machine), *volumes]),
         }

@@ -15,6 +15,7 @@ from heatgen.plan.inputs import ADMIN_REQUEST, AUTHORITY_GENERATIONS, CERTIFICAT
 from heatgen.plan.model import Plan
 from heatgen.render import (
     api_endpoint,
+    assigned_addresses,
     deployments,
     heat_limits,
     network,
@@ -38,13 +39,25 @@ def render(plan: Plan) -> Template:
     resources |= dict(servers.resources(plan))
     resources |= api_endpoint.resources(plan)
     resources |= dict(deployments.resources(plan))
+    results = outputs.outputs(plan)
+    if spec.cloud.assigned:
+        resources = {name: _with_addresses(item) for name, item in resources.items()}
+        results = {
+            name: replace(item, value=assigned_addresses.resolved(item.value))
+            for name, item in results.items()
+        }
     layers = ", ".join(f"{layer} {spec.layers[layer].use}" for layer in LAYERS)
     return Template(
         description=f"Kubernetes cluster {spec.name}: {layers}. Made by heatgen {VERSION}.",
         parameters=_parameters(plan, [item.kind for item in resources.values()]),
         resources={name: _after_agent(name, item) for name, item in resources.items()},
-        outputs=outputs.outputs(plan),
+        outputs=results,
     )
+
+
+def _with_addresses(resource: Resource) -> Resource:
+    """Return a resource with attributes instead of marks of addresses that Neutron assigns."""
+    return replace(resource, properties=assigned_addresses.resolved(resource.properties))
 
 
 def _after_agent(name: str, resource: Resource) -> Resource:

@@ -10,8 +10,11 @@ from heatgen.blocks.catalog import Block
 from heatgen.layers import RUNTIME
 from heatgen.spec.machine import Machine
 from heatgen.spec.workers import LayerChoice, WorkerGroup
+from heatgen.yamlio.url import Url
 
 CONTROL_COUNTS = (1, 3, 5)
+OVN = "ovn"
+"""Provider of Octavia without proxies: fewer algorithms and monitors, addresses of clients kept."""
 VIP, OCTAVIA, NO_BALANCER = "vip", "octavia", "none"
 """Endpoint of the API: virtual IP address, Octavia load balancer, or the first node only."""
 HEAT_SIGNAL, CFN_SIGNAL, TEMP_URL_SIGNAL = "heat", "cfn", "temp_url"
@@ -30,6 +33,9 @@ class Cloud:
     nodes: IPv4Network
     first_address: IPv4Address
     """Address of the API; those of the control-plane nodes follow."""
+    assigned: bool
+    """Neutron assigns the addresses; ``first_address`` is not used."""
+    config_drive: bool
     dns: tuple[str, ...]
     network: str
     subnet: str
@@ -43,12 +49,23 @@ class Cloud:
 
 
 @dataclass(frozen=True)
+class Octavia:
+    """Properties of the Octavia load balancer."""
+
+    provider: str
+    """'' for the cloud's default."""
+    algorithm: str
+    monitor: str
+
+
+@dataclass(frozen=True)
 class ControlPlane:
     """The control-plane nodes."""
 
     count: int
     machine: Machine
     load_balancer: str
+    octavia: Octavia
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +76,10 @@ class Access:
     ssh: tuple[str, ...]
     ssh_key: str
     floating_ip: bool
+    names: tuple[str, ...]
+    """Additional names and addresses of the API, including the host of ``endpoint``."""
+    endpoint: Url | None
+    """At which users reach the API; None for the floating IP or the API's address."""
     admin_days: int
     """Validity of the administrator's certificate."""
 

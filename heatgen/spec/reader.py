@@ -9,12 +9,14 @@ from heatgen.layers import LAYERS, RUNTIME
 from heatgen.spec import addresses, machine, template_safety, validation, workers
 from heatgen.spec.model import (
     NO_BALANCER,
+    OVN,
     VIP,
     Access,
     Artifacts,
     Cloud,
     ControlPlane,
     Limits,
+    Octavia,
     Site,
     Spec,
 )
@@ -149,7 +151,7 @@ def _unknown_blocks(document: Document, catalog: Catalog) -> list[Problem]:
 
 def _spec(data: dict[str, Any], catalog: Catalog) -> Spec:
     """Return the specification of valid data."""
-    cloud, access, artifacts = data["cloud"], data["access"], data["artifacts"]
+    cloud, artifacts = data["cloud"], data["artifacts"]
     layers = {layer: _layer(data[layer]) for layer in LAYERS}
     return Spec(
         name=data["name"],
@@ -157,13 +159,7 @@ def _spec(data: dict[str, Any], catalog: Catalog) -> Spec:
         control_plane=_control_plane(data["control_plane"], cloud),
         workers=workers.read(data["workers"], cloud, layers[RUNTIME], catalog),
         layers=layers,
-        access=Access(
-            api=tuple(access["api"]),
-            ssh=tuple(access["ssh"]),
-            ssh_key=access.get("ssh_key") or "",
-            floating_ip=access["floating_ip"],
-            admin_days=access["admin_days"],
-        ),
+        access=_access(data["access"]),
         artifacts=Artifacts(
             mirror=_url(artifacts.get("mirror")),
             registry=_url(artifacts.get("registry")),
@@ -184,6 +180,8 @@ def _cloud(data: dict[str, Any]) -> Cloud:
         nodes=nodes,
         # validation._check_counts reports a network that is too small for this default.
         first_address=IPv4Address(first) if first else nodes.network_address + addresses.FIRST,
+        assigned=data["addresses"] == "assigned",
+        config_drive=data["config_drive"],
         dns=tuple(data["dns"]),
         network=data.get("network") or "",
         subnet=data.get("subnet") or "",
@@ -201,6 +199,28 @@ def _control_plane(data: dict[str, Any], cloud: dict[str, Any]) -> ControlPlane:
         count=data["count"],
         machine=machine.read(data, cloud, tuple(zones), tuple(volume_zones)),
         load_balancer=data.get("load_balancer") or usual,
+        octavia=_octavia(data["octavia"]),
+    )
+
+
+def _octavia(data: dict[str, Any]) -> Octavia:
+    provider = data.get("provider") or ""
+    usual = ("SOURCE_IP_PORT", "TCP") if provider == OVN else ("LEAST_CONNECTIONS", "HTTPS")
+    return Octavia(provider, data.get("algorithm") or usual[0], data.get("monitor") or usual[1])
+
+
+def _access(data: dict[str, Any]) -> Access:
+    given = data.get("endpoint")
+    endpoint = url.parse(given, default_scheme="https") if given else None
+    host = [endpoint.host.strip("[]")] if endpoint else []
+    return Access(
+        api=tuple(data["api"]),
+        ssh=tuple(data["ssh"]),
+        ssh_key=data.get("ssh_key") or "",
+        floating_ip=data["floating_ip"],
+        names=tuple(dict.fromkeys([*host, *data["names"]])),
+        endpoint=endpoint,
+        admin_days=data["admin_days"],
     )
 
 

@@ -14,8 +14,10 @@ from heatgen.spec.block_selection import group_blocks, used_blocks
 from heatgen.spec.model import (
     CONTROL_COUNTS,
     NO_BALANCER,
+    OVN,
     PODS,
     SERVICES,
+    VIP,
     Cloud,
     Spec,
 )
@@ -32,6 +34,7 @@ MIN_SERVICES = 16
 def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
     """Yield every problem that a schema cannot express."""
     yield from _check_cloud(document, spec)
+    yield from _check_octavia(document, spec)
     yield from _check_counts(document, spec)
     yield from _check_networks(document, spec)
     yield from address_checks.check(document, spec, _networks(spec))
@@ -114,12 +117,55 @@ def _check_cloud(document: Document, spec: Spec) -> Iterator[Problem]:
         message = "cloud.nodes is required when cloud.subnet is set"
         hint = "set it to the subnet's range: see 'openstack subnet show -c cidr SUBNET'"
         yield problem("subnet", Code.MISSING_KEY, message, hint)
+    if cloud.assigned:
+        yield from _check_assigned(document, spec)
     if cloud.subnet and cloud.dns:
         message = (
             "cloud.dns conflicts with cloud.subnet: an existing subnet has its own name servers"
         )
         yield problem("dns", Code.CONFLICTING_KEYS, message, "remove the key")
-    yield from _check_first_address(document, spec)
+    if not cloud.assigned:
+        yield from _check_first_address(document, spec)
+
+
+def _check_assigned(document: Document, spec: Spec) -> Iterator[Problem]:
+    """Check that nothing requires addresses that are known before the stack is created."""
+    cloud, path = spec.cloud, ("cloud", "addresses")
+    if not cloud.subnet:
+        message = "cloud.addresses: assigned requires an existing subnet"
+        hint = "remove the key, or set cloud.network and cloud.subnet"
+        yield document.problem(path, message, hint, key=True, code=Code.MISSING_KEY)
+    if ("cloud", "first_address") in document.values:
+        message = "cloud.first_address conflicts with cloud.addresses: assigned"
+        place = ("cloud", "first_address")
+        yield document.problem(
+            place, message, "remove the key", key=True, code=Code.CONFLICTING_KEYS
+        )
+    if spec.control_plane.load_balancer == VIP:
+        message = (
+            "control_plane.load_balancer: vip conflicts with cloud.addresses: assigned: control-"
+            "plane nodes share a planned address, which the network's project must allow them"
+        )
+        hint = "set control_plane.load_balancer: octavia, or use one control-plane node"
+        places = [("control_plane", "load_balancer"), ("control_plane", "count")]
+        place = next((item for item in places if item in document.values), path)
+        yield document.problem(place, message, hint, key=True, code=Code.CONFLICTING_KEYS)
+
+
+def _check_octavia(document: Document, spec: Spec) -> Iterator[Problem]:
+    """Check that the provider of the load balancer supports its algorithm and monitor."""
+    octavia = spec.control_plane.octavia
+    if octavia.provider != OVN:
+        return
+    for key, value, supported in (
+        ("algorithm", octavia.algorithm, ("SOURCE_IP_PORT", "SOURCE_IP")),
+        ("monitor", octavia.monitor, ("TCP",)),
+    ):
+        if value not in supported:
+            path = ("control_plane", "octavia", key)
+            message = f"{dotted(path)}: the provider ovn does not support {value}"
+            hint = f"remove the key: the default is then {supported[0]}"
+            yield document.problem(path, message, hint, code=Code.CONFLICTING_KEYS)
 
 
 def _check_first_address(document: Document, spec: Spec) -> Iterator[Problem]:

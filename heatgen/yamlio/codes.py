@@ -341,6 +341,26 @@ class Code(StrEnum):
         "unexpected-response",
         "A response is not that of an OpenStack service, but for example a login page.",
     )
+    NETWORK_OF_OTHERS = (
+        "network-of-others",
+        "An existing network belongs to another project: Neutron refuses fixed addresses there.",
+    )
+    NO_DHCP = (
+        "no-dhcp",
+        "An existing subnet has no DHCP, so that servers need a config drive.",
+    )
+    NO_GATEWAY = (
+        "no-gateway",
+        "An existing subnet has no gateway, so that servers have no default route.",
+    )
+    NO_PORT_SECURITY = (
+        "no-port-security",
+        "An existing network has no port security, so that Neutron refuses security groups.",
+    )
+    UNSUPPORTED_ARCHITECTURE = (
+        "unsupported-architecture",
+        "An image is for another processor than the programs that nodes download.",
+    )
     VERSION_SKEW = (
         "version-skew",
         "An update skips a minor version of Kubernetes, or returns to an older one.",

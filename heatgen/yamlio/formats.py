@@ -77,6 +77,13 @@ def registry(text: str) -> None:
         )
 
 
+def endpoint(text: str) -> None:
+    """Check that a text is HOST, HOST:PORT or the https URL of both."""
+    found = _check_url(text, "HOST or HOST:PORT", default_scheme="https")
+    if found.path or found.scheme != "https":
+        raise Invalid("must be HOST or HOST:PORT", "remove path and scheme: it is always https")
+
+
 def host(text: str) -> None:
     """Check that a text is a host name or an IP address."""
     if not url.is_host(text):
@@ -134,6 +141,7 @@ FORMATS: Mapping[str, Callable[[str], None]] = {
     "http-url": http_url,
     "proxy-url": proxy_url,
     "registry": registry,
+    "endpoint": endpoint,
     "host": host,
     "no-proxy": no_proxy,
     "pem-certificates": certificates,

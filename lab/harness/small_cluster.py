@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small cluster beside the one under test: one control-plane node, one worker."""
+"""A small cluster for tests that create stacks: one control-plane node and one worker."""
 
-import copy
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,23 @@ import yaml
 from lab.harness import controller
 
 SPEC = "cluster.yaml"
-SOURCE = controller.CHECKOUT / "lab" / SPEC
 NODES = "198.51.100.0/24"
 
 
-def write(directory: Path, change: Callable[[dict[str, Any]], None] | None = None) -> None:
-    """Write cluster.yaml, with changes to its content, and its lock."""
-    spec = copy.deepcopy(yaml.safe_load(SOURCE.read_text()))
-    spec["workers"]["count"] = 1
-    spec["cloud"]["nodes"] = NODES
-    if change is not None:
-        change(spec)
+def write(directory: Path, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Path:
+    """Write and lock the cluster; return its directory.
+
+    Args:
+        directory: for `cluster.yaml` and its lock.
+        changes: keys to set, by part of the file, such as ``cloud``.
+    """
+    spec = yaml.safe_load((controller.CHECKOUT / "lab" / SPEC).read_text())
+    parts: dict[str, Mapping[str, Any]] = {"cloud": {"nodes": NODES}, "workers": {"count": 1}}
+    for part, values in [*parts.items(), *(changes or {}).items()]:
+        spec[part] = {**spec.get(part, {}), **values}
     (directory / SPEC).write_text(yaml.safe_dump(spec))
     controller.inside("heatgen", "lock", directory / SPEC)
+    return directory
 
 
 def render(directory: Path) -> Path:
@@ -31,3 +34,10 @@ def render(directory: Path) -> Path:
     template = directory / "generated.yaml"
     controller.inside("heatgen", "render", directory / SPEC, "-o", template)
     return template
+
+
+def kubeconfig(stack: str, directory: Path) -> Path:
+    """Write the administrator's kubeconfig of a stack of this cluster; return its path."""
+    words = ["heatgen", "kubeconfig", stack, "-o", "kubeconfig"]
+    controller.inside(*words, directory=directory)
+    return directory / "kubeconfig"

@@ -64,10 +64,10 @@ def goldens() -> dict[str, dict[str, Any]]:
         name: template_format.parse((GOLDEN / name / "generated.yaml").read_text("utf-8"))
         for name in NAMES
     }
-    return read | {name: matrix.template(name) for name in matrix.CASES}
+    return read | {name: matrix.template(name) for name in matrix.NAMES}
 
 
-@pytest.fixture(params=[*NAMES, *matrix.CASES])
+@pytest.fixture(params=[*NAMES, *matrix.NAMES])
 def golden(request: pytest.FixtureRequest, goldens: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return a copy of each template, which tests can modify."""
     return copy.deepcopy(goldens[request.param])

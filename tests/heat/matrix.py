@@ -46,6 +46,9 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
         "usual": {},
         "vip": {"control_plane": {"load_balancer": "vip"}},
         "octavia": {"control_plane": {"load_balancer": "octavia"}},
+        "octavia of OVN": {
+            "control_plane": {"load_balancer": "octavia", "octavia": {"provider": "ovn"}}
+        },
         "none": {"control_plane": {"load_balancer": "none"}},
     },
     "workers": {
@@ -70,6 +73,10 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
         "existing subnet": {
             "cloud": {"network": "office", "subnet": "office-1", "nodes": "192.0.2.0/24",
                       "first_address": "192.0.2.200"}
+        },
+        "config drives": {
+            "cloud": {"network": "office", "subnet": "office-1", "nodes": "192.0.2.0/24",
+                      "config_drive": True}
         },
         "name servers": {"cloud": {"dns": ["192.0.2.53"], "nodes": "192.0.2.0/25"}},
     },
@@ -115,6 +122,10 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
         "some": {
             "access": {"api": ["198.51.100.0/24"], "ssh": ["198.51.100.0/24"], "ssh_key": "mykey"}
         },
+        "names": {
+            "access": {"names": ["api.example.org", "198.51.100.7"],
+                       "endpoint": "k8s.example.org:443"}
+        },
     },
     "artifacts": {
         "upstream": {},
@@ -130,22 +141,41 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }  # fmt: skip
 
+# Patches that other factors would contradict.
+SPECIAL: dict[str, dict[str, Any]] = {
+    f"assigned addresses, {name}": {
+        "cloud": {"network": "office", "subnet": "office-1", "nodes": "192.0.2.0/24",
+                  "addresses": "assigned"},
+        "control_plane": control_plane,
+        "access": {"floating_ip": floating_ip},
+    }
+    for name, control_plane, floating_ip in (
+        ("one", {"count": 1}, True),
+        ("three", {"count": 3, "load_balancer": "none"}, False),
+        ("octavia", {"count": 3, "load_balancer": "octavia"}, True),
+        ("octavia without floating IP", {"count": 1, "load_balancer": "octavia"}, False),
+    )
+}  # fmt: skip
+
 CHOICES = pairwise.cases({factor: list(values) for factor, values in FACTORS.items()})
 CASES = {f"pairs-{number:02d}": case for number, case in enumerate(CHOICES)}
 
 
-def text(case: dict[str, str]) -> str:
+NAMES = [*CASES, *SPECIAL]
+
+
+def text(name: str) -> str:
     """Return the ``cluster.yaml`` of a case."""
     data = BASE
-    for factor, value in case.items():
+    for factor, value in CASES.get(name, {}).items():
         data = merged(data, FACTORS[factor][value])
-    return writer.dump(data)
+    return writer.dump(merged(data, SPECIAL.get(name, {})))
 
 
 def template(name: str) -> dict[str, Any]:
     """Return the template of a case as sent to Heat; check that it is within all limits."""
     blocks = catalog.build(block_loader.tree(), block_loader.schema("block"))
-    parsed = document.parse("cluster.yaml", text(CASES[name]).encode())
+    parsed = document.parse("cluster.yaml", text(name).encode())
     spec = read_spec(parsed, blocks, block_loader.schema("cluster"))
     planned = build_plan(spec, blocks, pins.read("lock", LOCK.read_bytes()), "")
     rendered = render(planned).as_dict()

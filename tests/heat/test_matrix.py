@@ -18,7 +18,7 @@ def test_keys() -> None:
     """Every key of the schema of cluster.yaml is in the matrix."""
     schema = block_loader.schema("cluster")["properties"]
     used: dict[str, set[str]] = {}
-    for values in matrix.FACTORS.values():
+    for values in [*matrix.FACTORS.values(), matrix.SPECIAL]:
         for patch in values.values():
             for key, part in [*matrix.BASE.items(), *patch.items()]:
                 for item in part if isinstance(part, list) else [part]:

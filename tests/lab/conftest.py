@@ -30,6 +30,8 @@ ORDER = (
     "test_signals",
     "test_heat",
     "test_closed_site",
+    "test_stack_names",
+    "test_existing_network",
 )
 
 

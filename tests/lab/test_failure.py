@@ -22,9 +22,8 @@ MIRROR = "http://203.0.113.1:8080/"
 
 @pytest.fixture
 def small(cluster: Cluster, tmp_path: Path) -> Path:
-    """Return a directory with the small cluster, with one worker and another node network."""
-    small_cluster.write(tmp_path)
-    return tmp_path
+    """Return a directory with the small cluster."""
+    return small_cluster.write(tmp_path)
 
 
 def test_a_wrong_checksum_fails_the_runtime_layer(small: Path) -> None:
@@ -92,6 +91,5 @@ def test_a_failed_stack_is_completed_by_an_update(docker: Path) -> None:
         assert status == "CREATE_FAILED"
         controller.inside("openstack", "stack", "update", "--existing", "--wait", "mirrorless")
         assert controller.stack_status("mirrorless") == "UPDATE_COMPLETE"
-        words = ["kubeconfig", "mirrorless", "-o", "kubeconfig"]
-        controller.inside("heatgen", *words, directory=docker)
+        small_cluster.kubeconfig("mirrorless", docker)
         health.run_suite("mirrorless", docker)

@@ -79,10 +79,15 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "crt").read_text()
 
 
-def preflight(sandbox: Sandbox, proxy: ThreadingHTTPServer, **inputs: str) -> Result:
-    """Run the step with one artifact, then list the directory of trusted authorities."""
+def preflight(
+    sandbox: Sandbox, proxy: ThreadingHTTPServer, before: str = "", **inputs: str
+) -> Result:
+    """Run the step with one artifact, then list the directory of trusted authorities.
+
+    The shell code ``before`` runs first.
+    """
     script = sandbox.folder / "preflight.sh"
-    script.write_text(f"set -eu\n{PROLOGUE}\n/bin/bash {STEP}\nls {STORE}\n")
+    script.write_text(f"set -eu\n{before}{PROLOGUE}\n/bin/bash {STEP}\nls {STORE}\n")
     defaults = {
         "ARTIFACTS": f"http://127.0.0.1:{proxy.server_address[1]}/tool {'0' * 64}",
         "ARTIFACTS_REGISTRY": "",
@@ -94,6 +99,15 @@ def preflight(sandbox: Sandbox, proxy: ThreadingHTTPServer, **inputs: str) -> Re
         "PREFETCH_UNIT": "x",
     }
     return sandbox.run(script, **{**defaults, **inputs})
+
+
+def test_other_processor(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
+    """A server with another processor is refused with the reason, before anything is changed."""
+    other = "mkdir -p /run/stub\nprintf '%s\\n' '#!/bin/bash' 'echo aarch64' >/run/stub/uname\n"
+    result = preflight(sandbox, proxy, before=other)
+    assert "x86_64" in result.problem
+    assert "aarch64" in result.problem
+    assert not proxy.requested  # type: ignore[attr-defined]
 
 
 def test_proxy_is_configured_and_removed(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:

@@ -8,6 +8,9 @@ source "$HEATGEN_LIB/step.sh"
 CLOCK_TOLERANCE=60 # seconds; certificates are valid from the second they are signed
 
 [ "$(id -u)" = 0 ] || fail "the agent does not run as root"
+[ "$(uname -m)" = x86_64 ] ||
+    fail "the programs of the cluster are for x86_64, but this server is $(uname -m): use an image and a flavor" \
+        "for x86_64"
 for command in curl openssl tar systemctl ip flock; do
     command -v "$command" >/dev/null || fail "the image does not contain the program $command"
 done

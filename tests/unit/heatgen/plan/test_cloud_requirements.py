@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from heatgen.plan import cloud_requirements
-from heatgen.plan.cloud_requirements import CheckResult, CloudRequirements, CloudState
+from heatgen.plan.check_result import CheckResult
+from heatgen.plan.cloud_requirements import CloudRequirements, CloudState
 from tests.unit.heatgen.support import tiny
 
 EXISTING = """\

@@ -120,6 +120,18 @@ def test_policy() -> None:
     )
 
 
+def test_names_of_the_api() -> None:
+    """The API's certificate has the additional names, and the host of the endpoint, once."""
+    names = "[a.example, 192.0.2.7, k8s.example, '2001:db8::1']"
+    for endpoint in ("k8s.example", "k8s.example:443", "https://k8s.example/"):
+        text = f"{tiny.CLUSTER}access: {{names: {names}, endpoint: {endpoint!r}}}\n"
+        api = resolved("certificates", text=text).splitlines()[1]
+        expected = "DNS:k8s.example,DNS:a.example,IP:192.0.2.7,IP:2001:db8::1"
+        assert api.split("|")[5].partition("{external},")[2] == expected
+    text = tiny.CLUSTER + "access: {endpoint: '[2001:db8::1]:443'}\n"
+    assert "{external},IP:2001:db8::1|" in resolved("certificates", text=text)
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

@@ -412,6 +412,64 @@ def test_octavia() -> None:
     assert [rule["remote_ip_prefix"] for rule in api] == ["10.0.0.0/24"]
 
 
+def test_octavia_of_ovn() -> None:
+    """The template has only what OVN supports; the security group restricts clients instead."""
+    text = tiny.CLUSTER + (
+        "control_plane: {load_balancer: octavia, octavia: {provider: ovn}}\n"
+        "access: {api: [198.51.100.0/24]}\n"
+    )
+    template = render(tiny.planned(text)).as_dict()
+    found = {name: item.get("properties", {}) for name, item in template["resources"].items()}
+    assert found["api_load_balancer"]["provider"] == "ovn"
+    assert "allowed_cidrs" not in found["api_listener"]
+    assert found["api_pool"]["lb_algorithm"] == "SOURCE_IP_PORT"
+    assert found["api_monitor"]["type"] == "TCP"
+    assert not {"url_path", "expected_codes"} & found["api_monitor"].keys()
+    api = [rule for rule in found["security_group_control"]["rules"]
+           if rule.get("port_range_min") == 6443 and "remote_ip_prefix" in rule]  # fmt: skip
+    assert {rule["remote_ip_prefix"] for rule in api} == {"10.0.0.0/24", "198.51.100.0/24"}
+
+
+def test_properties_of_octavia() -> None:
+    """Algorithm and monitor can be set for every provider, which by default is the cloud's."""
+    text = tiny.CLUSTER + (
+        "control_plane: {load_balancer: octavia, octavia: {algorithm: ROUND_ROBIN, monitor: TCP}}\n"
+    )
+    resources = render(tiny.planned(text)).as_dict()["resources"]
+    assert "provider" not in resources["api_load_balancer"]["properties"]
+    assert resources["api_pool"]["properties"]["lb_algorithm"] == "ROUND_ROBIN"
+    assert resources["api_monitor"]["properties"]["type"] == "TCP"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("k8s.example", "https://k8s.example:6443"),
+        ("k8s.example:443", "https://k8s.example:443"),
+        ("'[2001:db8::1]'", "https://[2001:db8::1]:6443"),
+    ],
+)
+def test_endpoint_for_users(endpoint: str, url: str) -> None:
+    """The outputs, from which kubeconfigs come, have the endpoint for users."""
+    text = tiny.CLUSTER + f"access: {{endpoint: {endpoint}}}\n"
+    outputs = render(tiny.planned(text)).as_dict()["outputs"]
+    assert outputs["api_endpoint"]["value"] == url
+    assert outputs["conformance"]["value"]["api"]["endpoint"] == url
+
+
+def test_config_drive() -> None:
+    """All servers have a config drive if it is set, and otherwise not even the property."""
+    text = tiny.CLUSTER.replace("small}", "small, config_drive: true}")
+    with_drive = render(tiny.planned(text)).as_dict()["resources"]
+    worker = with_drive["workers"]["properties"]["resource_def"]["properties"]
+    assert (with_drive["control_0"]["properties"]["config_drive"], worker["config_drive"]) == (
+        True,
+        True,
+    )
+    without = render(tiny.planned()).as_dict()["resources"]
+    assert "config_drive" not in without["control_0"]["properties"]
+
+
 def test_no_balancer() -> None:
     """Without a load balancer the first control-plane node is the endpoint."""
     text = tiny.CLUSTER + "control_plane: {count: 5, load_balancer: none}\n"

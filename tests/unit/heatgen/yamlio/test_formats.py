@@ -31,6 +31,7 @@ VALID = {
     "http-url": ["https://m", "http://m:80/a/"],
     "proxy-url": ["http://p:3128/"],
     "registry": ["r", "r:5000", "https://r/", "[::1]:5000"],
+    "endpoint": ["api.example", "api.example:443", "https://192.0.2.1:6443/", "[::1]:443"],
     "host": ["ntp.example", "192.0.2.1", "2001:db8::1"],
     "no-proxy": [
         ".example",
@@ -51,6 +52,7 @@ INVALID = {
     "http-url": ["m", "ftp://m", "http://m\n"],
     "proxy-url": ["p:3128", "http://p:3128/a", "socks5://p:1"],
     "registry": ["r/project", "https://r/project", "r:99999", "ftp://r"],
+    "endpoint": ["http://a", "a/b", "a:0", "a b", "a\n", ""],
     "host": ["-x", "a b", "a/b", "a\n", ""],
     "no-proxy": ["*", "*.example", "a,b", "http://a", "a:80", "10.0.0.1/8",
                  "10.0.0.0/255.0.0.0", ""],

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clusters in existing networks: one of the project, and one that an administrator shares.
+
+Neutron's default policy is in force: on the shared network the project can create ports, but can
+neither choose their addresses nor set `allowed_address_pairs`.
+"""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.harness import controller, health, small_cluster
+from lab.harness.cluster import Cluster
+from lab.harness.figures import Figure
+
+NETWORK, SUBNET, ROUTER = "office", "office-1", "office-router"
+CIDR, GATEWAY = "198.51.100.0/24", "198.51.100.12"
+"""The gateway is not the first address, but in the range of the default planned addresses."""
+NAME = "api.lab.test"
+EXISTING = {"network": NETWORK, "subnet": SUBNET, "nodes": CIDR}
+
+Run = Callable[..., bytes]
+
+
+@contextmanager
+def existing(run: Run, *options: str) -> Iterator[None]:
+    """Create a network, its subnet and its router; delete them at the end."""
+    commands = [
+        ["network", "create", *options, NETWORK],
+        ["subnet", "create", "--network", NETWORK, "--subnet-range", CIDR, "--gateway", GATEWAY,
+         SUBNET],
+        ["router", "create", ROUTER],
+        ["router", "set", "--external-gateway", "public", ROUTER],
+        ["router", "add", "subnet", ROUTER, SUBNET],
+    ]  # fmt: skip
+    deletions = [
+        ["router", "remove", "subnet", ROUTER, SUBNET],
+        ["router", "delete", ROUTER],
+        ["network", "delete", NETWORK],
+    ]
+    try:
+        for words in commands:
+            run("openstack", *words)
+        yield
+    finally:
+        failures = []
+        for words in deletions:
+            try:
+                run("openstack", *words)
+            except AssertionError as error:
+                failures.append(str(error))
+        assert not failures, failures
+
+
+def preflight(directory: Path) -> dict[str, str]:
+    """Return the codes of unmet requirements, by requirement."""
+    words = ["heatgen", "plan", "--preflight", "-f", "json", str(directory / small_cluster.SPEC)]
+    found = json.loads(controller.inside(*words, check=False))["preflight"]
+    return {item["what"]: item["code"] for item in found if item["verdict"] == "missing"}
+
+
+def created(name: str, directory: Path, figure: Figure) -> None:
+    """Create the cluster of a directory, and run the suite on it."""
+    template = small_cluster.render(directory)
+    began = time.monotonic()
+    with controller.stack(name, template) as status:
+        assert status == "CREATE_COMPLETE", controller.failures(name)
+        figure(f"seconds to create {name}", round(time.monotonic() - began))
+        config = small_cluster.kubeconfig(name, directory)
+        connect_by_name(config)
+        health.run_suite(name, directory)
+
+
+def connect_by_name(config: Path) -> None:
+    """Connect to the API by its additional name, which the certificate must have."""
+    cluster = yaml.safe_load(config.read_text())["clusters"][0]["cluster"]
+    authorities = config.with_name("ca.pem")
+    authorities.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
+    address, _, port = cluster["server"].removeprefix("https://").partition(":")
+    options = ["--silent", "--show-error", "--max-time", "10", "--cacert", str(authorities)]
+    options += ["--resolve", f"{NAME}:{port}:{address}"]
+    controller.inside("curl", *options, f"https://{NAME}:{port}/readyz")
+
+
+def changed(directory: Path, cloud: dict[str, Any], **other: dict[str, Any]) -> Path:
+    """Write the small cluster in the existing network."""
+    changes = {"cloud": {**EXISTING, **cloud}, "access": {"names": [NAME]}, **other}
+    return small_cluster.write(directory, changes)
+
+
+def test_network_of_an_administrator(cluster: Cluster, tmp_path: Path, figure: Figure) -> None:
+    """Planned addresses are refused on a shared network; assigned ones make a healthy cluster."""
+    with existing(controller.as_admin, "--share"):
+        shared = {"control_plane": {"load_balancer": "vip"}}
+        planned = changed(tmp_path, {"first_address": "198.51.100.200"}, **shared)
+        assert preflight(planned) == {"network's project": "network-of-others"}
+        with controller.stack("refused", small_cluster.render(planned)) as status:
+            assert status == "CREATE_FAILED"
+            assert "disallowed by policy" in controller.failures("refused")
+        assigned = changed(tmp_path, {"addresses": "assigned"})
+        assert preflight(assigned) == {}
+        created("shared", assigned, figure)
+
+
+@pytest.mark.long
+def test_network_of_the_project(cluster: Cluster, tmp_path: Path, figure: Figure) -> None:
+    """A network of the project can have a virtual IP; the preflight detects its gateway."""
+    with existing(controller.inside):
+        shared = {"control_plane": {"load_balancer": "vip"}}
+        default = changed(tmp_path, {"first_address": "198.51.100.11"}, **shared)
+        assert preflight(default) == {"free addresses": "address-reserved"}
+        created("own", changed(tmp_path, {"first_address": "198.51.100.200"}, **shared), figure)
+
+
+@pytest.mark.long
+def test_network_without_port_security_and_dhcp(cluster: Cluster, tmp_path: Path) -> None:
+    """The preflight reports what Neutron and the servers would not do there."""
+    with existing(controller.inside, "--disable-port-security"):
+        controller.inside("openstack", "subnet", "set", "--no-dhcp", SUBNET)
+        found = preflight(changed(tmp_path, {"first_address": "198.51.100.200"}))
+        assert found == {
+            "network's port security": "no-port-security",
+            "subnet's DHCP": "no-dhcp",
+        }
+        drive = changed(tmp_path, {"first_address": "198.51.100.200", "config_drive": True})
+        assert "subnet's DHCP" not in preflight(drive)
