@@ -29,7 +29,7 @@ EPILOG = """\
 exit status: 0 success, 1 failure, 2 usage error, 130 interrupted
 environment: HEATGEN_LAB_STATE (default /var/lib/heatgen-lab) is the state directory,
              HEATGEN_LAB_CACHE (default /var/cache/heatgen-lab) the cache,
-             HEATGEN_LAB_CLUSTER (demo or demo-ha, default: the most recent) selects KUBECONFIG"""
+             HEATGEN_LAB_CLUSTER (demo, demo-ha or demo-vm, default: the most recent) selects KUBECONFIG"""
 
 
 def main(words: list[str]) -> int:
@@ -91,7 +91,8 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         choices=DEMOS,
         default="small",
-        help="small: 1 control-plane node, 2 workers; ha: 3, and a worker with each runtime",
+        help="small: 1 control-plane node, 2 workers; ha: 3, and a worker with each runtime; "
+        "vm: a worker is a virtual machine",
     )
     # lab.faultinjection parses all arguments, including options.
     fault_command = commands.add_parser(
@@ -105,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
     add("inside-init", lambda _: pid1.main(), None)
     add("inside-up", lambda _: lifecycle.inside_up(), None)
     add("inside-cleanup", lambda _: cgroups.inside_remove_groups(), None)
-    add("inside-refresh", lambda _: seed.node_image(), None)
+    add("inside-refresh", lambda _: seed.images(), None)
     add("inside-ssh", lambda a: ssh.run(a.command[0], a.command[1:]), None).add_argument(
         "command", nargs=argparse.REMAINDER
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two demonstrations, a small and a highly available cluster, and the paths of their files."""
+"""The demonstrations, one for each cluster file of the lab, and the paths of their files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ class Demo:
 
     name: str
     source: Path
+    machine: bool = False
+    """Whether a node boots the image of a virtual machine (lab/machine)."""
 
     @property
     def directory(self) -> Path:
@@ -55,4 +57,5 @@ class Demo:
 DEMOS = {
     "small": Demo("demo", CLUSTERS / "cluster.yaml"),
     "ha": Demo("demo-ha", CLUSTERS / "cluster-ha.yaml"),
+    "vm": Demo("demo-vm", CLUSTERS / "cluster-vm.yaml", machine=True),
 }

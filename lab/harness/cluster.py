@@ -18,7 +18,7 @@ from lab.harness import controller
 
 # Selects a cluster; by default the only one that exists.
 VARIABLE = "HEATGEN_LAB_CLUSTER"
-KNOWN = ("demo", "demo-ha")
+KNOWN = ("demo", "demo-ha", "demo-vm")
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 KUBECTL = "/opt/heatgen/bin/kubectl --request-timeout 10s"
 # Arguments of kubectl for the DNS of the cluster.
@@ -46,7 +46,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The cluster of `make demo` or `make demo-ha`, with the output `conformance` of its stack."""
+    """The cluster of a demonstration, with the output `conformance` of its stack."""
 
     name: str
     expected: dict[str, Any] = field(repr=False)

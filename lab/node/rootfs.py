@@ -53,7 +53,8 @@ def make_root(recipe: Recipe, archive: Path, overlay: Path, root: Path, log: Pat
     _strip(recipe, root)
     _mask(recipe, root)
     for verb, units in (("disable", recipe.disabled_units), ("enable", recipe.enabled_units)):
-        run(["chroot", str(root), "systemctl", verb, *units], log, timeout=60)
+        if units:
+            run(["chroot", str(root), "systemctl", verb, *units], log, timeout=60)
     _copy_overlay(overlay, root)
 
 
