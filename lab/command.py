@@ -29,7 +29,7 @@ EPILOG = """\
 exit status: 0 success, 1 failure, 2 usage error, 130 interrupted
 environment: HEATGEN_LAB_STATE (default /var/lib/heatgen-lab) is the state directory,
              HEATGEN_LAB_CACHE (default /var/cache/heatgen-lab) the cache,
-             HEATGEN_LAB_CLUSTER (demo, demo-ha or demo-vm, default: the most recent) selects KUBECONFIG"""
+             HEATGEN_LAB_CLUSTER (demo, demo-ha, demo-vm; default: the newest) selects KUBECONFIG"""
 
 
 def main(words: list[str]) -> int:

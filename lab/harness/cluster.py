@@ -74,6 +74,11 @@ class Cluster:
         found = [node for node in self.nodes if node.role == "worker"]
         return sorted(found, key=lambda node: (node.runtime, node.name))
 
+    @property
+    def machines(self) -> list[Node]:
+        """The workers with their own kernel: the group `vm` of lab/cluster-vm.yaml."""
+        return [node for node in self.workers if node.group == "vm"]
+
     @functools.cached_property
     def endpoint(self) -> str:
         """The URL of the API that kubelets use; the output of the stack is the URL for users."""
