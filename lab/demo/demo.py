@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import machine
 from lab.cloud import paths
 
 CLUSTERS = paths.LAUNCHER.parent
@@ -17,6 +18,11 @@ class Demo:
     source: Path
     machine: bool = False
     """Whether a node boots the image of a virtual machine (lab/machine)."""
+
+    @property
+    def suite_options(self) -> tuple[str, ...]:
+        """Options of the suite."""
+        return machine.SUITE_OPTIONS if self.machine else ()
 
     @property
     def directory(self) -> Path:

@@ -43,8 +43,8 @@ def conformance(demo: Demo) -> None:
     files |= {"--save-facts": demo.directory / "facts.json"}
     files |= {"--results": demo.directory / "results.jsonl", "--report": demo.report}
     options = [word for option, path in files.items() for word in (option, str(path))]
-    suite = ["pytest", "conformance/", "-n", "auto", "-p", "no:cacheprovider", *options]
-    inside.run(suite, paths.CHECKOUT)
+    suite = ["pytest", "conformance/", "-n", "auto", "-p", "no:cacheprovider"]
+    inside.run([*suite, *demo.suite_options, *options], paths.CHECKOUT)
 
 
 def steps_of(demo: Demo) -> tuple[Step, ...]:

@@ -14,6 +14,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from lab import machine
 from lab.harness import controller
 
 # Selects a cluster; by default the only one that exists.
@@ -78,6 +79,11 @@ class Cluster:
     def machines(self) -> list[Node]:
         """The workers with their own kernel: the group `vm` of lab/cluster-vm.yaml."""
         return [node for node in self.workers if node.group == "vm"]
+
+    @property
+    def suite_options(self) -> tuple[str, ...]:
+        """Options of the suite: a virtual machine is slow."""
+        return machine.SUITE_OPTIONS if self.machines else ()
 
     @functools.cached_property
     def endpoint(self) -> str:
