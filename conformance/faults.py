@@ -16,6 +16,8 @@ FAULTS = {
     "vxlan-blocked": "UDP 8472 is dropped between all nodes",
     "vxlan-one-way": "UDP 8472 is dropped in one direction between two nodes",
     "vxlan-blocked-between-subnets": "UDP 8472 is dropped only between nodes of different subnets",
+    "vxlan-lossy": "a node loses a third of the packets to pods of other nodes",
+    "vxlan-slow": "packets of a node to pods of other nodes are delayed",
     "mtu-too-big": "the MTU of flannel.1 and pods is larger than the underlay supports",
     "vxlan-checksum-offload": "cross-node connections to a ClusterIP lose their first packets",
     "ip-forward-off": "a node does not forward packets (net.ipv4.ip_forward is 0)",

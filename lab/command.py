@@ -32,7 +32,7 @@ environment: HEATGEN_LAB_STATE (default /var/lib/heatgen-lab) is the state direc
              HEATGEN_LAB_CACHE (default /var/cache/heatgen-lab) the cache,
              HEATGEN_LAB_IMAGE (debian or ubuntu-like, default debian) the image of new servers,
              HEATGEN_LAB_HEAT (27 or zed, default 27) selects the Heat of a new lab,
-             HEATGEN_LAB_CLUSTER (demo or demo-ha, default: the most recent) selects KUBECONFIG"""
+             HEATGEN_LAB_CLUSTER (demo, demo-ha, demo-vm; default: the newest) selects KUBECONFIG"""
 
 
 def main(words: list[str]) -> int:
@@ -95,7 +95,8 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         choices=DEMOS,
         default="small",
-        help="small: 1 control-plane node, 2 workers; ha: 3, and a worker with each runtime",
+        help="small: 1 control-plane node, 2 workers; ha: 3, and a worker with each runtime; "
+        "vm: a worker is a virtual machine",
     )
     # lab.faultinjection parses all arguments, including options.
     fault_command = commands.add_parser(
@@ -109,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     add("inside-init", lambda _: pid1.main(), None)
     add("inside-up", lambda _: lifecycle.inside_up(), None)
     add("inside-cleanup", lambda _: cgroups.inside_remove_groups(), None)
-    add("inside-refresh", lambda _: seed.node_image(), None)
+    add("inside-refresh", lambda _: seed.images(), None)
     add("inside-ssh", lambda a: ssh.run(a.command[0], a.command[1:]), None).add_argument(
         "command", nargs=argparse.REMAINDER
     )

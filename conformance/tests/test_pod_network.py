@@ -37,6 +37,7 @@ SLOW_MS, SLOW_TIMES = 100.0, 20.0  # slow: above both this and this multiple of 
     "vxlan-blocked",
     "vxlan-one-way",
     "vxlan-blocked-between-subnets",
+    "vxlan-lossy",
     "ip-forward-off",
     "forward-policy-drop",
     "stale-fdb",
@@ -57,7 +58,7 @@ def test_pod_reaches_pod(facts: Facts, source: str, target: str) -> None:
     )
 
 
-@detects("vxlan-blocked", "vxlan-one-way", "ip-forward-off")
+@detects("vxlan-blocked", "vxlan-one-way", "vxlan-lossy", "ip-forward-off")
 def test_host_reaches_pod(facts: Facts, host: str, peer: str) -> None:
     """A node pings a pod on each node, including itself."""
     ping = ping_to(facts, facts.view(host).host_pings, host, peer)
@@ -214,6 +215,7 @@ def test_mtu_leaves_room_for_vxlan(facts: Facts, node: str) -> None:
     )
 
 
+@detects("vxlan-slow")
 def test_way_is_about_as_quick_as_others(facts: Facts, source: str, target: str) -> None:
     """The latency of a path is not many times that of other paths between pods."""
     require_path(facts, source, target)

@@ -18,8 +18,9 @@ source "$HEATGEN_LIB/step.sh"
 """
 
 PROVIDED = frozenset(
-    {"HEATGEN_GROUP", "HEATGEN_LIB", "HEATGEN_ROLE", "HEATGEN_STEP", "HEATGEN_TIMEOUT"}
-)
+    {"HEATGEN_GROUP", "HEATGEN_LIB", "HEATGEN_ROLE", "HEATGEN_STEP", "HEATGEN_TIMEOUT",
+     "HEATGEN_TIMEOUT_FACTOR"}
+)  # fmt: skip
 """Names that the agent and the plan pass to every step."""
 
 _SHELL = frozenset(

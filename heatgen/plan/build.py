@@ -108,6 +108,7 @@ def _resolved_inputs(
     """Return the inputs of each step by name."""
     problems: list[Problem] = []
     values: dict[str, dict[str, Value]] = {}
+    factor = context.spec.site.timeout_factor
     for instance in steps:
         block_context = BlockContext(context, instance.block, instance.group)
         values[instance.name] = {
@@ -115,8 +116,10 @@ def _resolved_inputs(
             "HEATGEN_STEP": f"{instance.block.layer}/{instance.step.name}",
             "HEATGEN_ROLE": instance.role,
             "HEATGEN_GROUP": instance.group,
-            "HEATGEN_TIMEOUT": str(instance.step.timeout),
+            "HEATGEN_TIMEOUT": str(instance.step.timeout * factor),
         }
+        if factor != 1:
+            values[instance.name]["HEATGEN_TIMEOUT_FACTOR"] = str(factor)
         for name, roles in instance.step.inputs.items():
             if instance.role not in roles:
                 continue

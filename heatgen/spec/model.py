@@ -103,6 +103,8 @@ class Site:
     ca_certificates: str
     """PEM."""
     ntp_servers: tuple[str, ...]
+    timeout_factor: int
+    """Multiplies the time limits of steps."""
 
 
 @dataclass(frozen=True, kw_only=True)

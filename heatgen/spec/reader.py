@@ -232,6 +232,7 @@ def _site(data: dict[str, Any]) -> Site:
         no_proxy=tuple(data["no_proxy"]),
         ca_certificates=f"{authorities}\n" if authorities else "",
         ntp_servers=tuple(data["ntp_servers"]),
+        timeout_factor=data["timeout_factor"],
     )
 
 

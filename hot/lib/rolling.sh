@@ -39,7 +39,7 @@ lock_etcdctl() {
 # lock_cluster NAME: acquire the lock for a restart of this service. There is no lock without other control-plane
 # nodes, or if no etcd member responds. A node that does not come back from a restart blocks all further restarts.
 lock_cluster() {
-    local planned message='' responding='' lease pending end=$((SECONDS + 150))
+    local planned message='' responding='' lease pending end=$((SECONDS + 150 * heatgen_factor))
     heatgen_lock=''
     planned=$(awk -v own="$(node_address)" '$2 == "control" && $3 != own {print "https://" $3 ":2379"}' \
         /var/lib/heatgen/nodes 2>/dev/null) || true
@@ -91,7 +91,7 @@ restarting_elsewhere() {
 
 # hold_lock NAME: acquire the lock; etcdctl holds it as long as the lock file exists and this shell runs.
 hold_lock() {
-    local end=$((SECONDS + 400))
+    local end=$((SECONDS + 400 * heatgen_factor))
     heatgen_lock=/run/heatgen-lock.$BASHPID
     # shellcheck disable=SC2016
     (trap - ERR && lock_etcdctl lock -- /heatgen/restart bash -c \

@@ -9,6 +9,7 @@ heatgen_home=/opt/heatgen
 heatgen_bin=$heatgen_home/bin
 heatgen_cache=$heatgen_home/cache
 mkdir -p "$heatgen_bin" "$heatgen_home/lib" "$heatgen_cache"
+heatgen_factor=${HEATGEN_TIMEOUT_FACTOR:-1} # site.timeout_factor: multiplies the limits of waits
 
 # Report the command of every failure that does not go through fail(), on the stderr of the step: not in a file
 # or variable in which the messages of the failed command are captured.
@@ -37,7 +38,7 @@ input_file() {
 # wait_for SECONDS CONDITION COMMAND...: poll until the command succeeds; on timeout, fail with its last
 # message. CONDITION describes the expected state.
 wait_for() {
-    local limit=$1 condition=$2 message began=$SECONDS
+    local limit=$(($1 * heatgen_factor)) condition=$2 message began=$SECONDS
     shift 2
     until message=$("$@" 2>&1); do
         [ $((SECONDS - began)) -lt "$limit" ] ||
@@ -99,7 +100,7 @@ unit_failed() {
 
 # wait_unit SECONDS NAME CONDITION COMMAND...: like wait_for; the reason includes the service's last log lines.
 wait_unit() {
-    local limit=$1 unit=$2 condition=$3 message began=$SECONDS
+    local limit=$(($1 * heatgen_factor)) unit=$2 condition=$3 message began=$SECONDS
     shift 3
     until message=$("$@" 2>&1); do
         [ $((SECONDS - began)) -lt "$limit" ] ||

@@ -37,7 +37,7 @@ LOCK_SECONDS = 900
 
 
 def up() -> None:
-    """Start the lab; if it is running, only refresh the node image."""
+    """Start the lab; if it is running, only refresh the images."""
     host.check()
     with exclusive():
         if namespace.holder_pid() is not None and paths.UP.exists() and paths.UP.read_text():
@@ -110,7 +110,7 @@ def inside_up() -> None:
         Step("flavors", seed.flavors, ("nova-api", "catalog")),
         Step("key pair", seed.keypair, ("nova-api", "catalog")),
         Step("public network", seed.public_network, ("neutron-server", "catalog")),
-        Step("node image", seed.node_image, ("glance-api", "catalog")),
+        Step("images", seed.images, ("glance-api", "catalog")),
         Step("network agents", seed.wait_agents_alive, ("neutron-l3-agent", "catalog")),
         Step("compute host", seed.wait_host_up, ("nova-compute", "nova-scheduler")),
     ]

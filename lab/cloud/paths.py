@@ -23,6 +23,7 @@ KEY = STATE / "key" / "lab"
 MIRROR = STATE / "mirror"
 REGISTRY = STATE / "registry"
 NODE_IMAGE = STATE / "node.raw"
+MACHINE_IMAGE = STATE / "machine.raw"
 VENV = STATE / "venv"
 TIMINGS = STATE / "timings.json"
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Initial content of the cloud: flavors, the public network, the node image, a key pair."""
+"""Initial content of the cloud: flavors, the public network, the images, a key pair."""
 
 import hashlib
 import subprocess
 import uuid
+from dataclasses import dataclass
+from pathlib import Path
 
 from lab.cloud import paths
 from lab.cloud.http import COMPUTE, IMAGE, NETWORK, Session, wait
@@ -15,11 +17,26 @@ FLAVORS = {
     "m1.medium": (1, 2048, 6),
     "m1.large": (2, 4096, 6),
 }
-IMAGE_NAME = "debian-12"
-IMAGE_URL = "http://127.0.0.1:8081/node.raw"
+IMAGES_URL = "http://127.0.0.1:8081/"
 SOURCE_PROPERTY = "heatgen_lab_source"
 AGENTS = 4
 READY_SECONDS = 90
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of servers: its name in Glance, and its file in the state directory."""
+
+    name: str
+    file: Path
+    required: bool = True
+    """Whether to report that the file does not exist."""
+
+
+IMAGES = (
+    Image("debian-12", paths.NODE_IMAGE),
+    Image("debian-12-vm", paths.MACHINE_IMAGE, required=False),
+)
 
 
 def flavors() -> None:
@@ -64,36 +81,42 @@ def keypair() -> None:
         Session(user).post(f"{COMPUTE}/os-keypairs", body)
 
 
-def node_image() -> None:
-    """Register the node image in the state directory, unless it is the one in Glance.
+def images() -> None:
+    """Register the images that exist in the state directory."""
+    for image in IMAGES:
+        if image.file.exists():
+            add_image(image)
+        elif image.required:
+            print_progress(f"  {image.file} does not exist: the cloud has no image {image.name}")
 
-    The image is also copied, sparse, into the image cache of Nova, so that Nova does not fetch it
-    for the first server.
+
+def add_image(image: Image) -> None:
+    """Register an image, unless it is the one in Glance.
+
+    It is also copied, sparse, into the image cache of Nova, so that Nova does not fetch it for the
+    first server.
     Source: nova.virt.libvirt.imagecache.get_cache_fname: the SHA-1 of the image id.
     """
-    if not paths.NODE_IMAGE.exists():
-        print_progress(f"  {paths.NODE_IMAGE} does not exist: the cloud has no node image")
-        return
     session = Session("admin")
-    source = str(paths.NODE_IMAGE.resolve())
-    present = session.get(f"{IMAGE}/images?name={IMAGE_NAME}")["images"]
-    if any(image[SOURCE_PROPERTY] == source for image in present):
+    source = str(image.file.resolve())
+    present = session.get(f"{IMAGE}/images?name={image.name}")["images"]
+    if any(each[SOURCE_PROPERTY] == source for each in present):
         return
     name = hashlib.sha1((new := str(uuid.uuid4())).encode(), usedforsecurity=False).hexdigest()
     cache = paths.CLOUD / "nova" / "instances" / "_base"
     cache.mkdir(exist_ok=True)
-    copy = ["cp", "--sparse=always", str(paths.NODE_IMAGE), str(cache / name)]
+    copy = ["cp", "--sparse=always", str(image.file), str(cache / name)]
     subprocess.run(copy, check=True)
-    register(session, new, source)
-    for image in present:
-        session.delete(f"{IMAGE}/images/{image['id']}")
+    register(session, image, new, source)
+    for each in present:
+        session.delete(f"{IMAGE}/images/{each['id']}")
 
 
-def register(session: Session, image: str, source: str) -> None:
-    """Register the node image in Glance: its URL, and the file behind it."""
+def register(session: Session, image: Image, identifier: str, source: str) -> None:
+    """Register an image in Glance: its URL, and the file behind it."""
     body = {
-        "id": image,
-        "name": IMAGE_NAME,
+        "id": identifier,
+        "name": image.name,
         "visibility": "public",
         "disk_format": "raw",
         "container_format": "bare",
@@ -101,9 +124,9 @@ def register(session: Session, image: str, source: str) -> None:
         SOURCE_PROPERTY: source,
     }
     session.post(f"{IMAGE}/images", body)
-    location = {"url": IMAGE_URL, "metadata": {"store": "web"}}
+    location = {"url": IMAGES_URL + image.file.name, "metadata": {"store": "web"}}
     session.patch(
-        f"{IMAGE}/images/{image}", [{"op": "add", "path": "/locations/-", "value": location}]
+        f"{IMAGE}/images/{identifier}", [{"op": "add", "path": "/locations/-", "value": location}]
     )
 
 

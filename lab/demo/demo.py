@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two demonstrations, a small and a highly available cluster, and the paths of their files."""
+"""The demonstrations, one for each cluster file of the lab, and the paths of their files."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import machine
 from lab.cloud import paths
 
 CLUSTERS = paths.LAUNCHER.parent
@@ -15,6 +16,13 @@ class Demo:
 
     name: str
     source: Path
+    machine: bool = False
+    """Whether a node boots the image of a virtual machine (lab/machine)."""
+
+    @property
+    def suite_options(self) -> tuple[str, ...]:
+        """Options of the suite."""
+        return machine.SUITE_OPTIONS if self.machine else ()
 
     @property
     def directory(self) -> Path:
@@ -55,4 +63,5 @@ class Demo:
 DEMOS = {
     "small": Demo("demo", CLUSTERS / "cluster.yaml"),
     "ha": Demo("demo-ha", CLUSTERS / "cluster-ha.yaml"),
+    "vm": Demo("demo-vm", CLUSTERS / "cluster-vm.yaml", machine=True),
 }

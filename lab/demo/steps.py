@@ -43,8 +43,8 @@ def conformance(demo: Demo) -> None:
     files |= {"--save-facts": demo.directory / "facts.json"}
     files |= {"--results": demo.directory / "results.jsonl", "--report": demo.report}
     options = [word for option, path in files.items() for word in (option, str(path))]
-    suite = ["pytest", "conformance/", "-n", "auto", "-p", "no:cacheprovider", *options]
-    inside.run(suite, paths.CHECKOUT)
+    suite = ["pytest", "conformance/", "-n", "auto", "-p", "no:cacheprovider"]
+    inside.run([*suite, *demo.suite_options, *options], paths.CHECKOUT)
 
 
 def steps_of(demo: Demo) -> tuple[Step, ...]:
@@ -52,7 +52,7 @@ def steps_of(demo: Demo) -> tuple[Step, ...]:
     return (
         Step("tools", tools.install_tools),
         Step("artifacts", partial(tools.build_artifacts, demo.source), ("tools",)),
-        Step("node image", tools.build_node_image, ("tools",)),
+        Step("node image", partial(tools.build_images, demo.machine), ("tools",)),
         Step("packages", packages.install, ("tools",)),
         Step("Heat", heat.install, ("tools",)),
         Step("virtual environment", tools.create_venv, ("tools",)),

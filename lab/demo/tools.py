@@ -10,6 +10,7 @@ from lab.artifacts.recipes import load_components
 from lab.cloud import packages, paths
 from lab.cloud.problem import Problem
 from lab.demo import components, record
+from lab.machine.command import TOOLS as MACHINE_TOOLS
 from lab.node.command import TOOLS as NODE_TOOLS
 
 LAB = paths.LAUNCHER.parent
@@ -25,7 +26,7 @@ def install_tools() -> str | None:
     images = load_images(ARTIFACTS / "images", {each.name: each for each in recipes})
     needed = {name for component in recipes for name in component.packages}
     needed |= {name for image in images for name in image.packages}
-    return packages.install(tuple(sorted({*needed, *NODE_TOOLS, "python3-venv"})))
+    return packages.install(tuple(sorted({*needed, *NODE_TOOLS, *MACHINE_TOOLS, "python3-venv"})))
 
 
 def build_artifacts(cluster: Path) -> None:
@@ -34,9 +35,11 @@ def build_artifacts(cluster: Path) -> None:
     build(ARTIFACTS, "--components", ",".join(needed))
 
 
-def build_node_image() -> None:
-    """Build the node image; an existing one is reused."""
+def build_images(machine: bool) -> None:
+    """Build the node image, and that of a virtual machine if needed; existing ones are reused."""
     build(LAB / "node")
+    if machine:
+        build(LAB / "machine")
 
 
 def build(directory: Path, *options: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Select the cluster for a fault: a running cluster of `make demo` or `make demo-ha`."""
+"""Select the cluster for a fault: a running cluster of a demonstration."""
 
 import os
 
@@ -11,6 +11,12 @@ from lab.harness import controller
 from lab.harness.cluster import KNOWN, VARIABLE, Cluster
 
 JOURNAL = "fault.json"
+# What a cluster lacks, and the command that creates one which has it.
+MISSING = {
+    "quorum": ("three control-plane nodes", "make demo-ha"),
+    "docker": ("a worker with Docker", "make demo-ha"),
+    "kernel": ("a worker with its own kernel", "lab/lab demo vm"),
+}
 
 
 class NoClusterError(LookupError):
@@ -36,11 +42,8 @@ def select(fault: Fault, name: str = "") -> Cluster:
         if meets_requirements(cluster, fault):
             return cluster
     candidates = name or " or ".join(each.name for each in found) or "no running cluster"
-    needs = {"quorum": "three control-plane nodes", "docker": "a worker with Docker"}
-    required = needs.get(fault.needs, "a cluster")
-    raise NoClusterError(
-        f"{fault.name} requires {required}; found {candidates}: run `make demo-ha` or `make demo`"
-    )
+    required, command = MISSING.get(fault.needs, ("a cluster", "make demo-ha` or `make demo"))
+    raise NoClusterError(f"{fault.name} requires {required}; found {candidates}: run `{command}`")
 
 
 def meets_requirements(cluster: Cluster, fault: Fault) -> bool:
@@ -49,6 +52,8 @@ def meets_requirements(cluster: Cluster, fault: Fault) -> bool:
         return len(cluster.control) >= 3
     if fault.needs == "docker":
         return any(node.runtime == "docker" for node in cluster.workers)
+    if fault.needs == "kernel":
+        return bool(cluster.machines)
     return True
 
 

@@ -60,6 +60,11 @@ class Context:
         """The node for faults that affect one node: always the same, so that `heal` finds it."""
         return self.workers[0]
 
+    @property
+    def machine(self) -> Node:
+        """The worker with its own kernel, for faults that a container cannot have."""
+        return self.cluster.machines[0]
+
     def run_on(self, nodes: list[Node], script: str) -> dict[str, str]:
         """Run a script on several nodes in parallel; return the output of each, by name."""
         return clusters.on_all(nodes, script)

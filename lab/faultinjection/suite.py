@@ -15,15 +15,21 @@ from lab.harness import controller
 from lab.harness.cluster import Cluster
 
 SECONDS = 300  # longer than any run, whatever the fault
+SLOW_SECONDS = 1500  # the same for a cluster with a virtual machine
 END_SECONDS = 60  # for cleanup after SIGTERM
 COMMAND = (str(controller.LAB), "shell", "python", "-m", "pytest")
 ALWAYS = ("-n", "auto", "-p", "no:cacheprovider", "-q")
 
 
 def on_cluster(
-    cluster: Cluster, folder: Path, name: str, *options: str, seconds: float = SECONDS
+    cluster: Cluster, folder: Path, name: str, *options: str, seconds: float = 0.0
 ) -> Results:
-    """Run the suite on a cluster; write `NAME.jsonl` and `NAME.facts.json` to the folder."""
+    """Run the suite on a cluster; write `NAME.jsonl` and `NAME.facts.json` to the folder.
+
+    seconds: time limit; by default longer than any run.
+    """
+    limit = seconds or (SLOW_SECONDS if cluster.machines else SECONDS)
+    options = (*cluster.suite_options, *options)
     facts = folder / f"{name}.facts.json"
     facts.unlink(missing_ok=True)  # of an earlier run
     files = {
@@ -32,7 +38,7 @@ def on_cluster(
         "--save-facts": facts,
     }
     paths = [argument for option, path in files.items() for argument in (option, str(path))]
-    return _run([*COMMAND, *ALWAYS, *_targets(options), *paths], folder / f"{name}.jsonl", seconds)
+    return _run([*COMMAND, *ALWAYS, *_targets(options), *paths], folder / f"{name}.jsonl", limit)
 
 
 def on_facts(facts: Path, folder: Path, name: str) -> Results:

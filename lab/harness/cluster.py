@@ -14,11 +14,12 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from lab import machine
 from lab.harness import controller
 
 # Selects a cluster; by default the only one that exists.
 VARIABLE = "HEATGEN_LAB_CLUSTER"
-KNOWN = ("demo", "demo-ha")
+KNOWN = ("demo", "demo-ha", "demo-vm")
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 KUBECTL = "/opt/heatgen/bin/kubectl --request-timeout 10s"
 # Arguments of kubectl for the DNS of the cluster.
@@ -46,7 +47,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The cluster of `make demo` or `make demo-ha`, with the output `conformance` of its stack."""
+    """The cluster of a demonstration, with the output `conformance` of its stack."""
 
     name: str
     expected: dict[str, Any] = field(repr=False)
@@ -73,6 +74,16 @@ class Cluster:
         """The workers, those with containerd first."""
         found = [node for node in self.nodes if node.role == "worker"]
         return sorted(found, key=lambda node: (node.runtime, node.name))
+
+    @property
+    def machines(self) -> list[Node]:
+        """The workers with their own kernel: the group `vm` of lab/cluster-vm.yaml."""
+        return [node for node in self.workers if node.group == "vm"]
+
+    @property
+    def suite_options(self) -> tuple[str, ...]:
+        """Options of the suite: a virtual machine is slow."""
+        return machine.SUITE_OPTIONS if self.machines else ()
 
     @functools.cached_property
     def endpoint(self) -> str:

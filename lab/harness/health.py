@@ -79,11 +79,14 @@ def wait_return(cluster: Cluster, node: Node, since: float, seconds: float) -> N
     wait_healthy(cluster, seconds)
 
 
-def run_suite(stack: str, directory: Path) -> None:
-    """Run the conformance suite on the cluster of a stack, with the kubeconfig in a directory."""
+def run_suite(stack: str, directory: Path, *extra: str) -> None:
+    """Run the conformance suite on the cluster of a stack, with the kubeconfig in a directory.
+
+    extra: further options of the suite.
+    """
     expected = directory / "expect.json"
     words = ["openstack", "stack", "output", "show", "-f", "json", stack, "conformance"]
     expected.write_bytes(controller.inside(*words))
     suite = ["pytest", "conformance/", "-n", "auto", "-q", "-p", "no:cacheprovider"]
     options = ["--kubeconfig", str(directory / "kubeconfig"), "--expect", str(expected)]
-    controller.inside(*suite, *options)
+    controller.inside(*suite, *options, *extra)

@@ -5,6 +5,7 @@
 """
 
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -110,14 +111,20 @@ def trees(folder: Path, image: str = STOCK) -> list[Path]:
 
 def image_inputs(folder: Path, image: str = STOCK) -> dict[str, bytes | str]:
     """Return the inputs of an image: the recipe and each path of its file trees."""
-    parts: dict[str, bytes | str] = {"recipe": repr(load_recipe(folder, image))}
-    for tree in trees(folder, image):
+    return {"recipe": repr(load_recipe(folder, image)), **tree_inputs(trees(folder, image))}
+
+
+def tree_inputs(trees: Sequence[Path]) -> dict[str, bytes | str]:
+    """Return the content of each path in directories that are copied into an image."""
+    parts: dict[str, bytes | str] = {}
+    for tree in trees:
         for path in sorted(tree.rglob("*")):
+            name = Path(tree.name) / path.relative_to(tree)
             if path.is_symlink():
-                parts[f"link {path.relative_to(folder)}"] = str(path.readlink())
+                parts[f"link {name}"] = str(path.readlink())
             elif path.is_file():
                 kind = "program" if is_program(path) else "file"
-                parts[f"{kind} {path.relative_to(folder)}"] = path.read_bytes()
+                parts[f"{kind} {name}"] = path.read_bytes()
     return parts
 
 

@@ -51,8 +51,10 @@ def make_root(recipe: Recipe, archive: Path, trees: Sequence[Path], root: Path, 
     )
     _strip(recipe, root)
     _mask(recipe, root)
-    run(["chroot", str(root), "systemctl", "enable", *recipe.enabled_units], log, timeout=60)
-    _configure_sshd(root / "etc/ssh/sshd_config")
+    if recipe.enabled_units:
+        run(["chroot", str(root), "systemctl", "enable", *recipe.enabled_units], log, timeout=60)
+    if (root / "etc/ssh").exists():
+        _configure_sshd(root / "etc/ssh/sshd_config")
     for tree in trees:
         _copy(tree, root)
     _write_mirrors(recipe.suite, root / "etc/apt/mirrors")

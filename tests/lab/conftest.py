@@ -21,6 +21,7 @@ ORDER = (
     "test_secrets",
     "test_ports",
     "test_kubelet",
+    "test_machine",
     "test_names",
     "test_scale",
     "test_rotation",

@@ -53,6 +53,16 @@ def drop_rules(nodes: list[Node], context: Context, tables: str = "filter") -> N
     context.run_on(nodes, script)
 
 
+def degrade(node: Node, netem: str) -> None:
+    """Lose or delay the packets that a node with its own kernel sends through flannel.1."""
+    node.run(f"modprobe sch_netem; tc qdisc replace dev flannel.1 root netem {netem}")
+
+
+def restore_quality(node: Node) -> None:
+    """Remove what `degrade` added, if it exists."""
+    node.run("! tc qdisc show dev flannel.1 | grep -q netem || tc qdisc del dev flannel.1 root")
+
+
 # A writable mount of /proc: in the lab's servers, which are containers, /proc/sys is read-only.
 PROC = "/run/heatgen-fault"
 OPEN_PROC = f"mkdir -p {PROC}; mountpoint -q {PROC} || mount -t proc proc {PROC}; "

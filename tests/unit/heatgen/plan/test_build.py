@@ -105,6 +105,16 @@ def test_inputs() -> None:
     assert by_name["orchestration_ready_control_0"].inputs["NODES"] == NodeNames()
 
 
+def test_timeout_factor() -> None:
+    """``site.timeout_factor`` multiplies the time limits of steps; 1 is not an input."""
+    text = tiny.CLUSTER + "site: {timeout_factor: 4}\n"
+    inputs = {item.name: item.inputs for item in tiny.planned(text).deployments}
+    assert inputs["kvstore_start_control_0"]["HEATGEN_TIMEOUT"] == "240"
+    assert inputs["kvstore_start_control_0"]["HEATGEN_TIMEOUT_FACTOR"] == "4"
+    usual = {item.name: item.inputs for item in tiny.planned().deployments}
+    assert "HEATGEN_TIMEOUT_FACTOR" not in usual["kvstore_start_control_0"]
+
+
 def test_artifacts_by_role() -> None:
     """The source ``artifacts`` has only the artifacts of the role's own steps."""
     files = changed("blocks/runtime/containerd/block.yaml", "roles: [control, worker]",

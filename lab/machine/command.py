@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `lab/machine/build`: build the image from the recipes of guest and host."""
+
+import argparse
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lab.artifacts.cache import Cache, content_key, default_root
+from lab.artifacts.debian import ensure_packages
+from lab.artifacts.outcome import EPILOG, link, run_command
+from lab.artifacts.progress import BuildError, print_progress
+from lab.machine.disk import make_partitioned_disk
+from lab.node import command as node
+from lab.node.disk import make_disk
+from lab.node.recipe import Recipe, load_recipe, tree_inputs
+from lab.node.rootfs import install_packages, make_root
+
+FOLDER = Path(__file__).resolve().parent
+GUEST_TREES = (node.FOLDER / "stock", FOLDER / "guest")
+HOST_TREES = (FOLDER / "host/overlay",)
+FORMAT = "2"  # increase it when the image of unchanged recipes changes
+TOOLS = ["debian-archive-keyring", "e2fsprogs", "fdisk", "mmdebstrap", "util-linux"]
+LINK = "machine.raw"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the two systems in the image."""
+
+    name: str
+    recipe: Recipe
+    trees: tuple[Path, ...]
+    """Directories whose files are copied into it."""
+    packages: Path
+    """The file system with the packages, a tar file."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code."""
+    options = _parser().parse_args(arguments)
+    return run_command(lambda: _make(options.out, Cache(options.cache.absolute()), options.prune))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab/machine/build",
+        description="Build the image of a server that runs a virtual machine. An existing image is "
+        "reused.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--out", type=Path, required=True, help=f"directory for the link {LINK}")
+    parser.add_argument(
+        "--cache", type=Path, default=default_root(), help="directory of the results (%(default)s)"
+    )
+    parser.add_argument("--prune", action="store_true", help="afterwards remove older images")
+    return parser
+
+
+def _make(out: Path, cache: Cache, prune: bool) -> None:
+    started = time.monotonic()
+    guest = _part("guest", guest_recipe(), GUEST_TREES, cache)
+    host = _part("host", load_recipe(FOLDER / "host"), HOST_TREES, cache)
+    entry = cache.get_or_create(
+        "machine",
+        image_key(guest, host),
+        "creating the image of the virtual machine",
+        lambda folder: _image(guest, host, folder, cache),
+    )
+    link(out.absolute() / LINK, entry / LINK)
+    if prune:
+        cache.prune({guest.packages.parent, host.packages.parent, entry})
+    print_progress(f"  ✓ image of the virtual machine ready: {time.monotonic() - started:.1f} s")
+
+
+def image_key(*parts: Part) -> str:
+    """Return the key of the image: packages, recipes and overlays of both systems."""
+    inputs: dict[str, bytes | str] = {"format": FORMAT}
+    for part in parts:
+        inputs[f"{part.name} packages"] = part.packages.parent.name
+        inputs[f"{part.name} recipe"] = repr(part.recipe)
+        for name, value in tree_inputs(part.trees).items():
+            inputs[f"{part.name} {name}"] = value
+    return content_key(inputs)
+
+
+def guest_recipe() -> Recipe:
+    """Return the recipe of the guest: the stock image without a boot loader, with a journal."""
+    return replace(
+        load_recipe(node.FOLDER),
+        left_out_packages=["grub-cloud-amd64"],
+        left_out_files=["etc/cloud-release"],
+        disk_features=[],
+        mount_options=[],
+        free_mib=192,
+    )
+
+
+def _part(name: str, recipe: Recipe, trees: tuple[Path, ...], cache: Cache) -> Part:
+    """Return a system, with its packages installed."""
+    entry = f"machine-{name}-packages"
+    log = cache.log(entry)
+
+    def create(folder: Path) -> None:
+        _require_root()
+        ensure_packages(TOOLS, cache.log("packages"))
+        install_packages(recipe, folder / "root.tar", log)
+
+    key = content_key({"format": FORMAT, **recipe.packages_inputs()})
+    what = f"installing packages of Debian {recipe.suite} for the {name} of the virtual machine"
+    return Part(name, recipe, trees, cache.get_or_create(entry, key, what, create) / "root.tar")
+
+
+def _image(guest: Part, host: Part, folder: Path, cache: Cache) -> None:
+    """Write the image: the root of the host, with kernel and disk of the guest in /machine."""
+    _require_root()
+    log = cache.log("machine")
+    inner, outer = (_root(part, folder, log) for part in (guest, host))
+    machine = outer / "machine"
+    machine.mkdir()
+    for name in ("vmlinuz", "initrd.img"):
+        shutil.copyfile(_only(inner / "boot", name), machine / name)
+    make_partitioned_disk(guest.recipe, inner, machine / "disk.raw", log)
+    shutil.rmtree(inner)
+    make_disk(host.recipe, outer, folder / LINK, log)
+    shutil.rmtree(outer)
+
+
+def _root(part: Part, folder: Path, log: Path) -> Path:
+    root = folder / part.name
+    make_root(part.recipe, part.packages, part.trees, root, log)
+    return root
+
+
+def _only(boot: Path, name: str) -> Path:
+    """Return the only kernel or initramfs in /boot.
+
+    Raises:
+        BuildError: there is not exactly one.
+    """
+    found = sorted(boot.glob(f"{name}-*"))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise BuildError(f"expected one {name} in /boot of the guest, found {names}")
+    return found[0]
+
+
+def _require_root() -> None:
+    if os.geteuid() != 0:
+        raise BuildError("the image build sets file owners: run it as root")

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker that is a virtual machine: own kernel, reboot, power button, faults of its kernel."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.faultinjection import catalog, runner
+from lab.faultinjection.campaign import Campaign
+from lab.harness import controller, health, power
+from lab.harness.cluster import Cluster, Node
+from lab.harness.figures import Figure
+
+pytestmark = pytest.mark.long
+
+BOOT_SECONDS = 600
+REBOOT = "systemd-run --quiet --on-active=1 systemctl reboot"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+FLAVOR_MIB = 2048
+FAULTS = ("vxlan-lossy", "vxlan-slow", "ip-forward-off")
+
+
+@pytest.fixture
+def machine(cluster: Cluster) -> Node:
+    """Return the worker that is a virtual machine; skip the test if the cluster has none."""
+    if not cluster.machines:
+        pytest.skip(f"{cluster.name} has no virtual machine; run `lab/lab demo vm`")
+    return cluster.machines[0]
+
+
+def test_it_has_its_own_kernel(machine: Node, healthy: Cluster) -> None:
+    """The node has Debian's kernel, control groups v2, udev and the stub of systemd-resolved."""
+    container = next(node for node in healthy.workers if node not in healthy.machines)
+    assert "-cloud-amd64" in machine.run("uname -r")
+    assert machine.run(f"cat {BOOT_ID}") != container.run(f"cat {BOOT_ID}")
+    assert machine.run("stat --file-system --format %T /sys/fs/cgroup").strip() == "cgroup2fs"
+    assert machine.run("systemctl is-active systemd-udevd systemd-resolved").split() == [
+        "active",
+        "active",
+    ]
+    assert machine.run("readlink /etc/resolv.conf").strip().endswith("stub-resolv.conf")
+    memory = int(machine.run("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
+    assert memory / 1024 < FLAVOR_MIB
+    status = json.loads(machine.run("cat /run/cloud-init/status.json"))["v1"]
+    assert "OpenStack" in str(status["datasource"])
+    assert not [stage for stage in status.values() if isinstance(stage, dict) and stage["errors"]]
+
+
+def returns(cluster: Cluster, node: Node, act: Callable[[], None]) -> float:
+    """Act, and wait until the node has booted again and is Ready; return the seconds."""
+    before = node.run(f"cat {BOOT_ID}")
+    began = time.time()
+    act()
+    controller.wait_for(f"{node.name} boots", BOOT_SECONDS, lambda: booted(node, before), pause=5.0)
+    health.wait_return(cluster, node, began, BOOT_SECONDS)
+    return time.time() - began
+
+
+def booted(node: Node, before: str) -> bool:
+    """Return whether the node responds with another boot id than before."""
+    return node.run(f"cat {BOOT_ID}", check=False) not in ("", before)
+
+
+def test_it_reboots_itself(machine: Node, healthy: Cluster, figure: Figure) -> None:
+    """After `systemctl reboot` the node is Ready again; for Nova the server never stopped."""
+
+    def reboot() -> None:
+        machine.run(REBOOT)
+
+    seconds = returns(healthy, machine, reboot)
+    assert power.status(machine) == "ACTIVE"
+    figure("virtual machine: reboot until Ready, seconds", round(seconds, 1))
+
+
+def test_it_is_stopped_and_started(machine: Node, healthy: Cluster, figure: Figure) -> None:
+    """`openstack server stop` is the power button: the machine shuts down in order."""
+
+    def stop_and_start() -> None:
+        power.stop(machine)
+        power.start(machine)
+
+    seconds = returns(healthy, machine, stop_and_start)
+    figure("virtual machine: stop and start until Ready, seconds", round(seconds, 1))
+    journal = "journalctl --boot -1 --unit systemd-logind --no-pager --output cat"
+    assert "Power key pressed" in machine.run(journal)
+
+
+def test_suite(machine: Node, healthy: Cluster, figure: Figure, tmp_path: Path) -> None:
+    """The suite passes, with more patience."""
+    (tmp_path / "kubeconfig").symlink_to(healthy.directory / "kubeconfig")
+    began = time.monotonic()
+    health.run_suite(healthy.name, tmp_path, *healthy.suite_options)
+    figure("virtual machine: suite, seconds", round(time.monotonic() - began, 1))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault(name: str, machine: Node, healthy: Cluster, figure: Figure) -> None:
+    """Exactly the checks that declare the fault fail, and all pass afterwards."""
+    folder = runner.report_folder()
+    with Campaign(folder=folder, cluster=healthy.name, assume_green=True) as campaign:
+        record = campaign.run(catalog.fault(name))
+    figure(f"virtual machine: {name}", record.summary())
+    assert machine.name in record.victims
+    assert record.passed, "\n".join([record.summary(), *record.problems])
