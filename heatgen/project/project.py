@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from heatgen import VERSION
 from heatgen.blocks import pins
@@ -38,14 +38,15 @@ SIGNS = ("heat_template_version", "# Made by heatgen ")
 
 
 @dataclass(frozen=True)
-class Project:
-    """A cluster's files, with the validated ``cluster.yaml``."""
+class Files:
+    """The files of a cluster, by the name of its ``cluster.yaml``."""
 
     path: Path
-    catalog: Catalog
-    spec: Spec
-    source: Document
-    """``cluster.yaml`` with positions, for problems."""
+
+    @classmethod
+    def of_key(cls, key: Path) -> Self:
+        """Return the files of the cluster that an administrator's key belongs to."""
+        return cls(key.parent / f"{key.name.removesuffix('.admin.key')}.yaml")
 
     @property
     def lock_file(self) -> Path:
@@ -67,6 +68,16 @@ class Project:
         """All files of the cluster, none of which may be the output of a command."""
         own = (self.path, self.lock_file, self.key_file, self.request_file)
         return (*own, *admin_key.Renewal(self.key_file).files)
+
+
+@dataclass(frozen=True)
+class Project(Files):
+    """A cluster's files, with the validated ``cluster.yaml``."""
+
+    catalog: Catalog
+    spec: Spec
+    source: Document
+    """``cluster.yaml`` with positions, for problems."""
 
 
 @dataclass(frozen=True)
