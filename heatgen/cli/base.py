@@ -53,13 +53,18 @@ def print_error(code: Code, text: object, hint: str = "") -> None:
 
 def print_notices(project: "Project") -> None:
     """Print deprecated names, and settings that are valid but rarely intended."""
+    for notice in notices(project):
+        print_message(f"note: {notice}")
+    print_deprecations(project.catalog)
+
+
+def notices(project: "Project") -> list[str]:
+    """Return messages about settings that are valid but rarely intended."""
     # Imported here to keep the start of commands fast.
     from heatgen.spec import overrides, validation
 
     weakened = overrides.notices(project.spec, project.catalog)
-    for notice in [*validation.notices(project.spec), *weakened]:
-        print_message(f"note: {notice}")
-    print_deprecations(project.catalog)
+    return [*validation.notices(project.spec), *weakened]
 
 
 def print_deprecations(catalog: "Catalog") -> None:

@@ -90,14 +90,18 @@ class Rendered:
     usage: tuple[heat_limits.Usage, ...]
 
 
-def load(path: Path) -> Project:
+def load(path: Path, content: bytes | None = None) -> Project:
     """Read and validate a ``cluster.yaml``.
+
+    Args:
+        path: the file.
+        content: its content, if it is known already.
 
     Raises:
         ProblemsFound: the file cannot be read or is not valid.
     """
     catalog = block_loader.catalog()
-    text = document.parse(str(path), read_file(path))
+    text = document.parse(str(path), read_file(path) if content is None else content)
     spec = read_spec(text, catalog, block_loader.schema("cluster"))
     return Project(path, catalog, spec, text)
 
