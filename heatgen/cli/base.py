@@ -210,7 +210,7 @@ def confirmed(question: str, answer: str, command: str, what: str) -> bool:
     Args:
         question: the question.
         answer: the expected answer.
-        command: the command that asks.
+        command: the command, for the problem.
         what: what the command does, for the hint to use --yes.
 
     Raises:

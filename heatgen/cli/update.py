@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Update(CloudCommand):
     """Update a cluster's stack to the cluster's file, and show the progress of its layers.
 
-    The command renders the template, shows what the update changes, and asks for confirmation if
+    The command renders the template, shows what the update changes, and prompts for confirmation if
     data or addresses would be lost. Explicitly set parameters are kept. Exit code 0: updated, or no
     changes; 3: timed out; 5: data or addresses would be lost, and the update was not confirmed; 6:
     the cluster would not survive the update. In the last two cases nothing was changed.
