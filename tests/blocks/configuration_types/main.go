@@ -43,7 +43,7 @@ func schema(t reflect.Type) map[string]any {
 		return map[string]any{"type": "integer", "minimum": 0, "maximum": math.MaxUint32}
 	case reflect.Int, reflect.Int64:
 		return map[string]any{"type": "integer"}
-	case reflect.Float64:
+	case reflect.Float32, reflect.Float64:
 		return map[string]any{"type": "number"}
 	case reflect.Slice:
 		return map[string]any{"type": "array", "items": schema(t.Elem())}
