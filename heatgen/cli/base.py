@@ -63,8 +63,12 @@ def notices(project: "Project") -> list[str]:
     # Imported here to keep the start of commands fast.
     from heatgen.spec import overrides, validation
 
-    weakened = overrides.notices(project.spec, project.catalog)
-    return [*validation.notices(project.spec), *weakened]
+    spec, catalog = project.spec, project.catalog
+    return [
+        *validation.notices(spec),
+        *validation.volume_notices(spec, catalog),
+        *overrides.notices(spec, catalog),
+    ]
 
 
 def print_deprecations(catalog: "Catalog") -> None:

@@ -181,3 +181,22 @@ def test_strict(file: Path, capsys: Capture) -> None:
     with file.open("a") as stream:
         stream.write("access: {api: [198.51.100.0/24]}\n")
     assert main(["validate", "--strict", str(file)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("access: {api: [0.0.0.0/0]}", "access.api has 0.0.0.0/0: "),
+        ("access: {ssh: [0.0.0.0/0], ssh_key: k}", "access.ssh has 0.0.0.0/0: "),
+        ("site: {no_proxy: [a.example]}", "site.no_proxy has no effect without "),
+        ("kvstore: {volume_type: ssd}", "kvstore.volume_type has no effect without "),
+        ("control_plane: {availability_zones: [a, b, a]}",
+         "control_plane.availability_zones has a 2 times"),
+    ],
+)  # fmt: skip
+def test_notes(file: Path, capsys: Capture, text: str, note: str) -> None:
+    """Settings that are valid but rarely intended are noted."""
+    with file.open("a") as stream:
+        stream.write(f"{text}\n")
+    assert main(["validate", str(file)]) == 0
+    assert f"note: {note}" in capsys.readouterr().err
