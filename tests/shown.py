@@ -30,14 +30,14 @@ NOT_RUN = {
     r"(mkdir -p|cd) ": "they choose the directory; the tests use another one",
     r"(python3 -m venv|\.|pip install) ": "tox, and tests/unit/repository/test_packaging.py",
     r"openstack stack create ": "the demonstration runs it; test_readme.py compares the bytes",
-    r"openstack stack update --existing --parameter": "tests/lab/test_scale.py",
     r"openstack stack resource mark unhealthy ": "tests/lab/test_replacement.py",
     r"openstack stack update --existing ": "tests/lab/test_replacement.py",
     r"openstack stack delete ": "bench/create_time.py --delete; the lab's only cluster must remain",
     r"openstack keypair create ": "the setup of the lab creates a key pair",
     r"heatgen logs demo --ssh ": "SSH access depends on the site; lab tests run it without --ssh",
     r"openstack --os-cloud mycloud kube ": "tests/lab/test_readme.py runs one with OS_*",
-    r"heatgen complete ": "provided by cliff; it writes to system folders",
+    r"(source <|eval |heatgen completion )": "tests/unit/heatgen/cli/test_completion.py",
+    r"heatgen update .* --parameter ": "tests/lab/test_scale.py",
     r"openssl ": "run manually on a node, with keys that tests must not have",
 }  # fmt: skip
 """Commands that no test runs as shown: a regular expression of their start, and the reason."""

@@ -16,6 +16,7 @@ from heatgen.blocks.unsupported import SUCCESSOR
 from heatgen.layers import RUNTIME, TRUST
 from heatgen.plan import config_files
 from heatgen.plan.build import build_plan
+from heatgen.spec import override_schema
 from heatgen.spec.block_selection import group_blocks, placeholder_pins, used_blocks
 from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document, schema
@@ -190,7 +191,8 @@ def _check_outputs(block: Block) -> Iterator[Problem]:
 def _check_files(block: Block) -> Iterator[Problem]:
     """Check that referenced files exist, and that existing files are referenced."""
     named = {step.script: ("steps",) for step in block.steps}
-    named |= {config.file: ("configs",) for config in block.configs.values()}
+    for config in block.configs.values():
+        named |= {name: ("configs",) for name in (config.file, config.schema) if name}
     named |= {source.removeprefix("file:"): ("inputs",) for source in sources_used(block)
               if source.startswith("file:")}  # fmt: skip
     for name, path in named.items():
@@ -205,10 +207,14 @@ def _check_files(block: Block) -> Iterator[Problem]:
 
 
 def _check_configs(block: Block) -> Iterator[Problem]:
-    """Check that base files can be parsed."""
+    """Check that base files and schemas can be parsed, and that base files match their schema."""
     for name, config in block.configs.items():
         try:
-            config_files.base(config.file, block.files.get(config.file, "{}"))
+            base = config_files.base(config.file, block.files.get(config.file, "{}"))
+            if config.schema in block.files:
+                reason = schema.check_value(base, override_schema.of(block, config, ""))
+                if reason:
+                    raise ValueError(f"{config.file} does not match {config.schema}: {reason}")
         except ProblemsFound as found:
             yield from found.problems
         except ValueError as error:

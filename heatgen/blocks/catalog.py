@@ -61,6 +61,8 @@ class Config:
     """JSON pointers that overrides must not change, each with the reason."""
     hardened: Mapping[str, str]
     """JSON pointers that harden the component, each with what they prevent."""
+    schema: str = ""
+    """File with the JSON Schema of the configuration, '' if it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -417,6 +419,7 @@ def _block(
                 format=item["format"],
                 fixed=item.get("fixed", {}),
                 hardened=item.get("hardened", {}),
+                schema=item.get("schema", ""),
             )
             for key, item in data["configs"].items()
         },

@@ -18,7 +18,7 @@ from heatgen.cloud import connection
 from heatgen.cloud.connection import Cloud
 from heatgen.cloud.errors import CloudFailed
 from heatgen.yamlio.codes import Code
-from heatgen.yamlio.problems import Failed, ProblemsFound, report
+from heatgen.yamlio.problems import Failed, Problem, ProblemsFound, report
 
 if TYPE_CHECKING:
     from heatgen.blocks.catalog import Catalog
@@ -53,13 +53,22 @@ def print_error(code: Code, text: object, hint: str = "") -> None:
 
 def print_notices(project: "Project") -> None:
     """Print deprecated names, and settings that are valid but rarely intended."""
+    for notice in notices(project):
+        print_message(f"note: {notice}")
+    print_deprecations(project.catalog)
+
+
+def notices(project: "Project") -> list[str]:
+    """Return messages about settings that are valid but rarely intended."""
     # Imported here to keep the start of commands fast.
     from heatgen.spec import overrides, validation
 
-    weakened = overrides.notices(project.spec, project.catalog)
-    for notice in [*validation.notices(project.spec), *weakened]:
-        print_message(f"note: {notice}")
-    print_deprecations(project.catalog)
+    spec, catalog = project.spec, project.catalog
+    return [
+        *validation.notices(spec),
+        *validation.volume_notices(spec, catalog),
+        *overrides.notices(spec, catalog),
+    ]
 
 
 def print_deprecations(catalog: "Catalog") -> None:
@@ -199,6 +208,28 @@ def add_cloud(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def confirmed(question: str, answer: str, command: str, what: str) -> bool:
+    """Prompt for a confirmation; return whether the expected answer was entered.
+
+    Args:
+        question: the question.
+        answer: the expected answer.
+        command: the command, for the problem.
+        what: what the command does, for the hint to use --yes.
+
+    Raises:
+        ProblemsFound: standard input is not a terminal.
+    """
+    if not sys.stdin.isatty():
+        message = "confirmation is required, but standard input is not a terminal"
+        hint = f"use --yes to {what} without confirmation"
+        code = Code.CONFIRMATION_REQUIRED
+        raise ProblemsFound([Problem(command, None, message, hint, code=code)])
+    # Not input(), which prints the prompt to stdout.
+    print(question, end=" ", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip() == answer
+
+
 def add_cluster(parser: argparse.ArgumentParser) -> None:
     """Add the argument for the cluster's file."""
     parser.add_argument("cluster", type=Path, metavar="CLUSTER.YAML", help="file of the cluster")
@@ -207,6 +238,15 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
 def add_stack(parser: argparse.ArgumentParser) -> None:
     """Add the argument for the cluster's stack."""
     parser.add_argument("stack", metavar="STACK", help="name or id of the stack")
+
+
+def add_locked(parser: argparse.ArgumentParser) -> None:
+    """Add the option to render without side effects."""
+    parser.add_argument(
+        "--locked",
+        action="store_true",
+        help="create no other file and use no network: lock and certificate request must exist",
+    )
 
 
 def add_timeout(parser: argparse.ArgumentParser, minutes: int, what: str) -> None:

@@ -2,14 +2,18 @@
 """``heatgen delete``."""
 
 import argparse
-import sys
 
-from heatgen.cli.base import FAILED, CloudCommand, add_stack, add_timeout, print_message
+from heatgen.cli.base import (
+    FAILED,
+    CloudCommand,
+    add_stack,
+    add_timeout,
+    confirmed,
+    print_message,
+)
 from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import orphans, stack
 from heatgen.cloud.connection import Cloud
-from heatgen.yamlio.codes import Code
-from heatgen.yamlio.problems import Problem, ProblemsFound
 
 
 class Delete(CloudCommand):
@@ -39,7 +43,10 @@ class Delete(CloudCommand):
         cloud = self.cloud(parsed_args)
         of = stack.get(parsed_args.stack, cloud, with_outputs=False)
         _print_orphans(of, parsed_args.cluster_name or of.name, cloud)
-        if not parsed_args.yes and not _confirmed(of.name):
+        question = f"Delete stack {of.name} and all its servers? Type the stack name to confirm:"
+        if not parsed_args.yes and not confirmed(
+            question, of.name, "heatgen delete", "delete the stack"
+        ):
             print_message("not confirmed; nothing was deleted")
             self.code = FAILED
             return
@@ -62,15 +69,3 @@ def _print_orphans(of: stack.Stack, cluster: str, cloud: Cloud) -> None:
         )
     elif not found.unavailable:
         print_message("outside the stack: no resources created by Kubernetes")
-
-
-def _confirmed(name: str) -> bool:
-    """Prompt for the name of the stack; return whether it was entered."""
-    if not sys.stdin.isatty():
-        message = "confirmation is required, but standard input is not a terminal"
-        hint = "use --yes to delete the stack without confirmation"
-        code = Code.CONFIRMATION_REQUIRED
-        raise ProblemsFound([Problem("heatgen delete", None, message, hint, code=code)])
-    print(f"Delete stack {name} and all its servers? Type the stack name to confirm: ", end="",
-          file=sys.stderr, flush=True)  # fmt: skip
-    return sys.stdin.readline().strip() == name

@@ -36,13 +36,7 @@ class Kubeconfig(CloudCommand):
             metavar="FILE",
             help="output file, which may be a kubeconfig of other clusters (default: stdout)",
         )
-        parser.add_argument(
-            "--key",
-            type=Path,
-            metavar="FILE",
-            default=Path("cluster.admin.key"),
-            help="the administrator's key (default: %(default)s)",
-        )
+        add_key(parser)
         parser.add_argument(
             "--renew",
             action="store_true",
@@ -55,11 +49,19 @@ class Kubeconfig(CloudCommand):
         """Write the kubeconfig."""
         # Imported here to keep the start of commands fast.
         from heatgen.project import kubeconfig_file
-        from heatgen.project.files import check_output
+        from heatgen.project.admin_key import Renewal
+        from heatgen.project.files import check_output, read_file
+        from heatgen.project.project import Files
 
         if parsed_args.output is not None:
-            check_output(parsed_args.output, _files_of_cluster(parsed_args.key))
-        text = self._renew(parsed_args) if parsed_args.renew else self._build(parsed_args)
+            key = parsed_args.key
+            own = Renewal(key).files if key.name else ()
+            check_output(parsed_args.output, (*own, *Files.of_key(key).files))
+        if parsed_args.renew:
+            text = self._renew(parsed_args)
+        else:
+            secret = read_file(parsed_args.key)
+            text = build(parsed_args.stack, parsed_args.key, secret, self.cloud(parsed_args))
         if parsed_args.output is None:
             write_output(text)
             return
@@ -68,54 +70,64 @@ class Kubeconfig(CloudCommand):
             what += " added; other entries are kept"
         print_message(f"{parsed_args.output}: {what}")
 
-    def _build(
-        self,
-        parsed_args: argparse.Namespace,
-        key_file: Path | None = None,
-        cloud: Cloud | None = None,
-    ) -> str:
-        """Return the kubeconfig with the key in a file."""
-        from heatgen.project.files import read_file
-        from heatgen.stack import kubeconfig
-
-        path = key_file or parsed_args.key
-        key = read_file(path)
-        running = stack.get(parsed_args.stack, cloud or self.cloud(parsed_args))
-        if any(not running.outputs.get(name) for name in kubeconfig.OUTPUTS):
-            stack.require_complete(running)
-        elif running.status != COMPLETE:
-            # An update in progress or a failure is when the cluster has to be inspected.
-            print_message(f"note: stack {running.name} is {running.action}_{running.status}")
-        try:
-            text = kubeconfig.build(parsed_args.stack, running.outputs, key)
-        except kubeconfig.Mismatch as error:
-            problem = Problem(str(path), None, str(error), error.hint, code=error.code)
-            raise ProblemsFound([problem]) from None
-        _check_validity(parsed_args.stack, running.outputs["admin_certificate"])
-        return text
-
     def _renew(self, parsed_args: argparse.Namespace) -> str:
         """Return the kubeconfig with a new key, and replace the old key."""
         from heatgen.plan.inputs import ADMIN_REQUEST
         from heatgen.project import admin_key
+        from heatgen.project.files import read_file
 
         name, cloud = parsed_args.stack, self.cloud(parsed_args)
         cluster = (stack.outputs(name, cloud).get("conformance") or {}).get("cluster", name)
         renewal = admin_key.Renewal(parsed_args.key)
         changes = {ADMIN_REQUEST.name: renewal.request(cluster)}
         progress_display.update(name, changes, parsed_args.timeout, cloud)
-        text = self._build(parsed_args, renewal.key_file, cloud)
+        text = build(name, renewal.key_file, read_file(renewal.key_file), cloud)
         renewal.finish()
         print_message(f"{parsed_args.key}: replaced with the new key")
         return text
 
 
-def _files_of_cluster(key: Path) -> tuple[Path, ...]:
-    """Return the files of the cluster that a key belongs to, by the names that heatgen uses."""
-    from heatgen.project.admin_key import Renewal
+def add_key(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the administrator's key."""
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        default=Path("cluster.admin.key"),
+        help="the administrator's key (default: %(default)s)",
+    )
 
-    cluster = key.with_suffix("").with_suffix(".yaml")
-    return (*Renewal(key).files, cluster, cluster.with_suffix(".lock.yaml"))
+
+def build(name: str, key_file: Path, key: bytes, cloud: Cloud) -> str:
+    """Return the kubeconfig of a stack.
+
+    Args:
+        name: name or id of the stack.
+        key_file: file of the administrator's key, for problems.
+        key: its content.
+        cloud: the cloud.
+
+    Raises:
+        CloudFailed: no credentials, no response, no such stack, a stack that lacks the outputs and
+            is not complete, or a certificate that has expired.
+        ProblemsFound: the key is not that of the certificate.
+    """
+    # Imported here to keep the start of commands fast.
+    from heatgen.stack import kubeconfig
+
+    running = stack.get(name, cloud)
+    if any(not running.outputs.get(output) for output in kubeconfig.OUTPUTS):
+        stack.require_complete(running)
+    elif running.status != COMPLETE:
+        # An update in progress or a failure is when the cluster has to be inspected.
+        print_message(f"note: stack {running.name} is {running.action}_{running.status}")
+    try:
+        text = kubeconfig.build(name, running.outputs, key)
+    except kubeconfig.Mismatch as error:
+        problem = Problem(str(key_file), None, str(error), error.hint, code=error.code)
+        raise ProblemsFound([problem]) from None
+    _check_validity(name, running.outputs["admin_certificate"])
+    return text
 
 
 def _check_validity(name: str, certificate: str) -> None:

@@ -62,6 +62,8 @@ class Heatgen(App):
             deferred_help=True,
         )
         self.command_manager.add_command("help", Help)
+        # cliff's completion is only for bash, and needs its package bash-completion.
+        self.command_manager.commands.pop("complete", None)
 
     def print_help_if_requested(self) -> None:
         """Print the help text; report errors, which cliff prints without a code."""

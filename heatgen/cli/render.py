@@ -4,7 +4,14 @@
 import argparse
 from pathlib import Path
 
-from heatgen.cli.base import Command, add_cluster, print_message, print_notices, write_output
+from heatgen.cli.base import (
+    Command,
+    add_cluster,
+    add_locked,
+    print_message,
+    print_notices,
+    write_output,
+)
 
 
 class Render(Command):
@@ -17,11 +24,7 @@ class Render(Command):
         parser.add_argument(
             "-o", "--output", type=Path, metavar="FILE", help="output file (default: stdout)"
         )
-        parser.add_argument(
-            "--locked",
-            action="store_true",
-            help="create no other file and use no network: lock and certificate request must exist",
-        )
+        add_locked(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

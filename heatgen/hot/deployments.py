@@ -98,6 +98,20 @@ def members_of(name: str, resources: Resources) -> tuple[str, ...]:
     return tuple(pattern.replace("%index%", str(index)) for index in range(count))
 
 
+def member_of(stack: str, nested: str, resource: str) -> tuple[str, str]:
+    """Return the name of a resource in the template, and of the member if it is a group.
+
+    Args:
+        stack: name of the cluster's stack.
+        nested: name of the stack that has the resource: the same, or the nested one of a group.
+        resource: name of the resource in that stack.
+    """
+    if nested == stack:
+        return resource, ""
+    # Heat names the nested stack of a group <stack>-<resource>-<random>.
+    return nested.removeprefix(f"{stack}-").rpartition("-")[0], resource
+
+
 def _nodes(name: str, item: Mapping[str, Any], resources: Resources) -> Iterator[str]:
     kind, properties = item["type"], item.get("properties") or {}
     if kind == SERVER:

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from heatgen import VERSION
 from heatgen.blocks import pins
@@ -38,14 +38,15 @@ SIGNS = ("heat_template_version", "# Made by heatgen ")
 
 
 @dataclass(frozen=True)
-class Project:
-    """A cluster's files, with the validated ``cluster.yaml``."""
+class Files:
+    """The files of a cluster, by the name of its ``cluster.yaml``."""
 
     path: Path
-    catalog: Catalog
-    spec: Spec
-    source: Document
-    """``cluster.yaml`` with positions, for problems."""
+
+    @classmethod
+    def of_key(cls, key: Path) -> Self:
+        """Return the files of the cluster that an administrator's key belongs to."""
+        return cls(key.parent / f"{key.name.removesuffix('.admin.key')}.yaml")
 
     @property
     def lock_file(self) -> Path:
@@ -70,6 +71,16 @@ class Project:
 
 
 @dataclass(frozen=True)
+class Project(Files):
+    """A cluster's files, with the validated ``cluster.yaml``."""
+
+    catalog: Catalog
+    spec: Spec
+    source: Document
+    """``cluster.yaml`` with positions, for problems."""
+
+
+@dataclass(frozen=True)
 class Rendered:
     """A rendered template, and its usage of Heat's limits."""
 
@@ -79,14 +90,18 @@ class Rendered:
     usage: tuple[heat_limits.Usage, ...]
 
 
-def load(path: Path) -> Project:
+def load(path: Path, content: bytes | None = None) -> Project:
     """Read and validate a ``cluster.yaml``.
+
+    Args:
+        path: the file.
+        content: its content, if it is known already.
 
     Raises:
         ProblemsFound: the file cannot be read or is not valid.
     """
     catalog = block_loader.catalog()
-    text = document.parse(str(path), read_file(path))
+    text = document.parse(str(path), read_file(path) if content is None else content)
     spec = read_spec(text, catalog, block_loader.schema("cluster"))
     return Project(path, catalog, spec, text)
 

@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reader of ``cluster.yaml``: applies defaults and runs every check that does not need a cloud."""
 
+import copy
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from heatgen.blocks.catalog import MAX_NAME, Block, Catalog
 from heatgen.layers import LAYERS, RUNTIME
-from heatgen.spec import addresses, machine, template_safety, validation, workers
+from heatgen.spec import (
+    addresses,
+    machine,
+    override_schema,
+    template_safety,
+    validation,
+    workers,
+)
 from heatgen.spec.model import (
     NO_BALANCER,
     OVN,
@@ -43,7 +52,9 @@ def read_spec(document: Document, catalog: Catalog, cluster_schema: schema.Schem
     full = full_schema(document.data, catalog, cluster_schema)
     problems = [*_text_problems(document, full), *_unknown_blocks(document, catalog)]
     if not problems:
-        spec = _spec(schema.filled(document.data, full), catalog)
+        # The defaults of a component's configuration are not part of its overrides.
+        written = copy.deepcopy(document.data.get("overrides") or {})
+        spec = _spec({**schema.filled(document.data, full), "overrides": written}, catalog)
         problems = list(validation.check(document, spec, catalog))
     if problems:
         raise ProblemsFound(problems, {document.name: document.text})
@@ -86,16 +97,26 @@ def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> d
     blocks += [catalog.blocks.get((RUNTIME, use)) for use in workers.runtimes(data).values() if use]
     overrides = dict(properties["overrides"])
     if None not in blocks:
-        part = {"type": "object"}
-        names = sorted({name for block in blocks if block for name in block.overrides})
+        known = [block for block in blocks if block]
         overrides |= {
-            "properties": dict.fromkeys(names, part),
+            "properties": dict(sorted(_overrides(known, data))),
             "additionalProperties": False,
             "elsewhere": _overrides_elsewhere(catalog),
         }
     properties["overrides"] = overrides
     properties["workers"] = workers.full_schema(data, properties["workers"], main, catalog)
     return {**cluster_schema, "properties": properties}
+
+
+def _overrides(blocks: Iterable[Block], data: Any) -> Iterator[tuple[str, schema.Schema]]:
+    """Yield the overrides of blocks with the schemas of their configurations."""
+    for block in blocks:
+        written = data.get(block.layer) if isinstance(data, dict) else None
+        default = block.options.get("version", {}).get("default", "")
+        version = written.get("version") if isinstance(written, dict) else None
+        for config in block.configs.values():
+            if config.override:
+                yield config.override, override_schema.of(block, config, str(version or default))
 
 
 def _options_elsewhere(layer: str, catalog: Catalog) -> dict[str, str]:
@@ -166,7 +187,7 @@ def _spec(data: dict[str, Any], catalog: Catalog) -> Spec:
             apt_mirror=_url(artifacts.get("apt_mirror")),
         ),
         site=_site(data["site"]),
-        overrides=data.get("overrides", {}),
+        overrides=data["overrides"],
         limits=Limits(**data["limits"]),
     )
 

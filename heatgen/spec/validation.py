@@ -49,6 +49,23 @@ def notices(spec: Spec) -> list[str]:
     found = []
     if not spec.access.api:
         found.append("access.api is empty: the API is not reachable from outside the cluster")
+    found += [
+        f"access.{name} has 0.0.0.0/0: every host that can reach the floating IP may connect"
+        for name, networks in (("api", spec.access.api), ("ssh", spec.access.ssh))
+        if any(network.endswith("/0") for network in networks)
+    ]
+    machine, site = spec.control_plane.machine, spec.site
+    for key, zones in (
+        ("availability_zones", machine.zones),
+        ("volume_availability_zones", machine.volume_zones),
+    ):
+        found += [
+            f"control_plane.{key} has {zone} {zones.count(zone)} times: it gets more servers"
+            for zone in dict.fromkeys(zones)
+            if zones.count(zone) > 1
+        ]
+    if site.no_proxy and not (site.http_proxy or site.https_proxy):
+        found.append("site.no_proxy has no effect without site.http_proxy or site.https_proxy")
     if spec.access.ssh and not spec.access.ssh_key:
         found.append("access.ssh opens the SSH port, but login requires access.ssh_key")
     if spec.control_plane.count > 1 and spec.control_plane.load_balancer == NO_BALANCER:
@@ -57,6 +74,16 @@ def notices(spec: Spec) -> list[str]:
             "control-plane node is down"
         )
     return found
+
+
+def volume_notices(spec: Spec, catalog: Catalog) -> list[str]:
+    """Return messages about types of volumes that are not created."""
+    return [
+        f"{block.layer}.{volume.type} has no effect without {block.layer}.{volume.size}"
+        for block in used_blocks(group_blocks(spec, catalog))
+        for volume in block.volumes.values()
+        if spec.options_of(block).get(volume.type) and not spec.options_of(block).get(volume.size)
+    ]
 
 
 def _check_counts(document: Document, spec: Spec) -> list[Problem]:

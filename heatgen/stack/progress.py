@@ -12,6 +12,7 @@ from heatgen.hot.deployments import (
     SERVER,
     TEXTS,
     Resources,
+    member_of,
     nodes_of,
     tasks,
 )
@@ -71,11 +72,13 @@ class Progress:
 
     def item(self, stack: str, resource: str) -> Item | None:
         """Return the item of a resource; None for texts, groups, and the stack itself."""
-        if stack == self._stack:
-            return self._items.get((resource, ""))
-        # Heat names the nested stack of a group <stack>-<resource>-<random>.
-        group = stack.removeprefix(f"{self._stack}-").rpartition("-")[0]
-        return self._items.get((group, resource))
+        return self._items.get(member_of(self._stack, stack, resource))
+
+    def expect(self, resource: str, nodes: Collection[str]) -> None:
+        """Mark the items of a resource on some nodes, or all of its items, as not yet begun."""
+        for (name, _), item in self._items.items():
+            if name == resource and (not nodes or item.node in nodes):
+                self.states[item] = ""
 
     def record(self, event: Event) -> Item | None:
         """Record an event; return its item if the item's status has changed."""

@@ -13,7 +13,7 @@ the rules that Heat has in code:
 * members of a group are defined by its ``resource_def``, and are compared like other resources.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from heatgen.hot.deployments import (
     GROUP,
     SERVER,
     TEXTS,
+    member_of,
     members_of,
     nodes_of,
 )
@@ -61,6 +62,21 @@ class Change:
         return self.action in (REPLACE, REBUILD, REMOVE) and self.kind not in _STATELESS
 
 
+@dataclass(frozen=True, kw_only=True)
+class FailedResource:
+    """A resource that failed, or that was marked unhealthy."""
+
+    stack: str
+    """Name of the stack: the cluster's, or the nested one of a group."""
+    name: str
+    kind: str
+    """Type of the resource."""
+    status: str
+    """Action and status, such as ``CHECK_FAILED``."""
+    exists: bool
+    """Whether it exists in the cloud."""
+
+
 @dataclass(frozen=True)
 class StackState:
     """A template and its parameter values, see :func:`heatgen.hot.resolve.parameters`."""
@@ -94,6 +110,39 @@ def compare(before: StackState, after: StackState, rules: Rules) -> list[Change]
         if name not in new and item["type"] not in TEXTS
     ]
     return sorted(changes, key=lambda change: ACTIONS.index(change.action))
+
+
+def with_repairs(
+    changes: Iterable[Change], failed: Iterable[FailedResource], before: StackState, stack: str
+) -> list[Change]:
+    """Add what Heat does in every update with resources that failed: it recreates them.
+
+    Heat keeps some that it finds to be usable; this is not known before the update.
+
+    Args:
+        changes: changes of the update, see :func:`compare`.
+        failed: the failed resources.
+        before: current state of the stack.
+        stack: name of the stack.
+    """
+    resources = resolve.resources(before.template, before.values)
+    found = list(changes)
+    known = {(change.resource, node) for change in found for node in change.nodes or ("",)}
+    for item in failed:
+        name, member = member_of(stack, item.stack, item.name)
+        if name not in resources or item.kind in (GROUP, DEPLOYMENT_GROUP, *TEXTS):
+            continue
+        nodes = nodes_of(name, resources[name], resources)
+        if member:
+            nodes = nodes[int(member) :][:1] if member.isdecimal() else ()
+        if any((name, node) in known for node in nodes or ("",)):
+            continue
+        action = RUN if item.kind in DEPLOYMENTS else REPLACE if item.exists else ADD
+        change = Change(
+            action=action, kind=item.kind, resource=name, nodes=nodes, why=(item.status,)
+        )
+        found.append(change)
+    return sorted(found, key=lambda change: ACTIONS.index(change.action))
 
 
 @dataclass(frozen=True)

@@ -286,6 +286,10 @@ class Code(StrEnum):
         "No service listens at the address of a service of the cloud.",
     )
     FORBIDDEN = "forbidden", "The user lacks a role that the request requires."
+    FOREIGN_STACK = (
+        "foreign-stack",
+        "The stack was not created from a template of heatgen.",
+    )
     HOST_NOT_RESOLVED = (
         "host-not-resolved",
         "The host name of a service of the cloud cannot be resolved.",
@@ -330,7 +334,7 @@ class Code(StrEnum):
     STACK_FAILED = "stack-failed", "The creation, update or deletion of a stack failed."
     STACK_NOT_COMPLETE = (
         "stack-not-complete",
-        "The stack failed, or an operation on it is in progress.",
+        "The stack failed or is suspended, or an operation on it is in progress.",
     )
     TIMED_OUT = "timed-out", "An operation or a request took longer than its limit."
     TLS_FAILED = (

@@ -36,6 +36,8 @@ _BOOLEAN = {
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?\.[0-9]{1,17}\Z|[-+]?(?:0|[1-9][0-9]*)\.\Z")
 _PLAIN_KEY = re.compile(r"[^\s'\"\x00-\x1f]+\Z")
+_CLOSING = {"{": "}", "[": "]", '"': '"', "'": "'"}
+_CONFLICT = re.compile(r"^(?:<{7} |={7}$|>{7} ).*", re.MULTILINE)
 _STRING_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 
@@ -170,8 +172,49 @@ def position_of(mark: Any) -> Position | None:
     return Position(mark.line + 1, mark.column + 1) if mark else None
 
 
+def _conflict(name: str, text: str) -> Problem | None:
+    """Return the problem of markers that git leaves in a file with a merge conflict, if any."""
+    marker = _CONFLICT.search(text)
+    if marker is None:
+        return None
+    message = "the file has an unresolved merge conflict"
+    hint = "keep one version of the lines, and remove the lines with <<<<<<<, ======= and >>>>>>>"
+    position = Position(text.count("\n", 0, marker.start()) + 1, 1, len(marker[0]))
+    return Problem(name, position, message, hint, code=Code.YAML_SYNTAX)
+
+
+def _unclosed(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem | None:
+    """Return the problem of a bracket or quote that is not closed on its line, if any."""
+    start, end = error.context_mark, error.problem_mark
+    if start is None or end is None or not text:
+        return None
+    opening = text.splitlines()[start.line][start.column : start.column + 1]
+    closing = _CLOSING.get(opening)
+    in_it = str(error.context).startswith(("while parsing a flow", "while scanning a quoted"))
+    if (
+        closing is None
+        or not in_it
+        or (start.line == end.line and end.column < len(_line(text, end)))
+    ):
+        return None
+    message = f"{opening} is not closed"
+    hint = f"add {closing} before line {end.line + 1}"
+    if start.line == end.line or end.line >= text.rstrip().count("\n") + 1:
+        hint = f"add {closing}"
+    return Problem(name, position_of(start), message, hint, code=Code.YAML_SYNTAX)
+
+
+def _line(text: str, mark: Any) -> str:
+    """Return the line of a mark."""
+    number: int = mark.line
+    return [*text.splitlines(), ""][min(number, text.count("\n"))]
+
+
 def syntax_problem(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
     """Return the problem of an error of the YAML scanner or parser."""
+    found = _conflict(name, text) or _unclosed(name, text, error)
+    if found is not None:
+        return found
     mark = error.problem_mark or error.context_mark
     reasons = [reason for reason in (error.context, error.problem) if reason]
     message, hint, code = f"invalid YAML: {', '.join(reasons)}", "", Code.YAML_SYNTAX
@@ -180,7 +223,7 @@ def syntax_problem(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem
     if mark is None:
         return Problem(name, None, message, code=code)
     position = position_of(mark)
-    line = [*text.splitlines(), ""][min(mark.line, text.count("\n"))]
+    line = _line(text, mark)
     indentation = line[: len(line) - len(line.lstrip())]
     if "\t" in indentation or line[mark.column : mark.column + 1] == "\t":
         message, hint = "YAML does not allow tabs for indentation", "use spaces"

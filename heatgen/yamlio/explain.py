@@ -142,6 +142,7 @@ def _unknown_keys(document: Document, failure: Failure) -> list[Problem]:
         if key not in known:
             path = (*failure.path, key)
             hint = elsewhere.get(key) or did_you_mean(str(key), known)
+            hint = hint or failure.part.get("hint", "")
             message = f"unknown key {_cut(dotted(path), 200)}"
             problem = document.problem(path, message, hint, key=True, code=Code.UNKNOWN_KEY)
             found.append(problem)

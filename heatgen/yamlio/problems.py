@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.text import escaped, lines, masked, may_be_secret, secret_lines
 
+MAX_LISTED = 40
+"""Known words that a hint lists."""
 MAX_QUOTE = 160
 """Characters of a source line that a report quotes."""
 
@@ -74,12 +76,12 @@ def report(problems: Iterable[Problem], sources: Mapping[str, str], severity: st
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint with the most similar known word, else with all of them, else ''."""
+    """Return a hint with the most similar known word, else with all of a few words, else ''."""
     words = sorted(known)
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"use one of: {', '.join(words)}" if words else ""
+    return f"use one of: {', '.join(words)}" if 0 < len(words) <= MAX_LISTED else ""
 
 
 class _Source:
@@ -117,10 +119,10 @@ def _block(problem: Problem, source: _Source | None, severity: str) -> str:
         if source is not None and not problem.sensitive:
             quote = source.quote(problem.position)
     headline = f"{where}: {severity}[{problem.code}]: {problem.message}"
-    hint = [f"  hint: {_printable(problem.hint)}"] if problem.hint else []
-    return "\n".join([_printable(headline), *quote, *hint])
+    hint = [f"  hint: {printable(problem.hint)}"] if problem.hint else []
+    return "\n".join([printable(headline), *quote, *hint])
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a message without control characters and secrets."""
     return escaped(masked(text))

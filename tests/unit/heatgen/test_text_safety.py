@@ -79,7 +79,10 @@ CLUSTER: dict[str, Any] = {
         "ntp_servers": ["the-ntp"],
     },
     "overrides": {
-        "kubelet": {"the-option": "the-override", "list": ["the-item"]},
+        "kubelet": {
+            "systemReserved": {"the-option": "the-override"},
+            "allowedUnsafeSysctls": ["the-item"],
+        },
         "containerd": {"the-table": {"x": "the-toml"}},
     },
 }
@@ -249,7 +252,7 @@ def test_line_feeds_and_secrets(path: tuple[Any, ...], key: bool) -> None:
 )
 @example((("cloud", "metadata", "the-key"), True), "", ["get_param"], "")
 @example((("site", "http_proxy"), False), "OLD", ["\nid"], "")
-@example((("overrides", "kubelet", "the-option"), False), "", ['"}\n{"'], "OLD")
+@example((("overrides", "kubelet", "systemReserved", "the-option"), False), "", ['"}\n{"'], "OLD")
 def test_hostile_text(
     place: tuple[tuple[Any, ...], bool], before: str, pieces: list[str], after: str
 ) -> None:

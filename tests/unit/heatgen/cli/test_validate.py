@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """``heatgen validate``."""
 
+import io
+import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,7 +59,7 @@ def test_valid(file: Path, capsys: Capture) -> None:
          "at most 110"),
         (groups(60), "heat-limit-exceeded", "groups of workers instead of 60: each takes about"),
         (groups(101), "invalid-length", ""),
-        (f"overrides: {{kubelet: {{a: {'x' * 600_000}}}}}\n", "heat-limit-exceeded",
+        (f"overrides: {{containerd: {{a: {'x' * 600_000}}}}}\n", "heat-limit-exceeded",
          "shorten overrides, which have 6000"),
         ("overrides: {containerd: {x: [1, null]}}\n", "empty-value", "remove the item"),
     ],
@@ -119,3 +122,81 @@ def test_plan_reports_limits(cluster: Path, capsys: Capture) -> None:
     captured = capsys.readouterr()
     assert "resources of the stack" in captured.out
     assert "error[heat-limit-exceeded]: " in captured.err
+
+
+def test_several_files(file: Path, capsys: Capture) -> None:
+    """All files are validated; one that is not valid is exit code 2."""
+    bad = file.with_name("bad.yaml")
+    bad.write_text(file.read_text() + "wokers: {count: 3}\n")
+    assert main(["validate", str(bad), str(file), str(file.with_name("none.yaml"))]) == 2
+    err = capsys.readouterr().err
+    assert f"{bad}:" in err
+    assert "error[unknown-key]: " in err
+    assert "none.yaml: error[file-not-readable]: " in err
+    assert f"{file}: cluster minimal is valid" in err
+
+
+def test_json(file: Path, capsys: Capture) -> None:
+    """The format for programs has code, place and hint of each problem, and notes."""
+    bad = file.with_name("bad.yaml")
+    bad.write_text(file.read_text() + "wokers: {count: 3}\n")
+    assert main(["validate", str(bad), str(file), "-f", "json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    problem, note = json.loads(captured.out)
+    assert problem.pop("message")
+    assert problem == {
+        "file": str(bad), "line": len(file.read_text().splitlines()) + 1, "column": 1,
+        "severity": "error", "code": "unknown-key", "hint": "did you mean 'workers'?",
+    }  # fmt: skip
+    assert (note["file"], note["severity"], note["code"]) == (str(file), "note", None)
+
+
+def test_json_without_secrets(file: Path, capsys: Capture) -> None:
+    """The format for programs does not show secrets either."""
+    with file.open("a") as stream:
+        stream.write('site: {http_proxy: "http://svc:S3cr3t@proxy:3128"}\n')
+    assert main(["validate", str(file), "-f", "json"]) == 2
+    captured = capsys.readouterr()
+    assert "S3cr3t" not in captured.out + captured.err
+    assert json.loads(captured.out)[0]["code"] == "secret-in-file"
+
+
+@pytest.mark.parametrize(("addition", "code"), [("", 0), ("wokers: {count: 3}\n", 2)])
+def test_stdin(
+    file: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, addition: str, code: int
+) -> None:
+    """A cluster can be read from standard input."""
+    content = (file.read_text() + addition).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert main(["validate", "-"]) == code
+    assert "<stdin>:" in capsys.readouterr().err
+
+
+def test_strict(file: Path, capsys: Capture) -> None:
+    """With --strict notes are exit code 2."""
+    assert main(["validate", str(file)]) == 0
+    assert "note: access.api is empty" in capsys.readouterr().err
+    assert main(["validate", "--strict", str(file)]) == 2
+    with file.open("a") as stream:
+        stream.write("access: {api: [198.51.100.0/24]}\n")
+    assert main(["validate", "--strict", str(file)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("access: {api: [0.0.0.0/0]}", "access.api has 0.0.0.0/0: "),
+        ("access: {ssh: [0.0.0.0/0], ssh_key: k}", "access.ssh has 0.0.0.0/0: "),
+        ("site: {no_proxy: [a.example]}", "site.no_proxy has no effect without "),
+        ("kvstore: {volume_type: ssd}", "kvstore.volume_type has no effect without "),
+        ("control_plane: {availability_zones: [a, b, a]}",
+         "control_plane.availability_zones has a 2 times"),
+    ],
+)  # fmt: skip
+def test_notes(file: Path, capsys: Capture, text: str, note: str) -> None:
+    """Settings that are valid but rarely intended are noted."""
+    with file.open("a") as stream:
+        stream.write(f"{text}\n")
+    assert main(["validate", str(file)]) == 0
+    assert f"note: {note}" in capsys.readouterr().err

@@ -64,6 +64,8 @@ class Heat:
         self.events: list[dict[str, Any]] = []
         self.resources: list[dict[str, Any]] = []
         self.deployments: dict[str, dict[str, Any]] = {}
+        self.others: list[dict[str, Any]] = []
+        """Other stacks of the project, of which only the list has fields."""
         self.refusal: tuple[int, str] | None = None
         self.away = 0
         """How many of the next requests fail with status 503."""
@@ -105,6 +107,10 @@ class Heat:
                 return self.refusal[0], {"error": {"message": self.refusal[1]}}
         if path == "/stacks/preview":
             return 200, {"stack": {"resources": []}}
+        if path == "/stacks" and method == "GET":
+            # Heat's client requests further pages until one is empty.
+            listed = [] if "marker" in query else [*self.others, self._listed()]
+            return 200, {"stacks": listed if self.there else self.others}
         if path == "/stacks" and method == "POST":
             self.there = True
             return 201, {"stack": {"id": IDENTITY}}
@@ -116,6 +122,14 @@ class Heat:
         if method != "GET":
             return 202, None
         return 200, self._content(path.rsplit("/", 1)[-1], query)
+
+    def _listed(self) -> dict[str, Any]:
+        """Return the stack as in a list, which has neither parameters nor outputs."""
+        return {
+            "id": IDENTITY, "stack_name": STACK, "stack_status": self.status,
+            "description": self.template.get("description", ""),
+            "creation_time": "2026-01-01T00:00:00Z", "updated_time": None,
+        }  # fmt: skip
 
     def _content(self, what: str, query: dict[str, list[str]]) -> Any:
         if what == "events":
