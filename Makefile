@@ -12,7 +12,8 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 unit: $(VENV)/installed  ## unit tests; 80 s; no tox, no root, no lab
-	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/pytest -n 2 -m "not replay"
+	PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/pycache \
+		$(VENV)/bin/pytest -n 2 --dist worksteal -m "not replay"
 
 test: $(VENV)/installed  ## all fast tests, linters and documents; no root, no lab
 	$(TOX) run-parallel

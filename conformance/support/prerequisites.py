@@ -25,7 +25,9 @@ def require_controllers(live: RunHandle) -> None:
         InconclusiveError: one of them has no active leader.
     """
     if why := live.why_inactive(CONTROLLERS):
-        raise InconclusiveError(f"{why} (see test_leader_is_alive, test_deployment_rolls_over)")
+        raise InconclusiveError(
+            f"{why} (see test_leader_is_alive, test_deployment_rolling_update_keeps_pods_available)"
+        )
     require_scheduler(live)
 
 
@@ -36,7 +38,9 @@ def require_scheduler(live: RunHandle) -> None:
         InconclusiveError: pods are rejected, or kube-scheduler has no active leader.
     """
     if refused := live.creation.rejected.get(base.DEFAULT_SCHEDULED):
-        raise InconclusiveError(f"pods are rejected: {refused.message} (test_creating_is_admitted)")
+        raise InconclusiveError(
+            f"pods are rejected: {refused.message} (test_ordinary_objects_are_admitted)"
+        )
     if why := live.why_inactive(SCHEDULER):
         raise InconclusiveError(f"{why} (see test_leader_is_alive, test_unconstrained_pod_runs)")
 

@@ -35,7 +35,7 @@ def test_api_is_ready(facts: Facts) -> None:
 
 
 @detects("etcd-no-quorum", "etcd-no-space")
-def test_api_keeps_objects(facts: Facts) -> None:
+def test_api_stores_objects(facts: Facts) -> None:
     """The API stored the first objects of this run."""
     reason = value_or_skip(facts.not_stored)
     require(

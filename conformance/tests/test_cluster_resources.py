@@ -71,7 +71,7 @@ VERSIONS = {"Deployment": "apps/v1"}
 
 
 @detects("webhook-without-endpoints")
-def test_creating_is_admitted(live: RunHandle) -> None:
+def test_ordinary_objects_are_admitted(live: RunHandle) -> None:
     """Ordinary objects are admitted in a dry run: no webhook or policy rejects them."""
     rejected = []
     for kind, body in CREATED.items():
@@ -93,7 +93,7 @@ def test_creating_is_admitted(live: RunHandle) -> None:
     )
 
 
-def test_every_part_of_the_api_answers(facts: Facts) -> None:
+def test_aggregated_apis_are_available(facts: Facts) -> None:
     """Aggregated APIs (metrics and others) are available."""
     silent = [
         each for each in value_or_skip(value_or_skip(facts.governance).api_services) if each.problem
@@ -132,7 +132,7 @@ def test_api_server_reaches_the_kubelet(facts: Facts, node: str) -> None:
 
 
 @detects("idle-connections-dropped")
-def test_idle_connection_lives(idle: IdleConnection) -> None:
+def test_idle_connection_still_works(idle: IdleConnection) -> None:
     """An idle connection to the API still works, or was closed so that the client notices it."""
     require(
         not idle.problem,
@@ -151,7 +151,7 @@ def test_idle_connection_lives(idle: IdleConnection) -> None:
 
 
 @detects("leftover-taint")
-def test_no_taint_is_left_over(facts: Facts, expected: Expectation, node: str) -> None:
+def test_node_has_no_unexpected_taint(facts: Facts, expected: Expectation, node: str) -> None:
     """No node is cordoned or has a taint that the cluster description does not define."""
     status = facts.status(node)
     if not expected.nodes and not status.unschedulable and unexpected_taints(status, []):

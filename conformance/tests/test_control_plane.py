@@ -45,7 +45,7 @@ def test_api_service_answers(facts: Facts, node: str) -> None:
 
 
 @detects("apiserver-down")
-def test_api_service_leads_to_every_server(facts: Facts, expected: Expectation) -> None:
+def test_api_service_has_all_endpoints(facts: Facts, expected: Expectation) -> None:
     """The endpoints of the service ``kubernetes`` are exactly the expected API servers."""
     control = [node.address for node in facts.nodes.values() if node.is_control]
     want = sorted(urlsplit(url).hostname or "" for url in expected.api_servers()) or sorted(control)
@@ -66,7 +66,7 @@ def test_api_service_leads_to_every_server(facts: Facts, expected: Expectation) 
     )
 
 
-def test_one_node_holds_the_endpoint(facts: Facts, expected: Expectation) -> None:
+def test_one_node_has_the_virtual_address(facts: Facts, expected: Expectation) -> None:
     """Exactly one node has the virtual address, and it is a control-plane node."""
     if expected.api.get("load_balancer") != "vip":
         pytest.skip("no --expect sets a virtual address that moves between nodes")

@@ -88,7 +88,7 @@ def test_flannel_restarts_and_keeps_its_lease(
     )
 
 
-def test_kube_proxy_comes_back(
+def test_kube_proxy_recovers(
     handle: RunHandle, worker: NodeStatus, pulse: tuple[AvailabilityMonitor, str]
 ) -> None:
     """When kube-proxy is killed, existing services answer; it restarts and applies new ones."""
@@ -160,7 +160,7 @@ def test_etcd_leader_is_killed(handle: RunHandle, facts: Facts) -> None:
     )
 
 
-def test_pods_live_on_without_their_kubelet(
+def test_pods_keep_running_without_kubelet(
     handle: RunHandle, worker: NodeStatus, pulse: tuple[AvailabilityMonitor, str]
 ) -> None:
     """Stopping a kubelet makes its node NotReady, but stops no pod, also after its restart."""
@@ -273,7 +273,7 @@ def test_drained_workload_moves(handle: RunHandle, worker: NodeStatus) -> None:
     )
 
 
-def test_node_comes_back_from_a_reboot(
+def test_node_recovers_from_a_reboot(
     handle: RunHandle, worker: NodeStatus, pulse: tuple[AvailabilityMonitor, str]
 ) -> None:
     """After a reboot the node becomes Ready, has the same lease, and its pods answer."""

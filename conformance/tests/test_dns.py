@@ -30,7 +30,7 @@ COREDNS = (
 
 
 @detects("dns-down")
-def test_every_replica_of_dns_answers(facts: Facts, node: str) -> None:
+def test_every_dns_replica_answers(facts: Facts, node: str) -> None:
     """Each running replica answers a pod of the node at the replica's own address."""
     silent = {name: queries for name, queries in replicas(facts, node).items() if not queries.ms}
     if silent and all((node, at) in causes.lost_pairs(facts) for at in map(node_of, silent)):
@@ -47,7 +47,7 @@ def test_every_replica_of_dns_answers(facts: Facts, node: str) -> None:
 
 
 @detects("dns-slow")
-def test_no_replica_of_dns_is_late(facts: Facts, node: str) -> None:
+def test_every_dns_replica_answers_in_time(facts: Facts, node: str) -> None:
     """No replica answers so late that a resolver would repeat the query."""
     late = {
         name: queries.ms

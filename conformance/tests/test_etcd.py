@@ -91,7 +91,7 @@ def test_member_knows_the_common_leader(
     )
 
 
-def test_members_count_the_same_elections(
+def test_members_have_the_same_raft_term(
     facts: Facts, expected: Expectation, etcd_node: str
 ) -> None:
     """All members are in the same raft term: none lags behind or holds elections alone.
@@ -206,7 +206,9 @@ def test_plain_http_is_refused(facts: Facts, expected: Expectation, etcd_node: s
     )
 
 
-def test_clients_read_their_own_only(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+def test_etcd_clients_read_only_their_prefix(
+    facts: Facts, expected: Expectation, etcd_node: str
+) -> None:
     """Each client of etcd can read its own prefix only; an unknown client can read none.
 
     The same authority signs all client certificates; etcd separates them by user name.
@@ -244,7 +246,7 @@ def test_clients_read_their_own_only(facts: Facts, expected: Expectation, etcd_n
 # ---- during the run, and between members ----
 
 
-def test_leader_stays(
+def test_etcd_leader_is_stable(
     facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
 ) -> None:
     """The member had a leader during the whole run, and there were few elections.
@@ -268,7 +270,9 @@ def test_leader_stays(
     )
 
 
-def test_member_keeps_up(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+def test_member_applies_entries_in_time(
+    facts: Facts, expected: Expectation, etcd_node: str
+) -> None:
     """The member has received and applied the entries that other members had earlier."""
     etcd = member_on(facts, expected, etcd_node)
     last = value_or_skip(etcd.later)
@@ -289,7 +293,7 @@ def test_member_keeps_up(facts: Facts, expected: Expectation, etcd_node: str) ->
 
 
 @detects("etcd-diverged")
-def test_voters_are_odd(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+def test_number_of_voters_is_odd(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """The number of voting members is odd: an even one tolerates no more failures."""
     etcd = member_on(facts, expected, etcd_node)
     voters = [member for member in value_or_skip(etcd.members) if not member.learner]
@@ -305,7 +309,7 @@ def test_voters_are_odd(facts: Facts, expected: Expectation, etcd_node: str) -> 
 
 
 @detects("etcd-diverged")
-def test_no_learner_is_left(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+def test_no_member_is_a_learner(facts: Facts, expected: Expectation, etcd_node: str) -> None:
     """No member is a learner: a joining member is promoted within minutes."""
     etcd = member_on(facts, expected, etcd_node)
     learners = [member for member in value_or_skip(etcd.members) if member.learner]
@@ -350,7 +354,7 @@ def test_members_hold_the_same_data(facts: Facts, expected: Expectation, etcd_no
 
 
 @detects("etcd-near-quota")
-def test_database_is_far_from_its_quota(
+def test_etcd_database_is_below_its_quota(
     facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
 ) -> None:
     """The database is well below its quota, at which etcd rejects every write."""
@@ -371,7 +375,9 @@ def test_database_is_far_from_its_quota(
 
 
 @detects("etcd-near-quota")
-def test_database_is_not_mostly_holes(facts: Facts, expected: Expectation, etcd_node: str) -> None:
+def test_etcd_database_is_not_fragmented(
+    facts: Facts, expected: Expectation, etcd_node: str
+) -> None:
     """Most of the database file is in use: unused space counts towards the quota, too."""
     etcd = member_on(facts, expected, etcd_node)
     database = value_or_skip(running_on(facts, expected, etcd_node).database)
@@ -389,7 +395,7 @@ def test_database_is_not_mostly_holes(facts: Facts, expected: Expectation, etcd_
 
 
 @detects("etcd-slow-disk")
-def test_log_is_written_in_time(
+def test_etcd_log_is_written_in_time(
     facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
 ) -> None:
     """The disk writes the member's log quickly: every request waits for it (fsync)."""
@@ -400,7 +406,7 @@ def test_log_is_written_in_time(
 
 
 @detects("etcd-slow-disk")
-def test_database_is_written_in_time(
+def test_etcd_database_is_written_in_time(
     facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
 ) -> None:
     """The disk writes the member's database quickly (backend commit)."""
@@ -411,7 +417,7 @@ def test_database_is_written_in_time(
     )  # fmt: skip
 
 
-def test_peers_are_near(
+def test_latency_between_etcd_members_is_low(
     facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
 ) -> None:
     """A round trip from the node to the peer port of each other member is short.

@@ -38,7 +38,7 @@ def test_api_refuses_anonymous_clients(facts: Facts) -> None:
     )
 
 
-def test_api_server_knows_no_anonymous(facts: Facts, host: str, api_server: str) -> None:
+def test_api_server_needs_credentials(facts: Facts, host: str, api_server: str) -> None:
     """Each API server answers a request without credentials with 401, even for its health."""
     answer = value_or_skip(facts.view(host).api).get(api_server)
     if answer is None or not answer.anonymous:
@@ -72,7 +72,7 @@ def test_kubelet_refuses_anonymous_clients(facts: Facts, node: str) -> None:
     )
 
 
-def test_ports_without_authentication_are_shut(facts: Facts, node: str) -> None:
+def test_ports_without_authentication_are_closed(facts: Facts, node: str) -> None:
     """Ports without authentication are closed or listen on a loopback address only."""
     open_ports = {
         f"{each.address}:{each.port}": cis_rules.CLOSED_PORTS.get(each.port)
@@ -136,7 +136,7 @@ def test_metadata_service_is_closed_to_pods(facts: Facts, expected: Expectation,
 # ---- TLS ----
 
 
-def test_port_speaks_tls(facts: Facts, tls_port: tuple[str, str]) -> None:
+def test_port_accepts_modern_tls(facts: Facts, tls_port: tuple[str, str]) -> None:
     """The port accepts TLS 1.2 or 1.3, without which a refusal of older TLS proves nothing."""
     port = port_of(facts, tls_port)
     require(
@@ -184,7 +184,7 @@ def test_weak_ciphers_are_refused(facts: Facts, tls_port: tuple[str, str]) -> No
 # ---- certificates ----
 
 
-def test_certificate_is_its_authoritys(facts: Facts, tls_port: tuple[str, str]) -> None:
+def test_served_certificate_is_trusted(facts: Facts, tls_port: tuple[str, str]) -> None:
     """The certificate of the port is signed by the right authority and valid for its address."""
     port, certificate = tls_port_of(facts, tls_port), certificate_of(facts, tls_port)
     require(
@@ -199,13 +199,13 @@ def test_certificate_is_its_authoritys(facts: Facts, tls_port: tuple[str, str]) 
 
 
 @detects("certificate-expiring")
-def test_certificate_lives_on(facts: Facts, tls_port: tuple[str, str]) -> None:
+def test_served_certificate_does_not_expire_soon(facts: Facts, tls_port: tuple[str, str]) -> None:
     """No served certificate expires soon: kubelets renew theirs, others have a month left."""
     certificate = certificate_of(facts, tls_port)
     require_lifetime(facts, certificate, tls_port[1] == "kubelet", f"{tls_port[0]}: {tls_port[1]}")
 
 
-def test_kubelets_own_certificate_lives_on(facts: Facts, node: str) -> None:
+def test_kubelet_client_certificate_is_valid(facts: Facts, node: str) -> None:
     """The kubelet's client certificate is the node's, trusted, and renewed in time."""
     certificates = value_or_skip(facts.view(node).certificates)
     if cis_rules.KUBELET_CLIENT not in certificates:

@@ -37,7 +37,9 @@ def test_node_has_one_lease(facts: Facts, node: str) -> None:
 
 
 @detects("wrong-interface")
-def test_lease_names_the_nodes_network(facts: Facts, expected: Expectation, node: str) -> None:
+def test_lease_address_is_in_the_node_network(
+    facts: Facts, expected: Expectation, node: str
+) -> None:
     """The address in the lease, to which other nodes send, is in the nodes' own network."""
     lease = lease_of_subnet(facts, node)
     network = expected.networks.get("nodes")
@@ -107,7 +109,7 @@ def holder(facts: Facts, lease: Lease) -> str:
 
 
 @detects("subnet-env-missing")
-def test_subnet_env_is_the_lease(facts: Facts, node: str) -> None:
+def test_subnet_env_matches_the_lease(facts: Facts, node: str) -> None:
     """The subnet in /run/flannel/subnet.env is the subnet of the node's lease."""
     lease, env = lease_of(facts, node), env_of(facts, node)
     require(
@@ -121,7 +123,7 @@ def test_subnet_env_is_the_lease(facts: Facts, node: str) -> None:
     )
 
 
-def test_bridge_has_the_subnet(facts: Facts, node: str) -> None:
+def test_bridge_has_the_gateway_address(facts: Facts, node: str) -> None:
     """The bridge cni0 has the gateway address of the node's subnet, or of its first part."""
     env, links = env_of(facts, node), value_or_skip(facts.view(node).links)
     if "cni0" not in links:
@@ -139,7 +141,7 @@ def test_bridge_has_the_subnet(facts: Facts, node: str) -> None:
     )
 
 
-def test_docker_shares_the_lease(facts: Facts, docker_node: str) -> None:
+def test_docker0_uses_the_lease(facts: Facts, docker_node: str) -> None:
     """docker0 has flannel's MTU and addresses of the node's lease that no pod uses."""
     env, links = env_of(facts, docker_node), value_or_skip(facts.view(docker_node).links)
     seen = links.get("docker0")
@@ -187,7 +189,7 @@ def test_pods_have_addresses_of_the_subnet(facts: Facts, node: str) -> None:
     )
 
 
-def test_lease_names_the_vxlan_device(facts: Facts, node: str) -> None:
+def test_lease_has_the_mac_of_the_vxlan_device(facts: Facts, node: str) -> None:
     """The MAC in the lease is that of the node's flannel.1."""
     lease, links = lease_of(facts, node), value_or_skip(facts.view(node).links)
     if lease.backend != "vxlan":
@@ -205,7 +207,7 @@ def test_lease_names_the_vxlan_device(facts: Facts, node: str) -> None:
 
 
 @detects("stale-fdb")
-def test_node_knows_the_way(facts: Facts, source: str, target: str) -> None:
+def test_node_has_vxlan_route_to_peer(facts: Facts, source: str, target: str) -> None:
     """The source has the FDB entry, ARP entry and route to the target's pods."""
     lease, view = lease_of(facts, target), facts.view(source)
     if lease.backend != "vxlan":

@@ -29,7 +29,7 @@ Json = dict[str, Any]
 # ---- flags, users and files ----
 
 
-def test_program_is_closed(facts: Facts, host: str, program: str) -> None:
+def test_control_plane_flags_follow_the_benchmark(facts: Facts, host: str, program: str) -> None:
     """The flags of the control-plane components follow the benchmark."""
     programs = value_or_skip(facts.view(host).programs)
     if program not in programs:
@@ -41,7 +41,7 @@ def test_program_is_closed(facts: Facts, host: str, program: str) -> None:
     require_flags(cis_rules.PROGRAMS[program], flags, f"{host}: flags of {program}", look)
 
 
-def test_kubelet_is_closed(facts: Facts, node: str) -> None:
+def test_kubelet_configuration_follows_the_benchmark(facts: Facts, node: str) -> None:
     """The kubelet's active configuration follows the benchmark and renews certificates."""
     config = value_or_skip(facts.view(node).kubelet)
     look = f"kubectl get --raw /api/v1/nodes/{node}/proxy/configz"
@@ -71,7 +71,7 @@ def test_service_is_not_root(facts: Facts, host: str, service: str) -> None:
 
 
 @detects("credentials-readable")
-def test_files_are_closed(facts: Facts, host: str, file_rule: FileRule) -> None:
+def test_files_have_restrictive_modes(facts: Facts, host: str, file_rule: FileRule) -> None:
     """Files with keys, configuration and data have restrictive modes and the right owners."""
     files = [file for file in value_or_skip(facts.view(host).files) if file_rule.applies(file)]
     if not files:
@@ -93,7 +93,7 @@ def test_files_are_closed(facts: Facts, host: str, file_rule: FileRule) -> None:
 # ---- audit log and encryption ----
 
 
-def test_audit_log_grows(facts: Facts, control_node: str) -> None:
+def test_requests_are_audited(facts: Facts, control_node: str) -> None:
     """The audit log contains a request for Secrets at once, even if it was rejected."""
     audit = value_or_skip(facts.view(control_node).audit)
     if audit is None:
@@ -112,7 +112,7 @@ def test_audit_log_grows(facts: Facts, control_node: str) -> None:
     )
 
 
-def test_secrets_rest_encrypted(facts: Facts, etcd_node: str) -> None:
+def test_secrets_are_encrypted_in_etcd(facts: Facts, etcd_node: str) -> None:
     """A Secret is encrypted in etcd: its raw value does not contain the plain text."""
     etcd = value_or_skip(facts.view(etcd_node).etcd)
     if etcd is None:
@@ -144,7 +144,7 @@ PRIVILEGED: dict[str, tuple[Json, Json]] = {
 }
 
 
-def test_unwelcome_pods_are_refused(live: RunHandle) -> None:
+def test_privileged_pods_are_rejected(live: RunHandle) -> None:
     """A new namespace admits ordinary pods, but no pod that has access to its node."""
     with live.plain_namespace():
         try:

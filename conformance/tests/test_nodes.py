@@ -201,7 +201,7 @@ def test_node_lease_is_fresh(facts: Facts, node: str) -> None:
 
 
 @detects("clock-skew")
-def test_clock_is_right(facts: Facts, node: str, record_property: Note) -> None:
+def test_clock_agrees_with_other_nodes(facts: Facts, node: str, record_property: Note) -> None:
     """The clock of the node agrees with the clocks of most nodes.
 
     It was read between two readings of one reference clock. The delay before the node's reading is
@@ -227,7 +227,7 @@ def test_clock_is_right(facts: Facts, node: str, record_property: Note) -> None:
     )
 
 
-def test_kernel_is_set_for_containers(facts: Facts, node: str) -> None:
+def test_kernel_settings_are_as_kubelet_requires(facts: Facts, node: str) -> None:
     """The kernel settings have the values that the kubelet requires."""
     kernel = value_or_skip(machine_of(facts, node).kernel)
     wrong = [r for r in cis_rules.KERNEL if r.flag in kernel and not r.is_met(kernel[r.flag])]
@@ -243,7 +243,7 @@ def test_kernel_is_set_for_containers(facts: Facts, node: str) -> None:
 
 
 @detects("conntrack-full")
-def test_connections_fit_their_table(facts: Facts, node: str, record_property: Note) -> None:
+def test_conntrack_table_has_free_entries(facts: Facts, node: str, record_property: Note) -> None:
     """The connection tracking table has free entries; a full one drops new connections."""
     kernel = value_or_skip(machine_of(facts, node).kernel)
     names = ("net/netfilter/nf_conntrack_count", "net/netfilter/nf_conntrack_max")
@@ -276,7 +276,9 @@ def test_disks_are_not_full(facts: Facts, node: str, record_property: Note) -> N
 
 
 @detects("disk-pressure")
-def test_kubelet_has_room(facts: Facts, node: str, record_property: Note) -> None:
+def test_disk_space_is_above_eviction_thresholds(
+    facts: Facts, node: str, record_property: Note
+) -> None:
     """The disks of the kubelet have more free space than its eviction thresholds."""
     config, disks = (
         value_or_skip(facts.view(node).kubelet),
@@ -295,7 +297,7 @@ def test_kubelet_has_room(facts: Facts, node: str, record_property: Note) -> Non
     require_room(node, left, least, "df -h; df -i; crictl images", record_property)
 
 
-def test_process_ids_suffice(facts: Facts, node: str) -> None:
+def test_process_ids_are_available(facts: Facts, node: str) -> None:
     """The node has free process ids, which containers and their probes need to start."""
     kernel = value_or_skip(machine_of(facts, node).kernel)
     most = min(int(kernel["kernel/pid_max"]), int(kernel["kernel/threads-max"]))
@@ -312,7 +314,7 @@ def test_process_ids_suffice(facts: Facts, node: str) -> None:
 
 
 @detects("certificate-expiring")
-def test_certificate_files_live_on(facts: Facts, node: str) -> None:
+def test_certificate_files_do_not_expire_soon(facts: Facts, node: str) -> None:
     """No certificate file of the node expires soon, whether of a server, client or authority."""
     now = datetime.fromisoformat(facts.taken)
     days = {
@@ -341,7 +343,7 @@ def test_certificate_files_live_on(facts: Facts, node: str) -> None:
 
 
 @detects("version-skew")
-def test_kubelet_is_near_the_api_servers_version(facts: Facts, node: str) -> None:
+def test_kubelet_version_fits_the_api_server(facts: Facts, node: str) -> None:
     """The kubelet is not newer than the API server and at most three minor versions older."""
     version = facts.status(node).kubelet
     server, kubelet = minor(facts.server), minor(version)

@@ -122,7 +122,7 @@ def test_pod_reaches_host(facts: Facts, host: str, peer: str) -> None:
     )
 
 
-def test_pod_is_seen_by_its_own_address(facts: Facts, source: str, target: str) -> None:
+def test_pod_addresses_are_not_translated(facts: Facts, source: str, target: str) -> None:
     """Addresses between pods are not translated: a server sees the address of the client pod."""
     require_path(facts, source, target)
     own = value_or_skip(paths(facts, source).own).address
@@ -165,7 +165,7 @@ def test_full_frames_pass(facts: Facts, source: str, target: str) -> None:
 
 
 @detects("mtu-too-big")
-def test_pods_have_the_mtu_of_others(facts: Facts, node: str) -> None:
+def test_pods_have_the_same_mtu_on_all_nodes(facts: Facts, node: str) -> None:
     """Pods have the same MTU on all nodes, and it is the one that flannel configured."""
     own = value_or_skip(paths(facts, node).own)
     planned = facts.view(node).subnet_env
@@ -216,7 +216,7 @@ def test_mtu_leaves_room_for_vxlan(facts: Facts, node: str) -> None:
 
 
 @detects("vxlan-slow")
-def test_way_is_about_as_quick_as_others(facts: Facts, source: str, target: str) -> None:
+def test_latency_is_similar_on_all_paths(facts: Facts, source: str, target: str) -> None:
     """The latency of a path is not many times that of other paths between pods."""
     require_path(facts, source, target)
     least = least_of(facts, source, target)
@@ -241,7 +241,7 @@ def test_way_is_about_as_quick_as_others(facts: Facts, source: str, target: str)
 
 
 @detects("bridge-netfilter-off")
-def test_bridge_shows_packets_to_the_rules(facts: Facts, node: str) -> None:
+def test_bridged_packets_pass_iptables(facts: Facts, node: str) -> None:
     """Packets between pods of one node pass the iptables rules of services."""
     links, sysctls = value_or_skip(facts.view(node).links), value_or_skip(facts.view(node).sysctls)
     if "cni0" not in links:
@@ -260,7 +260,7 @@ def test_bridge_shows_packets_to_the_rules(facts: Facts, node: str) -> None:
 
 
 @detects("forward-policy-drop")
-def test_forward_chain_lets_pods_through(facts: Facts, expected: Expectation, node: str) -> None:
+def test_forward_chain_accepts_pod_traffic(facts: Facts, expected: Expectation, node: str) -> None:
     """The FORWARD chain accepts by default or has rules that accept the pod network."""
     rules = value_or_skip(paths(facts, node).forward)
     env = facts.view(node).subnet_env

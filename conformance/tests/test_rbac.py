@@ -114,7 +114,7 @@ def require_status(live: RunHandle, path: str, token: str, status: int, what: st
     )
 
 
-def test_token_for_another_is_refused(live: RunHandle) -> None:
+def test_token_for_another_audience_is_rejected(live: RunHandle) -> None:
     """The API rejects a token that was issued for another audience."""
     seen = live.cluster.anonymous_status("/api", tokens.token(live, RBAC_READER, OTHER_AUDIENCE))
     require(
@@ -128,7 +128,7 @@ def test_token_for_another_is_refused(live: RunHandle) -> None:
     )
 
 
-def test_token_ends_with_its_account(live: RunHandle) -> None:
+def test_token_of_deleted_account_is_rejected(live: RunHandle) -> None:
     """The API rejects unexpired tokens of a service account that was deleted."""
     before, after = tokens.token(live, DELETED_ACCOUNT), tokens.token(live, DELETED_ACCOUNT)
     if (seen := live.cluster.anonymous_status("/api", before)) != 200:

@@ -53,7 +53,7 @@ def test_node_runs_expected_runtime(facts: Facts, expected: Expectation, node: s
     )
 
 
-def test_kubelet_speaks_to_the_runtime(facts: Facts, node: str) -> None:
+def test_kubelet_uses_the_reported_runtime(facts: Facts, node: str) -> None:
     """The kubelet's endpoint is the socket of the runtime that the node reports."""
     name, _, _ = facts.status(node).runtime.partition("://")
     if name not in SOCKETS:
@@ -70,7 +70,7 @@ def test_kubelet_speaks_to_the_runtime(facts: Facts, node: str) -> None:
     )
 
 
-def test_containers_are_in_slices(facts: Facts, node: str) -> None:
+def test_pod_cgroups_are_managed_by_systemd(facts: Facts, node: str) -> None:
     """Systemd manages the cgroups of pods, so that the tree has only one manager."""
     cgroup = value_or_skip(facts.view(node).runtime).cgroup
     if not cgroup:
@@ -113,7 +113,7 @@ def test_cgroup_drivers_agree(facts: Facts, node: str) -> None:
     )
 
 
-def test_logs_are_turned_over(facts: Facts, node: str) -> None:
+def test_container_logs_are_rotated(facts: Facts, node: str) -> None:
     """Container logs are rotated: by the kubelet, or by Docker itself."""
     logs = value_or_skip(facts.view(node).runtime).logs
     if logs:

@@ -74,7 +74,7 @@ def test_taint_keeps_pods_away(live: RunHandle) -> None:
     require_reason(base.UNTOLERATED, reason, "untolerated taint")
 
 
-def test_toleration_lets_pods_in(live: RunHandle) -> None:
+def test_toleration_is_honoured(live: RunHandle) -> None:
     """The same pod with a toleration for exactly these taints is placed there."""
     tainted = tainted_node(live)
     pod = placed(live, base.TOLERATED, IDLE)
@@ -156,7 +156,7 @@ def test_pods_are_spread(live: RunHandle) -> None:
 # ---- resources and priority, with resources that only this run defines ----
 
 
-def test_resource_is_counted(live: RunHandle) -> None:
+def test_extended_resource_is_counted(live: RunHandle) -> None:
     """Of three pods that request one of two units, two are placed on their node, and one waits."""
     node, name = schedulable_node(live), cluster_scoped.resource(live.run, FIT)
     require_cluster_scoped_objects(live)
@@ -177,7 +177,7 @@ def test_resource_is_counted(live: RunHandle) -> None:
 
 
 @pytest.mark.thorough
-def test_higher_priority_comes_first(live: RunHandle) -> None:
+def test_higher_priority_preempts_lower(live: RunHandle) -> None:
     """A pod of higher priority preempts a pod of lower priority."""
     node, name = schedulable_node(live), cluster_scoped.resource(live.run, PREEMPTION)
     require_cluster_scoped_objects(live)

@@ -88,7 +88,7 @@ def test_service_without_pods_refuses_at_once(facts: Facts, node: str) -> None:
 
 
 @detects("kube-proxy-down")
-def test_client_keeps_its_pod(facts: Facts, node: str) -> None:
+def test_session_affinity_is_honoured(facts: Facts, node: str) -> None:
     """A service with sessionAffinity ClientIP answers one client from one pod."""
     answers = value_or_skip(paths(facts, node).sticky)
     require(
@@ -103,7 +103,7 @@ def test_client_keeps_its_pod(facts: Facts, node: str) -> None:
 
 
 @detects("kube-proxy-down")
-def test_no_request_fails(facts: Facts, node: str) -> None:
+def test_service_answers_every_request(facts: Facts, node: str) -> None:
     """Every one of many requests, each a connection that is tried once, is answered in time."""
     requests = value_or_skip(paths(facts, node).requests)
     require(
@@ -119,7 +119,7 @@ def test_no_request_fails(facts: Facts, node: str) -> None:
 
 
 @detects("kube-proxy-down", "node-port-closed")
-def test_node_port_keeps_the_client_s_address(facts: Facts, source: str, target: str) -> None:
+def test_node_port_preserves_the_client_address(facts: Facts, source: str, target: str) -> None:
     """With externalTrafficPolicy Local the node's own pod answers and sees the client's address."""
     answer = value_or_skip(paths(facts, source).outside).get(target)
     if answer is None:

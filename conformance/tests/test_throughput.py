@@ -22,7 +22,7 @@ MOST_PAIRS = 8
 GOOD = 0.7
 
 
-def test_pods_are_about_as_quick_as_hosts(
+def test_pod_throughput_is_close_to_that_of_hosts(
     facts: Facts, live: RunHandle, record_property: Callable[[str, object], None]
 ) -> None:
     """The throughput between pods of two nodes is a fair part of that between their hosts.

@@ -21,7 +21,7 @@ NO_BASH = 127
 
 
 @detects("stale-udp-conntrack")
-def test_udp_leaves_a_backend_that_is_gone(facts: Facts, live: RunHandle) -> None:
+def test_udp_clients_switch_to_the_new_backend(facts: Facts, live: RunHandle) -> None:
     """A client that keeps its port reaches the new pod soon after the service has switched."""
     first, last = services.backends(live.run)
     for name in (first, last):

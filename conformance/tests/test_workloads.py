@@ -32,7 +32,7 @@ LOOK = f"kubectl get lease -n kube-system {CONTROLLERS} -o yaml; its log"
 
 @pytest.mark.thorough
 @detects("controller-manager-down")
-def test_deployment_rolls_over(live: RunHandle) -> None:
+def test_deployment_rolling_update_keeps_pods_available(live: RunHandle) -> None:
     """A rolling update of a Deployment removes the old pod only when the new one is available."""
     waited = wait_for(live, getter(live, "Deployment", ROLLING), is_rolled_out, True, ROLLING)
     require_done(waited, f"Deployment {ROLLING}", "one available pod", "its pod cannot start")
@@ -98,7 +98,7 @@ def test_daemon_set_has_a_pod_on_each_node(live: RunHandle) -> None:
 
 
 @pytest.mark.thorough
-def test_stateful_set_keeps_its_names(live: RunHandle) -> None:
+def test_stateful_set_keeps_pod_names(live: RunHandle) -> None:
     """A StatefulSet creates its pods in order, and recreates a pod with the same name."""
     waited = wait_for(live, getter(live, "StatefulSet", ORDERED), is_rolled_out, app=ORDERED)
     require_done(waited, f"StatefulSet {ORDERED}", f"{workloads.REPLICAS} pods", "see its pods")
@@ -161,7 +161,7 @@ def test_job_completes(live: RunHandle) -> None:
     )
 
 
-def test_budget_stops_an_eviction(live: RunHandle) -> None:
+def test_disruption_budget_prevents_eviction(live: RunHandle) -> None:
     """An eviction is rejected while it would violate a PodDisruptionBudget, and then admitted."""
     live.require_running(BUDGETED, "test_unconstrained_pod_runs")
     get_budget = getter(live, "PodDisruptionBudget", BUDGETED)
@@ -206,7 +206,7 @@ def require_eviction_status(live: RunHandle, status: int, when: str) -> None:
     )
 
 
-def test_what_is_owned_goes_with_its_owner(live: RunHandle) -> None:
+def test_owned_object_is_deleted_with_its_owner(live: RunHandle) -> None:
     """Deleting an owner deletes the object that it owns, and no other object."""
     owner = live.cluster.create(workloads.owned(live.run, "owner"))
     live.cluster.create(workloads.owned(live.run, "owned", owner))

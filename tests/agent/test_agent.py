@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +28,16 @@ from tests.http_server import running
 AGENT = Path(__file__).parents[2] / "hot" / "agent" / "heatgen-agent"
 TIMEOUT = 20.0  # seconds
 SERVER = "0b2f6e6c-server"
+SHORTER = {"BUSY_POLL = 1.0": "BUSY_POLL = 0.1", "TICK = 0.2": "TICK = 0.02"}
+"""Intervals of the agent in tests; an idle agent of a test is still busy (``BUSY_FOR``)."""
+
+
+def wait_until(condition: Callable[[], bool], what: str = "condition") -> None:
+    """Wait until a condition is true; fail after the time limit."""
+    end = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < end, f"no {what} within {TIMEOUT} s"
+        time.sleep(0.01)
 
 
 class Cloud(ThreadingHTTPServer):
@@ -77,10 +87,7 @@ class Cloud(ThreadingHTTPServer):
 
     def signal_of(self, name: str) -> dict[str, Any]:
         """Wait for the signal of a deployment; return its body."""
-        end = time.monotonic() + TIMEOUT
-        while name not in self.signals:
-            assert time.monotonic() < end, f"no signal for {name} within {TIMEOUT} s"
-            time.sleep(0.05)
+        wait_until(lambda: name in self.signals, f"signal for {name}")
         return self.signals[name]
 
 
@@ -162,6 +169,9 @@ class Node:
         self.server_id.write_text(f"{SERVER}\n")
         text = AGENT.read_text().replace("/var/lib/heat-cfntools/cfn-init-data", str(metadata))
         text = text.replace("/var/lib/cloud/data/instance-id", str(self.server_id))
+        for line, shorter in SHORTER.items():
+            assert line in text
+            text = text.replace(line, shorter)
         self.program = folder / "heatgen-agent"
         self.program.write_text(text)
         self.process: subprocess.Popen[bytes] | None = None
@@ -193,15 +203,12 @@ class Node:
                 if text in line:
                     return line
             assert time.monotonic() < end, f"{text!r} is not in: {self.console.read_text()}"
-            time.sleep(0.05)
+            time.sleep(0.01)
 
     def runner(self, name: str) -> int:
         """Wait for a deployment's runner and return its process id."""
         path = self.state / f"{name}@id-{name}" / "runner"
-        end = time.monotonic() + TIMEOUT
-        while not path.exists():
-            assert time.monotonic() < end, f"{name} was not started"
-            time.sleep(0.05)
+        wait_until(path.exists, f"runner of {name}")
         return int(path.read_text().split()[0])
 
 
@@ -288,10 +295,7 @@ def test_nested_maps_are_directories(cloud: Cloud, node: Node) -> None:
     assert cloud.signal_of("d")["deploy_stdout"] == (
         "c\n{not a map\nd\ncontrol\ndeep\nnone\nworker\n"
     )
-    end = time.monotonic() + TIMEOUT
-    while (node.state / "d@id-d" / "config.json").exists():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: not (node.state / "d@id-d" / "config.json").exists())
     assert not list((node.state / "d@id-d").glob("inputs.*"))
 
 
@@ -310,10 +314,7 @@ def test_state_is_private_and_inputs_are_deleted(cloud: Cloud, node: Node) -> No
     cloud.deploy("d", "#!/bin/sh\ntrue", WHO="w")
     cloud.signal_of("d")
     folder = node.state / "d@id-d"
-    end = time.monotonic() + TIMEOUT
-    while (folder / "config.json").exists():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: not (folder / "config.json").exists())
     assert not list(folder.glob("inputs.*"))
     for path in [node.state, folder, *folder.iterdir()]:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
@@ -331,11 +332,16 @@ def test_deployments_run_in_parallel(cloud: Cloud, node: Node) -> None:
 def test_script_survives_restart_of_agent(cloud: Cloud, node: Node) -> None:
     """A restarted agent finds the running script, and signals its result."""
     cloud.deploy(
-        "d", '#!/bin/sh\necho run >>"$LOG"; sleep 2; cat "$LOG"', LOG=str(node.state / "log")
+        "d",
+        '#!/bin/sh\necho run >>"$LOG"; while [ ! -e "$LOG.end" ]; do sleep 0.1; done; cat "$LOG"',
+        LOG=str(node.state / "log"),
     )
     node.runner("d")
     node.kill()
+    polls = cloud.polls + cloud.lists
     node.boot()
+    wait_until(lambda: cloud.polls + cloud.lists > polls)
+    (node.state / "log.end").touch()
     assert cloud.signal_of("d")["deploy_stdout"] == "run\n"
 
 
@@ -347,8 +353,7 @@ def test_interrupted_script_is_run_again(cloud: Cloud, node: Node) -> None:
         LOG=str(node.state / "log"),
     )
     runner = node.runner("d")
-    while not (node.state / "log").exists():
-        time.sleep(0.05)
+    wait_until((node.state / "log").exists)
     node.kill()
     script = int(subprocess.check_output(["pgrep", "-P", str(runner)]).split()[0])
     os.killpg(runner, signal.SIGKILL)

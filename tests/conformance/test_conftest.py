@@ -34,8 +34,8 @@ def test_inconclusive_test_is_an_error(replay: Replay) -> None:
     verdicts = replay(facts)
     assert not verdicts.failed
     assert {name.partition("[")[0] for name in verdicts.errors} == {
-        "test_subnet_env_is_the_lease",
-        "test_bridge_has_the_subnet",
+        "test_subnet_env_matches_the_lease",
+        "test_bridge_has_the_gateway_address",
         "test_pods_have_addresses_of_the_subnet",
     }
     assert all(text == "exec: no route" for text in verdicts.errors.values())

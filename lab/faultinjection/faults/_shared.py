@@ -11,15 +11,15 @@ HOSTS = {"test_host_reaches_pod": "hosts reach pods of other nodes over the same
 COMPANIONS = {
     "test_cluster_ip_answers_*": BEHIND,
     "test_node_port_answers": BEHIND,
-    "test_no_request_fails": BEHIND,
-    "test_client_keeps_its_pod": BEHIND,
+    "test_service_answers_every_request": BEHIND,
+    "test_session_affinity_is_honoured": BEHIND,
     "test_endpoints_follow_a_scale_up_and_down": BEHIND,
-    "test_udp_leaves_a_backend_that_is_gone": BEHIND,
+    "test_udp_clients_switch_to_the_new_backend": BEHIND,
     "test_service_name_resolves": DNS,
     "test_api_name_resolves": DNS,
     "test_dns_answers_at_its_service": DNS,
-    "test_every_replica_of_dns_answers": DNS,
-    "test_no_replica_of_dns_is_late": DNS,
+    "test_every_dns_replica_answers": DNS,
+    "test_every_dns_replica_answers_in_time": DNS,
     "test_headless_service_names_its_pods": DNS,
 }
 INCONCLUSIVE = "requests over the broken path get no response"

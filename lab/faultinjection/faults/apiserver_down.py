@@ -7,7 +7,7 @@ KIND = "real"
 NEEDS = "quorum"
 MESSAGE_CONTAINS = ("kube-apiserver",)
 COMPANIONS = {
-    "test_api_server_knows_no_anonymous": "a stopped API server does not respond (inconclusive)",
+    "test_api_server_needs_credentials": "a stopped API server does not respond (inconclusive)",
 }
 INCONCLUSIVE = "facts that only this API server provides are missing"
 

@@ -8,14 +8,14 @@ KIND = "real"
 MESSAGE_CONTAINS = ("bridge-nf-call-iptables",)
 SAME_NODE = "a backend of the service or a DNS replica is on the node of the client pod"
 COMPANIONS = {
-    "test_no_request_fails": SAME_NODE,
-    "test_client_keeps_its_pod": SAME_NODE,
+    "test_service_answers_every_request": SAME_NODE,
+    "test_session_affinity_is_honoured": SAME_NODE,
     "test_cluster_ip_answers_in_pods": SAME_NODE,
     "test_service_name_resolves": SAME_NODE,
     "test_api_name_resolves": SAME_NODE,
     "test_dns_answers_at_its_service": SAME_NODE,
     "test_headless_service_names_its_pods": SAME_NODE,
-    "test_udp_leaves_a_backend_that_is_gone": SAME_NODE,
+    "test_udp_clients_switch_to_the_new_backend": SAME_NODE,
     "test_endpoints_follow_a_scale_up_and_down": SAME_NODE,
 }
 INCONCLUSIVE = SAME_NODE

@@ -8,10 +8,10 @@ MESSAGE_CONTAINS = ("kube-controller-manager",)
 NO_ENDPOINTS = "a new Service gets no endpoints without its controller"
 COMPANIONS = {
     "test_units_are_active": "the unit is inactive on all control-plane nodes",
-    "test_client_keeps_its_pod": NO_ENDPOINTS,
+    "test_session_affinity_is_honoured": NO_ENDPOINTS,
     "test_cluster_ip_answers_*": NO_ENDPOINTS,
     "test_headless_service_names_its_pods": NO_ENDPOINTS,
-    "test_no_request_fails": NO_ENDPOINTS,
+    "test_service_answers_every_request": NO_ENDPOINTS,
     "test_node_port_*": NO_ENDPOINTS,
     "test_pod_reaches_itself_by_its_service": NO_ENDPOINTS,
     "test_service_on_*": NO_ENDPOINTS,

@@ -7,7 +7,7 @@ from lab.harness.cluster import COREDNS
 KIND = "real"
 MESSAGE_CONTAINS = ("kube-dns",)
 COMPANIONS = {
-    "test_no_replica_of_dns_is_late": "no replica exists",
+    "test_every_dns_replica_answers_in_time": "no replica exists",
     "test_headless_service_names_its_pods": "its name cannot be resolved",
     "test_dns_*": "no replica exists",
     "test_cluster_dns_*": "no replica exists",

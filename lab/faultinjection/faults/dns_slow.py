@@ -13,7 +13,7 @@ COMPANIONS = {
     "test_service_name_resolves": LATE,
     "test_api_name_resolves": LATE,
     "test_headless_service_names_its_pods": LATE,
-    "test_every_replica_of_dns_answers": LATE,
+    "test_every_dns_replica_answers": LATE,
 }
 
 SHAPE = """

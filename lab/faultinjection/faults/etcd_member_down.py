@@ -8,8 +8,8 @@ NEEDS = "quorum"
 MESSAGE_CONTAINS = ("no such process",)
 COMPANIONS = {
     "test_api_server_answers": "the kube-apiserver of that node uses its local member",
-    "test_api_service_leads_to_every_server": "so it is removed from the endpoints of the service",
-    "test_api_server_knows_no_anonymous": "after its restart it waits for etcd (inconclusive)",
+    "test_api_service_has_all_endpoints": "so it is removed from the endpoints of the service",
+    "test_api_server_needs_credentials": "after its restart it waits for etcd (inconclusive)",
 }
 INCONCLUSIVE = "a stopped member does not respond (see test_member_runs)"
 

@@ -17,11 +17,11 @@ MESSAGE_CONTAINS = ("disk",)
 LATE = "a member that waits for its disk responds too late to some requests"
 COMPANIONS = {
     "test_api_server_answers": "the kube-apiserver of that node waits for its local member",
-    "test_api_service_leads_to_every_server": "so it may be late to renew its endpoint",
+    "test_api_service_has_all_endpoints": "so it may be late to renew its endpoint",
     "test_member_is_healthy": LATE,
-    "test_clients_read_their_own_only": LATE,
+    "test_etcd_clients_read_only_their_prefix": LATE,
     "test_members_hold_the_same_data": LATE,
-    "test_secrets_rest_encrypted": LATE,
+    "test_secrets_are_encrypted_in_etcd": LATE,
 }
 INCONCLUSIVE = LATE
 

@@ -11,7 +11,7 @@ COMPANIONS = (
     _shared.COMPANIONS
     | _shared.HOSTS
     | {
-        "test_node_port_keeps_the_client_s_address": ROUTED,
+        "test_node_port_preserves_the_client_address": ROUTED,
         "test_pod_reaches_itself_by_its_service": ROUTED,
         "test_service_on_the_same_node_answers": ROUTED,
     }

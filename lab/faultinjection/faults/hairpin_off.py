@@ -8,8 +8,8 @@ MESSAGE_CONTAINS = ("hairpin",)
 SELF = "the selected backend may be the client pod itself"
 COMPANIONS = {
     "test_cluster_ip_answers_in_pods": SELF,
-    "test_no_request_fails": SELF,
-    "test_client_keeps_its_pod": SELF,
+    "test_service_answers_every_request": SELF,
+    "test_session_affinity_is_honoured": SELF,
 }
 
 FILE = "/etc/cni/net.d/10-flannel.conflist"

@@ -11,7 +11,7 @@ from lab.faultinjection.faults import _shared
 KIND = "real"
 MESSAGE_CONTAINS = ("ip_forward",)
 COMPANIONS = _shared.COMPANIONS | {
-    "test_node_port_keeps_the_client_s_address": "packets to a NodePort are forwarded to its pod",
+    "test_node_port_preserves_the_client_address": "packets to a NodePort are forwarded to its pod",
     "test_pod_reaches_itself_by_its_service": "a packet to a service is routed",
     "test_service_without_pods_refuses_at_once": "a packet to a service is routed",
     "test_service_on_the_same_node_answers": "a packet to a service is routed",

@@ -9,7 +9,7 @@ from lab.faultinjection.context import Context, Victims
 KIND = "real"
 MESSAGE_CONTAINS = ("MTU",)
 COMPANIONS = {
-    "test_bridge_has_the_subnet": "cni0 is not recreated",
+    "test_bridge_has_the_gateway_address": "cni0 is not recreated",
 }
 
 MORE = 50

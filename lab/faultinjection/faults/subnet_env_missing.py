@@ -11,10 +11,10 @@ from lab.faultinjection.faults import _shared
 KIND = "real"
 MESSAGE_CONTAINS = ("subnet.env", "cannot reach etcd")
 COMPANIONS = {
-    "test_bridge_has_the_subnet": "that file contains the expected address of the bridge",
+    "test_bridge_has_the_gateway_address": "that file contains the expected address of the bridge",
     "test_pods_have_addresses_of_the_subnet": "that file contains the expected subnet of pods",
     "test_units_are_active": "flanneld restarts repeatedly",
-    "test_docker_shares_the_lease": "that file contains the expected address of Docker's bridge",
+    "test_docker0_uses_the_lease": "that file contains the expected address of Docker's bridge",
 }
 
 RIGHT, WRONG = ":2379", ":2377"

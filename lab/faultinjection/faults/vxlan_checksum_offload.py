@@ -14,8 +14,8 @@ MESSAGE_CONTAINS = ("checksum",)
 COMPANIONS = {
     "test_cluster_ip_answers_*": _shared.BEHIND,
     "test_node_port_answers": _shared.BEHIND,
-    "test_no_request_fails": _shared.BEHIND,
-    "test_client_keeps_its_pod": _shared.BEHIND,
+    "test_service_answers_every_request": _shared.BEHIND,
+    "test_session_affinity_is_honoured": _shared.BEHIND,
     "test_endpoints_follow_a_scale_up_and_down": _shared.BEHIND,
 }
 INCONCLUSIVE = "TCP requests from pods on that node to a ClusterIP get no response"

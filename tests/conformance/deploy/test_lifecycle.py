@@ -93,9 +93,9 @@ def test_api_that_stores_nothing(api: FakeApi, run: Run) -> None:
     began = time.monotonic()
     verdicts = run("-m", "orchestration or runtime", "--patience", "60")
     assert time.monotonic() - began < 50
-    assert set(verdicts.failed) == {"test_api_is_ready", "test_api_keeps_objects"}
+    assert set(verdicts.failed) == {"test_api_is_ready", "test_api_stores_objects"}
     assert "etcd failed" in verdicts.failed["test_api_is_ready"]
-    assert "no leader" in verdicts.failed["test_api_keeps_objects"]
+    assert "no leader" in verdicts.failed["test_api_stores_objects"]
     assert "no leader; the API server is not ready: etcd" in verdicts.errors["test_exec_answers[a]"]
     assert "cannot create objects" in verdicts.errors["test_api_endpoint_answers[b]"]
     assert verdicts.exit_status == 1
@@ -149,7 +149,7 @@ def test_cluster_scoped_objects_are_deleted(api: FakeApi, run: Run) -> None:
     """The run creates priority classes and extended resources, and deletes them at the end."""
     api.add_node("c", "192.0.2.12", ready="True")
     verdicts = run("-k=test_node_is_ready or test_idle", "--idle", "0")
-    assert verdicts.passed == ["test_node_is_ready[c]", "test_idle_connection_lives"]
+    assert verdicts.passed == ["test_node_is_ready[c]", "test_idle_connection_still_works"]
     patches = [call for call in api.calls if call.startswith("PATCH /api/v1/nodes/c/status")]
     assert len(patches) == 2
     assert "POST /apis/scheduling.k8s.io/v1/priorityclasses" in api.calls
@@ -215,7 +215,7 @@ def test_rejected_privileged_pods_pass(api: FakeApi, run: Run) -> None:
     """With pod security the check passes, and both namespaces are deleted."""
     api.pod_security = True
     verdicts = run("-k=test_unwelcome_pods")
-    assert verdicts.passed == ["test_unwelcome_pods_are_refused"], verdicts.printed
+    assert verdicts.passed == ["test_privileged_pods_are_rejected"], verdicts.printed
     created = [path for path in api.calls if path == "POST /api/v1/namespaces"]
     assert len(created) == 2
     assert api.namespaces() == []
@@ -241,7 +241,7 @@ def test_rejected_ordinary_pod_is_inconclusive(api: FakeApi, run: Run) -> None:
 
     api.answer = reject  # type: ignore[method-assign]
     verdicts = run("-k=test_unwelcome_pods")
-    assert "quota" in verdicts.errors["test_unwelcome_pods_are_refused"]
+    assert "quota" in verdicts.errors["test_privileged_pods_are_rejected"]
     assert api.namespaces() == []
 
 

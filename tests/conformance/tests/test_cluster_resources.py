@@ -30,7 +30,7 @@ def _webhook_without_endpoints(facts: Json) -> None:
 
 
 @breaks(
-    {"test_every_part_of_the_api_answers": Code.API_SERVICE_UNAVAILABLE},
+    {"test_aggregated_apis_are_available": Code.API_SERVICE_UNAVAILABLE},
     values=("v1beta1.metrics.k8s.io", "MissingEndpoints"),
 )
 def _aggregated_api_is_unavailable(facts: Json) -> None:
@@ -46,13 +46,13 @@ def _kubelets_port_is_closed(facts: Json) -> None:
     facts["governance"]["kubelets"][PLAIN] = "503 dial tcp 192.0.2.20:10250: i/o timeout"
 
 
-@breaks({"test_idle_connection_lives": Code.IDLE_CONNECTION_DROPPED}, at="15 s")
+@breaks({"test_idle_connection_still_works": Code.IDLE_CONNECTION_DROPPED}, at="15 s")
 def _idle_connection_is_dropped(facts: Json) -> None:
     facts["idle"]["problem"] = "ReadTimeoutError: Read timed out"
 
 
 @breaks(
-    {f"test_no_taint_is_left_over[{PLAIN}]": Code.TAINT_UNEXPECTED},
+    {f"test_node_has_no_unexpected_taint[{PLAIN}]": Code.TAINT_UNEXPECTED},
     at=PLAIN,
     values=("forgotten=:NoSchedule",),
 )
@@ -61,7 +61,7 @@ def _taint_is_left_over(facts: Json) -> None:
     facts["nodes"][PLAIN]["taints"].append(taint)
 
 
-@breaks({f"test_no_taint_is_left_over[{DOCKER}]": Code.NODE_CORDONED}, at=DOCKER)
+@breaks({f"test_node_has_no_unexpected_taint[{DOCKER}]": Code.NODE_CORDONED}, at=DOCKER)
 def _node_is_cordoned(facts: Json) -> None:
     facts["nodes"][DOCKER]["unschedulable"] = True
     facts["nodes"][DOCKER]["taints"] = [
@@ -161,8 +161,8 @@ def test_taints_without_an_expectation(replay: Replay) -> None:
     ]
     facts["nodes"][DOCKER]["unschedulable"] = True
     run = replay(facts, "-k", "taint_is_left")
-    assert list(run.failed) == [f"test_no_taint_is_left_over[{DOCKER}]"]
-    assert f"test_no_taint_is_left_over[{PLAIN}]" in run.skipped
+    assert list(run.failed) == [f"test_node_has_no_unexpected_taint[{DOCKER}]"]
+    assert f"test_node_has_no_unexpected_taint[{PLAIN}]" in run.skipped
 
 
 def test_silent_node_is_inconclusive(replay: Replay) -> None:

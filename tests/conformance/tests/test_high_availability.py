@@ -64,7 +64,7 @@ def _certificate_for_another_address(facts: Json) -> None:
 @breaks(
     on(
         Code.ANONYMOUS_REQUEST_ADMITTED,
-        "test_api_server_knows_no_anonymous",
+        "test_api_server_needs_credentials",
         *EVERY_NODE_TO_API_1,
     ),
     at=API_1,
@@ -85,9 +85,7 @@ def _service_of_the_api_does_not_answer(facts: Json) -> None:
     facts["views"][DOCKER]["api"][SERVICE] |= silent
 
 
-@breaks(
-    {"test_api_service_leads_to_every_server": Code.API_ENDPOINTS_WRONG}, values=("192.0.2.11",)
-)
+@breaks({"test_api_service_has_all_endpoints": Code.API_ENDPOINTS_WRONG}, values=("192.0.2.11",))
 def _api_server_is_not_listed(facts: Json) -> None:
     facts["api_addresses"].remove(healthy.HA_NODES[SECOND].address)
 
@@ -103,7 +101,7 @@ def _api_returns_secrets(facts: Json) -> None:
 
 
 @breaks(
-    {"test_one_node_holds_the_endpoint": Code.VIP_HOLDER_WRONG},
+    {"test_one_node_has_the_virtual_address": Code.VIP_HOLDER_WRONG},
     at=healthy.VIP,
     values=(f"{FIRST}, {THIRD}",),
 )
@@ -126,7 +124,7 @@ def _unit_restarts_repeatedly(facts: Json) -> None:
 
 
 @breaks(
-    {"test_one_node_holds_the_endpoint": Code.VIP_HOLDER_WRONG},
+    {"test_one_node_has_the_virtual_address": Code.VIP_HOLDER_WRONG},
     at=healthy.VIP,
     values=("no node",),
 )
@@ -135,7 +133,7 @@ def _no_node_holds_the_endpoint(facts: Json) -> None:
 
 
 @breaks(
-    {"test_one_node_holds_the_endpoint": Code.API_ADDRESS_INCONSISTENT},
+    {"test_one_node_has_the_virtual_address": Code.API_ADDRESS_INCONSISTENT},
     values=("192.0.2.10 on",),
 )
 def _one_node_uses_the_first_server(facts: Json) -> None:
@@ -175,7 +173,7 @@ def _dns_runs_once(facts: Json) -> None:
 
 
 @breaks(
-    on(Code.ETCD_MEMBERS_DISAGREE, "test_members_count_the_same_elections", *CONTROL),
+    on(Code.ETCD_MEMBERS_DISAGREE, "test_members_have_the_same_raft_term", *CONTROL),
     values=(f"{THIRD} reports 9",),
 )
 def _member_holds_elections_alone(facts: Json) -> None:
@@ -195,8 +193,8 @@ def _member_follows_another_leader(facts: Json) -> None:
 @breaks(
     {
         **on(Code.ETCD_MEMBERS_UNEXPECTED, "test_members_are_the_expected_ones", *CONTROL),
-        **on(Code.ETCD_LEARNER_NOT_PROMOTED, "test_no_learner_is_left", *CONTROL),
-        **on(Code.ETCD_VOTERS_EVEN, "test_voters_are_odd", *CONTROL),
+        **on(Code.ETCD_LEARNER_NOT_PROMOTED, "test_no_member_is_a_learner", *CONTROL),
+        **on(Code.ETCD_VOTERS_EVEN, "test_number_of_voters_is_odd", *CONTROL),
     }
 )
 def _successor_is_still_a_learner(facts: Json) -> None:
@@ -207,7 +205,7 @@ def _successor_is_still_a_learner(facts: Json) -> None:
 @breaks(
     {
         **on(Code.ETCD_MEMBERS_UNEXPECTED, "test_members_are_the_expected_ones", *CONTROL),
-        **on(Code.ETCD_VOTERS_EVEN, "test_voters_are_odd", *CONTROL),
+        **on(Code.ETCD_VOTERS_EVEN, "test_number_of_voters_is_odd", *CONTROL),
     },
     values=("old",),
 )
@@ -217,7 +215,7 @@ def _replaced_member_is_still_listed(facts: Json) -> None:
         facts["views"][name]["etcd"]["members"].append(dead)
 
 
-ETCD_RIGHTS = f"test_clients_read_their_own_only[{SECOND}]"
+ETCD_RIGHTS = f"test_etcd_clients_read_only_their_prefix[{SECOND}]"
 
 
 @breaks({ETCD_RIGHTS: Code.ETCD_RIGHTS_TOO_WIDE}, at=SECOND, values=("flanneld", "/registry/"))
@@ -240,7 +238,7 @@ def _apiserver_is_locked_out(facts: Json) -> None:
     facts["views"][SECOND]["etcd"]["rights"]["kube-apiserver /registry/"] = "denied"
 
 
-@breaks({f"test_secrets_rest_encrypted[{FIRST}]": Code.SECRETS_NOT_ENCRYPTED}, at=FIRST)
+@breaks({f"test_secrets_are_encrypted_in_etcd[{FIRST}]": Code.SECRETS_NOT_ENCRYPTED}, at=FIRST)
 def _secrets_are_not_encrypted(facts: Json) -> None:
     facts["views"][FIRST]["etcd"]["at_rest"] = {"size": 290, "prefix": "", "plain": True}
 
@@ -260,7 +258,7 @@ def _docker_node_runs_containerd(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_kubelet_speaks_to_the_runtime[{DOCKER}]": Code.RUNTIME_ENDPOINT_WRONG},
+    {f"test_kubelet_uses_the_reported_runtime[{DOCKER}]": Code.RUNTIME_ENDPOINT_WRONG},
     at=DOCKER,
     values=("cri-dockerd.sock", "dockershim.sock"),
 )
@@ -270,7 +268,7 @@ def _kubelet_uses_the_old_shim(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_containers_are_in_slices[{DOCKER}]": Code.CGROUP_DRIVER_NOT_SYSTEMD},
+    {f"test_pod_cgroups_are_managed_by_systemd[{DOCKER}]": Code.CGROUP_DRIVER_NOT_SYSTEMD},
     at=DOCKER,
     values=("/kubepods/besteffort/pod0/0badcafe",),
 )
@@ -281,13 +279,15 @@ def _docker_creates_cgroups_itself(facts: Json) -> None:
 LOGS_UNLIMITED = Code.CONTAINER_LOGS_UNLIMITED
 
 
-@breaks({f"test_logs_are_turned_over[{DOCKER}]": LOGS_UNLIMITED}, at=DOCKER, values=("max-size",))
+@breaks(
+    {f"test_container_logs_are_rotated[{DOCKER}]": LOGS_UNLIMITED}, at=DOCKER, values=("max-size",)
+)
 def _docker_logs_grow(facts: Json) -> None:
     del facts["views"][DOCKER]["runtime"]["logs"]["max-size"]
 
 
 @breaks(
-    {f"test_logs_are_turned_over[{PLAIN}]": LOGS_UNLIMITED},
+    {f"test_container_logs_are_rotated[{PLAIN}]": LOGS_UNLIMITED},
     at=PLAIN,
     values=("containerLogMaxFiles 1",),
 )
@@ -304,7 +304,7 @@ def _docker_without_the_mirror(facts: Json) -> None:
     facts["views"][DOCKER]["runtime"]["mirrors"] = []
 
 
-DOCKER_BRIDGE = {f"test_docker_shares_the_lease[{DOCKER}]": Code.BRIDGE_ADDRESS_WRONG}
+DOCKER_BRIDGE = {f"test_docker0_uses_the_lease[{DOCKER}]": Code.BRIDGE_ADDRESS_WRONG}
 
 
 @breaks(DOCKER_BRIDGE, at=f"{DOCKER}: docker0", values=("172.17.0.1/16",))
@@ -339,14 +339,16 @@ OPEN_PORT = Code.PORT_OPEN_WITHOUT_AUTHENTICATION
 
 
 @breaks(
-    {f"test_ports_without_authentication_are_shut[{PLAIN}]": OPEN_PORT}, at=PLAIN, values=("10255",)
+    {f"test_ports_without_authentication_are_closed[{PLAIN}]": OPEN_PORT},
+    at=PLAIN,
+    values=("10255",),
 )
 def _read_only_port_is_open(facts: Json) -> None:
     facts["views"][PLAIN]["kubelet_doors"]["read_only"] = 200
 
 
 @breaks(
-    {f"test_ports_without_authentication_are_shut[{FIRST}]": OPEN_PORT},
+    {f"test_ports_without_authentication_are_closed[{FIRST}]": OPEN_PORT},
     at=FIRST,
     values=("192.0.2.10:10257",),
 )
@@ -355,7 +357,7 @@ def _controller_manager_is_reachable(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_ports_without_authentication_are_shut[{DOCKER}]": OPEN_PORT},
+    {f"test_ports_without_authentication_are_closed[{DOCKER}]": OPEN_PORT},
     at=DOCKER,
     values=("0.0.0.0:2375",),
 )
@@ -384,7 +386,7 @@ def _weak_ciphers_are_accepted(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_certificate_is_its_authoritys[{PLAIN}:kubelet]": Code.CERTIFICATE_UNTRUSTED},
+    {f"test_served_certificate_is_trusted[{PLAIN}:kubelet]": Code.CERTIFICATE_UNTRUSTED},
     at=PLAIN,
     values=("18 (self-signed certificate)",),
 )
@@ -394,7 +396,7 @@ def _kubelet_signs_for_itself(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_certificate_lives_on[{THIRD}:peer]": Code.CERTIFICATE_EXPIRING},
+    {f"test_served_certificate_does_not_expire_soon[{THIRD}:peer]": Code.CERTIFICATE_EXPIRING},
     at=f"{THIRD}: peer",
     values=("12.0 days",),
 )
@@ -403,7 +405,7 @@ def _certificate_expires_soon(facts: Json) -> None:
     certificate["not_after"] = "2026-12-05T12:00:00+00:00"
 
 
-KUBELET_CERTIFICATE = f"test_kubelets_own_certificate_lives_on[{PLAIN}]"
+KUBELET_CERTIFICATE = f"test_kubelet_client_certificate_is_valid[{PLAIN}]"
 
 
 @breaks({KUBELET_CERTIFICATE: Code.CERTIFICATE_EXPIRING}, at=PLAIN, values=("0.5 days",))
@@ -431,7 +433,9 @@ def _one_authority_for_all(facts: Json) -> None:
 # ---- programs, files, the audit log ----
 
 
-API_SERVER_FLAGS = {f"test_program_is_closed[{FIRST}-kube-apiserver]": Code.SETTING_INSECURE}
+API_SERVER_FLAGS = {
+    f"test_control_plane_flags_follow_the_benchmark[{FIRST}-kube-apiserver]": Code.SETTING_INSECURE
+}
 
 
 @breaks(API_SERVER_FLAGS, at=f"{FIRST}: flags of kube-apiserver", values=("profiling is false",))
@@ -451,7 +455,7 @@ def _audit_log_is_never_rotated(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_program_is_closed[{SECOND}-etcd]": Code.SETTING_INSECURE},
+    {f"test_control_plane_flags_follow_the_benchmark[{SECOND}-etcd]": Code.SETTING_INSECURE},
     at=f"{SECOND}: flags of etcd",
     values=("peer-client-cert-auth",),
 )
@@ -460,7 +464,7 @@ def _any_peer_may_join(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_kubelet_is_closed[{PLAIN}]": Code.SETTING_INSECURE},
+    {f"test_kubelet_configuration_follows_the_benchmark[{PLAIN}]": Code.SETTING_INSECURE},
     at=PLAIN,
     values=("rotateCertificates false",),
 )
@@ -477,7 +481,7 @@ FILE_MODE = Code.FILE_MODE_INSECURE
 
 
 @breaks(
-    {f"test_files_are_closed[{FIRST}-keys]": FILE_MODE},
+    {f"test_files_have_restrictive_modes[{FIRST}-keys]": FILE_MODE},
     at=FIRST,
     values=("644 root /etc/kubernetes/pki/issuer.key",),
 )
@@ -486,7 +490,7 @@ def _key_is_world_readable(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_files_are_closed[{PLAIN}-configuration]": FILE_MODE},
+    {f"test_files_have_restrictive_modes[{PLAIN}-configuration]": FILE_MODE},
     at=PLAIN,
     values=("666 root /etc/kubernetes/kubelet.json",),
 )
@@ -495,7 +499,7 @@ def _configuration_is_world_writable(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_files_are_closed[{PLAIN}-cni]": FILE_MODE},
+    {f"test_files_have_restrictive_modes[{PLAIN}-cni]": FILE_MODE},
     at=PLAIN,
     values=("666 root /etc/cni/net.d/10-flannel.conflist",),
 )
@@ -504,7 +508,7 @@ def _cni_configuration_is_world_writable(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_files_are_closed[{FIRST}-etcd-data]": FILE_MODE},
+    {f"test_files_have_restrictive_modes[{FIRST}-etcd-data]": FILE_MODE},
     at=FIRST,
     values=("700 daemon /var/lib/etcd",),
 )
@@ -513,7 +517,7 @@ def _etcd_data_has_another_owner(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_files_are_closed[{DOCKER}-sockets]": FILE_MODE},
+    {f"test_files_have_restrictive_modes[{DOCKER}-sockets]": FILE_MODE},
     at=DOCKER,
     values=("777 root /run/cri-dockerd.sock",),
 )
@@ -527,7 +531,7 @@ def set_file(facts: Json, node: str, path: str, **changes: str) -> None:
     file |= changes
 
 
-AUDIT_LOG = {f"test_audit_log_grows[{SECOND}]": Code.AUDIT_LOG_NOT_WRITTEN}
+AUDIT_LOG = {f"test_requests_are_audited[{SECOND}]": Code.AUDIT_LOG_NOT_WRITTEN}
 
 
 @breaks(AUDIT_LOG, at=SECOND, values=("4096",))

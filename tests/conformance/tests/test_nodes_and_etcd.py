@@ -45,20 +45,24 @@ def _lease_is_missing(facts: Json) -> None:
     del facts["node_leases"][PLAIN]
 
 
-@breaks({f"test_clock_is_right[{PLAIN}]": Code.CLOCK_SKEW}, at=PLAIN, values=("+29.9 s",))
+@breaks(
+    {f"test_clock_agrees_with_other_nodes[{PLAIN}]": Code.CLOCK_SKEW}, at=PLAIN, values=("+29.9 s",)
+)
 def _clock_is_ahead(facts: Json) -> None:
     clock = machine(facts, PLAIN)["clock"]
     clock |= {"began": clock["began"] + 30, "ended": clock["ended"] + 30}
 
 
-@breaks({f"test_clock_is_right[{PLAIN}]": Code.CLOCK_SKEW}, at=PLAIN, values=("-29.7 s",))
+@breaks(
+    {f"test_clock_agrees_with_other_nodes[{PLAIN}]": Code.CLOCK_SKEW}, at=PLAIN, values=("-29.7 s",)
+)
 def _clock_is_behind(facts: Json) -> None:
     clock = machine(facts, PLAIN)["clock"]
     clock |= {"began": clock["began"] - 30, "ended": clock["ended"] - 30}
 
 
 @breaks(
-    {f"test_kernel_is_set_for_containers[{PLAIN}]": Code.KERNEL_SETTING_WRONG},
+    {f"test_kernel_settings_are_as_kubelet_requires[{PLAIN}]": Code.KERNEL_SETTING_WRONG},
     at=PLAIN,
     values=("vm/overcommit_memory 2",),
 )
@@ -67,7 +71,7 @@ def _kernel_was_reset(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_connections_fit_their_table[{PLAIN}]": Code.CONNTRACK_TABLE_FULL},
+    {f"test_conntrack_table_has_free_entries[{PLAIN}]": Code.CONNTRACK_TABLE_FULL},
     at=PLAIN,
     values=("131072",),
 )
@@ -96,7 +100,7 @@ def _disk_has_no_inodes(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_kubelet_has_room[{PLAIN}]": Code.DISK_FULL},
+    {f"test_disk_space_is_above_eviction_thresholds[{PLAIN}]": Code.DISK_FULL},
     at=PLAIN,
     values=("nodefs.available): 8.0%", "nodefs.available): 10%"),
 )
@@ -108,7 +112,7 @@ def _kubelet_is_about_to_evict(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_kubelet_has_room[{PLAIN}]": Code.DISK_FULL},
+    {f"test_disk_space_is_above_eviction_thresholds[{PLAIN}]": Code.DISK_FULL},
     at=PLAIN,
     values=("nodefs.available): 80%", "75.0%"),
 )
@@ -117,14 +121,16 @@ def _kubelet_has_a_high_threshold(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_process_ids_suffice[{PLAIN}]": Code.PROCESS_IDS_EXHAUSTED}, at=PLAIN, values=("768",)
+    {f"test_process_ids_are_available[{PLAIN}]": Code.PROCESS_IDS_EXHAUSTED},
+    at=PLAIN,
+    values=("768",),
 )
 def _process_ids_run_out(facts: Json) -> None:
     machine(facts, PLAIN)["kernel"]["tasks"] = "32000"
 
 
 @breaks(
-    {f"test_certificate_files_live_on[{FIRST}]": Code.CERTIFICATE_EXPIRING},
+    {f"test_certificate_files_do_not_expire_soon[{FIRST}]": Code.CERTIFICATE_EXPIRING},
     at=FIRST,
     values=("/etc/etcd/pki/health.crt: 2.0 days",),
 )
@@ -135,7 +141,7 @@ def _certificate_expires_soon(facts: Json) -> None:
 
 
 WRONG_VERSION = {
-    f"test_kubelet_is_near_the_api_servers_version[{PLAIN}]": Code.VERSION_SKEW,
+    f"test_kubelet_version_fits_the_api_server[{PLAIN}]": Code.VERSION_SKEW,
     f"test_node_runs_expected_kubernetes[{PLAIN}]": Code.VERSION_UNEXPECTED,
 }
 
@@ -181,7 +187,7 @@ def _cgroup_drivers_differ(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_leader_stays[{SECOND}]": Code.ETCD_LEADER_UNSTABLE},
+    {f"test_etcd_leader_is_stable[{SECOND}]": Code.ETCD_LEADER_UNSTABLE},
     at=SECOND,
     values=("7 in term 2", "8 in term 5"),
 )
@@ -190,7 +196,9 @@ def _leader_changes_during_the_run(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_member_keeps_up[{THIRD}]": Code.ETCD_MEMBER_BEHIND}, at=THIRD, values=("3000", FIRST)
+    {f"test_member_applies_entries_in_time[{THIRD}]": Code.ETCD_MEMBER_BEHIND},
+    at=THIRD,
+    values=("3000", FIRST),
 )
 def _member_lags(facts: Json) -> None:
     etcd = facts["views"][THIRD]["etcd"]
@@ -198,7 +206,11 @@ def _member_lags(facts: Json) -> None:
         etcd[part] |= {"index": 2000, "applied": 2000}
 
 
-@breaks({f"test_member_keeps_up[{THIRD}]": Code.ETCD_MEMBER_BEHIND}, at=THIRD, values=("4040",))
+@breaks(
+    {f"test_member_applies_entries_in_time[{THIRD}]": Code.ETCD_MEMBER_BEHIND},
+    at=THIRD,
+    values=("4040",),
+)
 def _member_applies_late(facts: Json) -> None:
     facts["views"][THIRD]["etcd"]["later"]["applied"] = 1000
 
@@ -215,7 +227,7 @@ def _member_has_other_data(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_database_is_far_from_its_quota[{SECOND}]": Code.ETCD_QUOTA_NEARLY_REACHED},
+    {f"test_etcd_database_is_below_its_quota[{SECOND}]": Code.ETCD_QUOTA_NEARLY_REACHED},
     at=SECOND,
     values=("97%", "2048 MiB"),
 )
@@ -224,7 +236,7 @@ def _database_is_near_its_quota(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_database_is_not_mostly_holes[{SECOND}]": Code.ETCD_FRAGMENTED},
+    {f"test_etcd_database_is_not_fragmented[{SECOND}]": Code.ETCD_FRAGMENTED},
     at=SECOND,
     values=("98%",),
 )
@@ -236,7 +248,7 @@ SLOW = {"counts": [0, 0, 2, 3, 12], "total": 12}
 
 
 @breaks(
-    {f"test_log_is_written_in_time[{SECOND}]": Code.ETCD_DISK_SLOW},
+    {f"test_etcd_log_is_written_in_time[{SECOND}]": Code.ETCD_DISK_SLOW},
     at=SECOND,
     values=("9 of 12",),
 )
@@ -245,7 +257,7 @@ def _log_is_written_slowly(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_database_is_written_in_time[{SECOND}]": Code.ETCD_DISK_SLOW},
+    {f"test_etcd_database_is_written_in_time[{SECOND}]": Code.ETCD_DISK_SLOW},
     at=SECOND,
     values=("10 of 12",),
 )
@@ -254,7 +266,7 @@ def _database_is_written_slowly(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_peers_are_near[{SECOND}]": Code.ETCD_PEER_SLOW},
+    {f"test_latency_between_etcd_members_is_low[{SECOND}]": Code.ETCD_PEER_SLOW},
     at=SECOND,
     values=("400 ms to https://192.0.2.12:2380",),
 )
@@ -264,7 +276,7 @@ def _peer_is_slow(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_clients_read_their_own_only[{FIRST}]": Code.ETCD_RIGHTS_TOO_WIDE},
+    {f"test_etcd_clients_read_only_their_prefix[{FIRST}]": Code.ETCD_RIGHTS_TOO_WIDE},
     at=FIRST,
     values=("health", "/registry/"),
 )

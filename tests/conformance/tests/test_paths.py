@@ -24,7 +24,7 @@ breaks = CASES.breaks
 
 @breaks(
     {
-        f"test_lease_names_the_nodes_network[{ONE}]": Code.FLANNEL_LEASE_ADDRESS_WRONG,
+        f"test_lease_address_is_in_the_node_network[{ONE}]": Code.FLANNEL_LEASE_ADDRESS_WRONG,
         f"test_node_has_one_lease[{ONE}]": Code.FLANNEL_LEASE_MISSING,
     },
     at=ONE,
@@ -54,7 +54,7 @@ def _host_out_of_reach(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_pod_is_seen_by_its_own_address[{ONE}->{TWO}]": Code.POD_ADDRESS_TRANSLATED},
+    {f"test_pod_addresses_are_not_translated[{ONE}->{TWO}]": Code.POD_ADDRESS_TRANSLATED},
     at=PATH,
     values=("192.0.2.20",),
 )
@@ -75,7 +75,7 @@ def _packets_too_large(facts: Json) -> None:
 
 @breaks(
     {
-        f"test_pods_have_the_mtu_of_others[{ONE}]": Code.POD_MTU_WRONG,
+        f"test_pods_have_the_same_mtu_on_all_nodes[{ONE}]": Code.POD_MTU_WRONG,
         f"test_mtu_leaves_room_for_vxlan[{ONE}]": Code.MTU_TOO_LARGE,
     },
     at=ONE,
@@ -86,7 +86,7 @@ def _mtu_of_its_own(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_way_is_about_as_quick_as_others[{ONE}->{TWO}]": Code.PATH_SLOW},
+    {f"test_latency_is_similar_on_all_paths[{ONE}->{TWO}]": Code.PATH_SLOW},
     at=PATH,
     values=("310.0 ms",),
 )
@@ -95,14 +95,14 @@ def _detour(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_bridge_shows_packets_to_the_rules[{ONE}]": Code.BRIDGE_NETFILTER_OFF},
+    {f"test_bridged_packets_pass_iptables[{ONE}]": Code.BRIDGE_NETFILTER_OFF},
     at=f"{ONE}: /proc/sys/net/bridge/bridge-nf-call-iptables",
 )
 def _bridge_without_rules(facts: Json) -> None:
     del facts["views"][ONE]["sysctls"]["net/bridge/bridge-nf-call-iptables"]
 
 
-@breaks({f"test_forward_chain_lets_pods_through[{ONE}]": Code.FORWARD_CHAIN_DROPS}, at=ONE)
+@breaks({f"test_forward_chain_accepts_pod_traffic[{ONE}]": Code.FORWARD_CHAIN_DROPS}, at=ONE)
 def _forward_without_flannel(facts: Json) -> None:
     paths = facts["views"][ONE]["paths"]
     paths["forward"] = paths["forward"][:1]
@@ -148,7 +148,7 @@ def _empty_service_hangs(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_client_keeps_its_pod[{ONE}]": Code.SESSION_AFFINITY_LOST},
+    {f"test_session_affinity_is_honoured[{ONE}]": Code.SESSION_AFFINITY_LOST},
     at=ONE,
     values=("probe-net-y",),
 )
@@ -156,13 +156,17 @@ def _client_gets_another_pod(facts: Json) -> None:
     facts["views"][ONE]["paths"]["sticky"][7] = "probe-net-y"
 
 
-@breaks({f"test_no_request_fails[{ONE}]": Code.SERVICE_REQUESTS_FAIL}, at=ONE, values=("1 failed",))
+@breaks(
+    {f"test_service_answers_every_request[{ONE}]": Code.SERVICE_REQUESTS_FAIL},
+    at=ONE,
+    values=("1 failed",),
+)
 def _one_request_of_many(facts: Json) -> None:
     facts["views"][ONE]["paths"]["requests"] |= {"failed": 1, "problem": "no answer in 4 s"}
 
 
 @breaks(
-    {f"test_node_port_keeps_the_client_s_address[{ONE}->{TWO}]": Code.CLIENT_ADDRESS_LOST},
+    {f"test_node_port_preserves_the_client_address[{ONE}->{TWO}]": Code.CLIENT_ADDRESS_LOST},
     at=PATH,
     values=("10.244.3.1:40000",),
 )
@@ -171,7 +175,7 @@ def _client_masqueraded(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_node_port_keeps_the_client_s_address[{ONE}->{TWO}]": Code.NODE_PORT_UNREACHABLE},
+    {f"test_node_port_preserves_the_client_address[{ONE}->{TWO}]": Code.NODE_PORT_UNREACHABLE},
     at=PATH,
     values=("no answer in 3 s",),
 )
@@ -181,7 +185,7 @@ def _local_node_port_closed(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_every_replica_of_dns_answers[{ONE}]": Code.DNS_NO_ANSWER},
+    {f"test_every_dns_replica_answers[{ONE}]": Code.DNS_NO_ANSWER},
     at=ONE,
     values=(f"coredns-{TWO} on {TWO}",),
 )
@@ -191,7 +195,7 @@ def _replica_silent(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_no_replica_of_dns_is_late[{ONE}]": Code.DNS_SLOW},
+    {f"test_every_dns_replica_answers_in_time[{ONE}]": Code.DNS_SLOW},
     at=ONE,
     values=(f"coredns-{TWO} on {TWO}", "5010"),
 )

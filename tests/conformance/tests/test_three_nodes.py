@@ -106,7 +106,7 @@ def _node_with_another_address(facts: Json) -> None:
     {
         f"test_node_has_expected_address_and_role[{CONTROL}]": Code.NODE_IDENTITY_WRONG,
         # Without the role its taint is not explained.
-        f"test_no_taint_is_left_over[{CONTROL}]": Code.TAINT_UNEXPECTED,
+        f"test_node_has_no_unexpected_taint[{CONTROL}]": Code.TAINT_UNEXPECTED,
     },
     at=CONTROL,
 )
@@ -194,7 +194,7 @@ def _etcd_unhealthy(facts: Json) -> None:
 @breaks(
     {
         f"test_member_knows_the_common_leader[{CONTROL}]": Code.ETCD_MEMBERS_DISAGREE,
-        f"test_leader_stays[{CONTROL}]": Code.ETCD_LEADER_UNSTABLE,
+        f"test_etcd_leader_is_stable[{CONTROL}]": Code.ETCD_LEADER_UNSTABLE,
     },
     at=CONTROL,
     values=(" 0",),
@@ -216,7 +216,7 @@ def _etcd_alarm(facts: Json) -> None:
 @breaks(
     {
         f"test_members_are_the_expected_ones[{CONTROL}]": Code.ETCD_MEMBERS_UNEXPECTED,
-        f"test_voters_are_odd[{CONTROL}]": Code.ETCD_VOTERS_EVEN,
+        f"test_number_of_voters_is_odd[{CONTROL}]": Code.ETCD_VOTERS_EVEN,
     },
     at=CONTROL,
     values=("not started",),
@@ -229,7 +229,7 @@ def _etcd_member_never_started(facts: Json) -> None:
 @breaks(
     {
         f"test_members_are_the_expected_ones[{CONTROL}]": Code.ETCD_MEMBERS_UNEXPECTED,
-        f"test_no_learner_is_left[{CONTROL}]": Code.ETCD_LEARNER_NOT_PROMOTED,
+        f"test_no_member_is_a_learner[{CONTROL}]": Code.ETCD_LEARNER_NOT_PROMOTED,
     },
     at=CONTROL,
     values=("not started",),
@@ -314,8 +314,8 @@ def _lease_outside_the_network(facts: Json) -> None:
 
 @breaks(
     {
-        f"test_subnet_env_is_the_lease[{ONE}]": Code.SUBNET_ENV_STALE,
-        f"test_bridge_has_the_subnet[{ONE}]": Code.BRIDGE_ADDRESS_WRONG,
+        f"test_subnet_env_matches_the_lease[{ONE}]": Code.SUBNET_ENV_STALE,
+        f"test_bridge_has_the_gateway_address[{ONE}]": Code.BRIDGE_ADDRESS_WRONG,
         f"test_pods_have_addresses_of_the_subnet[{ONE}]": Code.POD_ADDRESS_OUTSIDE_SUBNET,
     },
     at=ONE,
@@ -327,8 +327,8 @@ def _subnet_env_of_an_old_lease(facts: Json) -> None:
 
 @breaks(
     {
-        f"test_subnet_env_is_the_lease[{ONE}]": Code.SUBNET_ENV_MISSING,
-        f"test_bridge_has_the_subnet[{ONE}]": Code.SUBNET_ENV_MISSING,
+        f"test_subnet_env_matches_the_lease[{ONE}]": Code.SUBNET_ENV_MISSING,
+        f"test_bridge_has_the_gateway_address[{ONE}]": Code.SUBNET_ENV_MISSING,
         f"test_pods_have_addresses_of_the_subnet[{ONE}]": Code.SUBNET_ENV_MISSING,
     },
     at=f"{ONE}: /run/flannel/subnet.env",
@@ -338,7 +338,7 @@ def _subnet_env_missing(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_bridge_has_the_subnet[{ONE}]": Code.BRIDGE_ADDRESS_WRONG},
+    {f"test_bridge_has_the_gateway_address[{ONE}]": Code.BRIDGE_ADDRESS_WRONG},
     at=f"{ONE}: addresses of cni0",
     values=("10.244.9.1/24",),
 )
@@ -357,7 +357,7 @@ def _pod_of_an_old_lease(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_lease_names_the_vxlan_device[{ONE}]": Code.FLANNEL_LEASE_MAC_WRONG},
+    {f"test_lease_has_the_mac_of_the_vxlan_device[{ONE}]": Code.FLANNEL_LEASE_MAC_WRONG},
     at=ONE,
     values=("aa:00:00:00:00:99",),
 )
@@ -365,7 +365,7 @@ def _vtep_recreated(facts: Json) -> None:
     facts["views"][ONE]["links"]["flannel.1"]["mac"] = "aa:00:00:00:00:99"
 
 
-OVERLAY_ENTRY = {f"test_node_knows_the_way[{ONE}->{TWO}]": Code.OVERLAY_ENTRY_MISSING}
+OVERLAY_ENTRY = {f"test_node_has_vxlan_route_to_peer[{ONE}->{TWO}]": Code.OVERLAY_ENTRY_MISSING}
 
 
 @breaks(OVERLAY_ENTRY, at=ONE, values=("lacks fdb:", TWO))
