@@ -16,7 +16,11 @@ class Graph(Command):
         parser = super().get_parser(prog_name)
         add_cluster(parser)
         parser.add_argument(
-            "-f", "--format", choices=FORMATS, default="svg", help="default: %(default)s"
+            "-f",
+            "--format",
+            choices=FORMATS,
+            default="svg",
+            help="output format (default: %(default)s)",
         )
         return parser
 

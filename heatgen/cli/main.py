@@ -22,7 +22,7 @@ from cliff.commandmanager import CommandManager
 from cliff.help import HelpCommand
 
 from heatgen import VERSION
-from heatgen.cli import standard_streams
+from heatgen.cli import help_text, standard_streams
 from heatgen.cli.base import (
     DONE,
     INTERRUPTED,
@@ -31,15 +31,19 @@ from heatgen.cli.base import (
     print_error,
     print_message,
     run_command,
+    write_output,
 )
 from heatgen.yamlio.codes import Code
 
 
 class Help(HelpCommand):
-    """print detailed help for another command"""  # noqa: D415  shown in a list
+    """Show the help of a command, or list all commands."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Print the help; an unknown command is wrong usage."""
+        if not parsed_args.cmd:
+            write_output(help_text.text(self.app.parser, self.app.command_manager))
+            return DONE
         try:
             return int(super().take_action(parsed_args) or 0)
         except ValueError as error:
@@ -69,11 +73,11 @@ class Heatgen(App):
         """Print the help text; report errors, which cliff prints without a code."""
 
         def show() -> int:
-            super(Heatgen, self).print_help_if_requested()
+            write_output(help_text.text(self.parser, self.command_manager))
             return DONE
 
-        if code := run_command(show, debug=self.options.debug):
-            raise SystemExit(code)
+        if self.options.deferred_help:
+            raise SystemExit(run_command(show, debug=self.options.debug))
 
     def run_subcommand(self, argv: list[str]) -> int:
         """Run one command, and report errors that the command does not catch."""

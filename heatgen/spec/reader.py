@@ -3,6 +3,7 @@
 
 import copy
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -47,6 +48,7 @@ def read_spec(document: Document, catalog: Catalog, cluster_schema: schema.Schem
     Raises:
         ProblemsFound: with every problem.
     """
+    document = _without_empty_sections(document, cluster_schema)
     if problems := workers.too_many(document):
         raise ProblemsFound(problems, {document.name: document.text})
     full = full_schema(document.data, catalog, cluster_schema)
@@ -59,6 +61,19 @@ def read_spec(document: Document, catalog: Catalog, cluster_schema: schema.Schem
     if problems:
         raise ProblemsFound(problems, {document.name: document.text})
     return spec
+
+
+def _without_empty_sections(document: Document, cluster_schema: schema.Schema) -> Document:
+    """Return a file without optional sections that are empty, such as one with only comments."""
+    if not isinstance(document.data, dict):
+        return document
+    optional = cluster_schema["properties"].keys() - set(cluster_schema["required"])
+    data = {
+        key: value
+        for key, value in document.data.items()
+        if value is not None or key not in optional
+    }
+    return replace(document, data=data)
 
 
 def _text_problems(document: Document, full: schema.Schema) -> list[Problem]:

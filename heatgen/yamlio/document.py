@@ -188,7 +188,7 @@ def _unclosed(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem | No
     start, end = error.context_mark, error.problem_mark
     if start is None or end is None or not text:
         return None
-    opening = text.splitlines()[start.line][start.column : start.column + 1]
+    opening = _line(text, start)[start.column : start.column + 1]
     closing = _CLOSING.get(opening)
     in_it = str(error.context).startswith(("while parsing a flow", "while scanning a quoted"))
     if (

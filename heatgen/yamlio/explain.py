@@ -200,6 +200,8 @@ def _other_type(document: Document, failure: Failure, names: list[str]) -> str:
 
 
 def _not_in_list(document: Document, failure: Failure) -> list[Problem]:
+    if failure.value is None and "type" in failure.part:
+        return []  # the type is wrong, too
     choices = [str(choice) for choice in failure.expected]
     message = f"{failure.name}: unsupported value {_shown(failure.value)}"
     hint = did_you_mean(str(failure.value), choices)

@@ -15,11 +15,14 @@ from heatgen.project import block_loader
 from tests.unit.heatgen.support.others import REAL, write_block
 
 SYSTEMS = {
-    "os": "debian fedora-coreos flatcar ubuntu atomic-host coreos snappy boot2docker rancheros",
-    "runtime": "containerd docker garden lxd rkt",
+    "os": (
+        "debian fedora-coreos flatcar opensuse rocky ubuntu atomic-host coreos snappy"
+        " boot2docker bottlerocket rancheros talos"
+    ),
+    "runtime": ("containerd docker cri-o garden lxd podman rkt"),
     "kvstore": "etcd consul doozer zookeeper",
-    "network": "flannel pipework socketplane weave",
-    "orchestration": "kubernetes fleet mesos",
+    "network": ("flannel calico cilium kube-router ovn-kubernetes pipework socketplane weave"),
+    "orchestration": ("kubernetes fleet k3s mesos nomad openshift swarm"),
 }
 """Supported and known unsupported systems by layer."""
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from heatgen.cli.main import main
+from heatgen.cli import help_text
+from heatgen.cli.main import Heatgen, main
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -115,3 +116,14 @@ def test_imports_of_help() -> None:
     slow = {"cryptography", "heatclient", "jsonschema", "openstack", "requests"}
     assert set(done.stderr.split()) & slow == set()
     assert "rotate certificates" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+def test_groups_of_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The help lists every command once, in the order of a cluster's life."""
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    listed = [name for names in help_text.GROUPS.values() for name in names]
+    assert sorted(listed) == sorted(name for name, _ in Heatgen().command_manager)
+    places = [out.index(f"\n  {name}  ") for name in listed]
+    assert places == sorted(places)

@@ -20,7 +20,7 @@ def shell(line: str, cluster: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("command", [
     "render $1", "plan $1", "graph $1", "schema", "block list", "block show kvstore/etcd", "--help",
-    "help", "complete",
+    "help", "completion bash",
 ])  # fmt: skip
 def test_full_output(command: str, cluster: Path) -> None:
     """If standard output is on a full disk, one error reports this."""

@@ -65,7 +65,7 @@ def test_values(text: str, value: object) -> None:
     [
         (b"a: 1\nb: 2\na: 3\n", ["3:1 duplicate-key"]),
         (b"a:\n\tb: 1\n", ["2:1 yaml-syntax"]),
-        (b"a: [1\n", ["2:1 yaml-syntax"]),
+        (b"a: [1\n", ["1:4 yaml-syntax"]),
         (b"a: 1\n---\nb: 2\n", ["2:1 unsupported-yaml"]),
         (b"a: \xe9\n", ["1:4 invalid-encoding"]),
         (b"a: &x [1]\nb: *x\n", ["2:4 unsupported-yaml"]),
