@@ -117,6 +117,11 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
         "plain": {},
         "metadata": {"cloud": {"metadata": {"owner": "platform"}, "tags": ["kubernetes", "demo"]}},
     },
+    "signals": {
+        "to Heat": {},
+        "by CFN": {"cloud": {"signal_transport": "cfn"}},
+        "by TempURL": {"cloud": {"signal_transport": "temp_url"}},
+    },
     "access": {
         "none": {},
         "some": {

@@ -2,6 +2,7 @@
 """The demonstration on the other Heat, in a second lab beside this one."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -42,3 +43,4 @@ def test_demonstration_on_the_other_heat(cluster: Cluster, tmp_path: Path) -> No
         assert lab("demo") == 0
     finally:
         assert lab("down") == 0
+        shutil.rmtree(state)
