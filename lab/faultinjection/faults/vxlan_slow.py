@@ -11,7 +11,9 @@ from lab.faultinjection.faults import _shared
 KIND = "real"
 NEEDS = "kernel"
 LATE = "packets over the slow path are delayed until the request times out"
-COMPANIONS = {"test_pods_are_about_as_quick_as_hosts": "TCP is slow if round trips are long"}
+COMPANIONS = {
+    "test_pod_throughput_is_close_to_that_of_hosts": "TCP is slow if round trips are long"
+}
 INCONCLUSIVE = LATE
 
 

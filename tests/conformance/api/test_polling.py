@@ -2,6 +2,7 @@
 """Polling: what is raised if the time limit is exceeded."""
 
 import itertools
+import time
 
 import pytest
 
@@ -14,8 +15,8 @@ from conformance.outcome import InconclusiveError
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Advance the clock by a second with each reading, as on a stalled machine."""
     seconds = itertools.count()
-    monkeypatch.setattr(client.time, "monotonic", lambda: float(next(seconds)))
-    monkeypatch.setattr(client.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr(time, "sleep", lambda _: None)
 
 
 def unreachable() -> str:

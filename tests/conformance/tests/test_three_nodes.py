@@ -535,7 +535,7 @@ def _metadata_service_blocked(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_files_are_closed[{ONE}-user-data]": Code.FILE_MODE_INSECURE},
+    {f"test_files_have_restrictive_modes[{ONE}-user-data]": Code.FILE_MODE_INSECURE},
     at=ONE,
     values=("644 root /var/lib/cloud/data/cfn-init-data", "600"),
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from heatgen.plan import cloud_requirements
-from heatgen.plan.check_result import CheckResult
+from heatgen.plan.check_result import FINE, MISSING, CheckResult
 from heatgen.plan.cloud_requirements import CloudRequirements, CloudState
 from tests.unit.heatgen.support import tiny
 
@@ -141,7 +141,7 @@ def test_signal_transport_requires_a_service(transport: str, service: str) -> No
     """The service that receives the results of nodes must be in the catalog."""
     assert "service" not in verdicts(requirements(), CloudState(names={("service", service): None}))
     text = tiny.CLUSTER.replace("cloud: {", f"cloud: {{signal_transport: {transport}, ")
-    for state, verdict in ((None, cloud_requirements.MISSING), ({}, cloud_requirements.FINE)):
+    for state, verdict in ((None, MISSING), ({}, FINE)):
         names = CloudState(names={("service", service): state})
         item = found(requirements(text), names, "service")
         assert (item.needed, item.verdict) == (service, verdict)
