@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from conformance.api import client
 from conformance.api.client import WaitTimeout, poll_until
 from conformance.outcome import InconclusiveError
 
