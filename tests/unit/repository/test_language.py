@@ -58,11 +58,6 @@ ALLOWED = {
     # Parts of cache keys of the lab: a changed comment would rebuild binaries or the node image.
     "lab/artifacts/components/docker/recipe.toml": r"says",
     "lab/artifacts/images/agnhost/recipe.toml": r"says|stands",
-    "lab/node/recipe.toml": r"asks|nobody",
-    "lab/node/overlay/etc/systemd/system/cloud-init.service.d/lab.conf": r"asks",
-    "lab/node/overlay/etc/systemd/system/systemd-networkd-wait-online.service.d/lab.conf": (
-        r"is there"
-    ),
     # Former names of checks.
     "conformance/results/renamed.py": r"\w+",
     "releasenotes/notes/names-of-checks-2b7d0e94f1a6c853.yaml": r"\w+",

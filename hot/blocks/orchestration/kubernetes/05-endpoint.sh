@@ -18,6 +18,12 @@ if ! command -v keepalived >/dev/null; then
     install_packages keepalived
 fi
 
+# When systemd-networkd restarts, for example after an update, it removes addresses that other programs added.
+profile=$(networkctl status "$interface" 2>/dev/null | sed -n 's/^ *Network File: *\(\/.*\)/\1/p') || true
+if [ -n "$profile" ]; then
+    install_text $'[Network]\nKeepConfiguration=static' "/etc/systemd/network/${profile##*/}.d/90-heatgen.conf"
+fi
+
 peers=()
 priority=0
 IFS=, read -ra members <<<"$CONTROL_PLANE_ADDRESSES"
