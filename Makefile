@@ -6,10 +6,10 @@ VENV := .venv
 TOX := $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help unit test lint demo demo-ha ring lab-up lab-down
+.PHONY: help unit test test-coverage lint demo demo-ha ring lab-up lab-down
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 unit: $(VENV)/installed  ## unit tests; 80 s; no tox, no root, no lab
 	PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/pycache \
@@ -17,6 +17,9 @@ unit: $(VENV)/installed  ## unit tests; 80 s; no tox, no root, no lab
 
 test: $(VENV)/installed  ## all fast tests, linters and documents; no root, no lab
 	$(TOX) run-parallel
+
+test-coverage: $(VENV)/installed  ## the same, and fail if branch coverage has decreased
+	$(TOX) run-parallel -e linters,coverage,blocks,heat,tosca,docs
 
 lint: $(VENV)/installed  ## linters only
 	$(TOX) run -e linters

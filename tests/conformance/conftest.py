@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import conformance
+
+# A busy machine must not fail a test: neither examples nor their generation have time limits.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 SUITE = Path(conformance.__file__).parent
 Json = dict[str, Any]

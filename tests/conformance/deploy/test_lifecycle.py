@@ -214,7 +214,7 @@ def test_objects_are_created_once_in_a_parallel_run(api: FakeApi, run: Run) -> N
 def test_rejected_privileged_pods_pass(api: FakeApi, run: Run) -> None:
     """With pod security the check passes, and both namespaces are deleted."""
     api.pod_security = True
-    verdicts = run("-k=test_unwelcome_pods")
+    verdicts = run("-k=test_privileged_pods")
     assert verdicts.passed == ["test_privileged_pods_are_rejected"], verdicts.printed
     created = [path for path in api.calls if path == "POST /api/v1/namespaces"]
     assert len(created) == 2
@@ -223,7 +223,7 @@ def test_rejected_privileged_pods_pass(api: FakeApi, run: Run) -> None:
 
 def test_admitted_privileged_pods_fail(api: FakeApi, run: Run) -> None:
     """The failure names each admitted kind of pod; they were created with ``dryRun`` only."""
-    verdicts = run("-k=test_unwelcome_pods")
+    verdicts = run("-k=test_privileged_pods")
     (failure,) = verdicts.failed.values()
     for kind in ("privileged", "host-path", "host-network", "host-processes", "capability"):
         assert kind in failure
@@ -240,7 +240,7 @@ def test_rejected_ordinary_pod_is_inconclusive(api: FakeApi, run: Run) -> None:
         return original(method, path, query, body)
 
     api.answer = reject  # type: ignore[method-assign]
-    verdicts = run("-k=test_unwelcome_pods")
+    verdicts = run("-k=test_privileged_pods")
     assert "quota" in verdicts.errors["test_privileged_pods_are_rejected"]
     assert api.namespaces() == []
 

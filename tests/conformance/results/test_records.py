@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.results import records
+from conformance.results import records, renamed
 from conformance.results.records import Result, ResultsError, Writer
 
 OUTCOMES = {records.PASSED, records.FAILED, records.ERROR, records.SKIPPED}
 
-words = st.text(max_size=30)
+# Hypothesis also generates constants of the code; former names of checks are not read unchanged.
+words = st.text(max_size=30).filter(lambda text: renamed.current(text) == text)
 
 some_results = st.builds(
     Result,

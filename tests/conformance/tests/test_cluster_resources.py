@@ -149,7 +149,7 @@ def test_expected_taints_are_allowed(replay: Replay) -> None:
     facts["nodes"][DOCKER]["taints"] = [
         {"key": "dedicated", "effect": "NoSchedule", "value": "builds"}
     ]
-    assert not replay(facts, "-k", "taint_is_left").failed
+    assert not replay(facts, "-k", "no_unexpected_taint").failed
 
 
 def test_taints_without_an_expectation(replay: Replay) -> None:
@@ -160,7 +160,7 @@ def test_taints_without_an_expectation(replay: Replay) -> None:
         {"key": "dedicated", "effect": "NoSchedule", "value": "builds"}
     ]
     facts["nodes"][DOCKER]["unschedulable"] = True
-    run = replay(facts, "-k", "taint_is_left")
+    run = replay(facts, "-k", "no_unexpected_taint")
     assert list(run.failed) == [f"test_node_has_no_unexpected_taint[{DOCKER}]"]
     assert f"test_node_has_no_unexpected_taint[{PLAIN}]" in run.skipped
 

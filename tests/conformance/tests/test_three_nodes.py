@@ -64,7 +64,7 @@ def test_election_between_two_readings_is_no_failure(replay: Replay) -> None:
     facts = healthy.facts(healthy.HA_NODES)
     first = facts["views"][next(iter(healthy.HA_NODES))]["etcd"]["status"]
     first.update(leader="9", term=first["term"] - 1)
-    run = replay(facts, "-k", "leader or elections")
+    run = replay(facts, "-k", "leader or raft_term")
     assert run.exit_status == 0, run.printed
     assert len(run.passed) >= 9
 

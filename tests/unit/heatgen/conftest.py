@@ -4,9 +4,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from heatgen.project import block_loader
 from tests.unit.heatgen.support.others import write_block
+
+# A busy machine must not fail a test: neither examples nor their generation have time limits.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
