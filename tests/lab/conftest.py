@@ -48,10 +48,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Cluster:
-    """Return the selected cluster; abort without a cluster or without root."""
+def cloud() -> None:
+    """Abort without root; for tests that create clusters and need none."""
     if os.geteuid() != 0:
         pytest.exit("the lab tests require root", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def cluster(cloud: None) -> Cluster:
+    """Return the selected cluster; abort without a cluster or without root."""
     try:
         return clusters.selected()
     except LookupError as problem:
@@ -99,6 +104,17 @@ def figure(figure_once: Figure, record_property: Figure) -> Figure:
     def store(name: str, value: object) -> None:
         record_property(name, value)
         figure_once(name, value)
+
+    return store
+
+
+@pytest.fixture
+def report(record_property: Figure) -> Figure:
+    """Return a function that prints a figure and adds it to the report, without a cluster."""
+
+    def store(name: str, value: object) -> None:
+        record_property(name, value)
+        print(f"{name}: {value}")
 
     return store
 

@@ -17,8 +17,9 @@ import pytest
 import yaml
 
 from lab.harness import controller, health, small_cluster
-from lab.harness.cluster import Cluster
 from lab.harness.figures import Figure
+
+pytestmark = pytest.mark.usefixtures("cloud")
 
 NETWORK, SUBNET, ROUTER = "office", "office-1", "office-router"
 CIDR, GATEWAY = "198.51.100.0/24", "198.51.100.12"
@@ -66,13 +67,13 @@ def preflight(directory: Path) -> dict[str, str]:
     return {item["what"]: item["code"] for item in found if item["verdict"] == "missing"}
 
 
-def created(name: str, directory: Path, figure: Figure) -> None:
+def created(name: str, directory: Path, report: Figure) -> None:
     """Create the cluster of a directory, and run the suite on it."""
     template = small_cluster.render(directory)
     began = time.monotonic()
     with controller.stack(name, template) as status:
         assert status == "CREATE_COMPLETE", controller.failures(name)
-        figure(f"seconds to create {name}", round(time.monotonic() - began))
+        report(f"seconds to create {name}", round(time.monotonic() - began))
         config = small_cluster.kubeconfig(name, directory)
         connect_by_name(config)
         health.run_suite(name, directory)
@@ -95,7 +96,7 @@ def changed(directory: Path, cloud: dict[str, Any], **other: dict[str, Any]) -> 
     return small_cluster.write(directory, changes)
 
 
-def test_network_of_an_administrator(cluster: Cluster, tmp_path: Path, figure: Figure) -> None:
+def test_network_of_an_administrator(tmp_path: Path, report: Figure) -> None:
     """Planned addresses are refused on a shared network; assigned ones make a healthy cluster."""
     with existing(controller.as_admin, "--share"):
         shared = {"control_plane": {"load_balancer": "vip"}}
@@ -106,21 +107,21 @@ def test_network_of_an_administrator(cluster: Cluster, tmp_path: Path, figure: F
             assert "disallowed by policy" in controller.failures("refused")
         assigned = changed(tmp_path, {"addresses": "assigned"})
         assert preflight(assigned) == {}
-        created("shared", assigned, figure)
+        created("shared", assigned, report)
 
 
 @pytest.mark.long
-def test_network_of_the_project(cluster: Cluster, tmp_path: Path, figure: Figure) -> None:
+def test_network_of_the_project(tmp_path: Path, report: Figure) -> None:
     """A network of the project can have a virtual IP; the preflight detects its gateway."""
     with existing(controller.inside):
         shared = {"control_plane": {"load_balancer": "vip"}}
         default = changed(tmp_path, {"first_address": "198.51.100.11"}, **shared)
         assert preflight(default) == {"free addresses": "address-reserved"}
-        created("own", changed(tmp_path, {"first_address": "198.51.100.200"}, **shared), figure)
+        created("own", changed(tmp_path, {"first_address": "198.51.100.200"}, **shared), report)
 
 
 @pytest.mark.long
-def test_network_without_port_security_and_dhcp(cluster: Cluster, tmp_path: Path) -> None:
+def test_network_without_port_security_and_dhcp(tmp_path: Path) -> None:
     """The preflight reports what Neutron and the servers would not do there."""
     with existing(controller.inside, "--disable-port-security"):
         controller.inside("openstack", "subnet", "set", "--no-dhcp", SUBNET)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from lab.harness import controller, health, small_cluster
-from lab.harness.cluster import Cluster
 from lab.harness.figures import Figure
+
+pytestmark = pytest.mark.usefixtures("cloud")
 
 LONG = "Team_A.production-kubernetes-cluster-in-region-one-blue-0042"
 """60 characters: Nova cuts the host names of its servers, so that they are equal."""
@@ -28,7 +29,7 @@ NAMES = {
         *(pytest.param(name, marks=pytest.mark.long) for name in NAMES if name != "My_Stack"),
     ],
 )
-def test_stack_name(name: str, cluster: Cluster, tmp_path: Path, figure: Figure) -> None:
+def test_stack_name(name: str, tmp_path: Path, report: Figure) -> None:
     """`openstack stack create` with this name succeeds, and the suite passes on the cluster."""
     directory = small_cluster.write(tmp_path)
     template = small_cluster.render(directory)
@@ -36,7 +37,7 @@ def test_stack_name(name: str, cluster: Cluster, tmp_path: Path, figure: Figure)
     with controller.stack(name, template) as status:
         seconds = time.monotonic() - began
         assert status == "CREATE_COMPLETE", controller.failures(name)
-        figure(f"seconds to create {name}", round(seconds))
+        report(f"seconds to create {name}", round(seconds))
         config = small_cluster.kubeconfig(name, directory)
         words = ["kubectl", "--kubeconfig", str(config), "get", "nodes", "-o", "json"]
         found = json.loads(controller.inside(*words))["items"]
@@ -46,4 +47,4 @@ def test_stack_name(name: str, cluster: Cluster, tmp_path: Path, figure: Figure)
             assert len(node) <= 52
         began = time.monotonic()
         health.run_suite(name, directory)
-        figure(f"seconds of the suite on {name}", round(time.monotonic() - began))
+        report(f"seconds of the suite on {name}", round(time.monotonic() - began))
