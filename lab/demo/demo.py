@@ -20,6 +20,11 @@ class Demo:
     """Whether a node boots the image of a virtual machine (lab/machine)."""
 
     @property
+    def create_minutes(self) -> int:
+        """The limit of the creation of the stack."""
+        return 40 if self.machine else 20
+
+    @property
     def suite_options(self) -> tuple[str, ...]:
         """Options of the suite."""
         return machine.SUITE_OPTIONS if self.machine else ()

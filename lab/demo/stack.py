@@ -11,7 +11,6 @@ from lab.cloud.steps import print_progress
 from lab.demo import inside, record
 from lab.demo.demo import Demo
 
-CREATE_MINUTES = 20
 # A line of `--wait`: `<time> [demo.kvstore_start_control_0]: CREATE_COMPLETE  state changed`.
 EVENT = re.compile(r"\[[\w-]+\.(\w+)\]: CREATE_(COMPLETE|FAILED)")
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
@@ -58,8 +57,9 @@ def has_template(demo: Demo, stack: str) -> bool:
 
 def follow_creation(demo: Demo) -> None:
     """Create the stack; print each resource that is complete or failed."""
-    words = ["timeout", str((CREATE_MINUTES + 5) * 60), "openstack", "stack", "create"]
-    words += ["--template", str(demo.template), "--timeout", str(CREATE_MINUTES), "--wait"]
+    minutes = demo.create_minutes
+    words = ["timeout", str((minutes + 5) * 60), "openstack", "stack", "create"]
+    words += ["--template", str(demo.template), "--timeout", str(minutes), "--wait"]
     with (paths.LOG / f"{demo.name}-create.log").open("w") as log:
         process = subprocess.Popen(
             inside.command([*words, demo.name], demo.directory),
