@@ -59,12 +59,22 @@ def whole_schema(catalog: Catalog, cluster_schema: Mapping[str, Any]) -> dict[st
         "properties": {name: {"type": "object"} for name in overrides},
         "additionalProperties": False,
     }
-    required = cluster_schema["required"]
     properties = {
-        key: part if key in required else _or_empty(part) for key, part in properties.items()
+        key: part if key in cluster_schema["required"] else _or_empty(part)
+        for key, part in properties.items()
     }
     plain: dict[str, Any] = _for_editors({**cluster_schema, "properties": properties})
     return plain
+
+
+def _or_empty(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a section that may be empty."""
+    found = dict(part)
+    if "type" in part:
+        found["type"] = [part["type"], "null"]
+    if "anyOf" in part:
+        found["anyOf"] = [*part["anyOf"], {"type": "null"}]
+    return found
 
 
 def page(catalog: Catalog, cluster_schema: Mapping[str, Any]) -> str:
@@ -114,16 +124,6 @@ def _workers(group: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
         "description": group["description"],
         "anyOf": [one, {"type": "array", "minItems": 1, "items": named}],
     }
-
-
-def _or_empty(section: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of a section that may also be empty, such as one with only comments."""
-    changed = dict(section)
-    if changed.get("type") == "object":
-        changed["type"] = ["object", "null"]
-    if "anyOf" in changed:
-        changed["anyOf"] = [*changed["anyOf"], {"type": "null"}]
-    return changed
 
 
 def _for_editors(part: Any) -> Any:

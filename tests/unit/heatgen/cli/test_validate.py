@@ -130,7 +130,7 @@ def test_plan_reports_limits(cluster: Path, capsys: Capture) -> None:
 def test_several_files(file: Path, capsys: Capture) -> None:
     """All files are validated; one that is not valid is exit code 2."""
     bad = file.with_name("bad.yaml")
-    bad.write_text(file.read_text() + "wokers: {count: 3}\n")
+    bad.write_text(file.read_text() + "wrkers: {count: 3}\n")
     assert main(["validate", str(bad), str(file), str(file.with_name("none.yaml"))]) == 2
     err = capsys.readouterr().err
     assert f"{bad}:" in err
@@ -142,7 +142,7 @@ def test_several_files(file: Path, capsys: Capture) -> None:
 def test_json(file: Path, capsys: Capture) -> None:
     """The format for programs has code, place and hint of each problem, and notes."""
     bad = file.with_name("bad.yaml")
-    bad.write_text(file.read_text() + "wokers: {count: 3}\n")
+    bad.write_text(file.read_text() + "wrkers: {count: 3}\n")
     assert main(["validate", str(bad), str(file), "-f", "json"]) == 2
     captured = capsys.readouterr()
     assert captured.err == ""
@@ -165,7 +165,7 @@ def test_json_without_secrets(file: Path, capsys: Capture) -> None:
     assert json.loads(captured.out)[0]["code"] == "secret-in-file"
 
 
-@pytest.mark.parametrize(("addition", "code"), [("", 0), ("wokers: {count: 3}\n", 2)])
+@pytest.mark.parametrize(("addition", "code"), [("", 0), ("wrkers: {count: 3}\n", 2)])
 def test_stdin(
     file: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, addition: str, code: int
 ) -> None:
