@@ -18,7 +18,7 @@ if ! command -v keepalived >/dev/null; then
     install_packages keepalived
 fi
 
-# When systemd-networkd restarts, for example after an update, it removes addresses that other programs added.
+# systemd-networkd removes addresses that other programs added when it configures a link again (netplan apply).
 profile=$(networkctl status "$interface" 2>/dev/null | sed -n 's/^ *Network File: *\(\/.*\)/\1/p') || true
 if [ -n "$profile" ]; then
     install_text $'[Network]\nKeepConfiguration=static' "/etc/systemd/network/${profile##*/}.d/90-heatgen.conf"

@@ -36,7 +36,7 @@ if systemctl is-active --quiet systemd-resolved.service && [ "$(cat "$drop_in" 2
     systemctl restart systemd-resolved.service
 fi
 
-# When systemd-networkd restarts, for example after an update, it removes routes that other programs added.
+# systemd-networkd removes routes that other programs added when it configures a link again (netplan apply).
 if systemctl is-active --quiet systemd-networkd.service; then
     install_text $'[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no' \
         /etc/systemd/networkd.conf.d/90-heatgen.conf

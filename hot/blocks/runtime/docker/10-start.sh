@@ -9,6 +9,8 @@ folder=$(unpack "$DOCKER_ARTIFACT" docker "$DOCKER_VERSION" 1)
 link_program "$folder"/{containerd,containerd-shim-runc-v2,ctr,docker,docker-proxy,dockerd,runc}
 folder=$(unpack "$CRI_DOCKERD_ARTIFACT" cri-dockerd "$CRI_DOCKERD_VERSION" 1)
 link_program "$folder/cri-dockerd"
+# cri-dockerd runs it to forward ports to pods (kubectl port-forward).
+command -v socat >/dev/null || install_packages socat
 
 # registry-mirrors in daemon.json apply to docker.io only; with containerd's image store Docker reads these files.
 registry_mirror "$ARTIFACTS_REGISTRY" /etc/docker/certs.d

@@ -12,7 +12,7 @@ from lab.node.archive import Source, is_current, source_list, valid_until
 from lab.node.recipe import load_recipe
 
 HOT = command.FOLDER.parents[1] / "hot"
-CALL = re.compile(r"^(?:.*\|\|)?\s*install_packages ((?:[a-z][\w.+-]* ?)+)$", re.MULTILINE)
+CALL = re.compile(r"^[^#]*\binstall_packages ((?:[a-z][\w.+-]* ?)+)$", re.MULTILINE)
 NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
 
 

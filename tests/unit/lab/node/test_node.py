@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
+from lab.artifacts.recipes import RecipeError
 from lab.node import command
 from lab.node.disk import usage
 from lab.node.recipe import image_inputs, load_recipe
@@ -75,6 +77,22 @@ def test_the_image_contains_no_cluster_software() -> None:
     assert "cloud-init" in packages
     assert not packages & {"containerd", "runc", "etcd-server", "kubelet", "os-collect-config"}
     assert not packages & {"conntrack", "ethtool", "keepalived", "socat"}
+
+
+def test_the_second_image_has_the_differences_of_ubuntu() -> None:
+    """It has chrony, needrestart, ufw and the user of Ubuntu; its files are inputs of its key."""
+    stock, other = load_recipe(command.FOLDER), load_recipe(command.FOLDER, "ubuntu-like")
+    assert set(other.packages) - set(stock.packages) == {"chrony", "needrestart", "ufw"}
+    assert set(stock.packages) - set(other.packages) == {"systemd-timesyncd"}
+    assert (stock.user, other.user) == ("debian", "ubuntu")
+    added = image_inputs(command.FOLDER, "ubuntu-like").keys() - image_inputs(command.FOLDER).keys()
+    assert any(name.endswith("02_user.cfg") for name in added)
+
+
+def test_an_unknown_image_is_an_error() -> None:
+    """The message of an unknown image has the known ones."""
+    with pytest.raises(RecipeError, match="debian, ubuntu-like"):
+        load_recipe(command.FOLDER, "other")
 
 
 def test_left_out_packages_are_stock_packages() -> None:
