@@ -26,7 +26,7 @@ demo:  ## create a cluster in a lab on this machine and check it; root
 demo-ha:  ## the same with three control-plane nodes and workers with both runtimes; root
 	lab/lab demo ha
 
-ring:  ## all tests on the running cluster, including losses and rotation; an hour; root
+ring:  ## all tests on the running cluster, including losses and rotation; over an hour; root
 	$${HEATGEN_LAB_STATE:-/var/lib/heatgen-lab}/venv/bin/pytest -p no:cacheprovider -s tests/lab
 
 lab-up:  ## start only the lab: a real OpenStack in a namespace; root

@@ -19,6 +19,7 @@ from lab.cloud import (
     seed,
     services,
     ssh,
+    swift,
 )
 from lab.cloud.problem import FAILED, INTERRUPTED, USAGE, Problem
 from lab.cloud.shell import shell_environment
@@ -29,6 +30,7 @@ EPILOG = """\
 exit status: 0 success, 1 failure, 2 usage error, 130 interrupted
 environment: HEATGEN_LAB_STATE (default /var/lib/heatgen-lab) is the state directory,
              HEATGEN_LAB_CACHE (default /var/cache/heatgen-lab) the cache,
+             HEATGEN_LAB_HEAT (27 or zed, default 27) selects the Heat of a new lab,
              HEATGEN_LAB_CLUSTER (demo or demo-ha, default: the most recent) selects KUBECONFIG"""
 
 
@@ -85,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     service_command = add("service", service, "start or stop one service")
     service_command.add_argument("change", choices=("start", "stop"))
     service_command.add_argument("service", choices=sorted(services.ALL), metavar="SERVICE")
+    add("add-swift", lambda _: add_swift(), "add Swift to the running lab, for TEMP_URL_SIGNAL")
     demo_command = add("demo", demo, "create a cluster from a bare Debian 12, and check it")
     demo_command.add_argument(
         "size",
@@ -111,6 +114,7 @@ def parser() -> argparse.ArgumentParser:
     )
     show = add("inside-ssh-show", inside_ssh_show, None)
     show.add_argument("node")
+    add("inside-swift", lambda _: swift.add(), None)
     add("inside-status", lambda _: inside_status(), None)
     return top
 
@@ -171,6 +175,13 @@ def fault(arguments: argparse.Namespace) -> int:
         raise Problem(f"{python} does not exist: run `make demo` or `make demo-ha` first", USAGE)
     command = [str(python), "-B", "-m", "lab.faultinjection", *arguments.words]
     return subprocess.run(command, cwd=paths.CHECKOUT, check=False).returncode
+
+
+def add_swift() -> int:
+    """Install Swift and start it in the running lab."""
+    host.check()
+    swift.install()
+    return run_inside("inside-swift")
 
 
 def service(arguments: argparse.Namespace) -> int:

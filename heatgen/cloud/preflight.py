@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from heatgen.plan.cloud_requirements import CloudRequirements, CloudState
+from heatgen.spec.model import CFN_SIGNAL, TEMP_URL_SIGNAL
 
 _COMPUTE = {
     "servers": ("instances_used", "instances"),
@@ -101,6 +102,12 @@ class _StateReader:
         if needed.load_balancer:
             exists = self._has("load-balancer")
             yield ("service", "load balancers"), ({} if exists else None)
+        if needed.signal_transport == CFN_SIGNAL:
+            exists = self._has("cloudformation")
+            yield ("service", "CloudFormation API"), ({} if exists else None)
+        if needed.signal_transport == TEMP_URL_SIGNAL:
+            exists = self._has("object-store")
+            yield ("service", "object storage"), ({} if exists else None)
         if "volumes" in needed.amounts:
             yield from self._volumes(needed)
 

@@ -12,7 +12,7 @@ from heatgen.layers import ROLES
 from heatgen.plan.model import Plan
 from heatgen.spec.addresses import NEUTRON_PORTS
 from heatgen.spec.machine import NO_GROUP, Machine
-from heatgen.spec.model import NO_BALANCER, OCTAVIA, VIP
+from heatgen.spec.model import CFN_SIGNAL, NO_BALANCER, OCTAVIA, TEMP_URL_SIGNAL, VIP
 
 FINE, MISSING, UNKNOWN = "fine", "missing", "unknown"
 """Results of a check; :data:`UNKNOWN` if the cloud did not report the state."""
@@ -44,6 +44,7 @@ class CloudRequirements:
     volume_zones: tuple[str, ...]
     volume_types: tuple[str, ...]
     load_balancer: bool
+    signal_transport: str
     amounts: Mapping[str, int]
     """Amounts of what has quotas, except processors and memory of servers."""
 
@@ -106,6 +107,7 @@ def requirements(plan: Plan) -> CloudRequirements:
         volume_zones=tuple(sorted({volume.zone for volume in plan.volumes} - {""})),
         volume_types=tuple(sorted((types | {volume.type for volume in plan.volumes}) - {""})),
         load_balancer=spec.control_plane.load_balancer == OCTAVIA,
+        signal_transport=spec.cloud.signal_transport,
         amounts={name: amount for name, amount in _amounts(plan, machines).items() if amount},
     )
 
@@ -243,6 +245,8 @@ def _named(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult
                 advice="" if exists else f"see '{command}'",
             )
     for service, needs in (("load balancers", needed.load_balancer),
+                           ("CloudFormation API", needed.signal_transport == CFN_SIGNAL),
+                           ("object storage", needed.signal_transport == TEMP_URL_SIGNAL),
                            ("block storage", "volumes" in needed.amounts)):  # fmt: skip
         if needs and ("service", service) in state.names:
             exists = state.names["service", service] is not None

@@ -107,7 +107,7 @@ def _deployment(plan: Plan, item: Deployment, texts: Mapping[tuple[str, str], st
     properties: dict[str, Any] = {
         "name": item.name,
         "config": get_resource(item.config),
-        "signal_transport": "HEAT_SIGNAL",
+        "signal_transport": f"{plan.spec.cloud.signal_transport.upper()}_SIGNAL",
         "input_values": values,
     }
     if item.index is None:

@@ -14,6 +14,8 @@ from heatgen.spec.workers import LayerChoice, WorkerGroup
 CONTROL_COUNTS = (1, 3, 5)
 VIP, OCTAVIA, NO_BALANCER = "vip", "octavia", "none"
 """Endpoint of the API: virtual IP address, Octavia load balancer, or the first node only."""
+HEAT_SIGNAL, CFN_SIGNAL, TEMP_URL_SIGNAL = "heat", "cfn", "temp_url"
+"""Reports of nodes: to the Heat API, to its CloudFormation API, to an object in Swift."""
 PODS = ("network", "pods")
 SERVICES = ("orchestration", "services")
 
@@ -36,6 +38,8 @@ class Cloud:
     """Existing router; '' to create one, or if the subnet exists."""
     metadata: Mapping[str, str]
     tags: tuple[str, ...]
+    signal_transport: str
+    """How nodes report results to Heat."""
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,7 @@ def _cloud(data: dict[str, Any]) -> Cloud:
         router=data.get("router") or "",
         metadata=dict(sorted(data["metadata"].items())),
         tags=tuple(data["tags"]),
+        signal_transport=data["signal_transport"],
     )
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The database schemas: created once for each set of package versions, then copied.
+"""The database schemas: created once for each set of versions, then copied.
 
 Migrating six schemas takes one or two minutes of CPU time. The resulting data directory depends
-only on the packages, the configuration of MariaDB and the commands below; therefore it is cached
-under a digest of these.
+only on the packages, the Heat of the lab, the configuration of MariaDB and the commands below;
+therefore it is cached under a digest of these.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from lab.cloud import packages, paths, processes, steps
+from lab.cloud import heat, packages, paths, processes, steps
 from lab.cloud.problem import Problem
 from lab.cloud.services import ETC, MARIADB
 
@@ -44,13 +44,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "neutron-db-manage --config-file={etc}/neutron.conf --config-file={etc}/ml2.ini"
         " upgrade head",
     ),
-    "heat": ("heat-manage --config-file={etc}/heat.conf db_sync",),
+    "heat": ("lab-heat manage db_sync",),
 }
 
 
 def prepare() -> str | None:
     """Create a data directory with all schemas, from the cache if possible."""
-    kept = paths.CACHE / f"databases-{digest()}"
+    kept = paths.CACHE / f"databases-{heat.running()}-{digest()}"
     live = paths.CLOUD / "mariadb"
     if kept.exists():
         copy(kept, live)
@@ -65,6 +65,8 @@ def digest() -> str:
     versions = packages.versions((*packages.OPENSTACK, "mariadb-server"))
     recipe = [repr(sorted(versions.items())), repr((NAMES, COMMANDS))]
     recipe.append((paths.ETC / "mariadb.cnf").read_text())
+    if heat.running() == heat.NEWEST:
+        recipe.append(heat.PINS.read_text())
     return hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
 
 
@@ -110,9 +112,9 @@ def command(log_name: str, line: str, *more: str) -> None:
 
 
 def store(live: Path, kept: Path) -> None:
-    """Store the data directory of a stopped server in the cache; remove older ones."""
+    """Store the data directory of a stopped server in the cache; remove older ones of this Heat."""
     paths.CACHE.mkdir(parents=True, exist_ok=True)
-    for old in paths.CACHE.glob("databases-*"):
+    for old in paths.CACHE.glob(f"databases-{heat.running()}-*"):
         shutil.rmtree(old)
     partial_copy = kept.with_name(kept.name + ".partial")
     copy(live, partial_copy)

@@ -18,6 +18,7 @@ from lab.cloud import (
     cgroups,
     cleanup,
     databases,
+    heat,
     host,
     namespace,
     packages,
@@ -40,12 +41,14 @@ def up() -> None:
     host.check()
     with exclusive():
         if namespace.holder_pid() is not None and paths.UP.exists() and paths.UP.read_text():
+            heat.check_running()
             run_inside("inside-refresh")
             print_progress("the lab is already up")
             return
         began = time.monotonic()
         remove_leftovers()
         timed("packages", packages.install)
+        timed("Heat", heat.install)
         timed("machine", host.prepare)
         timed("namespace", create_namespace)
         run_inside("inside-up")
@@ -68,6 +71,7 @@ def create_namespace() -> None:
     for name in ("glance/images", "neutron", "locks", "rabbitmq"):
         (paths.CLOUD / name).mkdir(parents=True)
     shutil.chown(paths.CLOUD / "rabbitmq", "rabbitmq", "rabbitmq")
+    heat.select()
     catalog.make_keys()
     authorities.make()
     pid1.write_hosts()

@@ -52,6 +52,7 @@ OTHERS = (
     "ipset",
     "iptables",
     "kmod",
+    "python3-venv",
     "openssh-client",
     "openssl",
     "python3-jwt",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The services of the lab and their dependencies."""
 
+from collections.abc import Callable
+
 from lab.cloud import paths
 from lab.cloud.probes import http_responds, log_contains, port_accepts, socket_accepts
 from lab.cloud.processes import Service
@@ -24,6 +26,13 @@ def openstack(name: str, *files: str, **named: object) -> Service:
 def ready_message(name: str, text: str) -> dict[str, object]:
     """Return the probe argument of a daemon that reports readiness only in its log."""
     return {"ready": log_contains(paths.LOG / f"{name}.log", text)}
+
+
+def heat(name: str, ready: Callable[[], bool]) -> Service:
+    """Return a service of Heat, of the version that `lab.cloud.heat` selected."""
+    return Service(
+        name=f"heat-{name}", command=(str(paths.HERE / "bin" / "lab-heat"), name), ready=ready
+    )
 
 
 def uwsgi(name: str, port: int, environment: dict[str, str]) -> Service:
@@ -82,11 +91,9 @@ NOVA_SCHEDULER = openstack(
 NEUTRON_SERVER = openstack(
     "neutron-server", "neutron.conf", "ml2.ini", ready=http_responds(url(9696))
 )
-HEAT_API = openstack("heat-api", "heat.conf", ready=http_responds(url(8004)))
-HEAT_API_CFN = openstack("heat-api-cfn", "heat.conf", ready=http_responds(url(8000)))
-HEAT_ENGINE = openstack(
-    "heat-engine", "heat.conf", **ready_message("heat-engine", "Starting engine")
-)
+HEAT_API = heat("api", http_responds(url(8004)))
+HEAT_API_CFN = heat("api-cfn", http_responds(url(8000)))
+HEAT_ENGINE = heat("engine", log_contains(paths.LOG / "heat-engine.log", "Starting engine"))
 
 VIRTLOGD = Service(
     name="virtlogd",
@@ -163,12 +170,7 @@ SITE = Service(
     command=("/usr/sbin/nginx", "-c", str(ETC / "site.conf")),
     ready=port_accepts(CONTROLLER, 13000),
 )
-HEAT_API_TLS = Service(
-    name="heat-api-tls",
-    command=("/usr/bin/heat-api",)
-    + tuple(f"--config-file={ETC / file}" for file in ("heat.conf", "heat-tls.conf")),
-    ready=http_responds("http://127.0.0.1:18004/"),
-)
+HEAT_API_TLS = heat("api-tls", http_responds("http://127.0.0.1:18004/"))
 PROXY = Service(
     name="proxy",
     command=("/usr/bin/tinyproxy", "-d", "-c", str(ETC / "tinyproxy.conf")),

@@ -5,7 +5,7 @@ import shutil
 import time
 from functools import partial
 
-from lab.cloud import packages, paths, steps
+from lab.cloud import heat, packages, paths, steps
 from lab.cloud.steps import Step, print_progress
 from lab.demo import inside, record, stack, tools
 from lab.demo.demo import Demo
@@ -54,8 +54,9 @@ def steps_of(demo: Demo) -> tuple[Step, ...]:
         Step("artifacts", partial(tools.build_artifacts, demo.source), ("tools",)),
         Step("node image", tools.build_node_image, ("tools",)),
         Step("packages", packages.install, ("tools",)),
+        Step("Heat", heat.install, ("tools",)),
         Step("virtual environment", tools.create_venv, ("tools",)),
-        Step("cloud", cloud_up, ("packages", "artifacts", "node image")),
+        Step("cloud", cloud_up, ("packages", "Heat", "artifacts", "node image")),
         Step("lock", partial(lock, demo), ("cloud", "virtual environment")),
         Step("render", partial(render, demo), ("lock",)),
         Step("stack", partial(stack.create, demo), ("render",)),

@@ -112,6 +112,11 @@ def periodically(act: Callable[[], None], every: float, patience: float) -> Iter
         thread.join(patience)
 
 
+def heat_version() -> str:
+    """Return the Heat of the running lab: `27` or `zed`."""
+    return (STATE / "cloud" / "heat").read_text().strip()
+
+
 def stack_status(name: str) -> str:
     """Return the status of a stack, `absent` if it does not exist."""
     words = ["openstack", "stack", "show", "-f", "value", "-c", "stack_status", name]

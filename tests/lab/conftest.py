@@ -28,6 +28,8 @@ ORDER = (
     "test_replacement",
     "test_failure",
     "test_closed_site",
+    "test_signals",
+    "test_heat",
 )
 
 

@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.harness import controller, health
+from lab.harness import controller, health, small_cluster
 from lab.harness.cluster import Cluster
 
 MINUTES = 10
-SPEC = "cluster.yaml"
-SMALL = controller.CHECKOUT / "lab" / SPEC
 LARGE = controller.CHECKOUT / "lab" / "cluster-ha.yaml"
 LOCK = "cluster.lock.yaml"
 CONTAINERD = re.compile(r"(\S*containerd-[\d.]+-linux-amd64\.tar\.gz: \"?)[0-9a-f]{64}")
@@ -25,21 +23,8 @@ MIRROR = "http://203.0.113.1:8080/"
 @pytest.fixture
 def small(cluster: Cluster, tmp_path: Path) -> Path:
     """Return a directory with the small cluster, with one worker and another node network."""
-    text = SMALL.read_text()
-    text = text.replace("workers: {count: 2}", "workers: {count: 1}")
-    text = text.replace("nodes: 192.0.2.0/24", "nodes: 198.51.100.0/24")
-    assert "{count: 1}\naccess" in text
-    assert "198.51.100.0/24" in text
-    (tmp_path / SPEC).write_text(text)
-    controller.inside("heatgen", "lock", tmp_path / SPEC)
+    small_cluster.write(tmp_path)
     return tmp_path
-
-
-def render(directory: Path) -> Path:
-    """Render the cluster of a directory; return the template."""
-    template = directory / "generated.yaml"
-    controller.inside("heatgen", "render", directory / SPEC, "-o", template)
-    return template
 
 
 def test_a_wrong_checksum_fails_the_runtime_layer(small: Path) -> None:
@@ -48,7 +33,7 @@ def test_a_wrong_checksum_fails_the_runtime_layer(small: Path) -> None:
     broken, count = CONTAINERD.subn(rf"\g<1>{'0' * 64}", lock.read_text())
     assert count == 1
     lock.write_text(broken)
-    template = render(small)
+    template = small_cluster.render(small)
     began = time.monotonic()
     with controller.stack("broken", template) as status:
         seconds = time.monotonic() - began
@@ -66,12 +51,12 @@ def docker(small: Path) -> Path:
     """Return the same with Docker on all nodes."""
     # `make demo` does not build Docker.
     controller.run(controller.CHECKOUT / "lab" / "artifacts" / "build", "--out", controller.STATE)
-    spec = yaml.safe_load((small / SPEC).read_text())
+    spec = yaml.safe_load((small / small_cluster.SPEC).read_text())
     spec["runtime"] = {"use": "docker"}
     del spec["overrides"]["containerd"]
     spec["overrides"]["docker"] = yaml.safe_load(LARGE.read_text())["overrides"]["docker"]
-    (small / SPEC).write_text(yaml.safe_dump(spec))
-    controller.inside("heatgen", "lock", small / SPEC)
+    (small / small_cluster.SPEC).write_text(yaml.safe_dump(spec))
+    controller.inside("heatgen", "lock", small / small_cluster.SPEC)
     return small
 
 
@@ -86,7 +71,7 @@ def without_mirror(template: Path) -> Iterator[tuple[str, str]]:
 
 def test_an_unreachable_mirror_fails_the_preflight(small: Path) -> None:
     """If the mirror is not running, os/preflight on the node reports the URL."""
-    template = render(small)
+    template = small_cluster.render(small)
     began = time.monotonic()
     with without_mirror(template) as (status, failures):
         seconds = time.monotonic() - began
@@ -103,7 +88,7 @@ def test_a_failed_stack_is_completed_by_an_update(docker: Path) -> None:
 
     The suite passes on the resulting cluster, here with Docker on all nodes.
     """
-    with without_mirror(render(docker)) as (status, _):
+    with without_mirror(small_cluster.render(docker)) as (status, _):
         assert status == "CREATE_FAILED"
         controller.inside("openstack", "stack", "update", "--existing", "--wait", "mirrorless")
         assert controller.stack_status("mirrorless") == "UPDATE_COMPLETE"

@@ -131,3 +131,16 @@ def test_unknown_state_is_no_failure() -> None:
     state = CloudState(unknown={"quotas of servers": "Forbidden"})
     assert verdicts(requirements(), state)["quotas of servers"] == "unknown"
     assert not cloud_requirements.failed(cloud_requirements.check(requirements(), state))
+
+
+@pytest.mark.parametrize(
+    ("transport", "service"), [("cfn", "CloudFormation API"), ("temp_url", "object storage")]
+)
+def test_signal_transport_requires_a_service(transport: str, service: str) -> None:
+    """The service that receives the results of nodes must be in the catalog."""
+    assert "service" not in verdicts(requirements(), CloudState(names={("service", service): None}))
+    text = tiny.CLUSTER.replace("cloud: {", f"cloud: {{signal_transport: {transport}, ")
+    for state, verdict in ((None, cloud_requirements.MISSING), ({}, cloud_requirements.FINE)):
+        names = CloudState(names={("service", service): state})
+        item = found(requirements(text), names, "service")
+        assert (item.needed, item.verdict) == (service, verdict)

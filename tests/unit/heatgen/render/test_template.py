@@ -240,6 +240,24 @@ def test_signal_transport(small: dict[str, Any]) -> None:
         assert item["properties"]["name"] == name
 
 
+@pytest.mark.parametrize(
+    ("transport", "expected"),
+    [("heat", "HEAT_SIGNAL"), ("cfn", "CFN_SIGNAL"), ("temp_url", "TEMP_URL_SIGNAL")],
+)
+def test_other_signal_transport(transport: str, expected: str) -> None:
+    """All deployments report their results as cluster.yaml selects; servers poll Heat as before."""
+    text = tiny.CLUSTER.replace("cloud: {", f"cloud: {{signal_transport: {transport}, ")
+    template = render(tiny.planned(text)).as_dict()
+    deployments = {
+        **of_kind(template, "OS::Heat::SoftwareDeployment"),
+        **of_kind(template, "OS::Heat::SoftwareDeploymentGroup"),
+    }
+    used = {item["properties"]["signal_transport"] for item in deployments.values()}
+    assert used == {expected}
+    polls = {server["properties"]["software_config_transport"] for server in servers(template)}
+    assert polls == {"POLL_SERVER_HEAT"}
+
+
 def test_library_is_shared(small: dict[str, Any]) -> None:
     """First steps install the library, which is in the template once, as Heat limits its size."""
     library = small["resources"]["step_library"]["properties"]
