@@ -170,12 +170,7 @@ SITE = Service(
     command=("/usr/sbin/nginx", "-c", str(ETC / "site.conf")),
     ready=port_accepts(CONTROLLER, 13000),
 )
-HEAT_API_TLS = Service(
-    name="heat-api-tls",
-    command=("/usr/bin/heat-api",)
-    + tuple(f"--config-file={ETC / file}" for file in ("heat.conf", "heat-tls.conf")),
-    ready=http_responds("http://127.0.0.1:18004/"),
-)
+HEAT_API_TLS = heat("api-tls", http_responds("http://127.0.0.1:18004/"))
 PROXY = Service(
     name="proxy",
     command=("/usr/bin/tinyproxy", "-d", "-c", str(ETC / "tinyproxy.conf")),
