@@ -76,7 +76,7 @@ class Cases(list[Case]):
         for message in run.failed.values():
             assert case.at in message.splitlines()[0]
             for value in case.values:
-                assert value in message
+                assert value in message, (value, message)
         assert run.exit_status == 1
 
 

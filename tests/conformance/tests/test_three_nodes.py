@@ -537,7 +537,7 @@ def _metadata_service_blocked(facts: Json) -> None:
 @breaks(
     {f"test_files_have_restrictive_modes[{ONE}-user-data]": Code.FILE_MODE_INSECURE},
     at=ONE,
-    values=("644 root /var/lib/cloud/data/cfn-init-data", "600"),
+    values=("644 root /var/lib/cloud/data/cfn-init-data", "700"),
 )
 def _heat_password_readable(facts: Json) -> None:
     for file in facts["views"][ONE]["files"]:
