@@ -21,12 +21,20 @@ STEP = HOT / "blocks" / "os" / "debian" / "10-preflight.sh"
 STORE = "/usr/local/share/ca-certificates"
 URL = "http://upstream.invalid/tool"
 
-# Services are not tested: calls of systemctl are only printed.
+# Services are not tested: calls of systemctl are only printed. As the real one, it knows only the
+# units that exist.
 PROLOGUE = r"""
 mkdir -p /run/stub
 cat >/run/stub/systemctl <<'END'
 #!/bin/bash
-[ -n "${HAS_CHRONY:-}" ] || [ "$*" != "cat chrony.service" ] || exit 1
+case $1 in
+    cat) [[ " $UNITS " == *" $2 "* ]] || exit 1 ;;
+    try-restart)
+        for unit in "${@:2}"; do
+            [[ " $UNITS " == *" $unit "* ]] || { echo "Unit $unit not found." >&2; exit 5; }
+        done
+        ;;
+esac
 echo "systemctl $*"
 END
 printf '%s\n' '#!/bin/bash' 'echo yes' >/run/stub/timedatectl
@@ -97,6 +105,7 @@ def preflight(
         "NTP_SERVERS": "",
         "PREFETCH": "x",
         "PREFETCH_UNIT": "x",
+        "UNITS": "systemd-timesyncd.service",
     }
     return sandbox.run(script, **{**defaults, **inputs})
 
@@ -118,12 +127,14 @@ def test_proxy_is_configured_and_removed(sandbox: Sandbox, proxy: ThreadingHTTPS
     assert proxy.requested == [URL]  # type: ignore[attr-defined]
     drop_in = sandbox.file("/etc/systemd/system/containerd.service.d/heatgen-proxy.conf")
     assert "/etc/heatgen/proxy.env" in drop_in.read_text()
-    assert "systemctl try-restart containerd.service docker.service" in result.stdout
-    again = preflight(sandbox, proxy, SITE_PROXY=lines)
+    assert "try-restart" not in result.stdout  # on a new server, none of the services exists
+    services = "containerd.service heatgen-prefetch.service"
+    again = preflight(sandbox, proxy, SITE_PROXY=lines, UNITS=services)
     assert "try-restart" not in again.stdout
-    without = preflight(sandbox, proxy)
+    without = preflight(sandbox, proxy, UNITS=services)
     assert without.status == 0, without.stderr
-    assert "try-restart" in without.stdout
+    for unit in services.split():
+        assert f"systemctl try-restart {unit}\n" in without.stdout
     assert not drop_in.exists()
     assert not sandbox.file("/etc/heatgen/proxy.env").exists()
 
@@ -324,7 +335,7 @@ def test_time_servers(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:
     text = sandbox.file("/etc/systemd/timesyncd.conf.d/90-heatgen.conf").read_text()
     assert text == "[Time]\nNTP=ntp.example 192.0.2.1\n"
     assert "systemctl restart systemd-timesyncd.service" in result.stdout
-    chrony = preflight(sandbox, proxy, NTP_SERVERS="a,b", HAS_CHRONY="yes")
+    chrony = preflight(sandbox, proxy, NTP_SERVERS="a,b", UNITS="chrony.service")
     assert chrony.status == 0, chrony.stderr
     sources = sandbox.file("/etc/chrony/sources.d/heatgen.sources").read_text()
     assert sources == "server a iburst\nserver b iburst\n"

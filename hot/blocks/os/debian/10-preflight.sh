@@ -33,6 +33,14 @@ write_or_remove() {
 # Services that download, and read proxy and authorities only at their start.
 downloading=(containerd docker heatgen-prefetch)
 
+# restart_downloading: restart those that run. try-restart fails for a unit that later steps create.
+restart_downloading() {
+    local unit
+    for unit in "${downloading[@]/%/.service}"; do
+        ! systemctl cat "$unit" >/dev/null 2>&1 || systemctl try-restart "$unit"
+    done
+}
+
 if differs "$SITE_PROXY" /etc/heatgen/proxy.env; then
     # The updates of the distribution must not be interrupted; they read the proxy when they start.
     for unit in "${downloading[@]}" apt-daily apt-daily-upgrade; do
@@ -41,7 +49,7 @@ EnvironmentFile=/etc/heatgen/proxy.env}" "/etc/systemd/system/$unit.service.d/he
     done
     write_or_remove "$SITE_PROXY" /etc/heatgen/proxy.env
     systemctl daemon-reload
-    systemctl try-restart "${downloading[@]/%/.service}"
+    restart_downloading
 fi
 
 store=/usr/local/share/ca-certificates
@@ -56,7 +64,7 @@ if differs "$CA_CERTIFICATES" /etc/heatgen/ca-certificates.pem; then
     done
     message=$(update-ca-certificates 2>&1) || fail "cannot install site.ca_certificates: $(tail -n 1 <<<"$message")"
     write_or_remove "$CA_CERTIFICATES" /etc/heatgen/ca-certificates.pem
-    systemctl try-restart "${downloading[@]/%/.service}"
+    restart_downloading
 fi
 
 # clock_synchronized: succeed if a time server has set the clock.
