@@ -143,10 +143,12 @@ def test_each_authority_is_a_file(
     sandbox: Sandbox, proxy: ThreadingHTTPServer, authority: str
 ) -> None:
     """Each certificate is installed in its own file; the same ones again change nothing."""
-    both = preflight(sandbox, proxy, CA_CERTIFICATES=(authority * 2).rstrip())
+    both = preflight(
+        sandbox, proxy, CA_CERTIFICATES=(authority * 2).rstrip(), UNITS="docker.service"
+    )
     assert both.status == 0, both.stderr
     assert both.stdout.endswith("heatgen-1.crt\nheatgen-2.crt\n")
-    assert "try-restart" in both.stdout
+    assert "systemctl try-restart docker.service\n" in both.stdout
     again = preflight(sandbox, proxy, CA_CERTIFICATES=(authority * 2).rstrip())
     assert "try-restart" not in again.stdout
     none = preflight(sandbox, proxy)
