@@ -99,7 +99,7 @@ def changed(directory: Path, cloud: dict[str, Any], **other: dict[str, Any]) -> 
 def test_network_of_an_administrator(tmp_path: Path, report: Figure) -> None:
     """Planned addresses are refused on a shared network; assigned ones make a healthy cluster.
 
-    The name of the stack is none of a host: nodes get other names (test_stack_names.py).
+    Nodes cannot have the name of this stack: theirs differ from it (test_stack_names.py).
     """
     with existing(controller.as_admin, "--share"):
         shared = {"control_plane": {"load_balancer": "vip"}}

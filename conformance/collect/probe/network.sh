@@ -107,7 +107,7 @@ query() {
 }
 
 # query_metadata LINE: LINE ok, or LINE failed REASON: whether the cloud's metadata service can be reached. The request
-# is invalid: the proxy with which Neutron provides the service rejects it at once, and does not ask Nova, which may
+# is invalid: the proxy with which Neutron provides the service rejects it at once, and does not call Nova, which may
 # take many seconds. An established connection counts without a response as well.
 query_metadata() {
     status=0
