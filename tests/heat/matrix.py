@@ -148,6 +148,11 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
 
 # Patches that other factors would contradict.
 SPECIAL: dict[str, dict[str, Any]] = {
+    "slow servers, mirror of packages": {
+        "site": {"timeout_factor": 20},
+        "artifacts": {"apt_mirror": "http://mirror.example/debian"},
+    },
+} | {
     f"assigned addresses, {name}": {
         "cloud": {"network": "office", "subnet": "office-1", "nodes": "192.0.2.0/24",
                   "addresses": "assigned"},
