@@ -7,7 +7,7 @@ import re
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -100,6 +100,9 @@ def number(pem: bytes) -> bytes:
         return key.private_numbers().private_value.to_bytes(key.key_size // 8, "big")
     if isinstance(key, rsa.RSAPrivateKey):
         return key.private_numbers().p.to_bytes(key.key_size // 16, "big")
+    if isinstance(key, dsa.DSAPrivateKey):  # a host key that a stock image creates
+        private = key.private_numbers().x
+        return private.to_bytes((private.bit_length() + 7) // 8, "big")
     assert isinstance(key, ed25519.Ed25519PrivateKey), f"unknown kind of key: {type(key)}"
     return key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
 

@@ -19,7 +19,7 @@ import yaml
 from lab.harness import controller, health, small_cluster
 from lab.harness.figures import Figure
 
-pytestmark = pytest.mark.usefixtures("cloud")
+pytestmark = [pytest.mark.usefixtures("cloud"), pytest.mark.long]
 
 NETWORK, SUBNET, ROUTER = "office", "office-1", "office-router"
 CIDR, GATEWAY = "198.51.100.0/24", "198.51.100.12"
@@ -113,7 +113,6 @@ def test_network_of_an_administrator(tmp_path: Path, report: Figure) -> None:
         created("My_Stack", assigned, report)
 
 
-@pytest.mark.long
 def test_network_of_the_project(tmp_path: Path, report: Figure) -> None:
     """A network of the project can have a virtual IP; the preflight detects its gateway."""
     with existing(controller.inside):
@@ -123,7 +122,6 @@ def test_network_of_the_project(tmp_path: Path, report: Figure) -> None:
         created("own", changed(tmp_path, {"first_address": "198.51.100.200"}, **shared), report)
 
 
-@pytest.mark.long
 def test_network_without_port_security_and_dhcp(tmp_path: Path) -> None:
     """The preflight reports what Neutron and the servers would not do there."""
     with existing(controller.inside, "--disable-port-security"):

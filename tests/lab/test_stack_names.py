@@ -10,7 +10,6 @@ import pytest
 from lab.harness import controller, health, small_cluster
 from lab.harness.figures import Figure
 
-# test_existing_network.py creates a cluster with such a name each time.
 pytestmark = [pytest.mark.usefixtures("cloud"), pytest.mark.long]
 
 LONG = "Team_A.production-kubernetes-cluster-in-region-one-blue-0042"

@@ -183,8 +183,10 @@ paths_from_host() {
 # Remaining seconds of the leases: the keys contain their IDs.
 lease_seconds() {
     as_flannel
-    for lease in $(leases | tr '{' ',' | tr ',' '\n' | sed -n 's/^"lease":\([0-9]*\).*/\1/p'); do
-        etcdctl lease timetolive "$(printf '%x' "$lease")" --keys
+    # Without leases because of a failed request, all leases would count as expired.
+    found=$(leases) || return
+    for lease in $(printf '%s' "$found" | tr '{' ',' | tr ',' '\n' | sed -n 's/^"lease":\([0-9]*\).*/\1/p'); do
+        etcdctl lease timetolive "$(printf '%x' "$lease")" --keys || return
     done
 }
 
