@@ -11,7 +11,7 @@ TOX := $(VENV)/bin/tox
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-unit: $(VENV)/installed  ## unit tests; 1 to 2 min; no tox, no root, no lab
+unit: $(VENV)/installed  ## unit tests; 1 min; no tox, no root, no lab
 	PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/pycache \
 		$(VENV)/bin/pytest -n 2 --dist worksteal -m "not replay"
 
