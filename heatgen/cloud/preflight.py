@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from heatgen.plan.cloud_requirements import CloudRequirements, CloudState
-from heatgen.spec.model import CFN_SIGNAL, TEMP_URL_SIGNAL
+from heatgen.plan.cloud_requirements import (
+    BLOCK_STORAGE,
+    LOAD_BALANCERS,
+    CloudRequirements,
+    CloudState,
+)
 
 _COMPUTE = {
     "servers": ("instances_used", "instances"),
@@ -104,16 +108,9 @@ class _StateReader:
             for key, value in self.each(kind, [name] if name else [], find, keys).items():
                 yield (kind, key), value
         yield from self._zones("zone", needed.zones, cloud.compute.availability_zones)
-        if needed.load_balancer:
-            exists = self._has("load-balancer")
-            yield ("service", "load balancers"), ({} if exists else None)
-        if needed.signal_transport == CFN_SIGNAL:
-            exists = self._has("cloudformation")
-            yield ("service", "CloudFormation API"), ({} if exists else None)
-        if needed.signal_transport == TEMP_URL_SIGNAL:
-            exists = self._has("object-store")
-            yield ("service", "object storage"), ({} if exists else None)
-        if "volumes" in needed.amounts:
+        for service in needed.services:
+            yield ("service", service), ({} if self._exists(service, needed) else None)
+        if self._exists(BLOCK_STORAGE, needed):
             yield from self._volumes(needed)
 
     def roles(self) -> tuple[str, ...]:
@@ -124,21 +121,19 @@ class _StateReader:
 
     def providers(self, needed: CloudRequirements) -> tuple[str, ...]:
         """Return the providers of load balancers, if one is needed and the service exists."""
-        if not needed.load_balancer or not self._has("load-balancer"):
+        if not self._exists(LOAD_BALANCERS, needed):
             return ()
         balancers = self.cloud.load_balancer
         found = self.request("load balancer providers", lambda: list(balancers.providers()))
         return tuple(item.name for item in found or ())
 
-    def _has(self, service: str) -> bool:
-        """Return whether the catalog lists a service."""
-        return bool(self.cloud.endpoint_for(service))
+    def _exists(self, service: str, needed: CloudRequirements) -> bool:
+        """Return whether a service is required, and in the catalog."""
+        return service in needed.services and bool(
+            self.cloud.endpoint_for(needed.services[service])
+        )
 
     def _volumes(self, needed: CloudRequirements) -> Iterator[tuple[tuple[str, str], Any]]:
-        if not self._has("block-storage"):
-            yield ("service", "block storage"), None
-            return
-        yield ("service", "block storage"), {}
         storage = self.cloud.block_storage
         yield from self._zones("volume zone", needed.volume_zones, storage.availability_zones)
         for key, value in self.each(
@@ -172,7 +167,7 @@ class _StateReader:
             numbers = getattr(quota, name, None) if quota else None
             if isinstance(numbers, dict):
                 yield what, (numbers["used"] + numbers.get("reserved", 0), numbers["limit"])
-        if "volumes" in needed.amounts and self._has("block-storage"):
+        if self._exists(BLOCK_STORAGE, needed):
             storage = self.request("quotas of volumes", self.cloud.block_storage.get_limits)
             for what, (used, limit) in _VOLUMES.items():
                 if storage:

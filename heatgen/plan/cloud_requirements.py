@@ -14,9 +14,11 @@ from heatgen.plan.check_result import FINE, MISSING, UNKNOWN, CheckResult
 from heatgen.plan.model import Plan
 from heatgen.spec.addresses import NEUTRON_PORTS
 from heatgen.spec.machine import NO_GROUP, Machine
-from heatgen.spec.model import CFN_SIGNAL, NO_BALANCER, OCTAVIA, OVN, TEMP_URL_SIGNAL, VIP
+from heatgen.spec.model import CFN_SIGNAL, NO_BALANCER, OCTAVIA, OVN, TEMP_URL_SIGNAL, VIP, Spec
 from heatgen.yamlio.codes import Code
 
+LOAD_BALANCERS, BLOCK_STORAGE = "load balancers", "block storage"
+"""Services with other requirements than to exist."""
 ARCHITECTURES = ("x86_64", "amd64")
 """Values of an image's property ``architecture`` for which blocks have artifacts."""
 DEFAULT_RULES = 2
@@ -48,8 +50,8 @@ class CloudRequirements:
     zones: tuple[str, ...]
     volume_zones: tuple[str, ...]
     volume_types: tuple[str, ...]
-    load_balancer: bool
-    signal_transport: str
+    services: Mapping[str, str]
+    """Services that must exist: their types in the catalog by name."""
     provider: str
     """Provider of the load balancer; '' for the cloud's default."""
     amounts: Mapping[str, int]
@@ -94,6 +96,7 @@ def requirements(plan: Plan) -> CloudRequirements:
     own_address = [plan.api_host] if spec.control_plane.load_balancer != NO_BALANCER else []
     planned = cloud.subnet and not cloud.assigned
     types = {machine.boot_volume.type for _, machine in machines if machine.boot_volume}
+    amounts = {name: amount for name, amount in _amounts(plan, machines).items() if amount}
     return CloudRequirements(
         name=spec.name,
         images=tuple(sorted({machine.image or cloud.image for _, machine in machines})),
@@ -111,10 +114,9 @@ def requirements(plan: Plan) -> CloudRequirements:
         zones=tuple(sorted({zone for _, machine in machines for zone in machine.zones})),
         volume_zones=tuple(sorted({volume.zone for volume in plan.volumes} - {""})),
         volume_types=tuple(sorted((types | {volume.type for volume in plan.volumes}) - {""})),
-        load_balancer=spec.control_plane.load_balancer == OCTAVIA,
-        signal_transport=spec.cloud.signal_transport,
+        services=dict(_services(spec, amounts)),
         provider=spec.control_plane.octavia.provider,
-        amounts={name: amount for name, amount in _amounts(plan, machines).items() if amount},
+        amounts=amounts,
     )
 
 
@@ -144,6 +146,19 @@ def _amounts(plan: Plan, machines: list[tuple[int, Machine]]) -> dict[str, int]:
         "gigabytes of volumes": sum(volume.size for volume in plan.volumes)
         + sum(count * volume.size for count, volume in boots),
     }
+
+
+def _services(spec: Spec, amounts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield the required services that not every cloud has, with their types in the catalog."""
+    transport = spec.cloud.signal_transport
+    if spec.control_plane.load_balancer == OCTAVIA:
+        yield LOAD_BALANCERS, "load-balancer"
+    if transport == CFN_SIGNAL:
+        yield "CloudFormation API", "cloudformation"
+    if transport == TEMP_URL_SIGNAL:
+        yield "object storage", "object-store"
+    if "volumes" in amounts:
+        yield BLOCK_STORAGE, "block-storage"
 
 
 def check(needed: CloudRequirements, state: CloudState) -> list[CheckResult]:
@@ -274,11 +289,8 @@ def _named(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult
                 verdict=FINE if exists else MISSING,
                 advice="" if exists else f"see '{command}'",
             )
-    for service, needs in (("load balancers", needed.load_balancer),
-                           ("CloudFormation API", needed.signal_transport == CFN_SIGNAL),
-                           ("object storage", needed.signal_transport == TEMP_URL_SIGNAL),
-                           ("block storage", "volumes" in needed.amounts)):  # fmt: skip
-        if needs and ("service", service) in state.names:
+    for service in needed.services:
+        if ("service", service) in state.names:
             exists = state.names["service", service] is not None
             advice = "" if exists else "remove the settings that require this service"
             yield CheckResult(what="service", needed=service, there="exists" if exists else "none",
@@ -287,7 +299,7 @@ def _named(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult
 
 def _provider(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResult]:
     """Check the provider of the load balancer; the cloud does not report which is the default."""
-    if not needed.load_balancer or not state.providers:
+    if LOAD_BALANCERS not in needed.services or not state.providers:
         return
     if needed.provider:
         fits, advice = (
