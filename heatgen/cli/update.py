@@ -92,9 +92,9 @@ class Update(CloudCommand):
         if found.losses and not parsed_args.yes and not _confirmed(running.name):
             print_message("not confirmed; nothing was changed")
             return found.code
-        before = stack_update.start(
-            running, found.after.template, parameters, parsed_args.timeout, cloud
-        )
+        fields = {"template": found.after.template, "parameters": parameters}
+        fields |= {"timeout_mins": parsed_args.timeout}
+        before = stack.start_update(running, fields, cloud)
         progress = _progress(found, cloud)
         wait_and_show(running, progress, parsed_args.timeout * 60 + stack.GRACE, cloud, before)
         print_message(f"stack {running.name}: updated")

@@ -74,7 +74,8 @@ class Validate(Command):
         else:
             for result in results:
                 _print(result)
-            for catalog in [result.catalog for result in results if result.catalog][:1]:
+            catalog = next((result.catalog for result in results if result.catalog), None)
+            if catalog is not None:
                 print_deprecations(catalog)
         bad = any(result.found or (parsed_args.strict and result.notes) for result in results)
         return INVALID if bad else DONE

@@ -25,7 +25,7 @@ from typing import Any
 
 from heatgen.cloud.connection import Cloud, call
 from heatgen.cloud.errors import CloudFailed
-from heatgen.cloud.stack import DEPTH, Stack
+from heatgen.cloud.stack import Stack, resources
 from heatgen.hot.deployments import GROUP, SERVER
 
 CSI_CLUSTER = "cinder.csi.openstack.org/cluster"
@@ -187,9 +187,8 @@ def _network(network: Any, of_stack: StackResources) -> Iterator[Orphan]:
 
 
 def _stack_resources(stack: Stack, cluster: str, cloud: Cloud) -> StackResources:
-    heat = cloud.heat()
     ids: dict[str, set[str]] = {}
-    for item in call(heat.resources.list, stack.path, nested_depth=DEPTH):
+    for item in resources(stack, cloud):
         if item.physical_resource_id and item.resource_type != GROUP:
             ids.setdefault(item.resource_type, set()).add(item.physical_resource_id)
     return StackResources(

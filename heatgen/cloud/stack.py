@@ -138,10 +138,14 @@ def progress(stack: Stack, cloud: Cloud) -> Progress:
     return Progress(stack.name, resolve.resources(now.template, now.values))
 
 
+def resources(stack: Stack, cloud: Cloud) -> list[Any]:
+    """Return the resources of a stack and its nested stacks, as python-heatclient lists them."""
+    return list(call(cloud.heat().resources.list, stack.path, nested_depth=DEPTH))
+
+
 def read_states(stack: Stack, into: Progress, cloud: Cloud) -> None:
     """Record the current state of all resources of a stack."""
-    heat = cloud.heat()
-    for resource in call(heat.resources.list, stack.path, nested_depth=DEPTH):
+    for resource in resources(stack, cloud):
         item = into.item(resource.stack_name, resource.resource_name)
         action, _, status = str(resource.resource_status).partition("_")
         if item is not None:
@@ -150,10 +154,10 @@ def read_states(stack: Stack, into: Progress, cloud: Cloud) -> None:
 
 def servers(stack: Stack, cloud: Cloud) -> list[Server]:
     """Return the servers of a stack that exist in Nova."""
-    heat, compute = cloud.heat(), cloud.connection.compute
+    compute = cloud.connection.compute
     ids = {
         resource.physical_resource_id
-        for resource in call(heat.resources.list, stack.path, nested_depth=DEPTH)
+        for resource in resources(stack, cloud)
         if resource.resource_type == SERVER
     }
     return [
@@ -220,11 +224,27 @@ def update(name: str, changes: Mapping[str, str], cloud: Cloud) -> tuple[Stack, 
         message = f"stack {name!r} has no parameter {', '.join(missing)}"
         hint = "first update the stack with a template of this version of heatgen"
         raise CloudFailed(message, hint, code=Code.MISSING_STACK_PARAMETER)
-    heat = cloud.heat()
+    return stack, start_update(stack, {"parameters": dict(changes)}, cloud)
+
+
+def start_update(stack: Stack, fields: Mapping[str, Any], cloud: Cloud) -> str:
+    """Start an update of a stack, like 'openstack stack update --existing'.
+
+    Args:
+        stack: the stack.
+        fields: fields of the request: changed ``parameters``, others that were set explicitly are
+            kept; a new ``template``; ``timeout_mins``.
+        cloud: the cloud.
+
+    Returns:
+        The id of the last event before the update.
+
+    Raises:
+        CloudFailed: Heat rejected the request.
+    """
     before = last_event(stack, cloud)
-    # Like 'openstack stack update --existing'.
-    call(heat.stacks.update, stack.path, existing=True, parameters=dict(changes))
-    return stack, before
+    call(cloud.heat().stacks.update, stack.path, existing=True, **fields)
+    return before
 
 
 def delete(stack: Stack, cloud: Cloud) -> str:
@@ -306,7 +326,7 @@ def step_results(stack: Stack, progress: Progress, cloud: Cloud) -> Iterator[Ste
         cloud: the cloud.
     """
     heat = cloud.heat()
-    for resource in call(heat.resources.list, stack.path, nested_depth=DEPTH):
+    for resource in resources(stack, cloud):
         item = progress.item(resource.stack_name, resource.resource_name)
         if resource.resource_type != DEPLOYMENT or item is None:
             continue
@@ -337,10 +357,9 @@ def failures(stack: Stack, progress: Progress, cloud: Cloud) -> list[str]:
             found.append("\n".join([f"{step.item}: {step.reason}", *(f"  | {x}" for x in lines)]))
     if found:
         return found
-    heat = cloud.heat()
     return [
         f"{resource.resource_name}: {resource.resource_status_reason}"
-        for resource in call(heat.resources.list, stack.path, nested_depth=DEPTH)
+        for resource in resources(stack, cloud)
         if str(resource.resource_status).endswith(FAILED)
     ]
 
