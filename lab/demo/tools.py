@@ -10,8 +10,7 @@ from lab.artifacts.recipes import load_components
 from lab.cloud import packages, paths
 from lab.cloud.problem import Problem
 from lab.demo import components, record
-from lab.machine.command import TOOLS as MACHINE_TOOLS
-from lab.node.command import TOOLS as NODE_TOOLS
+from lab.node.rootfs import TOOLS as NODE_TOOLS
 
 LAB = paths.LAUNCHER.parent
 ARTIFACTS = LAB / "artifacts"
@@ -26,7 +25,7 @@ def install_tools() -> str | None:
     images = load_images(ARTIFACTS / "images", {each.name: each for each in recipes})
     needed = {name for component in recipes for name in component.packages}
     needed |= {name for image in images for name in image.packages}
-    return packages.install(tuple(sorted({*needed, *NODE_TOOLS, *MACHINE_TOOLS, "python3-venv"})))
+    return packages.install(tuple(sorted({*needed, *NODE_TOOLS, "python3-venv"})))
 
 
 def build_artifacts(cluster: Path) -> None:

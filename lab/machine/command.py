@@ -2,7 +2,6 @@
 """The command `lab/machine/build`: build the image from the recipes of guest and host."""
 
 import argparse
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -15,15 +14,15 @@ from lab.artifacts.outcome import EPILOG, link, run_command
 from lab.artifacts.progress import BuildError, print_progress
 from lab.machine.disk import make_partitioned_disk
 from lab.node import command as node
+from lab.node import rootfs
 from lab.node.disk import make_disk
 from lab.node.recipe import Recipe, load_recipe, tree_inputs
-from lab.node.rootfs import install_packages, make_root
 
 FOLDER = Path(__file__).resolve().parent
 GUEST_TREES = (node.FOLDER / "stock", FOLDER / "guest")
 HOST_TREES = (FOLDER / "host/overlay",)
-FORMAT = "2"  # increase it when the image of unchanged recipes changes
-TOOLS = ["debian-archive-keyring", "e2fsprogs", "fdisk", "mmdebstrap", "util-linux"]
+FORMAT = "3"  # increase it when the image of unchanged recipes changes
+TOOLS = ["e2fsprogs", "fdisk"]
 LINK = "machine.raw"
 
 
@@ -101,22 +100,15 @@ def guest_recipe() -> Recipe:
 
 def _part(name: str, recipe: Recipe, trees: tuple[Path, ...], cache: Cache) -> Part:
     """Return a system, with its packages installed."""
-    entry = f"machine-{name}-packages"
-    log = cache.log(entry)
-
-    def create(folder: Path) -> None:
-        _require_root()
-        ensure_packages(TOOLS, cache.log("packages"))
-        install_packages(recipe, folder / "root.tar", log)
-
-    key = content_key({"format": FORMAT, **recipe.packages_inputs()})
-    what = f"installing packages of Debian {recipe.suite} for the {name} of the virtual machine"
-    return Part(name, recipe, trees, cache.get_or_create(entry, key, what, create) / "root.tar")
+    what = f"the {name} of the virtual machine"
+    folder = rootfs.packages(recipe, f"machine-{name}-packages", what, cache)
+    return Part(name, recipe, trees, folder / "root.tar")
 
 
 def _image(guest: Part, host: Part, folder: Path, cache: Cache) -> None:
     """Write the image: the root of the host, with kernel and disk of the guest in /machine."""
-    _require_root()
+    rootfs.require_root()
+    ensure_packages(TOOLS, cache.log("packages"))
     log = cache.log("machine")
     inner, outer = (_root(part, folder, log) for part in (guest, host))
     machine = outer / "machine"
@@ -131,7 +123,7 @@ def _image(guest: Part, host: Part, folder: Path, cache: Cache) -> None:
 
 def _root(part: Part, folder: Path, log: Path) -> Path:
     root = folder / part.name
-    make_root(part.recipe, part.packages, part.trees, root, log)
+    rootfs.make_root(part.recipe, part.packages, part.trees, root, log)
     return root
 
 
@@ -146,8 +138,3 @@ def _only(boot: Path, name: str) -> Path:
         names = ", ".join(path.name for path in found) or "none"
         raise BuildError(f"expected one {name} in /boot of the guest, found {names}")
     return found[0]
-
-
-def _require_root() -> None:
-    if os.geteuid() != 0:
-        raise BuildError("the image build sets file owners: run it as root")

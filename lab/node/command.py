@@ -10,19 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.artifacts.cache import Cache, content_key, default_root
-from lab.artifacts.debian import ensure_packages
 from lab.artifacts.outcome import EPILOG, link, run_command
-from lab.artifacts.progress import BuildError, print_progress
+from lab.artifacts.progress import print_progress
+from lab.node import rootfs
 from lab.node.archive import FORMAT as ARCHIVE_FORMAT
 from lab.node.archive import find_sources, is_current, make_archive
 from lab.node.disk import make_disk
 from lab.node.recipe import STOCK, Recipe, image_inputs, load_recipe, trees, variants
-from lab.node.rootfs import install_packages, make_root
 
 FOLDER = Path(__file__).resolve().parent
 FORMAT = "3"  # increase it when the image of an unchanged recipe changes
-PACKAGES_FORMAT = "2"  # the same of its file system with the packages
-TOOLS = ["debian-archive-keyring", "e2fsprogs", "mmdebstrap", "util-linux"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 def _make(image: str, out: Path, cache: Cache, prune: bool) -> None:
     started = time.monotonic()
     recipe = load_recipe(FOLDER, image)
-    packages = _packages(recipe, cache)
+    packages = rootfs.packages(recipe, "node-packages", "the node image", cache)
     key = content_key({"format": FORMAT, "packages": packages.name, **image_inputs(FOLDER, image)})
     entry = cache.get_or_create(
         "node",
@@ -73,27 +70,13 @@ def _make(image: str, out: Path, cache: Cache, prune: bool) -> None:
     print_progress(f"  ✓ node image ready: {time.monotonic() - started:.1f} s")
 
 
-def _packages(recipe: Recipe, cache: Cache) -> Path:
-    """Return the directory with `root.tar`, the file system with the packages installed."""
-    log = cache.log("node-packages")
-    key = content_key({"format": PACKAGES_FORMAT, **recipe.packages_inputs()})
-    what = f"installing packages of Debian {recipe.suite} for the node image"
-
-    def create(folder: Path) -> None:
-        _require_root()
-        ensure_packages(TOOLS, cache.log("packages"))
-        install_packages(recipe, folder / "root.tar", log)
-
-    return cache.get_or_create("node-packages", key, what, create)
-
-
 def _image(
     recipe: Recipe, trees: Sequence[Path], packages: Path, folder: Path, cache: Cache
 ) -> None:
     """Write the disk `node.raw` and the file `user` with the name of its user."""
-    _require_root()
+    rootfs.require_root()
     root, log = folder / "root", cache.log("node")
-    make_root(recipe, packages / "root.tar", trees, root, log)
+    rootfs.make_root(recipe, packages / "root.tar", trees, root, log)
     make_disk(recipe, root, folder / "node.raw", log)
     shutil.rmtree(root)
     (folder / "user").write_text(recipe.user, encoding="utf-8")
@@ -118,8 +101,3 @@ def _archive(recipe: Recipe, packages: Path, cache: Cache) -> Path:
 
     what = f"creating the apt archive of {', '.join(wanted)}"
     return cache.get_or_create("apt-archive", key, what, create, is_current)
-
-
-def _require_root() -> None:
-    if os.geteuid() != 0:
-        raise BuildError("the node image build sets file owners: run it as root")

@@ -7,11 +7,46 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.artifacts.progress import run
+from lab.artifacts.cache import Cache, content_key
+from lab.artifacts.debian import ensure_packages
+from lab.artifacts.progress import BuildError, run
 from lab.node.archive import find_sources, source_list
 from lab.node.recipe import Recipe, is_program
 
+PACKAGES_FORMAT = "2"  # increase it when the file system of an unchanged package list changes
+TOOLS = ["debian-archive-keyring", "e2fsprogs", "mmdebstrap", "util-linux"]
 SECONDS_TO_INSTALL = 1800.0
+
+
+def require_root() -> None:
+    """Check that this process may create files of any owner.
+
+    Raises:
+        BuildError: it may not.
+    """
+    if os.geteuid() != 0:
+        raise BuildError("the image build sets file owners: run it as root")
+
+
+def packages(recipe: Recipe, entry: str, what: str, cache: Cache) -> Path:
+    """Return the cached directory with `root.tar`, the file system with the packages installed.
+
+    Args:
+        recipe: the recipe with the packages.
+        entry: name of the cache entry.
+        what: the image, for the progress line.
+        cache: the cache.
+    """
+    log = cache.log(entry)
+
+    def create(folder: Path) -> None:
+        require_root()
+        ensure_packages(TOOLS, cache.log("packages"))
+        install_packages(recipe, folder / "root.tar", log)
+
+    key = content_key({"format": PACKAGES_FORMAT, **recipe.packages_inputs()})
+    line = f"installing packages of Debian {recipe.suite} for {what}"
+    return cache.get_or_create(entry, key, line, create)
 
 
 def install_packages(recipe: Recipe, archive: Path, log: Path) -> None:
