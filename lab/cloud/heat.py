@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from lab.artifacts.cache import Cache, content_key
-from lab.cloud import paths
+from lab.cloud import paths, programs
 from lab.cloud.problem import USAGE, Problem
 
 VARIABLE = "HEATGEN_LAB_HEAT"
@@ -82,25 +82,6 @@ def create(directory: Path) -> None:
 
     Therefore `bin/lab-heat` runs its scripts with its Python, and ignores their first lines.
     """
-    run(PYTHON, "-m", "venv", str(directory))
+    programs.run([PYTHON, "-m", "venv", str(directory)], INSTALL_SECONDS)
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--requirement", str(PINS)]
-    run(str(directory / "bin" / "pip"), "install", *options)
-
-
-def run(*command: str) -> None:
-    """Run a command; raise Problem with its last lines if it fails or takes too long."""
-    try:
-        result = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Problem(f"{command[0]} timed out after {INSTALL_SECONDS} s") from error
-    if result.returncode:
-        last = "\n".join(result.stdout.splitlines()[-15:])
-        raise Problem(f"{command[0]} failed ({result.returncode}):\n{last}")
+    programs.run([str(directory / "bin" / "pip"), "install", *options], INSTALL_SECONDS)

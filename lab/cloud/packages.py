@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.cloud.problem import Problem
+from lab.cloud import programs
 from lab.cloud.steps import print_progress
 
 OPENSTACK = (
@@ -101,19 +101,7 @@ def apt(*arguments: str, check: bool = True) -> None:
     """Run apt-get non-interactively; raise Problem with its last lines if it fails."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     options = ["-q", "-o", "DPkg::Lock::Timeout=900", "-o", "Acquire::Retries=3"]
-    result = subprocess.run(
-        ["apt-get", *options, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-        timeout=INSTALL_SECONDS,
-        check=False,
-    )
-    if check and result.returncode:
-        last = "\n".join(result.stdout.splitlines()[-15:])
-        raise Problem(f"apt-get {arguments[0]} failed ({result.returncode}):\n{last}")
+    programs.run(["apt-get", *options, *arguments], INSTALL_SECONDS, environment, check=check)
 
 
 @contextmanager
