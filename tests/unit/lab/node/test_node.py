@@ -122,6 +122,7 @@ def differences() -> set[str]:
         for key in yaml.safe_load((overlay / name[1:]).read_text())
     }
     return {
+        "/etc/apt/mirrors",  # written by lab.node.rootfs
         *(f"package {name}" for name in recipe.left_out_packages),
         *(f"/{name}" for name in recipe.left_out_files),
         *(f"unit {name}" for name in recipe.masked_units),
