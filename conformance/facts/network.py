@@ -90,7 +90,7 @@ class Queries:
 
 @dataclass(frozen=True)
 class MetadataAccess:
-    """Access to the cloud's metadata service: why there was no response; empty if it responded."""
+    """Access to the cloud's metadata service: why there was no connection; empty if there was."""
 
     pod: str
     """From the probe's pod."""
