@@ -13,6 +13,7 @@ from heatgen.authoring import rst
 from heatgen.blocks.catalog import Block, Catalog
 from heatgen.layers import LAYERS, RUNTIME
 from heatgen.spec.workers import NAME
+from heatgen.yamlio.schema import nullable
 
 OWN_KEYWORDS = {"per_node", "elsewhere", "hint", "shorthand", "multiline", "sensitive"}
 """Keywords of heatgen's own, which editors do not know."""
@@ -59,22 +60,13 @@ def whole_schema(catalog: Catalog, cluster_schema: Mapping[str, Any]) -> dict[st
         "properties": {name: {"type": "object"} for name in overrides},
         "additionalProperties": False,
     }
+    # An optional section may be empty.
     properties = {
-        key: part if key in cluster_schema["required"] else _or_empty(part)
+        key: part if key in cluster_schema["required"] else nullable(part)
         for key, part in properties.items()
     }
     plain: dict[str, Any] = _for_editors({**cluster_schema, "properties": properties})
     return plain
-
-
-def _or_empty(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of a section that may be empty."""
-    found = dict(part)
-    if "type" in part:
-        found["type"] = [part["type"], "null"]
-    if "anyOf" in part:
-        found["anyOf"] = [*part["anyOf"], {"type": "null"}]
-    return found
 
 
 def page(catalog: Catalog, cluster_schema: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from heatgen.blocks.catalog import Block, Config
-from heatgen.yamlio.schema import Schema
+from heatgen.yamlio.schema import Schema, nullable
 
 VERSIONS = "versions"
 
@@ -45,19 +45,14 @@ def _of_object(part: Mapping[str, Any], minor: str) -> dict[str, Any]:
             elsewhere[name] = f"remove it: {minor} does not have it, only {_listed(versions)}"
             continue
         plain = {key: value for key, value in item.items() if key != VERSIONS}
-        properties[name] = _or_null(_of_object(plain, minor))
+        properties[name] = nullable(_of_object(plain, minor))
     if "properties" in part:
         result |= {"properties": properties, "elsewhere": elsewhere}
     for key in ("items", "additionalProperties"):
         if isinstance(part.get(key), dict):
             inner = _of_object(part[key], minor)
-            result[key] = inner if key == "items" else _or_null(inner)
+            result[key] = inner if key == "items" else nullable(inner)
     return result
-
-
-def _or_null(part: dict[str, Any]) -> dict[str, Any]:
-    kinds = part["type"] if isinstance(part["type"], list) else [part["type"]]
-    return {**part, "type": [*kinds, "null"]}
 
 
 def _listed(versions: list[str]) -> str:

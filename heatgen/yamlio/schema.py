@@ -96,6 +96,17 @@ def check_value(value: Any, schema: Schema) -> str:
     return "; ".join(problem.message for problem in check(document, schema))
 
 
+def nullable(schema: Schema) -> dict[str, Any]:
+    """Return a schema that also accepts null."""
+    result = dict(schema)
+    if "type" in schema:
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        result["type"] = [*kinds, "null"]
+    if "anyOf" in schema:
+        result["anyOf"] = [*schema["anyOf"], {"type": "null"}]
+    return result
+
+
 def filled(value: Any, schema: Schema) -> Any:
     """Return a copy of a value with the schema's defaults for keys that are not set."""
     if isinstance(value, list) and "prefixItems" in schema:
