@@ -195,6 +195,8 @@ def _check_files(block: Block) -> Iterator[Problem]:
         named |= {name: ("configs",) for name in (config.file, config.schema) if name}
     named |= {source.removeprefix("file:"): ("inputs",) for source in sources_used(block)
               if source.startswith("file:")}  # fmt: skip
+    boot = block.document.data.get("boot") or {}
+    named |= dict.fromkeys((boot.get("files") or {}).values(), ("boot", "files"))
     for name, path in named.items():
         if name not in block.files:
             message = f"file {name} does not exist"

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from heatgen.blocks import unsupported
+from heatgen.blocks import boot, unsupported
+from heatgen.blocks.boot import Boot
 from heatgen.blocks.unsupported import System, Systems
 from heatgen.layers import CONTROL, LAYERS, ROLES, TRUST
 from heatgen.yamlio import document, schema
@@ -33,6 +34,7 @@ LIBRARY_INSTALL = "lib/install.sh"
 MAX_NAME = 30
 """Maximum length of a block's name, which is part of resource names."""
 AGENT = "agent/heatgen-agent"
+SHELL_AGENT = "agent/heatgen-agent.sh"
 AGENT_UNIT = "agent/heatgen-agent.service"
 
 
@@ -164,6 +166,7 @@ class Block:
     conformance: tuple[str, ...]
     files: Mapping[str, str]
     """Texts of the folder's files by name."""
+    boot: Boot
     origin: str
     """:data:`BUILTIN`, or the folder of blocks that contains it."""
     document: Document
@@ -185,7 +188,8 @@ class Catalog:
     trust: Block
     step_library: str
     library_install: str
-    agent: str
+    agents: Mapping[str, str]
+    """Programs by the interpreter that runs them."""
     agent_unit: str
     unsupported: Systems
     """Known systems without a block; a block of the same name takes precedence."""
@@ -249,7 +253,15 @@ def build(
             if first is not block:
                 problems.append(_duplicate(first, block))
     parts = _PART.findall(tree.get(STEP_LIBRARY, b"").decode())
-    own = (STEP_LIBRARY, *parts, LIBRARY_INSTALL, AGENT, AGENT_UNIT, f"{TRUST}/{BLOCK_FILE}")
+    own = (
+        STEP_LIBRARY,
+        *parts,
+        LIBRARY_INSTALL,
+        AGENT,
+        SHELL_AGENT,
+        AGENT_UNIT,
+        f"{TRUST}/{BLOCK_FILE}",
+    )
     problems += [
         Problem(
             f"hot/{path}",
@@ -275,7 +287,7 @@ def build(
         blocks=blocks,
         step_library=_step_library(tree),
         library_install=tree[LIBRARY_INSTALL].decode(),
-        agent=tree[AGENT].decode(),
+        agents={boot.PYTHON: tree[AGENT].decode(), boot.SHELL: tree[SHELL_AGENT].decode()},
         agent_unit=tree[AGENT_UNIT].decode(),
         unsupported=known,
     )
@@ -328,6 +340,8 @@ def _read_block(
         problems.append(Problem(path, None, message, hint, code=Code.INVALID_BLOCK_NAME))
     files, not_text = _texts(tree, folder, root)
     problems += not_text
+    if not problems:
+        problems += boot.problems(layer, description, files)
     if problems:
         raise ProblemsFound(problems, {description.name: description.text})
     data = schema.filled(description.data, block_schema)
@@ -438,6 +452,7 @@ def _block(
         facts=data["facts"],
         conformance=tuple(data["conformance"]),
         files=files,
+        boot=boot.read(name, data["boot"], files),
         origin=origin,
         document=description,
     )

@@ -119,6 +119,10 @@ class Code(StrEnum):
     UNKNOWN_LAYER = "unknown-layer", "The name of a folder of blocks is not a layer."
     LAYER_MISMATCH = "layer-mismatch", "The layer in block.yaml is not that of its folder."
     INVALID_BLOCK_NAME = "invalid-block-name", "The name of a block's folder is not a valid name."
+    INVALID_BOOT = (
+        "invalid-boot",
+        "What a block sets under 'boot' cannot be written to a server at its first start.",
+    )
     DUPLICATE_BLOCK = "duplicate-block", "Two folders define a block of the same layer and name."
     INCOMPLETE_INSTALLATION = (
         "incomplete-installation",
