@@ -90,8 +90,8 @@ def problems(layer: str, document: Document, files: Mapping[str, str]) -> Iterat
             place = ("boot", "files", path)
             yield document.problem(place, message, code=Code.MISSING_BLOCK_FILE)
     if data.get("by") != IGNITION:
-        for key in ("trust", "trust_command", "files", "links", "mask"):
-            if data.get(key):
+        for key in ("agent_path", "trust", "trust_command", "files", "links", "mask"):
+            if data.get(key) and data[key] != AGENT_PATH:
                 message = f"boot.{key} requires 'by: {IGNITION}'"
                 hint = f"remove the key; with {data['by']} the first step can do this"
                 yield document.problem(("boot", key), message, hint, code=Code.INVALID_BOOT)

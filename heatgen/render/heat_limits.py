@@ -213,13 +213,16 @@ def _of_user_data(plan: Plan, template: Mapping[str, Any]) -> Usage:
     )
     authorities = plan.spec.site.ca_certificates
     count = len(site.certificates(authorities))
-    advice = (
-        f"shorten site.ca_certificates, whose {count} certificates take {len(authorities)} bytes, "
-        "to those that nodes need: Nova's limit cannot be raised"
-        if count
-        else "this is a bug in heatgen: report it"
-    )
-    path = ("site", "ca_certificates")
+    path: Path = ("site", "ca_certificates")
+    if count:
+        advice = (
+            f"shorten site.ca_certificates, whose {count} certificates take {len(authorities)} "
+            "bytes, to those that nodes need: Nova's limit cannot be raised"
+        )
+    elif any(boot.files for boot in plan.boots.values()):
+        advice, path = "shorten the files under 'boot' of the os block", ("os", "use")
+    else:
+        advice = "this is a bug in heatgen: report it"
     return Usage("bytes of user data", size, MAX_USER_DATA, advice, path)
 
 

@@ -180,7 +180,8 @@ def _unit_files(unit: Unit) -> Iterable[File]:
 
 def _file(file: File) -> dict[str, Any]:
     """Return a file in Ignition's format: the hash is of its text, modes are decimal."""
-    if not 0 <= file.mode <= 0o7777:
+    # Ignition ignores the other bits before version 3.4.0.
+    if not 0 <= file.mode <= 0o777:
         raise ValueError(f"{file.path!r} has the invalid mode {file.mode:o}")
     data = file.content.encode()
     packed = base64.b64encode(gzip_member.compress(data)).decode()
