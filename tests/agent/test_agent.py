@@ -196,9 +196,9 @@ def interval(kind: Kind, folder: Path, metadata: dict[str, Any], idle: float) ->
     if kind is PYTHON:
         return float(runpy.run_path(str(kind.program))["interval"](metadata, idle))
     (folder / "metadata").write_text(json.dumps(metadata))
-    script = 'source "$0"; work=$1; read_interval; interval "$2"; echo "$next"'
+    script = 'source "$1"; work=$2; read_interval; interval "$3"; echo "$next"'
     arguments = [str(kind.program), str(folder), str(int(idle * 1000))]
-    return int(subprocess.check_output([kind.interpreter, "-c", script, *arguments])) / 1000
+    return int(subprocess.check_output(["bash", "-c", script, "test", *arguments])) / 1000
 
 
 @pytest.mark.parametrize(
@@ -375,9 +375,9 @@ def fail(kind: Kind, console: Path, count: int, reason: str) -> None:
         for number in range(count):
             failures.failed(reason.replace("%", str(number)))
         return
-    script = 'source "$0"; for ((i = 0; i < $1; i++)); do failed "poll Heat" "${2/\\%/$i}"; done'
+    script = 'source "$1"; for ((i = 0; i < $2; i++)); do failed "poll Heat" "${3/\\%/$i}"; done'
     subprocess.run(
-        [kind.interpreter, "-c", script, str(kind.program), str(count), reason],
+        ["bash", "-c", script, "test", str(kind.program), str(count), reason],
         env={**os.environ, "HEATGEN_AGENT_CONSOLE": str(console)},
         stderr=subprocess.DEVNULL,
         check=True,
