@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.agent.simulation import PYTHON, Cloud, Kind, Node, booted, wait_until
+from tests.agent.simulation import PYTHON, Cloud, Kind, Node, booted, certificate, wait_until
 from tests.http_server import running
 
 
@@ -251,22 +251,6 @@ def test_fallback_to_metadata(kind: Kind, cloud: Cloud, tmp_path: Path, case: st
         assert cloud.polls > polls
     finally:
         node.kill()
-
-
-def certificate(folder: Path, name: str) -> Path:
-    """Return a file with a key and a self-signed certificate."""
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
-            *("-keyout", folder / "key", "-out", folder / "crt"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    both = folder / "both"
-    both.write_text((folder / "key").read_text() + (folder / "crt").read_text())
-    return both
 
 
 @pytest.mark.parametrize("case", ["untrusted", "other name"])
