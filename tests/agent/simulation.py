@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 TIMEOUT = 60.0  # seconds
 SERVER = "0b2f6e6c-server"
 
@@ -309,6 +311,13 @@ def certificate(folder: Path, name: str) -> Path:
     both = folder / "both"
     both.write_text((folder / "key").read_text() + (folder / "crt").read_text())
     return both
+
+
+def trust(monkeypatch: pytest.MonkeyPatch, certificates: Path) -> None:
+    """Have agents trust only these certificates; the variable of curl precedes that of OpenSSL."""
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    for name in ("SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(certificates))
 
 
 Machine = TypeVar("Machine", bound=Node)

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.agent.simulation import PYTHON, Cloud, Kind, Node, booted, certificate, wait_until
+from tests.agent.simulation import PYTHON, Cloud, Kind, Node, booted, certificate, trust, wait_until
 from tests.http_server import running
 
 
@@ -260,7 +260,7 @@ def test_reason_of_certificate(
     """The console shows that the certificate of the cloud is not trusted, or is of another name."""
     pem = certificate(tmp_path, "localhost" if case == "untrusted" else "cloud.example")
     if case == "other name":
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "crt"))
+        trust(monkeypatch, tmp_path / "crt")
     cloud = Cloud(pem)
     with running(cloud), booted(Node(kind, tmp_path, cloud)) as node:
         line = node.shown(kind.reasons[case])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.simulation import Cloud, Kind, Node, booted, certificate, wait_until
+from tests.agent.simulation import Cloud, Kind, Node, booted, certificate, trust, wait_until
 from tests.http_server import running
 
 POLLS = 6
@@ -48,7 +48,7 @@ def test_cpu_time(kind: Kind, tmp_path: Path, tls: bool, monkeypatch: pytest.Mon
     """An idle agent that polls every 2 s uses at most 1.5 % of a core."""
     pem = certificate(tmp_path, "localhost") if tls else None
     if tls:
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "crt"))
+        trust(monkeypatch, tmp_path / "crt")
     cloud = Cloud(pem)
     with running(cloud):
         share = usage(kind, tmp_path, cloud)

@@ -42,7 +42,6 @@ CASES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
             "MAP": {
                 "b/c": "1\n",
                 "a@!*'()~._- ü": HOSTILE,
-                "": "empty",
                 "n": {"z": {}, "y": [2, 1]},
             },
             "TEXT": json.dumps({"key": "value"}),
