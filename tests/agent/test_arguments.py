@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def recording(folder: Path) -> Path:
         program = programs / name
         program.write_text(
             f'#!/bin/sh\nprintf "%s\\n" "{name} $*" >>{folder}/arguments\n'
-            f'PATH=${{PATH#{programs}:}}\nexec {name} "$@"\n'
+            f'exec {shutil.which(name)} "$@"\n'
         )
         program.chmod(0o755)
     return programs
