@@ -519,7 +519,7 @@ not_executable() {
     local first='' interpreter
     read -r first <"$1" 2>/dev/null
     read -r interpreter _ <<<"${first#\#!}"
-    if [[ $first != '#!'* ]]; then
+    if [[ $first != '#!'* || -z $interpreter ]]; then
         echo 'Exec format error'
     elif [ ! -e "$interpreter" ]; then
         echo 'No such file or directory'

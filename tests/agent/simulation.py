@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import pytest
 
 TIMEOUT = 60.0  # seconds
 SERVER = "0b2f6e6c-server"
@@ -31,6 +33,8 @@ class Kind:
     shorter: Mapping[str, str]
     """Intervals in tests; an idle agent of a test is still busy (``BUSY_FOR``)."""
     quick_retries: Mapping[str, str]
+    idle: tuple[str, str]
+    """An agent that is idle at once."""
     grace: tuple[str, str]
     http_timeout: tuple[str, str]
     reasons: Mapping[str, str]
@@ -57,6 +61,7 @@ PYTHON = Kind(
         "min(self.pause * 2, 30.0)": "0.1",
         "self.pause = 1.0": "self.pause = 0.1",
     },
+    idle=("\nBUSY_FOR = 6.0", "\nBUSY_FOR = 0.0"),
     grace=("METADATA_GRACE = 30.0", "METADATA_GRACE = 0.1"),
     http_timeout=("HTTP_TIMEOUT = 30", "HTTP_TIMEOUT = 1"),
     reasons={
@@ -76,6 +81,7 @@ SHELL = Kind(
         "\nFIRST_PAUSE=1000": "\nFIRST_PAUSE=100",
         "\nLAST_PAUSE=30000": "\nLAST_PAUSE=100",
     },
+    idle=(" BUSY_FOR=6000", " BUSY_FOR=0"),
     grace=("METADATA_GRACE=30000", "METADATA_GRACE=100"),
     http_timeout=("HTTP_TIMEOUT=30", "HTTP_TIMEOUT=1"),
     reasons={
@@ -110,7 +116,10 @@ class Cloud(ThreadingHTTPServer):
             context.load_cert_chain(tls)
             self.socket = context.wrap_socket(self.socket, server_side=True)
             self.url = f"https://localhost:{self.server_address[1]}"
+        self.delay = 0.0
+        self.interval = 1
         self.login = 201
+        self.token = "token"
         self.page = b""
         self.deployments: list[dict[str, Any]] = []
         self.signals: dict[str, dict[str, Any]] = {}
@@ -155,6 +164,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def reply(self, status: int, body: Any, **headers: str) -> None:
         """Send a JSON reply."""
+        time.sleep(self.server.delay)
         data = json.dumps(body).encode()
         self.send_response(status)
         for name, value in {"Content-Length": str(len(data)), **headers}.items():
@@ -181,7 +191,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(status, {"metadata": self.server.deployments if known else []})
         else:
             self.server.polls += 1
-            collect = {"os-collect-config": {"polling_interval": 1}}
+            collect = {"os-collect-config": {"polling_interval": self.server.interval}}
             self.reply(200, {"metadata": {**collect, "deployments": self.server.deployments}})
 
     def do_POST(self) -> None:
@@ -193,7 +203,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.tokens += 1
             endpoint = {"interface": "public", "region_id": "r", "url": self.server.url + "/v1/p"}
             catalog = [{"type": "orchestration", "endpoints": [endpoint]}]
-            token = f"token-{self.server.tokens}"
+            token = f"{self.server.token}-{self.server.tokens}"
             self.reply(201, {"token": {"catalog": catalog}}, X_Subject_Token=token)
         else:
             self.server.signals[self.path.split("/")[-2]] = body
@@ -287,10 +297,36 @@ class Node:
             time.sleep(0.05)
 
 
+def certificate(folder: Path, name: str) -> Path:
+    """Return a file with a key and a self-signed certificate."""
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
+            *("-keyout", folder / "key", "-out", folder / "crt"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    both = folder / "both"
+    both.write_text((folder / "key").read_text() + (folder / "crt").read_text())
+    return both
+
+
+def trust(monkeypatch: pytest.MonkeyPatch, certificates: Path) -> None:
+    """Have agents trust only these certificates; the variable of curl precedes that of OpenSSL."""
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    for name in ("SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(certificates))
+
+
+Machine = TypeVar("Machine", bound=Node)
+
+
 @contextmanager
-def booted(node: Node) -> Iterator[Node]:
+def booted(node: Machine, **environ: str) -> Iterator[Machine]:
     """Run the agent of a server."""
-    node.boot()
+    node.boot(**environ)
     try:
         yield node
     finally:

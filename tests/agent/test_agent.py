@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.agent.simulation import PYTHON, Cloud, Kind, Node, booted, wait_until
+from tests.agent.simulation import PYTHON, Cloud, Kind, Node, booted, certificate, trust, wait_until
 from tests.http_server import running
 
 
@@ -196,9 +196,9 @@ def interval(kind: Kind, folder: Path, metadata: dict[str, Any], idle: float) ->
     if kind is PYTHON:
         return float(runpy.run_path(str(kind.program))["interval"](metadata, idle))
     (folder / "metadata").write_text(json.dumps(metadata))
-    script = 'source "$0"; work=$1; read_interval; interval "$2"; echo "$next"'
+    script = 'source "$1"; work=$2; read_interval; interval "$3"; echo "$next"'
     arguments = [str(kind.program), str(folder), str(int(idle * 1000))]
-    return int(subprocess.check_output([kind.interpreter, "-c", script, *arguments])) / 1000
+    return int(subprocess.check_output(["bash", "-c", script, "test", *arguments])) / 1000
 
 
 @pytest.mark.parametrize(
@@ -253,22 +253,6 @@ def test_fallback_to_metadata(kind: Kind, cloud: Cloud, tmp_path: Path, case: st
         node.kill()
 
 
-def certificate(folder: Path, name: str) -> Path:
-    """Return a file with a key and a self-signed certificate."""
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
-            *("-keyout", folder / "key", "-out", folder / "crt"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    both = folder / "both"
-    both.write_text((folder / "key").read_text() + (folder / "crt").read_text())
-    return both
-
-
 @pytest.mark.parametrize("case", ["untrusted", "other name"])
 def test_reason_of_certificate(
     kind: Kind, tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
@@ -276,7 +260,7 @@ def test_reason_of_certificate(
     """The console shows that the certificate of the cloud is not trusted, or is of another name."""
     pem = certificate(tmp_path, "localhost" if case == "untrusted" else "cloud.example")
     if case == "other name":
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "crt"))
+        trust(monkeypatch, tmp_path / "crt")
     cloud = Cloud(pem)
     with running(cloud), booted(Node(kind, tmp_path, cloud)) as node:
         line = node.shown(kind.reasons[case])
@@ -375,9 +359,9 @@ def fail(kind: Kind, console: Path, count: int, reason: str) -> None:
         for number in range(count):
             failures.failed(reason.replace("%", str(number)))
         return
-    script = 'source "$0"; for ((i = 0; i < $1; i++)); do failed "poll Heat" "${2/\\%/$i}"; done'
+    script = 'source "$1"; for ((i = 0; i < $2; i++)); do failed "poll Heat" "${3/\\%/$i}"; done'
     subprocess.run(
-        [kind.interpreter, "-c", script, str(kind.program), str(count), reason],
+        ["bash", "-c", script, "test", str(kind.program), str(count), reason],
         env={**os.environ, "HEATGEN_AGENT_CONSOLE": str(console)},
         stderr=subprocess.DEVNULL,
         check=True,
