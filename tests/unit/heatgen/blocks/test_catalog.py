@@ -53,7 +53,8 @@ def test_position_of_the_layer() -> None:
 
 BASE = {
     "common/base.yaml": b"""\
-inputs: {TEXT: {from: 'file:text', description: a text}, OWN: {from: 'file:own', description: own}}
+inputs: {TEXT: {from: 'file:text', description: common text},
+         OWN: {from: 'file:own', description: own text}}
 steps:
   - {name: start, script: 10-start.sh, requires: [], provides: [agent], inputs: [TEXT, OWN],
      timeout: 60}
@@ -63,11 +64,11 @@ steps:
     "blocks/os/debian/own": b"own",
     OS: b"""\
 summary: A tiny system
-description: Has a base.
+description: Has a base in common.
 layer: os
 base: common
 roles: [control, worker]
-inputs: {MORE: {from: cluster.name, description: more}}
+inputs: {MORE: {from: cluster.name, description: more text}}
 """,
 }
 
