@@ -34,27 +34,11 @@ SCHEMA = block_loader.schema("cluster")
 
 MakeStack = Callable[[dict[str, Any]], stack.Stack]
 
-# As the stock images of Fedora CoreOS and Flatcar need it.
-COREOS = Boot(
-    system="coreos-like",
-    by=IGNITION,
-    agent=SHELL,
-    agent_path="/usr/local/bin/heatgen-agent",
-    trust="/etc/pki/ca-trust/source/anchors",
-    files={"/etc/zincati/config.d/90-heatgen.toml": "[updates]\nenabled = false\n"},
-    mask=("docker.service", "docker.socket"),
-)
-FLATCAR = Boot(
-    system="flatcar-like",
-    by=IGNITION,
-    agent=SHELL,
-    agent_path="/opt/bin/heatgen-agent",
-    trust="/etc/ssl/certs",
-    trust_command="/usr/sbin/update-ca-certificates",
-    files={"/etc/flatcar/update.conf": "REBOOT_STRATEGY=off\n"},
-    links={"/etc/extensions/docker-flatcar.raw": "/dev/null"},
-)
-BOOTS = [COREOS, FLATCAR]
+BOOTS = {
+    name: block.boot for (_, name), block in CATALOG.blocks.items() if block.boot.by == IGNITION
+}
+COREOS = BOOTS["fedora-coreos"]
+
 # Versions of the format and the programs that read them: Ignition 2.14 reads up to 3.3.0.
 READ = [
     (program, f"3.{minor}.0")
@@ -94,10 +78,10 @@ def planned(boot: Boot, **site: Any) -> Plan:
     return build_plan(spec, catalog, placeholder_pins(used, spec), "")
 
 
-@pytest.fixture(scope="module", params=BOOTS, ids=lambda boot: boot.system)
+@pytest.fixture(scope="module", params=sorted(BOOTS))
 def plan(request: pytest.FixtureRequest) -> Plan:
-    """Return a plan for each kind of system."""
-    return planned(request.param, ca_certificates=matrix.PEM + matrix.PEM)
+    """Return a plan for each system that starts with Ignition."""
+    return planned(BOOTS[request.param], ca_certificates=matrix.PEM + matrix.PEM)
 
 
 def rendered(plan: Plan) -> dict[str, Any]:
