@@ -3,8 +3,9 @@
 
 LAYERS = ("os", "runtime", "kvstore", "network", "orchestration")
 """The five layers, from bottom to top."""
-RUNTIME = LAYERS[1]
-"""The layer whose block may differ between groups."""
+OS, RUNTIME = LAYERS[:2]
+GROUP_LAYERS = (OS, RUNTIME)
+"""The layers whose block may differ between groups."""
 ORCHESTRATION = LAYERS[-1]
 TRUST = "trust"
 """The block that all layers use: keys, certificate requests, certificates."""

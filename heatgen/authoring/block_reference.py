@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from heatgen.authoring import rst
-from heatgen.blocks.catalog import Block, Catalog
+from heatgen.blocks.catalog import PLANNED, Block, Catalog
 from heatgen.layers import LAYERS
 
 _HEAD = """\
@@ -38,6 +38,10 @@ def _section(block: Block) -> Iterator[str]:
     name = block.name if block.name == block.layer else f"{block.layer}/{block.name}"
     yield from (name, "=" * len(name), "")
     yield from (f"{_text(block.summary)}.", "", _text(block.description), "")
+    if block.status == PLANNED:
+        yield from ("Not yet available: ``cluster.yaml`` cannot select this block.", "")
+    if block.tested:
+        yield from (f"Tested: {_text(block.tested)}.", "")
     options = [
         (f"``{block.layer}.{key}``", _kind(part), _default(part), _text(part["description"]))
         for key, part in block.options.items()

@@ -11,7 +11,7 @@ from typing import Any
 
 from heatgen.authoring import rst
 from heatgen.blocks.catalog import Block, Catalog
-from heatgen.layers import LAYERS, RUNTIME
+from heatgen.layers import GROUP_LAYERS, LAYERS
 from heatgen.spec.workers import NAME
 from heatgen.yamlio.schema import nullable
 
@@ -51,7 +51,7 @@ def whole_schema(catalog: Catalog, cluster_schema: Mapping[str, Any]) -> dict[st
     properties["cloud"] = {**cloud, "anyOf": alternatives}
     for layer in LAYERS:
         default = properties[layer]["properties"]["use"]["default"]
-        blocks = [catalog.blocks[layer, name] for name in catalog.names(layer)]
+        blocks = [catalog.blocks[layer, name] for name in catalog.available(layer)]
         properties[layer] = {"type": "object", "anyOf": [_layer(item, default) for item in blocks]}
     properties["workers"] = _workers(properties["workers"], catalog)
     overrides = sorted({name for block in catalog.all_blocks() for name in block.overrides})
@@ -100,21 +100,26 @@ def _layer(block: Block, default: str) -> dict[str, Any]:
 
 def _workers(group: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     """Return the schema of one group, or a list of named ones."""
-    names = catalog.names(RUNTIME)
-    blocks = [catalog.blocks[RUNTIME, name] for name in names]
-    runtime = {
-        **{key: part for key, part in group["properties"][RUNTIME].items() if key != "type"},
-        "anyOf": [
-            {"enum": names},
-            *({**_layer(block, block.name), "title": f"runtime: {block.name}"} for block in blocks),
-        ],
-    }
-    properties = {**group["properties"], RUNTIME: runtime}
+    own = {layer: _own_layer(layer, group["properties"][layer], catalog) for layer in GROUP_LAYERS}
+    properties = {**group["properties"], **own}
     one = {**group, "type": "object", "properties": properties}
     named = {**one, "properties": {"name": NAME, **properties}, "required": ["name"]}
     return {
         "description": group["description"],
         "anyOf": [one, {"type": "array", "minItems": 1, "items": named}],
+    }
+
+
+def _own_layer(layer: str, part: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
+    """Return the schema of a layer of a group: the name of a block, or a mapping with options."""
+    names = catalog.available(layer)
+    blocks = [catalog.blocks[layer, name] for name in names]
+    return {
+        **{key: value for key, value in part.items() if key != "type"},
+        "anyOf": [
+            {"enum": names},
+            *({**_layer(block, block.name), "title": f"{layer}: {block.name}"} for block in blocks),
+        ],
     }
 
 
@@ -135,13 +140,14 @@ def _for_editors(part: Any) -> Any:
 def _layer_section(layer: str, part: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
     """Yield the blocks of a layer, each with its options."""
     default = part["properties"]["use"]["default"]
+    available = catalog.available(layer)
     names = ", ".join(
-        f"``{name}``" + (" (default)" if name == default else "") for name in catalog.names(layer)
+        f"``{name}``" + (" (default)" if name == default else "") for name in available
     )
     yield from rst.title(layer)
     yield f"``{layer}.use`` is one of {names}."
     yield ""
-    for name in catalog.names(layer):
+    for name in available:
         block = catalog.blocks[layer, name]
         yield f"``use: {name}``: {block.summary}."
         yield ""

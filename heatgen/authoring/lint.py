@@ -6,26 +6,32 @@ the scripts, and plans a cluster of defaults with every block.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import jsonschema
 
 from heatgen.authoring import script_scan
-from heatgen.blocks.catalog import BLOCK_FILE, BUILTIN, Block, Catalog, Step
+from heatgen.blocks.catalog import BLOCK_FILE, BUILTIN, WORKS, Block, Catalog, Step
 from heatgen.blocks.references import Unresolved
 from heatgen.blocks.unsupported import SUCCESSOR
-from heatgen.layers import RUNTIME, TRUST
+from heatgen.layers import GROUP_LAYERS, OS, TRUST
 from heatgen.plan import config_files
 from heatgen.plan.build import build_plan
 from heatgen.spec import override_schema
 from heatgen.spec.block_selection import group_blocks, placeholder_pins, used_blocks
+from heatgen.spec.model import NO_BALANCER, OCTAVIA, VIP
 from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document, schema
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Position, Problem, ProblemsFound, did_you_mean
 
 _TRIAL = "name: trial\ncloud: {external_network: n, image: i, flavor: f}\n"
-_CONTROL_PLANES = ("count: 1", "count: 3", "count: 3, load_balancer: octavia")
-"""Control planes that together cover all branches of the plan."""
+_CONTROL_PLANES = {
+    NO_BALANCER: "count: 1", VIP: "count: 3", OCTAVIA: "count: 3, load_balancer: octavia"
+}  # fmt: skip
+"""Control planes that together cover all branches of the plan, by their load balancer."""
+_COMPUTED = {("orchestration", "services"), (OS, "user")}
+"""Options that are used by heatgen itself."""
 EXAMPLE = "example.yaml"
 """Name of the example in a block's folder, a ``cluster.yaml`` that uses the block."""
 _OTHER_FILES = ("README.rst", EXAMPLE, BLOCK_FILE)
@@ -51,8 +57,7 @@ def check(
     blocks = catalog.all_blocks() if chosen is None else list(chosen)
     for block in blocks:
         problems += check_block(block, executables)
-        folder = block.document.name.removesuffix(BLOCK_FILE)
-        sources |= {f"{folder}{name}": text for name, text in block.files.items()}
+        sources |= {block.paths[name]: text for name, text in block.files.items()}
     problems += _unused_options(catalog, blocks)
     problems += _unknown_patches(catalog, blocks)
     if chosen is None:
@@ -62,8 +67,9 @@ def check(
     if not problems:
         for block in blocks:
             if block.layer != TRUST:
-                for control_plane in _CONTROL_PLANES:
-                    problems += _trial(block, control_plane, catalog, cluster_schema)
+                for balancer, control_plane in _CONTROL_PLANES.items():
+                    if balancer in (block.load_balancers or _CONTROL_PLANES):
+                        problems += _trial(block, control_plane, catalog, cluster_schema)
                 problems += _check_example(block, catalog, cluster_schema)
     return problems, sources
 
@@ -195,15 +201,16 @@ def _check_files(block: Block) -> Iterator[Problem]:
         named |= {name: ("configs",) for name in (config.file, config.schema) if name}
     named |= {source.removeprefix("file:"): ("inputs",) for source in sources_used(block)
               if source.startswith("file:")}  # fmt: skip
+    boot = block.document.data.get("boot") or {}
+    named |= dict.fromkeys((boot.get("files") or {}).values(), ("boot", "files"))
     for name, path in named.items():
         if name not in block.files:
             message = f"file {name} does not exist"
             yield block.document.problem(path, message, code=Code.MISSING_BLOCK_FILE)
-    folder = block.document.name.removesuffix(BLOCK_FILE)
     for name in block.files:
         if name not in named and name not in _OTHER_FILES:
             message, hint = "the file is not used", f"remove it, or reference it in {BLOCK_FILE}"
-            yield Problem(f"{folder}{name}", None, message, hint, code=Code.UNUSED_FILE)
+            yield Problem(block.paths[name], None, message, hint, code=Code.UNUSED_FILE)
 
 
 def _check_configs(block: Block) -> Iterator[Problem]:
@@ -239,12 +246,11 @@ def _check_certificates(block: Block) -> Iterator[Problem]:
 
 
 def _check_scripts(block: Block, executables: frozenset[str]) -> Iterator[Problem]:
-    folder = block.document.name.removesuffix(BLOCK_FILE)
     for step in block.steps:
         text = block.files.get(step.script)
         if text is None:
             continue
-        path = f"{folder}{step.script}"
+        path = block.paths[step.script]
         if path not in executables:
             message, hint = "the script is not executable", f"run: chmod +x {path}"
             yield Problem(path, None, message, hint, code=Code.SCRIPT_NOT_EXECUTABLE)
@@ -286,9 +292,8 @@ def _in_script(
     code: Code,
     hint: str = "",
 ) -> Problem:
-    folder = block.document.name.removesuffix(BLOCK_FILE)
     position = Position(occurrence.line, occurrence.column, len(occurrence.text))
-    return Problem(f"{folder}{step.script}", position, message, hint, code=code)
+    return Problem(block.paths[step.script], position, message, hint, code=code)
 
 
 def sources_used(block: Block) -> set[str]:
@@ -328,7 +333,7 @@ def _unused_options(catalog: Catalog, blocks: Iterable[Block]) -> Iterator[Probl
             named |= {name} & {
                 option for volume in block.volumes.values() for option in (volume.size, volume.type)
             }
-            computed = name == "services" and block.layer == "orchestration"
+            computed = (block.layer, name) in _COMPUTED
             if not named and not computed and not any(f"{{{name}}}" in text for text in texts):
                 message = f"option {name!r} is not used"
                 yield block.document.problem(
@@ -349,11 +354,15 @@ def _formatted_texts(block: Block) -> list[str]:
 def _trial(
     block: Block, control_plane: str, catalog: Catalog, cluster_schema: schema.Schema
 ) -> list[Problem]:
-    """Plan a cluster of defaults with a block; for a runtime, also one where a group uses it."""
+    """Plan a cluster of defaults with a block; in some layers also one where a group uses it."""
     text = f"{_TRIAL}control_plane: {{{control_plane}}}\n"
     trials = [f"{text}{block.layer}: {{use: {block.name}}}\n"]
-    if block.layer == RUNTIME:
-        trials.append(f"{text}workers: [{{name: a}}, {{name: b, runtime: {block.name}}}]\n")
+    if block.layer in GROUP_LAYERS:
+        group = f"{{name: b, image: other, {block.layer}: {block.name}}}"
+        trials.append(f"{text}workers: [{{name: a}}, {group}]\n")
+    # A planned block must work when it becomes available.
+    key = (block.layer, block.name)
+    catalog = replace(catalog, blocks={**catalog.blocks, key: replace(block, status=WORKS)})
     return [
         problem
         for trial in trials
@@ -377,7 +386,7 @@ def _plan(
     try:
         spec = read_spec(document.parse(name, text.encode()), catalog, cluster_schema)
         used = used_blocks(group_blocks(spec, catalog))
-        if block not in used:
+        if (block.layer, block.name) not in {(item.layer, item.name) for item in used}:
             message = f"the example does not use block {block.layer}/{block.name}"
             hint = f"set {block.layer}: {{use: {block.name}}}"
             return [Problem(name, None, message, hint, code=Code.EXAMPLE_WITHOUT_BLOCK)]

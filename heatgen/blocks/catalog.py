@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from heatgen.blocks import unsupported
+from heatgen.blocks import boot, unsupported
+from heatgen.blocks.boot import Boot
 from heatgen.blocks.unsupported import System, Systems
 from heatgen.layers import CONTROL, LAYERS, ROLES, TRUST
 from heatgen.yamlio import document, schema
@@ -25,6 +26,8 @@ Condition = Mapping[str, tuple[str | int | bool, ...]]
 """Sources of inputs to allowed values; all must match. Empty: always true."""
 
 BLOCK_FILE = "block.yaml"
+BASE_FILE = "base.yaml"
+"""Parts of ``block.yaml`` that the blocks with the same ``base`` have in common."""
 UNSUPPORTED_FILE = "unsupported.yaml"
 BUILTIN = "heatgen"
 """The origin of blocks that are installed with heatgen."""
@@ -33,7 +36,10 @@ LIBRARY_INSTALL = "lib/install.sh"
 MAX_NAME = 30
 """Maximum length of a block's name, which is part of resource names."""
 AGENT = "agent/heatgen-agent"
+SHELL_AGENT = "agent/heatgen-agent.sh"
 AGENT_UNIT = "agent/heatgen-agent.service"
+WORKS, PLANNED = "works", "planned"
+"""Status of a block: ``planned`` blocks cannot be selected yet."""
 
 
 _PART = re.compile(r'# shellcheck source=hot/(lib/\w+\.sh)\nsource "\$HEATGEN_LIB/\w+\.sh"\n')
@@ -164,6 +170,17 @@ class Block:
     conformance: tuple[str, ...]
     files: Mapping[str, str]
     """Texts of the folder's files by name."""
+    paths: Mapping[str, str]
+    """Paths of these files, as in problems: those of the base are in another folder."""
+    boot: Boot
+    also: tuple[str, ...]
+    """Other names of the system."""
+    status: str
+    """:data:`WORKS` or :data:`PLANNED`."""
+    tested: str
+    """What was tested, and what was not; '' for blocks that run in every test of the lab."""
+    load_balancers: tuple[str, ...]
+    """Values of ``control_plane.load_balancer`` that its servers support; empty: all."""
     origin: str
     """:data:`BUILTIN`, or the folder of blocks that contains it."""
     document: Document
@@ -185,7 +202,8 @@ class Catalog:
     trust: Block
     step_library: str
     library_install: str
-    agent: str
+    agents: Mapping[str, str]
+    """Programs by the interpreter that runs them."""
     agent_unit: str
     unsupported: Systems
     """Known systems without a block; a block of the same name takes precedence."""
@@ -193,6 +211,10 @@ class Catalog:
     def names(self, layer: str) -> list[str]:
         """Return the names of a layer's blocks, sorted."""
         return sorted(name for block_layer, name in self.blocks if block_layer == layer)
+
+    def available(self, layer: str) -> list[str]:
+        """Return the names of a layer's blocks that can be selected, sorted."""
+        return [name for name in self.names(layer) if self.blocks[layer, name].status == WORKS]
 
     def all_blocks(self) -> list[Block]:
         """Return every block, the trust block last."""
@@ -213,7 +235,10 @@ class Catalog:
         system = self.unsupported.find(layer, name)
         if system is not None:
             hint = f"see 'heatgen block list --layer {layer}'"
-            return system.explanation(self.names(layer)), hint
+            return system.explanation(self.available(layer)), hint
+        for block in self.blocks.values():
+            if block.layer == layer and name in block.also:
+                return f"unknown block {name!r}", f"use {block.name}"
         for other in LAYERS:
             if (other, name) in self.blocks or self.unsupported.find(other, name):
                 return f"unknown block {name!r}", f"it belongs to the layer {other}"
@@ -240,7 +265,7 @@ def build(
     for origin, root, files in _collections(tree, others or {}):
         for folder in _block_folders(files):
             try:
-                block = _read_block(files, folder, root, origin, block_schema)
+                block = _read_block(files, folder, root, origin, block_schema, tree)
             except ProblemsFound as found:
                 problems += found.problems
                 sources |= found.sources
@@ -249,7 +274,15 @@ def build(
             if first is not block:
                 problems.append(_duplicate(first, block))
     parts = _PART.findall(tree.get(STEP_LIBRARY, b"").decode())
-    own = (STEP_LIBRARY, *parts, LIBRARY_INSTALL, AGENT, AGENT_UNIT, f"{TRUST}/{BLOCK_FILE}")
+    own = (
+        STEP_LIBRARY,
+        *parts,
+        LIBRARY_INSTALL,
+        AGENT,
+        SHELL_AGENT,
+        AGENT_UNIT,
+        f"{TRUST}/{BLOCK_FILE}",
+    )
     problems += [
         Problem(
             f"hot/{path}",
@@ -275,7 +308,7 @@ def build(
         blocks=blocks,
         step_library=_step_library(tree),
         library_install=tree[LIBRARY_INSTALL].decode(),
-        agent=tree[AGENT].decode(),
+        agents={boot.PYTHON: tree[AGENT].decode(), boot.SHELL: tree[SHELL_AGENT].decode()},
         agent_unit=tree[AGENT_UNIT].decode(),
         unsupported=known,
     )
@@ -301,9 +334,17 @@ def _collections(tree: Tree, others: Mapping[str, Tree]) -> Iterator[tuple[str, 
 
 
 def _read_block(
-    tree: Tree, folder: str, root: str, origin: str, block_schema: schema.Schema
+    tree: Tree, folder: str, root: str, origin: str, block_schema: schema.Schema, builtin: Tree
 ) -> Block:
     """Return the block of a folder such as ``blocks/os/debian``.
+
+    Args:
+        tree: files of the folders with the same root.
+        folder: the folder of the block.
+        root: begin of paths in problems.
+        origin: origin of the block.
+        block_schema: schema of ``block.yaml``.
+        builtin: files below ``hot/``, which contain the bases of blocks.
 
     Raises:
         ProblemsFound: ``block.yaml``, the folder's name or another file is invalid.
@@ -312,6 +353,8 @@ def _read_block(
     description, deprecations = _with_current_spelling(
         document.parse(f"{path}/{BLOCK_FILE}", tree[f"{folder}/{BLOCK_FILE}"])
     )
+    base = _base_of(description, builtin)
+    description = _with_base(description, base, builtin)
     problems = schema.check(description, block_schema)
     own_trust = origin == BUILTIN and folder == TRUST
     layer, name = (TRUST, TRUST) if own_trust else folder.split("/")[-2:]
@@ -328,10 +371,51 @@ def _read_block(
         problems.append(Problem(path, None, message, hint, code=Code.INVALID_BLOCK_NAME))
     files, not_text = _texts(tree, folder, root)
     problems += not_text
+    paths = {file: f"{path}/{file}" for file in files}
+    if base:
+        common, _ = _texts(builtin, base, "hot")
+        del common[BASE_FILE]
+        files = common | files
+        paths = {file: f"hot/{base}/{file}" for file in common} | paths
+    if not problems:
+        problems += boot.problems(layer, description, files)
     if problems:
         raise ProblemsFound(problems, {description.name: description.text})
     data = schema.filled(description.data, block_schema)
-    return replace(_block(layer, name, data, files, origin, description), deprecations=deprecations)
+    block = _block(layer, name, data, files, origin, description)
+    return replace(block, paths=paths, deprecations=deprecations)
+
+
+def _base_of(description: Document, builtin: Tree) -> str:
+    """Return the base of a block, '' for none.
+
+    Raises:
+        ProblemsFound: there is no such base.
+    """
+    base = description.data.get("base") if isinstance(description.data, dict) else None
+    if not isinstance(base, str):
+        return ""
+    if f"{base}/{BASE_FILE}" not in builtin:
+        known = [path.removesuffix(f"/{BASE_FILE}") for path in builtin if BASE_FILE in path]
+        message, hint = f"there is no base {base!r}", did_you_mean(base, known)
+        problem = description.problem(("base",), message, hint, code=Code.UNKNOWN_BASE)
+        raise ProblemsFound([problem], {description.name: description.text})
+    return base
+
+
+def _with_base(description: Document, base: str, builtin: Tree) -> Document:
+    """Return a ``block.yaml`` with the parts of its base; mappings are merged."""
+    if not base:
+        return description
+    common = document.parse(f"hot/{base}/{BASE_FILE}", builtin[f"{base}/{BASE_FILE}"]).data
+    own = description.data
+    merged = {
+        key: {**common[key], **own[key]}
+        if isinstance(common.get(key), dict) and isinstance(own.get(key), dict)
+        else own.get(key, common.get(key))
+        for key in common | own
+    }
+    return replace(description, data=merged)
 
 
 def _texts(tree: Tree, folder: str, root: str) -> tuple[dict[str, str], list[Problem]]:
@@ -438,6 +522,12 @@ def _block(
         facts=data["facts"],
         conformance=tuple(data["conformance"]),
         files=files,
+        paths={},
+        boot=boot.read(name, data["boot"], files),
+        also=tuple(data["also"]),
+        status=data["status"],
+        tested=data["tested"].strip(),
+        load_balancers=tuple(data["load_balancers"]),
         origin=origin,
         document=description,
     )

@@ -78,7 +78,7 @@ class System:
             return f"{self.why}; use {self.use}"
         if self.successor in blocks:
             return f"{self.why}; use {self.successor}"
-        return f"{self.why}; {self.successor} has no block yet, use {self.use}"
+        return f"{self.why}; {self.successor} is not yet available, use {self.use}"
 
 
 @dataclass(frozen=True)

@@ -6,30 +6,41 @@ from typing import Any
 
 from cliff.columns import FormattableColumn
 
-from heatgen.blocks.catalog import BUILTIN, Block, Catalog, Condition
+from heatgen.blocks.catalog import BUILTIN, WORKS, Block, Catalog, Condition
 from heatgen.blocks.unsupported import STATES, System
 
-WORKS, ADDED = "works", "added"
-"""States of a block that is installed with heatgen, and of one from another folder."""
+ADDED = "added"
+"""State of a block from another folder."""
 
 
 def rows(catalog: Catalog, layer: str) -> list[tuple[str, ...]]:
     """Return the rows of a layer: its blocks, then unsupported systems, by state."""
-    names = catalog.names(layer)
-    blocks = [catalog.blocks[layer, name] for name in names]
+    blocks = [catalog.blocks[layer, name] for name in catalog.names(layer)]
     systems = [item for item in catalog.unsupported_systems() if item.layer == layer]
     systems.sort(key=lambda item: (STATES.index(item.state), item.name))
     return [
-        *((layer, block.name, _state(block), block.summary, block.origin) for block in blocks),
+        *((layer, block.name, _state(block), _summary(block), block.origin) for block in blocks),
         *(
-            (layer, item.name, item.state, f"{item.title}: {item.reason(names)}", "")
+            (
+                layer,
+                item.name,
+                item.state,
+                f"{item.title}: {item.reason(catalog.available(layer))}",
+                "",
+            )
             for item in systems
         ),
     ]
 
 
 def _state(block: Block) -> str:
+    if block.status != WORKS:
+        return block.status
     return WORKS if block.origin == BUILTIN else ADDED
+
+
+def _summary(block: Block) -> str:
+    return f"{block.summary}; {block.tested}" if block.tested else block.summary
 
 
 class _Lines(FormattableColumn[Any]):
@@ -55,6 +66,7 @@ def of_block(block: Block) -> dict[str, Any]:
         "origin": block.origin,
         "summary": block.summary,
         "description": block.description,
+        "tested": block.tested,
         "roles": _joined(block.roles),
         "requires": _joined(requires),
         "provides": _joined(provides),
@@ -144,7 +156,7 @@ def of_system(system: System, catalog: Catalog) -> dict[str, Any]:
         "layer": system.layer,
         "name": system.name,
         "state": system.state,
-        "summary": system.explanation(catalog.names(system.layer)),
+        "summary": system.explanation(catalog.available(system.layer)),
         "also": _joined(system.also),
         "successor": system.successor,
         "use": system.use,

@@ -8,6 +8,7 @@ from pathlib import Path
 from heatgen.cli.base import CloudLister, add_stack, print_message
 from heatgen.cloud import logs, stack
 from heatgen.cloud.errors import CloudFailed
+from heatgen.stack import logins
 from heatgen.yamlio.codes import Code
 
 Row = tuple[str, str, str]
@@ -34,8 +35,8 @@ class Logs(CloudLister):
         parser.add_argument(
             "--ssh",
             metavar="COMMAND",
-            help="command to connect to a node, with %%h for its address, such as "
-            "'ssh -J gate.example.org -i key debian@%%h' (default: ssh debian@%%h)",
+            help="command to connect to a node, with %%h for its address and %%u for the user of "
+            "its image, such as 'ssh -J gate.example.org -i key %%u@%%h' (default: ssh %%u@%%h)",
         )
         parser.add_argument(
             "--no-ssh", action="store_true", help="do not connect to nodes; use Heat and Nova only"
@@ -57,7 +58,9 @@ class Logs(CloudLister):
         if parsed_args.no_ssh:
             pass
         elif parsed_args.ssh or of.parameters.get("key_name"):
-            entries += logs.from_nodes(servers, _ssh(parsed_args.ssh), folder)
+            by_group = logins.users(stack.state(of, cloud).template)
+            users = {item: logins.user(of.name, item.name, by_group) for item in servers}
+            entries += logs.from_nodes(users, _ssh(parsed_args.ssh), folder)
         else:
             print_message("note: skipping journals: set access.ssh_key or pass --ssh")
         files = [entry for entry in entries if entry.file]
@@ -75,8 +78,8 @@ def _ssh(option: str | None) -> list[str]:
     if option:
         arguments = shlex.split(option)
         has_address = any("%h" in argument for argument in arguments)
-        return arguments if has_address else [*arguments, "debian@%h"]
-    return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "debian@%h"]
+        return arguments if has_address else [*arguments, "%u@%h"]
+    return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "%u@%h"]
 
 
 def _print_problems(entries: list[logs.Entry]) -> None:

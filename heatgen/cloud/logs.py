@@ -6,7 +6,7 @@ console log of Nova, and ``<layer>.journal`` the journal of the layer's services
 """
 
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,17 +69,23 @@ def from_nova(servers: Iterable[Server], cloud: Cloud, folder: Path) -> Iterator
             yield Entry(server.name, "os", _write(folder, server.name, "console.txt", text), "")
 
 
-def from_nodes(servers: Iterable[Server], ssh: Sequence[str], folder: Path) -> list[Entry]:
+def from_nodes(servers: Mapping[Server, str], ssh: Sequence[str], folder: Path) -> list[Entry]:
     """Write the journals of services.
 
     Args:
-        servers: servers to connect to.
-        ssh: command with its options; ``%h`` is replaced with the address.
+        servers: servers to connect to, and the user of each.
+        ssh: command with its options; ``%h`` and ``%u`` are replaced with address and user.
         folder: target folder.
     """
+    commands = {
+        server: [part.replace("%h", server.address).replace("%u", user) for part in ssh]
+        for server, user in servers.items()
+    }
     journals = [(server, layer) for server in servers for layer in SERVICES]
     with ThreadPoolExecutor(PARALLEL) as pool:
-        entries = pool.map(lambda journal: _journal(journal[0], journal[1], ssh, folder), journals)
+        entries = pool.map(
+            lambda journal: _journal(journal[0], journal[1], commands[journal[0]], folder), journals
+        )
         return [entry for entry in entries if entry]
 
 
@@ -87,7 +93,7 @@ def _journal(server: Server, layer: str, ssh: Sequence[str], folder: Path) -> En
     node = server.name
     units = [argument for unit in SERVICES[layer] for argument in ("-u", unit)]
     journalctl = ["sudo", "-n", "journalctl", "--no-pager", "-o", "short-iso", "-n", str(LINES)]
-    command = [*(argument.replace("%h", server.address) for argument in ssh), *journalctl, *units]
+    command = [*ssh, *journalctl, *units]
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL

@@ -18,6 +18,11 @@ def valid_stack_name(name: str) -> bool:
     return _STACK_NAME.match(name) is not None
 
 
+def agent(system: str = "") -> str:
+    """Return the name of the user data, of the control plane's or another system."""
+    return f"agent_{_identifier(system)}" if system else "agent"
+
+
 def control(index: int) -> str:
     """Return the name of a control-plane server."""
     return f"control_{index}"

@@ -11,7 +11,7 @@ from typing import Any
 from heatgen.blocks.catalog import Block, Catalog
 from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import Unresolved, option_text
-from heatgen.layers import CONTROL, ORCHESTRATION
+from heatgen.layers import CONTROL, LAYERS, ORCHESTRATION
 from heatgen.plan import inputs, schedule, security_groups
 from heatgen.plan.inputs import BlockContext, PlanContext, Value
 from heatgen.plan.model import ControlServer, Deployment, Plan, StepConfig, Volume
@@ -64,7 +64,8 @@ def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> 
             for instance in schedule.in_order(steps, needs)
         ),
         library=catalog.step_library.strip(),
-        agent=catalog.agent,
+        boots={group: blocks[LAYERS[0]].boot for group, blocks in context.groups.items()},
+        agents=catalog.agents,
         agent_unit=catalog.agent_unit,
         admin_request=admin_request,
         dns=_dns(context),

@@ -7,6 +7,7 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Any
 
+from heatgen.blocks.boot import Boot
 from heatgen.plan import security_groups
 from heatgen.plan.inputs import ApiExternal, Value
 from heatgen.spec.model import Spec
@@ -84,7 +85,10 @@ class Plan:
     """Each after those that it requires."""
     library: str
     """The step library; the first steps of a node install it."""
-    agent: str
+    boots: Mapping[str, Boot]
+    """How the agent gets onto servers, by group."""
+    agents: Mapping[str, str]
+    """Programs by the interpreter that runs them."""
     agent_unit: str
     admin_request: str
     """The administrator's certificate request (PEM)."""

@@ -90,11 +90,17 @@ def folder_of(block: Block) -> Path:
 def executables(blocks: Iterable[Block]) -> frozenset[str]:
     """Return the executable files of blocks, named as in problems."""
     return frozenset(
-        f"{block.document.name.removesuffix(BLOCK_FILE)}{name}"
+        path
         for block in blocks
-        for name in block.files
-        if (folder_of(block) / name).stat().st_mode & stat.S_IXUSR
+        for name, path in block.paths.items()
+        if _file(block, name).stat().st_mode & stat.S_IXUSR
     )
+
+
+def _file(block: Block, name: str) -> Path:
+    """Return the path of a block's file, which may be in the base."""
+    file = folder_of(block) / name
+    return file if file.exists() else HOT / block.paths[name].removeprefix("hot/")
 
 
 def _blocks_in(folder: Path) -> tuple[Path, list[Path]]:

@@ -11,18 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from heatgen.blocks.boot import IGNITION, Boot
 from heatgen.hot import names, resolve
 from heatgen.plan import site
 from heatgen.plan.model import Plan
-from heatgen.render.servers import AGENT
+from heatgen.render.servers import user_data_name
 from heatgen.spec.workers import MAX_COUNT
 from heatgen.yamlio.document import Path
 
 MAX_USER_DATA = 49_149
 """Bytes of user data before base64."""
 HEAT_USER_DATA = 12_000
-"""Bytes that Heat adds to user data: its own cloud-init parts and the server's metadata. Measured
-as 8 to 9 KB with openstack-heat 27 (tests/heat), plus a margin for long names and URLs."""
+"""Bytes that Heat adds to user data for cloud-init: its own parts and the server's metadata.
+Measured as 8 to 9 KB with openstack-heat 27 (tests/heat), plus a margin for long names and URLs."""
+HEAT_IGNITION = 4_000
+"""Bytes that Heat adds to user data for Ignition: the server's metadata, twice. Measured as 1.6 to
+3 KB, plus a margin for long names and URLs."""
 
 
 @dataclass(frozen=True)
@@ -202,17 +206,32 @@ def _size_of_item(item: Any, marks: frozenset[str]) -> int:
 
 
 def _of_user_data(plan: Plan, template: Mapping[str, Any]) -> Usage:
-    """Return the usage of Nova's limit by the user data as rendered."""
-    text = str(template["resources"][AGENT]["properties"]["config"]).encode()
-    # A part with non-ASCII characters is encoded in base64.
-    size = len(text) if text.isascii() else len(text) * 4 // 3 + len(text) // 57
+    """Return the usage of Nova's limit by the user data as rendered, the largest one."""
+    size = max(
+        _sent(boot, template["resources"][user_data_name(plan, group)]["properties"]["config"])
+        for group, boot in plan.boots.items()
+    )
     authorities = plan.spec.site.ca_certificates
     count = len(site.certificates(authorities))
-    advice = (
-        f"shorten site.ca_certificates, whose {count} certificates take {len(authorities)} bytes, "
-        "to those that nodes need: Nova's limit cannot be raised"
-        if count
-        else "this is a bug in heatgen: report it"
-    )
-    path = ("site", "ca_certificates")
-    return Usage("bytes of user data", size + HEAT_USER_DATA, MAX_USER_DATA, advice, path)
+    path: Path = ("site", "ca_certificates")
+    if count:
+        advice = (
+            f"shorten site.ca_certificates, whose {count} certificates take {len(authorities)} "
+            "bytes, to those that nodes need: Nova's limit cannot be raised"
+        )
+    elif any(boot.files for boot in plan.boots.values()):
+        advice, path = "shorten the files under 'boot' of the os block", ("os", "use")
+    else:
+        advice = "this is a bug in heatgen: report it"
+    return Usage("bytes of user data", size, MAX_USER_DATA, advice, path)
+
+
+def _sent(boot: Boot, text: str) -> int:
+    """Return the size of user data with what Heat adds."""
+    if boot.by == IGNITION:
+        # Heat writes the JSON again, with a space after each separator.
+        return len(json.dumps(json.loads(text))) + HEAT_IGNITION
+    data = text.encode()
+    # A part with non-ASCII characters is encoded in base64.
+    size = len(data) if data.isascii() else len(data) * 4 // 3 + len(data) // 57
+    return size + HEAT_USER_DATA

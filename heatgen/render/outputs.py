@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Outputs of the stack: API endpoint, certificates, nodes, facts for the conformance suite."""
 
+from collections.abc import Mapping
+
 from heatgen.hot import names
 from heatgen.hot.template import Expression, Output, get_attr, list_join
-from heatgen.layers import CONTROL, LAYERS, RUNTIME, TRUST, role_of
+from heatgen.layers import CONTROL, LAYERS, OS, RUNTIME, TRUST, role_of
 from heatgen.plan import rotation
 from heatgen.plan.inputs import API_PORT, ApiExternal
 from heatgen.plan.model import Plan
+from heatgen.spec.workers import LayerChoice
 
 
 def outputs(plan: Plan) -> dict[str, Output]:
@@ -26,7 +29,7 @@ def outputs(plan: Plan) -> dict[str, Output]:
             name: Output(f"State of the cluster's {name.replace('_', ' ')}", get_attr(sign, name))
             for name in rotation.OUTPUTS
         },
-        "nodes": Output("Every node: name to address, role, group and runtime", _nodes(plan)),
+        "nodes": Output("Every node: address, role, group, system, user, runtime", _nodes(plan)),
         "conformance": Output("Facts for the conformance suite", _conformance(plan)),
     }
 
@@ -48,18 +51,18 @@ def _endpoint(plan: Plan) -> Expression:
 
 
 def _nodes(plan: Plan) -> Expression:
-    """Return a map of node names to addresses, roles, groups and runtimes."""
+    """Return a map of node names to addresses, roles, groups, systems and runtimes."""
     spec = plan.spec
     control = _node_map(
         CONTROL,
-        spec.layers[RUNTIME].use,
+        spec.layers,
         control_names(plan),
         plan.control_addresses,
     )
     workers = [
         _node_map(
             group.name,
-            group.runtime.use,
+            group.layers,
             get_attr(names.workers(group.name), "name"),
             get_attr(names.workers(group.name), "first_address"),
         )
@@ -69,9 +72,21 @@ def _nodes(plan: Plan) -> Expression:
 
 
 def _node_map(
-    group: str, runtime: str, node_names: Expression, node_addresses: Expression
+    group: str,
+    layers: Mapping[str, LayerChoice],
+    node_names: Expression,
+    node_addresses: Expression,
 ) -> Expression:
-    node = {"address": "<address>", "role": role_of(group), "group": group, "runtime": runtime}
+    system = layers[OS]
+    node = {
+        "address": "<address>",
+        "role": role_of(group),
+        "group": group,
+        "os": system.use,
+        # Blocks of other folders may not have the option.
+        **({"user": system.options["user"]} if "user" in system.options else {}),
+        "runtime": layers[RUNTIME].use,
+    }
     repeat = {
         "template": {"<name>": node},
         "for_each": {"<name>": node_names, "<address>": node_addresses},
@@ -91,7 +106,8 @@ def _conformance(plan: Plan) -> Expression:
         "services": options["orchestration"].get("services"),
         "dns": plan.dns,
     }
-    uses = [*spec.layers.values(), *(group.runtime for group in spec.workers)]
+    uses = [*spec.layers.values()]
+    uses += [use for group in spec.workers for use in group.layers.values()]
     versions = {use.use: use.options["version"] for use in uses if "version" in use.options}
     servers = [f"https://{address}:{API_PORT}" for address in plan.control_addresses]
     taints = {group.name: list(group.taints) for group in spec.workers if group.taints}

@@ -4,12 +4,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from heatgen.blocks.boot import IGNITION, Boot
 from heatgen.hot import names
 from heatgen.hot.template import Expression, Resource, get_param, get_resource, list_join
 from heatgen.layers import CONTROL, WORKER
 from heatgen.plan import site
 from heatgen.plan.model import ControlServer, Plan, Volume
-from heatgen.render import api_endpoint, network
+from heatgen.render import api_endpoint, ignition, network
 from heatgen.render.user_data import boothook
 from heatgen.spec.machine import NO_GROUP, BootVolume, Machine
 from heatgen.spec.model import Spec
@@ -17,8 +18,8 @@ from heatgen.spec.workers import WorkerGroup
 
 POLLING = {"os-collect-config": {"polling_interval": 2}}
 """Server metadata: seconds between polls of the agent for new deployments."""
-AGENT = "agent"
-"""The resource with the user data of all servers; the only one without dependencies."""
+AGENT = names.agent()
+"""The resource with the user data of the control plane; the only one without dependencies."""
 
 
 def resources(plan: Plan) -> Iterator[tuple[str, Resource]]:
@@ -32,11 +33,31 @@ def resources(plan: Plan) -> Iterator[tuple[str, Resource]]:
         yield from _volume(plan, volume)
 
 
-def agent(plan: Plan) -> Resource:
-    """Return the resource with the user data, which all servers share."""
+def agents(plan: Plan) -> Iterator[tuple[str, Resource]]:
+    """Yield the resources with user data, one for all groups whose servers start alike."""
+    for group, boot in plan.boots.items():
+        if group == _first_alike(plan, group):
+            properties = {"group": "ungrouped", "config": _user_data(plan, boot)}
+            yield user_data_name(plan, group), Resource("OS::Heat::SoftwareConfig", properties)
+
+
+def user_data_name(plan: Plan, group: str) -> str:
+    """Return the name of the resource with the user data of a group."""
+    first = _first_alike(plan, group)
+    return names.agent("" if first == CONTROL else plan.boots[first].system)
+
+
+def _first_alike(plan: Plan, group: str) -> str:
+    """Return the first group whose servers start like those of a group."""
+    return next(name for name, boot in plan.boots.items() if boot == plan.boots[group])
+
+
+def _user_data(plan: Plan, boot: Boot) -> str:
     authorities = site.certificates(plan.spec.site.ca_certificates)
-    text = boothook(plan.agent, plan.agent_unit, authorities)
-    return Resource("OS::Heat::SoftwareConfig", {"group": "ungrouped", "config": text})
+    program = plan.agents[boot.agent]
+    if boot.by == IGNITION:
+        return ignition.user_data(boot, program, plan.agent_unit, authorities)
+    return boothook(program, plan.agent_unit, authorities)
 
 
 def _server_groups(spec: Spec) -> Iterator[tuple[str, Resource]]:
@@ -72,7 +93,7 @@ def _server(plan: Plan, group: str, machine: Machine, index: int | str) -> dict[
     if plan.spec.cloud.config_drive:
         properties["config_drive"] = True
     return properties | {
-        "user_data": get_resource(AGENT),
+        "user_data": get_resource(user_data_name(plan, group)),
         "user_data_format": "SOFTWARE_CONFIG",
         # A new version of the agent must never replace a server.
         "user_data_update_policy": "IGNORE",

@@ -34,7 +34,7 @@ def render(plan: Plan) -> Template:
     spec = plan.spec
     resources = dict(network.resources(spec.cloud, plan.pool))
     resources |= dict(security_groups.resources(plan))
-    resources[AGENT] = servers.agent(plan)
+    resources |= dict(servers.agents(plan))
     resources[STEP_LIBRARY] = deployments.library(plan)
     resources |= dict(servers.resources(plan))
     resources |= api_endpoint.resources(plan)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""User data that installs the agent on a server with a stock cloud image.
+"""User data for cloud-init that installs the agent on a server with a stock image.
 
 It is a boothook, the part that cloud-init runs first: the agent is installed and its start is
 queued before cloud-init continues. It runs at every boot, so it must be idempotent.
@@ -13,16 +13,10 @@ import base64
 import bz2
 from collections.abc import Sequence
 
-AGENT_PATH = "/opt/heatgen/agent/heatgen-agent"
-UNIT_PATH = "/etc/systemd/system/heatgen-agent.service"
-UNIT = "heatgen-agent.service"
+from heatgen.blocks.boot import AGENT_PATH, CREDENTIALS, UNIT, UNIT_PATH
 
 CA_MARK = "/etc/heatgen/ca-certificates.pem"
 """Certificates that the os block added to the node's store, which it manages from then on."""
-
-CREDENTIALS = ("/var/lib/heat-cfntools/cfn-init-data", "/var/lib/cloud/data/cfn-init-data")
-"""Files to which Heat's part handler for cloud-init writes the server's initial metadata, which
-contain the password of the server's user in Heat."""
 
 _END = "_END_OF_FILE_"
 _STORE = "/usr/local/share/ca-certificates"

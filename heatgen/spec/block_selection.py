@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from heatgen.blocks.catalog import Block, Catalog
 from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import artifact_urls, image_references
-from heatgen.layers import CONTROL, LAYERS, RUNTIME
+from heatgen.layers import CONTROL, LAYERS
 from heatgen.spec.model import Spec
 
 
@@ -15,7 +15,8 @@ def group_blocks(spec: Spec, catalog: Catalog) -> dict[str, dict[str, Block]]:
     main = {layer: catalog.blocks[layer, spec.layers[layer].use] for layer in LAYERS}
     main[catalog.trust.layer] = catalog.trust
     workers = {
-        group.name: main | {RUNTIME: catalog.blocks[RUNTIME, group.runtime.use]}
+        group.name: main
+        | {layer: catalog.blocks[layer, own.use] for layer, own in group.layers.items()}
         for group in spec.workers
     }
     return {CONTROL: main, **workers}

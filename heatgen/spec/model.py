@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from heatgen.blocks.catalog import Block
-from heatgen.layers import RUNTIME
+from heatgen.layers import GROUP_LAYERS
 from heatgen.spec.machine import Machine
 from heatgen.spec.workers import LayerChoice, WorkerGroup
 from heatgen.yamlio.url import Url
@@ -128,7 +128,7 @@ class Spec:
     control_plane: ControlPlane
     workers: tuple[WorkerGroup, ...]
     layers: Mapping[str, LayerChoice]
-    """Layers of the control plane, and of worker groups without a runtime of their own."""
+    """Layers of the control plane, and of worker groups without blocks of their own."""
     access: Access
     artifacts: Artifacts
     site: Site
@@ -146,6 +146,6 @@ class Spec:
         The trust block has no options.
         """
         uses = [self.layers[block.layer]] if block.layer in self.layers else []
-        if block.layer == RUNTIME:
-            uses += [group.runtime for group in self.workers]
+        if block.layer in GROUP_LAYERS:
+            uses += [group.layers[block.layer] for group in self.workers]
         return next((use.options for use in uses if use.use == block.name), {})

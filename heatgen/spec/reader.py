@@ -7,8 +7,8 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from heatgen.blocks.catalog import MAX_NAME, Block, Catalog
-from heatgen.layers import LAYERS, RUNTIME
+from heatgen.blocks.catalog import MAX_NAME, PLANNED, Block, Catalog
+from heatgen.layers import GROUP_LAYERS, LAYERS
 from heatgen.spec import (
     addresses,
     machine,
@@ -33,7 +33,7 @@ from heatgen.spec.model import (
 from heatgen.spec.workers import LayerChoice
 from heatgen.yamlio import schema, url
 from heatgen.yamlio.codes import Code
-from heatgen.yamlio.document import Document, dotted
+from heatgen.yamlio.document import Document, Path, dotted
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
 
@@ -57,7 +57,8 @@ def read_spec(document: Document, catalog: Catalog, cluster_schema: schema.Schem
         # The defaults of a component's configuration are not part of its overrides.
         written = copy.deepcopy(document.data.get("overrides") or {})
         spec = _spec({**schema.filled(document.data, full), "overrides": written}, catalog)
-        problems = list(validation.check(document, spec, catalog))
+        problems = list(_unavailable_blocks(document, catalog))
+        problems += validation.check(document, spec, catalog)
     if problems:
         raise ProblemsFound(problems, {document.name: document.text})
     return spec
@@ -108,8 +109,13 @@ def full_schema(data: Any, catalog: Catalog, cluster_schema: schema.Schema) -> d
             "elsewhere": _options_elsewhere(layer, catalog),
         }
     properties["cloud"] = _cloud_schema(data, properties["cloud"])
-    main = _used(data, RUNTIME, properties[RUNTIME]["properties"]["use"]["default"])
-    blocks += [catalog.blocks.get((RUNTIME, use)) for use in workers.runtimes(data).values() if use]
+    main = {
+        layer: _used(
+            data, layer, cluster_schema["properties"][layer]["properties"]["use"]["default"]
+        )
+        for layer in GROUP_LAYERS
+    }
+    blocks += [catalog.blocks.get(key) for key in workers.own_blocks(data).values()]
     overrides = dict(properties["overrides"])
     if None not in blocks:
         known = [block for block in blocks if block]
@@ -167,22 +173,33 @@ def _used(data: Any, layer: str, default: str) -> str:
     return use if isinstance(use, str) else default
 
 
+def _chosen_blocks(document: Document) -> dict[Path, tuple[str, str]]:
+    """Return layer and name of the blocks that a file names, by the path of the name."""
+    main = {layer: _used(document.data, layer, "") for layer in LAYERS}
+    return {
+        **{(layer, "use"): (layer, use) for layer, use in main.items() if use},
+        **workers.own_blocks(document.data),
+    }
+
+
 def _unknown_blocks(document: Document, catalog: Catalog) -> list[Problem]:
     problems = []
-    for layer in LAYERS:
-        use = _used(document.data, layer, "")
-        if use and (layer, use) not in catalog.blocks:
+    for path, (layer, use) in _chosen_blocks(document).items():
+        if (layer, use) not in catalog.blocks:
             reason, hint = catalog.missing(layer, use)
-            message = f"{layer}.use: {reason}"
-            problems.append(
-                document.problem((layer, "use"), message, hint, code=Code.UNKNOWN_BLOCK)
-            )
-    for path, use in workers.runtimes(document.data).items():
-        if use and (RUNTIME, use) not in catalog.blocks:
-            reason, hint = catalog.missing(RUNTIME, use)
             message = f"{dotted(path)}: {reason}"
             problems.append(document.problem(path, message, hint, code=Code.UNKNOWN_BLOCK))
     return problems
+
+
+def _unavailable_blocks(document: Document, catalog: Catalog) -> Iterator[Problem]:
+    """Yield the blocks that cannot be selected yet."""
+    for path, key in _chosen_blocks(document).items():
+        block = catalog.blocks[key]
+        if block.status == PLANNED:
+            message = f"{dotted(path)}: {block.name} is not yet available: {block.tested}"
+            hint = f"use {' or '.join(catalog.available(block.layer))}"
+            yield document.problem(path, message, hint, code=Code.UNAVAILABLE_BLOCK)
 
 
 def _spec(data: dict[str, Any], catalog: Catalog) -> Spec:
@@ -193,7 +210,7 @@ def _spec(data: dict[str, Any], catalog: Catalog) -> Spec:
         name=data["name"],
         cloud=_cloud(cloud),
         control_plane=_control_plane(data["control_plane"], cloud),
-        workers=workers.read(data["workers"], cloud, layers[RUNTIME], catalog),
+        workers=workers.read(data["workers"], cloud, layers, catalog),
         layers=layers,
         access=_access(data["access"]),
         artifacts=Artifacts(

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from heatgen.blocks.catalog import Catalog
-from heatgen.layers import RUNTIME
+from heatgen.layers import GROUP_LAYERS, OS
 from heatgen.spec import address_checks, addresses, overrides, workers
 from heatgen.spec.block_selection import group_blocks, used_blocks
 from heatgen.spec.model import (
@@ -41,7 +41,8 @@ def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]
     yield from _check_pods(document, spec, catalog)
     yield from _check_versions(document, spec, catalog)
     yield from overrides.check(document, spec, catalog)
-    yield from workers.check(document, spec.workers, spec.layers[RUNTIME])
+    yield from workers.check(document, spec.workers, spec.layers)
+    yield from _check_load_balancer(document, spec, catalog)
 
 
 def notices(spec: Spec) -> list[str]:
@@ -179,6 +180,24 @@ def _check_assigned(document: Document, spec: Spec) -> Iterator[Problem]:
         yield document.problem(place, message, hint, key=True, code=Code.CONFLICTING_KEYS)
 
 
+def _check_load_balancer(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
+    """Check that the control plane's operating system supports the load balancer."""
+    balancer, system = spec.control_plane.load_balancer, spec.layers[OS].use
+    supported = catalog.blocks[OS, system].load_balancers
+    if supported and balancer not in supported:
+        message = (
+            f"control_plane.load_balancer: {balancer} is not supported with os.use: {system}: its "
+            "image does not contain keepalived, and packages cannot be installed"
+        )
+        hint = (
+            f"set control_plane.load_balancer: {' or '.join(supported)}, or use {system} only for "
+            "workers (workers[].os)"
+        )
+        places = [("control_plane", "load_balancer"), ("control_plane", "count")]
+        place = next((item for item in places if item in document.values), places[0])
+        yield document.problem(place, message, hint, key=True, code=Code.CONFLICTING_KEYS)
+
+
 def _check_octavia(document: Document, spec: Spec) -> Iterator[Problem]:
     """Check that the provider of the load balancer supports its algorithm and monitor."""
     octavia = spec.control_plane.octavia
@@ -278,8 +297,8 @@ def _check_versions(document: Document, spec: Spec, catalog: Catalog) -> Iterato
 
 def _options_of_layer(spec: Spec, layer: str) -> list[Mapping[str, Any]]:
     """Return the options of a layer's blocks, including those of worker groups."""
-    groups_own = [group.runtime.options for group in spec.workers] if layer == RUNTIME else []
-    return [spec.layers[layer].options, *groups_own]
+    groups = spec.workers if layer in GROUP_LAYERS else ()
+    return [spec.layers[layer].options, *(group.layers[layer].options for group in groups)]
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``workers`` in ``cluster.yaml``: one group (a mapping), or several (a list).
 
-A group can have its own runtime: the name of a block, or a mapping with the block's options.
+A group can have its own operating system and runtime: the name of a block, or a mapping with the
+block's options.
 """
 
 import re
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heatgen.blocks.catalog import MAX_NAME, Catalog
-from heatgen.layers import CONTROL, RUNTIME, WORKER
+from heatgen.layers import CONTROL, GROUP_LAYERS, OS, WORKER
 from heatgen.spec import machine
 from heatgen.spec.machine import Machine
 from heatgen.yamlio import schema
@@ -56,7 +57,8 @@ class WorkerGroup:
     name: str
     count: int
     machine: Machine
-    runtime: LayerChoice
+    layers: Mapping[str, LayerChoice]
+    """The blocks of the layers that may differ between groups."""
     labels: Mapping[str, str]
     taints: tuple[str, ...]
     """``KEY=VALUE:EFFECT``; the value may be empty."""
@@ -80,30 +82,35 @@ def too_many(document: Document) -> list[Problem]:
     return [document.problem(("workers",), message, hint, code=Code.INVALID_LENGTH)]
 
 
-def runtimes(data: Any) -> dict[Path, str]:
-    """Return the runtimes of groups by their paths, in a file that may be invalid."""
-    found: dict[Path, str] = {}
+def own_blocks(data: Any) -> dict[Path, tuple[str, str]]:
+    """Return layer and name of the blocks of groups by their paths, in a file that may be invalid.
+
+    Empty names are not included.
+    """
+    found: dict[Path, tuple[str, str]] = {}
     for path, group in _written(data):
-        runtime = group.get(RUNTIME) if isinstance(group, dict) else None
-        if isinstance(runtime, str):
-            found[*path, RUNTIME] = runtime
-        elif isinstance(runtime, dict) and isinstance(runtime.get("use"), str):
-            found[*path, RUNTIME, "use"] = runtime["use"]
+        for layer in GROUP_LAYERS if isinstance(group, dict) else ():
+            part = group.get(layer)
+            place = (*path, layer)
+            if isinstance(part, dict):
+                part, place = part.get("use"), (*place, "use")
+            if isinstance(part, str) and part:
+                found[place] = (layer, part)
     return found
 
 
 def full_schema(
-    data: Any, group_schema: schema.Schema, main: str, catalog: Catalog
+    data: Any, group_schema: schema.Schema, main: Mapping[str, str], catalog: Catalog
 ) -> dict[str, Any]:
     """Return the schema of ``workers`` for a file: of one group, or of a list of named groups.
 
     Args:
         data: the data of the file.
         group_schema: schema of a group, without the parts that depend on blocks.
-        main: the runtime of groups without their own.
+        main: the blocks of groups without their own, by layer.
         catalog: the available blocks.
     """
-    schemas = [_with_runtime(group, group_schema, main, catalog) for _, group in _written(data)]
+    schemas = [_with_layers(group, group_schema, main, catalog) for _, group in _written(data)]
     if not isinstance(data, dict) or not isinstance(data.get("workers"), list):
         return schemas[0]
     named = [
@@ -119,14 +126,14 @@ def full_schema(
 
 
 def read(
-    data: Any, cloud: Mapping[str, Any], main: LayerChoice, catalog: Catalog
+    data: Any, cloud: Mapping[str, Any], main: Mapping[str, LayerChoice], catalog: Catalog
 ) -> tuple[WorkerGroup, ...]:
     """Return the groups of valid data.
 
     Args:
         data: ``workers``, with defaults.
         cloud: ``cloud``, with defaults: for what groups do not set.
-        main: the runtime of groups without their own.
+        main: the layers of groups without their own.
         catalog: the available blocks.
     """
     written = data if isinstance(data, list) else [{**data, "name": WORKER}]
@@ -137,7 +144,10 @@ def read(
             machine=machine.read(
                 group, cloud, machine.zones_of(group.get("availability_zone")), ()
             ),
-            runtime=_runtime(group.get(RUNTIME), main, catalog),
+            layers={
+                layer: _choice(layer, group.get(layer), main[layer], catalog)
+                for layer in GROUP_LAYERS
+            },
             labels=dict(sorted(group["labels"].items())),
             taints=tuple(_taint(text) for text in group["taints"]),
         )
@@ -146,11 +156,11 @@ def read(
 
 
 def check(
-    document: Document, groups: tuple[WorkerGroup, ...], main: LayerChoice
+    document: Document, groups: tuple[WorkerGroup, ...], main: Mapping[str, LayerChoice]
 ) -> Iterator[Problem]:
-    """Check what a schema cannot express: names, labels, taints, and options of runtimes."""
+    """Check what a schema cannot express: names, labels, taints, blocks of layers, images."""
     names: set[str] = {CONTROL}
-    options = {main.use: main.options}
+    options = {(layer, main[layer].use): main[layer].options for layer in GROUP_LAYERS}
     for (path, _), group in zip(_written(document.data), groups, strict=True):
         if group.name in names:
             place = (*path, "name")
@@ -167,11 +177,20 @@ def check(
             code = Code.DUPLICATE_GROUP
             yield document.problem(place, message, "choose another name", code=code)
         names.add(group.name)
-        if options.setdefault(group.runtime.use, group.runtime.options) != group.runtime.options:
-            place = (*path, RUNTIME)
-            message = f"{dotted(place)}: {group.runtime.use} has other options in another group"
-            hint = "set the same options wherever the block is used"
-            yield document.problem(place, message, hint, code=Code.CONFLICTING_OPTIONS)
+        for layer, own in group.layers.items():
+            if options.setdefault((layer, own.use), own.options) != own.options:
+                place = (*path, layer)
+                message = f"{dotted(place)}: {own.use} has other options in another group"
+                hint = "set the same options wherever the block is used"
+                yield document.problem(place, message, hint, code=Code.CONFLICTING_OPTIONS)
+        if group.layers[OS].use != main[OS].use and not group.machine.image:
+            place = (*path, OS)
+            message = (
+                f"{dotted(place)}: cloud.image is an image of {main[OS].use}, but this group uses "
+                f"{group.layers[OS].use}"
+            )
+            hint = f"set 'image' of the group to an image of {group.layers[OS].use}"
+            yield document.problem(place, message, hint, code=Code.IMAGE_OF_OTHER_SYSTEM)
         yield from _check_labels(document, (*path, "labels"), group)
         yield from _check_taints(document, (*path, "taints"), group)
 
@@ -251,20 +270,22 @@ def _written(data: Any) -> list[tuple[Path, Any]]:
     return [(("workers",), workers or {})]
 
 
-def _with_runtime(
-    group: Any, group_schema: schema.Schema, main: str, catalog: Catalog
+def _with_layers(
+    group: Any, group_schema: schema.Schema, main: Mapping[str, str], catalog: Catalog
 ) -> dict[str, Any]:
-    """Return the schema of a group with the options of its runtime."""
+    """Return the schema of a group with the options of its own blocks."""
     properties = dict(group_schema["properties"])
-    runtime = group.get(RUNTIME) if isinstance(group, dict) else None
-    if isinstance(runtime, dict):
-        block = catalog.blocks.get((RUNTIME, str(runtime.get("use") or main)))
-        # Without defaults: _runtime adds the values of the main runtime, or the block's defaults.
+    for layer in GROUP_LAYERS:
+        part = group.get(layer) if isinstance(group, dict) else None
+        if not isinstance(part, dict):
+            continue
+        block = catalog.blocks.get((layer, str(part.get("use") or main[layer])))
+        # Without defaults: _choice adds the values of the main block, or the block's defaults.
         options = {
             name: {key: part for key, part in option.items() if key != "default"}
             for name, option in (block.options if block else {}).items()
         }
-        properties[RUNTIME] = {
+        properties[layer] = {
             "type": "object",
             "properties": {
                 "use": {"type": "string", "maxLength": MAX_NAME},
@@ -275,14 +296,14 @@ def _with_runtime(
     return {**group_schema, "properties": properties}
 
 
-def _runtime(written: Any, main: LayerChoice, catalog: Catalog) -> LayerChoice:
-    """Return a group's runtime: the main one, or another block, with the group's options."""
+def _choice(layer: str, written: Any, main: LayerChoice, catalog: Catalog) -> LayerChoice:
+    """Return a group's block of a layer: the main one, or another, with the group's options."""
     own = {"use": written} if isinstance(written, str) else dict(written or {})
     use = own.pop("use", None) or main.use
     if use == main.use:
         defaults = main.options
     else:
-        options = catalog.blocks[RUNTIME, use].options
+        options = catalog.blocks[layer, use].options
         defaults = {name: option["default"] for name, option in options.items()}
     return LayerChoice(use, {**defaults, **own})
 

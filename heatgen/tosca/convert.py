@@ -368,7 +368,7 @@ def _overrides(group: _ServerGroup, cloud: Mapping[str, Any]) -> dict[str, Any]:
 def _system(report: ImportReport, servers: list[Node], catalog: Catalog) -> dict[str, Any]:
     """Return ``os``, if all servers require the same distribution and a block supports it."""
     wanted = sorted({str(node.required("os", "distribution") or "").lower() for node in servers})
-    known = catalog.names("os")
+    known = catalog.available("os")
     part = ("capabilities", "os")
     if len(wanted) == 1 and wanted[0] in known:
         for node in servers:

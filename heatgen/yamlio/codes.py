@@ -101,6 +101,10 @@ class Code(StrEnum):
         "An override changes a setting on which heatgen depends.",
     )
     DUPLICATE_GROUP = "duplicate-group", "Two groups of nodes have the same name."
+    IMAGE_OF_OTHER_SYSTEM = (
+        "image-of-other-system",
+        "A group of workers has another operating system than the control plane, but no image.",
+    )
     CONFLICTING_OPTIONS = (
         "conflicting-options",
         "Two groups of workers set different options of the same block.",
@@ -116,9 +120,18 @@ class Code(StrEnum):
 
     # Blocks.
     UNKNOWN_BLOCK = "unknown-block", "The layer has no block of this name."
+    UNAVAILABLE_BLOCK = (
+        "unavailable-block",
+        "The block exists, but is not yet available: clusters with it cannot be created.",
+    )
+    UNKNOWN_BASE = "unknown-base", "A block names a base that heatgen does not contain."
     UNKNOWN_LAYER = "unknown-layer", "The name of a folder of blocks is not a layer."
     LAYER_MISMATCH = "layer-mismatch", "The layer in block.yaml is not that of its folder."
     INVALID_BLOCK_NAME = "invalid-block-name", "The name of a block's folder is not a valid name."
+    INVALID_BOOT = (
+        "invalid-boot",
+        "What a block sets under 'boot' cannot be written to a server at its first start.",
+    )
     DUPLICATE_BLOCK = "duplicate-block", "Two folders define a block of the same layer and name."
     INCOMPLETE_INSTALLATION = (
         "incomplete-installation",

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Part of the step library: downloads, files, packages, and services that restart when their files change.
+# Part of the step library: downloads, files, users, and services that restart when their files change.
 # heatgen inserts the part after the first blank line in place of the line in step.sh that sources it.
 # step.sh sets the variables.
 # shellcheck disable=SC2154
@@ -133,39 +133,19 @@ install_text() {
     [ "$new" = "$2" ] || mv "$new" "$2"
 }
 
-# system_user NAME: create a service user without login.
+# write_or_remove TEXT FILE: write the file, or remove it if the text is empty.
+write_or_remove() {
+    if [ -n "$1" ]; then install_text "$1" "$2"; else rm -f "$2"; fi
+}
+
+# system_user NAME: create a service user without login, unless the image has it.
 system_user() {
     (
         flock 9
         id "$1" >/dev/null 2>&1 ||
-            useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$1"
+            useradd --system --user-group --no-create-home --home-dir / \
+                --shell "$(command -v nologin || echo /usr/sbin/nologin)" "$1"
     ) 9>/run/heatgen-users.lock
-}
-
-# install_packages PACKAGE...: install with apt-get. Wait for the updates that a new server may be running, and finish
-# an installation that was interrupted. apt-get update succeeds although it could not fetch some lists; only the
-# installation shows whether the others are sufficient.
-install_packages() {
-    local message reason
-    until message=$( (run_apt -o Acquire::Languages=none update &&
-        run_apt -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "$@") 2>&1); do
-        if [ $SECONDS -lt 240 ]; then
-            case $message in
-                *"Could not get lock"* | *"locked by another process"*) sleep 2 && continue ;;
-                *"dpkg was interrupted"*) dpkg --configure -a >/dev/null 2>&1 && continue ;;
-            esac
-        fi
-        reason=$(grep -m 1 -E '^[WE]: (Failed to fetch|GPG error|The repository)' <<<"$message") || true
-        fail "the image does not contain $*, and apt-get cannot install them: ${reason:+$reason; }$(
-            tail -n 1 <<<"$message")." \
-            "Allow the nodes to connect to a mirror of the distribution, set artifacts.apt_mirror, or use an image" \
-            "with these packages"
-    done
-}
-# run_apt ARGUMENT...: run apt-get without questions and without restarts of services that use a library.
-run_apt() {
-    outside env DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1 \
-        apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 "$@"
 }
 
 # registry_mirror URL DIRECTORY: configure the mirror, if any, as the first source of all pulls in containerd's

@@ -89,6 +89,12 @@ outside() {
 # shellcheck source=hot/lib/files.sh
 source "$HEATGEN_LIB/files.sh"
 
+# shellcheck source=hot/lib/packages.sh
+source "$HEATGEN_LIB/packages.sh"
+
+# shellcheck source=hot/lib/system.sh
+source "$HEATGEN_LIB/system.sh"
+
 # shellcheck source=hot/lib/rolling.sh
 source "$HEATGEN_LIB/rolling.sh"
 

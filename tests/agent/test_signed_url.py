@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.agent.test_agent import TIMEOUT, Cloud, Node
+from tests.agent.simulation import TIMEOUT, Cloud, Kind, Node, booted
 from tests.http_server import running
 
 SECRET = "hush-signature"
@@ -64,14 +64,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    """Yield a simulated Keystone and Heat."""
-    server = Cloud()
-    with running(server):
-        yield server
-
-
-@pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """Yield a simulated receiver of results."""
     server = Receiver()
@@ -80,33 +72,18 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def node(tmp_path: Path, cloud: Cloud) -> Iterator[Node]:
+def node(kind: Kind, tmp_path: Path, cloud: Cloud) -> Iterator[Node]:
     """Yield a booted server, whose agent retries quickly."""
-    server = Node(tmp_path, cloud)
-    text = server.program.read_text()
-    for before, after in (
-        ("min(self.pause * 2, 30.0)", "0.1"),
-        ("self.pause = 1.0", "self.pause = 0.1"),
-    ):
-        assert text.count(before) == 1
-        text = text.replace(before, after)
-    server.program.write_text(text)
-    server.boot()
-    yield server
-    server.kill()
+    server = Node(kind, tmp_path, cloud)
+    for before, after in kind.quick_retries.items():
+        server.change(before, after)
+    with booted(server):
+        yield server
 
 
 def deploy(cloud: Cloud, url: str, verb: str, script: str) -> None:
     """Add a deployment with a signed URL, as Heat does: without credentials of a user."""
     cloud.deploy("d", script, deploy_signal_id=url, deploy_signal_verb=verb, deploy_auth_url="")
-
-
-def reported(node: Node, text: str) -> None:
-    """Wait until the journal contains a text."""
-    end = time.monotonic() + TIMEOUT
-    while text not in node.journal.read_text():
-        assert time.monotonic() < end, node.journal.read_text()
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +97,7 @@ def test_result_is_sent(cloud: Cloud, node: Node, receiver: Receiver, path: str,
     assert (method, requested) == (verb, path)
     assert (result["deploy_status_code"], result["n"]) == (0, "1")
     assert SECRET not in result["deploy_stdout"]
-    reported(node, "d: finished with exit status 0")
+    node.reported("d: finished with exit status 0")
     assert SECRET not in node.journal.read_text() + node.console.read_text()
     assert not cloud.signals
     end = time.monotonic() + TIMEOUT
@@ -147,8 +124,8 @@ def test_temporary_failure_is_retried(
     receiver.statuses = [status, status, 200]
     deploy(cloud, receiver.url + CFN, "POST", "#!/bin/sh\ntrue")
     receiver.wait(3)
-    reported(node, "d: finished with exit status 0")
-    reported(node, "can signal the result of d to Heat again")
+    node.reported("d: finished with exit status 0")
+    node.reported("can signal the result of d to Heat again")
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -17,7 +17,7 @@ from tests.http_server import running
 
 from .conftest import HOT, Result, Sandbox
 
-STEP = HOT / "blocks" / "os" / "debian" / "10-preflight.sh"
+STEP = HOT / "os" / "10-preflight.sh"
 STORE = "/usr/local/share/ca-certificates"
 URL = "http://upstream.invalid/tool"
 
@@ -87,6 +87,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "crt").read_text()
 
 
+def system(name: str) -> str:
+    """Return the functions of an operating system."""
+    return (HOT / "blocks" / "os" / name / "system.sh").read_text()
+
+
 def preflight(
     sandbox: Sandbox, proxy: ThreadingHTTPServer, before: str = "", **inputs: str
 ) -> Result:
@@ -97,6 +102,7 @@ def preflight(
     script = sandbox.folder / "preflight.sh"
     script.write_text(f"set -eu\n{before}{PROLOGUE}\n/bin/bash {STEP}\nls {STORE}\n")
     defaults = {
+        "SYSTEM": system("debian"),
         "ARTIFACTS": f"http://127.0.0.1:{proxy.server_address[1]}/tool {'0' * 64}",
         "ARTIFACTS_REGISTRY": "",
         "APT_MIRROR": "",

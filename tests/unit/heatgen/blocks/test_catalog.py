@@ -51,6 +51,58 @@ def test_position_of_the_layer() -> None:
     assert problem.position == Position(3, 8, 2)
 
 
+BASE = {
+    "common/base.yaml": b"""\
+inputs: {TEXT: {from: 'file:text', description: common text},
+         OWN: {from: 'file:own', description: own text}}
+steps:
+  - {name: start, script: 10-start.sh, requires: [], provides: [agent], inputs: [TEXT, OWN],
+     timeout: 60}
+""",
+    "common/10-start.sh": b"script",
+    "common/text": b"common",
+    "blocks/os/debian/own": b"own",
+    OS: b"""\
+summary: A tiny system
+description: Has a base in common.
+layer: os
+base: common
+roles: [control, worker]
+inputs: {MORE: {from: cluster.name, description: more text}}
+""",
+}
+
+
+def test_base() -> None:
+    """A block has the steps, inputs and files of its base, in addition to its own."""
+    block = tiny.build_catalog(tiny.tree() | BASE).blocks["os", "debian"]
+    assert [step.name for step in block.steps] == ["start"]
+    assert set(block.inputs) == {"TEXT", "OWN", "MORE"}
+    assert block.files["text"] == "common"
+    assert block.paths["own"] == "hot/blocks/os/debian/own"
+    assert block.paths["10-start.sh"] == "hot/common/10-start.sh"
+    assert "base.yaml" not in block.files
+
+
+def test_base_of_a_block_in_another_folder() -> None:
+    """A block of another folder can have a base of heatgen, and replace one of its files."""
+    others = {"os/mine/block.yaml": BASE[OS], "os/mine/text": b"mine", "os/mine/own": b"own"}
+    files = {**tiny.tree(), **{path: BASE[path] for path in BASE if path.startswith("common/")}}
+    built = catalog.build(files, block_loader.schema("block"), {"/others": others})
+    block = built.blocks["os", "mine"]
+    assert block.files["text"] == "mine"
+    assert block.paths["text"] == "/others/os/mine/text"
+    assert block.paths["10-start.sh"] == "hot/common/10-start.sh"
+
+
+def test_unknown_base() -> None:
+    """A base that does not exist is reported at the key."""
+    files = tiny.tree() | {**BASE, OS: BASE[OS].replace(b"common", b"commn")}
+    (problem,) = problems_of(files)
+    assert (problem.code, problem.position) == ("unknown-base", Position(4, 7, 5))
+    assert "common" in problem.hint
+
+
 def test_duplicate_block() -> None:
     """A block of another folder with the name of a built-in block is reported."""
     prefix = "blocks/"

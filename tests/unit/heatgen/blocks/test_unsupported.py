@@ -52,24 +52,33 @@ def test_runtime_of_a_group() -> None:
     )
 
 
-def test_successor_without_a_block() -> None:
-    """A successor without a block is named, but another block is recommended."""
+def test_successor_that_is_planned() -> None:
+    """A successor that is not yet available is named, but another block is recommended."""
     message = problem_of("os: {use: atomic-host}\n").message
     assert "fedora-coreos" in message
     assert message.endswith("use debian")
 
 
-def test_successor_with_a_block(tmp_path: Path) -> None:
-    """A successor with a block is recommended, and it is no longer listed as planned."""
-    write_block(tmp_path, "os", "fedora-coreos")
+def test_successor_with_a_block() -> None:
+    """A successor with a block is recommended."""
+    assert problem_of("os: {use: snappy}\n").message.endswith("use ubuntu")
+
+
+def test_block_of_a_known_system(tmp_path: Path) -> None:
+    """A system for which a block was added is no longer listed as planned."""
+    write_block(tmp_path, "os", "rocky")
     blocks = block_loader.catalog([tmp_path])
-    message = problem_of("os: {use: atomic-host}\n", blocks).message
-    assert message.endswith("use fedora-coreos")
-    assert "fedora-coreos" not in [item.name for item in blocks.unsupported_systems()]
-    text = document.parse("c", f"{tiny.CLUSTER}os: {{use: fedora-coreos}}\n".encode())
-    assert (
-        read_spec(text, blocks, block_loader.schema("cluster")).layers["os"].use == "fedora-coreos"
-    )
+    assert "rocky" not in [item.name for item in blocks.unsupported_systems()]
+    text = document.parse("c", f"{tiny.CLUSTER}os: {{use: rocky}}\n".encode())
+    assert read_spec(text, blocks, block_loader.schema("cluster")).layers["os"].use == "rocky"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("fcos", "fedora-coreos"), ("flatcar-linux", "flatcar")]
+)
+def test_other_name_of_a_block(name: str, hint: str) -> None:
+    """For another name of a block the hint has the block."""
+    assert problem_of(f"os: {{use: {name}}}\n").hint == f"use {hint}"
 
 
 @pytest.mark.parametrize("text", ["network: {use: etcd}\n", "network: {use: consul}\n"])

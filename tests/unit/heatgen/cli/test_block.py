@@ -16,7 +16,7 @@ from tests.unit.heatgen.support.others import REAL, write_block
 
 SYSTEMS = {
     "os": (
-        "debian fedora-coreos flatcar opensuse rocky ubuntu atomic-host coreos snappy"
+        "debian fedora-coreos flatcar ubuntu opensuse rocky atomic-host coreos snappy"
         " boot2docker bottlerocket rancheros talos"
     ),
     "runtime": ("containerd docker cri-o garden lxd podman rkt"),
@@ -34,10 +34,10 @@ def test_list(layer: str, capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(capsys.readouterr().out)
     assert [row["Name"] for row in rows] == SYSTEMS[layer].split()
     for row in rows:
-        works = (layer, row["Name"]) in REAL.blocks
-        assert (row["State"] == "works") == works
-        assert (row["Origin"] == "heatgen") == works
-        assert works or "; use " in row["Summary"] or ", use " in row["Summary"]
+        block = REAL.blocks.get((layer, row["Name"]))
+        assert not block or (row["State"] == block.status)
+        assert (row["Origin"] == "heatgen") == bool(block)
+        assert block or "; use " in row["Summary"] or ", use " in row["Summary"]
 
 
 def test_list_as_csv(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,6 +61,14 @@ def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown["artifacts"]["etcd"]["checksums"].endswith("/SHA256SUMS")
     assert shown["requires"] == ["agent", "etcd-volume", "trust"]
     assert shown["provides"] == ["etcd-volume", "kvstore"]
+
+
+def test_show_a_planned_block(capsys: pytest.CaptureFixture[str]) -> None:
+    """A block that cannot be selected yet has its state, and what was tested."""
+    assert main(["block", "show", "os/flatcar", "-f", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["state"] == "planned"
+    assert "no image of Flatcar was started" in shown["tested"]
 
 
 def test_show_as_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,8 +43,8 @@ def incompressible(size: int) -> str:
     ("what", "changes"),
     [
         ("resources of the stack", {"count": 900}),
-        ("bytes of the template", {"agent": incompressible(600_000)}),
-        ("bytes of user data", {"agent": incompressible(40_000)}),
+        ("bytes of the template", {"agents": {"python": incompressible(600_000)}}),
+        ("bytes of user data", {"agents": {"python": incompressible(40_000)}}),
     ],
 )
 def test_exceeded_limits(what: str, changes: dict[str, Any]) -> None:

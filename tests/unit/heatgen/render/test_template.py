@@ -484,7 +484,8 @@ def test_outputs_of_groups(large: dict[str, Any]) -> None:
     templates = [item["map_merge"]["repeat"]["template"]["<name>"]
                  for item in expected["nodes"]["map_merge"]]  # fmt: skip
     assert templates[2] == {
-        "address": "<address>", "role": "worker", "group": "big-box", "runtime": "docker",
+        "address": "<address>", "role": "worker", "group": "big-box", "os": "debian",
+        "runtime": "docker",
     }  # fmt: skip
     assert [item["runtime"] for item in templates] == ["containerd", "containerd", "docker"]
     assert expected["versions"] == {"containerd": "1.0", "docker": "2.0", "etcd": "3.0"}

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from heatgen.blocks.boot import AGENT_PATH, CREDENTIALS, UNIT_PATH
 from heatgen.project import block_loader
-from heatgen.render.user_data import AGENT_PATH, CA_MARK, CREDENTIALS, UNIT_PATH, boothook
+from heatgen.render.user_data import CA_MARK, boothook
 
 AGENT = "#!/bin/sh\necho \"$HOME\" `id` 'x' \\n\n"
 UNIT = "[Service]\nExecStart=/x\n"

@@ -23,9 +23,11 @@ def test_contains_all_packages_of_steps() -> None:
         text = script.read_text()
         for names in CALL.findall(text):
             wanted |= set(names.split())
-        for table in re.findall(r"package_of=\((.*?)\)", text):
-            wanted |= set(re.findall(r"=([a-z][\w.+-]*)", table))
-    assert {"keepalived", "conntrack"} <= wanted
+        # Programs of all systems, whose packages have the same names.
+        for names in re.findall(r"^for command in (.*); do\n.*\bmissing\+=.*\ndone\n"
+                                r".*system_programs", text, re.MULTILINE):  # fmt: skip
+            wanted |= set(names.split())
+    assert {"keepalived", "ethtool"} <= wanted
     assert set(load_recipe(command.FOLDER).archive_packages) == wanted
 
 

@@ -4,6 +4,8 @@
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
+# shellcheck source=hot/blocks/os/debian/system.sh
+source "$(input_file SYSTEM)"
 
 CLOCK_TOLERANCE=60 # seconds; certificates are valid from the second they are signed
 
@@ -11,9 +13,11 @@ CLOCK_TOLERANCE=60 # seconds; certificates are valid from the second they are si
 [ "$(uname -m)" = x86_64 ] ||
     fail "the programs of the cluster are for x86_64, but this server is $(uname -m): use an image and a flavor" \
         "for x86_64"
-for command in curl openssl tar systemctl ip flock; do
-    command -v "$command" >/dev/null || fail "the image does not contain the program $command"
+missing=()
+for command in awk curl flock ip openssl systemctl tar useradd; do
+    command -v "$command" >/dev/null || missing+=("$command")
 done
+[ ${#missing[@]} = 0 ] || fail "the image ($(os_release PRETTY_NAME)) does not contain the programs ${missing[*]}"
 
 # Files with the server's password for Heat. The user data of servers that heatgen 0.1 created does not close them.
 for file in /var/lib/heat-cfntools/cfn-init-data /var/lib/cloud/data/cfn-init-data; do
@@ -23,11 +27,6 @@ done
 # differs TEXT FILE: succeed if the content of the file differs from the text; a missing file counts as empty.
 differs() {
     [ "$1" != "$(cat "$2" 2>/dev/null)" ]
-}
-
-# write_or_remove TEXT FILE: write the file, or remove it if the text is empty.
-write_or_remove() {
-    if [ -n "$1" ]; then install_text "$1" "$2"; else rm -f "$2"; fi
 }
 
 # Services that download, and read proxy and authorities only at their start.
@@ -42,8 +41,9 @@ restart_downloading() {
 }
 
 if differs "$SITE_PROXY" /etc/heatgen/proxy.env; then
-    # The updates of the distribution must not be interrupted; they read the proxy when they start.
-    for unit in "${downloading[@]}" apt-daily apt-daily-upgrade; do
+    # The updates of the distributions must not be interrupted; they read the proxy when they start. Drop-ins of
+    # units that a system does not have are not used.
+    for unit in "${downloading[@]}" apt-daily apt-daily-upgrade rpm-ostreed update-engine zincati; do
         write_or_remove "${SITE_PROXY:+[Service]
 EnvironmentFile=/etc/heatgen/proxy.env}" "/etc/systemd/system/$unit.service.d/heatgen-proxy.conf"
     done
@@ -52,17 +52,18 @@ EnvironmentFile=/etc/heatgen/proxy.env}" "/etc/systemd/system/$unit.service.d/he
     restart_downloading
 fi
 
-store=/usr/local/share/ca-certificates
+responses=$(mktemp -d)
+trap 'rm -rf "$responses"' EXIT
+
 if differs "$CA_CERTIFICATES" /etc/heatgen/ca-certificates.pem; then
-    mkdir -p $store
-    rm -f $store/heatgen-*.crt
-    awk -v store=$store '/-----BEGIN/ {file = store "/heatgen-" ++count ".crt"} file {print >file}' \
+    mkdir "$responses/trust"
+    awk -v folder="$responses/trust" '/-----BEGIN/ {file = folder "/" ++count ".pem"} file {print >file}' \
         <<<"$CA_CERTIFICATES"
-    for file in "$store"/heatgen-*.crt; do
+    for file in "$responses"/trust/*.pem; do
         [ ! -e "$file" ] || openssl x509 -in "$file" -noout 2>/dev/null ||
-            fail "site.ca_certificates: entry ${file//[!0-9]/} is not a certificate"
+            fail "site.ca_certificates: entry $(basename "$file" .pem) is not a certificate"
     done
-    message=$(update-ca-certificates 2>&1) || fail "cannot install site.ca_certificates: $(tail -n 1 <<<"$message")"
+    system_trust "$responses/trust"
     write_or_remove "$CA_CERTIFICATES" /etc/heatgen/ca-certificates.pem
     restart_downloading
 fi
@@ -72,17 +73,7 @@ clock_synchronized() {
     [ "$(timedatectl show --property NTPSynchronized --value)" = yes ]
 }
 if differs "$NTP_SERVERS" /etc/heatgen/ntp-servers; then
-    if systemctl cat chrony.service >/dev/null 2>&1; then
-        write_or_remove "${NTP_SERVERS:+server ${NTP_SERVERS//,/$' iburst\nserver '} iburst}" \
-            /etc/chrony/sources.d/heatgen.sources
-        systemctl restart chrony.service
-    elif systemctl cat systemd-timesyncd.service >/dev/null 2>&1; then
-        write_or_remove "${NTP_SERVERS:+[Time]
-NTP=${NTP_SERVERS//,/ }}" /etc/systemd/timesyncd.conf.d/90-heatgen.conf
-        systemctl restart systemd-timesyncd.service
-    else
-        fail "site.ntp_servers cannot be used: the image contains neither chrony nor systemd-timesyncd"
-    fi
+    system_time "$NTP_SERVERS"
     [ -z "$NTP_SERVERS" ] || wait_for 45 "the clock is set by one of $NTP_SERVERS" clock_synchronized
     write_or_remove "$NTP_SERVERS" /etc/heatgen/ntp-servers
 fi
@@ -113,61 +104,9 @@ request_registry() {
     return 22
 }
 
-responses=$(mktemp -d)
-trap 'rm -rf "$responses"' EXIT
-
-# has_suite URL SUITE: succeed if this mirror of packages has the suite; fail the step if the mirror cannot be reached.
-has_suite() {
-    local url=$1/dists/$2/InRelease status=0
-    request "$url" "$responses/suite" --head 2>"$responses/suite.err" || status=$?
-    [ $status = 0 ] || fail "cannot reach $url: $(curl_failure $status "$(<"$responses/suite.err")")"
-    status=$(sed -n 's|^HTTP/[0-9.]* \([0-9]*\).*|\1|p' "$responses/suite" | tail -n 1)
-    case $status in
-        2??) return 0 ;;
-        4??) [ "$status" != 407 ] && return 1 ;;
-    esac
-    fail "cannot use $url: its server or the proxy responds with status $status (check artifacts.apt_mirror)"
-}
-
-# apt_source URL SUITE...: print a source of apt. The image must have the key with which the distribution signs.
-apt_source() {
-    printf '%s\n' 'Types: deb' "URIs: $1" "Suites: ${*:2}" "Components: $apt_components" "Signed-By: $apt_keyring" ''
-}
-
-# os_release NAME: print a value of /etc/os-release.
-os_release() {
-    sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" /etc/os-release
-}
-
-# With a mirror of packages, apt and all programs that use it read this source only. The files of the image stay
-# unchanged, and are used again when the mirror is removed. The suite of security updates of Debian is in a separate
-# archive beside "debian"; a mirror may also contain it, as that of Ubuntu does, or not have it at all.
-apt_note='' apt_folder=/etc/heatgen/apt apt_options=/etc/apt/apt.conf.d/90heatgen-mirror
-if [ -z "$APT_MIRROR" ]; then
-    rm -rf $apt_options $apt_folder
-else
-    distribution=$(os_release ID) suite=$(os_release VERSION_CODENAME)
-    case $distribution in
-        ubuntu) apt_components='main universe' ;;
-        *) apt_components=main ;;
-    esac
-    apt_keyring=/usr/share/keyrings/$distribution-archive-keyring.gpg
-    [ -e "$apt_keyring" ] && [ -n "$suite" ] ||
-        fail "artifacts.apt_mirror cannot be used: the image ($(os_release PRETTY_NAME)) has no $apt_keyring or no release name"
-    has_suite "$APT_MIRROR" "$suite" ||
-        fail "artifacts.apt_mirror: $APT_MIRROR has no file dists/$suite/InRelease: set the URL of the directory" \
-            "that contains 'dists', of a mirror that has the release of the image"
-    suites=("$suite") sources=''
-    ! has_suite "$APT_MIRROR" "$suite-updates" || suites+=("$suite-updates")
-    if has_suite "$APT_MIRROR" "$suite-security"; then
-        suites+=("$suite-security")
-    elif has_suite "$APT_MIRROR-security" "$suite-security"; then
-        sources=$(apt_source "$APT_MIRROR-security" "$suite-security")
-    else
-        apt_note=", the mirror of packages has no security updates"
-    fi
-    install_text "$(apt_source "$APT_MIRROR" "${suites[@]}")${sources:+$'\n\n'$sources}" $apt_folder/mirror.sources
-    install_text 'Dir::Etc::SourceList "/dev/null";'$'\n'"Dir::Etc::SourceParts \"$apt_folder\";" $apt_options
+apt_note=''
+if command -v apt-get >/dev/null; then
+    apt_note=$(apt_mirror "$APT_MIRROR") || exit 1
 fi
 
 count=0

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Load kernel modules, apply kernel settings, and install programs that stock images may not contain.
+set -euo pipefail
+# shellcheck source=hot/lib/step.sh
+source "$HEATGEN_LIB/step.sh"
+# shellcheck source=hot/blocks/os/debian/system.sh
+source "$(input_file SYSTEM)"
+
+# Programs that kube-proxy, flannel and kubelet call. kube-proxy does not need conntrack since version 1.32.
+missing=()
+for command in ethtool iptables mount; do
+    command -v "$command" >/dev/null || missing+=("$command")
+done
+[ ${#missing[@]} = 0 ] || system_programs "${missing[@]}"
+
+install_text $'overlay\nbr_netfilter' /etc/modules-load.d/heatgen.conf
+for module in overlay br_netfilter; do
+    modprobe "$module" 2>/dev/null || true # may be built in; checked below
+done
+grep -qw overlay /proc/filesystems || fail "the kernel does not support the overlay file system (module overlay)"
+[ -e /proc/sys/net/bridge/bridge-nf-call-iptables ] ||
+    fail "the kernel cannot pass bridged traffic to iptables (module br_netfilter)"
+
+install_text "$SYSCTL" /etc/sysctl.d/90-heatgen.conf
+while IFS='= ' read -r key value; do
+    case $key in '' | '#'*) continue ;; esac
+    file=/proc/sys/${key//.//}
+    [ "$(cat "$file")" = "$value" ] || echo "$value" 2>/dev/null >"$file" ||
+        fail "cannot set kernel setting $key to $value (it is $(cat "$file"))"
+done </etc/sysctl.d/90-heatgen.conf
+
+system_names
+system_quiet
+
+echo "The kernel settings for Kubernetes are applied (Linux $(uname -r))."
