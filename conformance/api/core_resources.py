@@ -21,7 +21,7 @@ LEASES = ("kube-controller-manager", "kube-scheduler")
 NORMAL = {"Ready": "True"}  # every other condition of a node is normally False
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 DECIMAL = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-UNREADY_SECONDS = 8.0
+UNREADY_SECONDS = 15.0
 
 
 NO_SERVICES = Services(web="", web_port=0, node_port=0, kubernetes="", dns="", namespace="")

@@ -405,7 +405,7 @@ prove_list() {
     fi
 }
 
-# read_interval: set `base`, the milliseconds between polls that the metadata ask for.
+# read_interval: set `base`, the milliseconds between polls that the metadata request.
 read_interval() {
     base=$(jq --argjson poll "$POLL" '."os-collect-config".polling_interval? // "" | tostring |
         if test("^[0-9]+(\\.[0-9]+)?$") then [1000, (tonumber * 1000 | floor)] | max else $poll end' "$work/metadata")

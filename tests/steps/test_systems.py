@@ -335,6 +335,7 @@ def test_preflight(
         "SYSTEM": system(name),
         "CA_CERTIFICATES": authority.rstrip(),
         "NTP_SERVERS": "ntp.example",
+        "UNITS": "containerd.service chronyd.service systemd-timesyncd.service",
     }
     first = preflight(sandbox, proxy, before=before, **inputs)
     assert first.status == 0, first.stderr
