@@ -22,7 +22,7 @@ roll_unit() {
     sleep 3          # keepalived sees this file and moves the API address before the service stops
     start_unit "$unit" "$@"
     wait_unit 120 "$unit" "$unit responds after its restart" "$check"
-    [ -z "$heatgen_lock" ] || message=$(lock_etcdctl del "/heatgen/restarting/$(node_name)/$unit" 2>&1) ||
+    [ -z "$heatgen_lock" ] || message=$(retry_etcdctl del "/heatgen/restarting/$(node_name)/$unit") ||
         fail "cannot remove the restart marker of $unit from etcd: $(tail -n 1 <<<"$message")"
     rm -f "$rolling"
     unlock_cluster
@@ -34,6 +34,20 @@ roll_unit() {
 lock_etcdctl() {
     "$heatgen_bin/etcdctl" --endpoints "$heatgen_others" --dial-timeout 3s --command-timeout 5s \
         --cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/steps.crt --key /etc/etcd/pki/steps.key "$@"
+}
+
+# retry_etcdctl ARGUMENTS...: the same, up to five times: requests fail while the members elect a leader. Print the output.
+retry_etcdctl() {
+    local attempt message
+    for attempt in 1 2 3 4 5; do
+        if message=$(lock_etcdctl "$@" 2>&1); then
+            printf '%s\n' "$message"
+            return 0
+        fi
+        [ "$attempt" = 5 ] || sleep 3
+    done
+    printf '%s\n' "$message"
+    return 1
 }
 
 # lock_cluster NAME: acquire the lock for a restart of this service. There is no lock without other control-plane
@@ -65,11 +79,11 @@ lock_cluster() {
     done
     await_spare "$1"
     # The marker is removed when the service responds; otherwise it expires.
-    message=$(lock_etcdctl lease grant 600 2>&1) ||
+    message=$(retry_etcdctl lease grant 600) ||
         fail "etcd did not grant a lease for the restart of $1: $(tail -n 1 <<<"$message")"
     lease=$(sed -n 's/^lease \([0-9a-f]*\) granted.*/\1/p' <<<"$message")
     [ -n "$lease" ] || fail "cannot read the lease for the restart of $1: $(tail -n 1 <<<"$message")"
-    message=$(lock_etcdctl put --lease "$lease" "/heatgen/restarting/$(node_name)/$1" now 2>&1) ||
+    message=$(retry_etcdctl put --lease "$lease" "/heatgen/restarting/$(node_name)/$1" now) ||
         fail "cannot write the restart marker of $1 to etcd: $(tail -n 1 <<<"$message")"
 }
 
@@ -89,24 +103,31 @@ restarting_elsewhere() {
         sed 's/$/ has not come back from a restart/' || true
 }
 
-# hold_lock NAME: acquire the lock; etcdctl holds it as long as the lock file exists and this shell runs.
+# hold_lock NAME: acquire the lock; etcdctl holds it as long as the lock file exists and this shell runs. If etcdctl fails,
+# try again for a while: the session of its lock expires if etcd is slow, for example during the election of a leader.
 hold_lock() {
-    local end=$((SECONDS + 400 * heatgen_factor))
+    local end=$((SECONDS + 400 * heatgen_factor)) last_attempt=$((SECONDS + 90 * heatgen_factor))
     heatgen_lock=/run/heatgen-lock.$BASHPID
-    # shellcheck disable=SC2016
-    (trap - ERR && lock_etcdctl lock -- /heatgen/restart bash -c \
-        ': >"$1"; while [ -e "$1" ] && kill -0 "$2" 2>/dev/null; do sleep 0.2; done' \
-        lock "$heatgen_lock" $$) >"$heatgen_lock.log" 2>&1 {heatgen_stderr}>&- &
-    heatgen_holder=$!
+    start_lock_holder
     until [ -e "$heatgen_lock" ]; do
-        kill -0 $heatgen_holder 2>/dev/null ||
-            fail "cannot acquire the lock to restart $1: $(tail -n 1 "$heatgen_lock.log")"
-        if [ $SECONDS -ge $end ]; then
+        if ! kill -0 $heatgen_holder 2>/dev/null; then
+            [ $SECONDS -lt $last_attempt ] ||
+                fail "cannot acquire the lock to restart $1: $(tail -n 1 "$heatgen_lock.log")"
+            sleep 2
+            start_lock_holder
+        elif [ $SECONDS -ge $end ]; then
             kill $heatgen_holder
             fail "cannot acquire the lock to restart $1: another node holds the etcd lock /heatgen/restart"
         fi
         sleep 0.2
     done
+}
+start_lock_holder() {
+    # shellcheck disable=SC2016
+    (trap - ERR && lock_etcdctl lock --ttl 30 -- /heatgen/restart bash -c \
+        ': >"$1"; while [ -e "$1" ] && kill -0 "$2" 2>/dev/null; do sleep 0.2; done' \
+        lock "$heatgen_lock" $$) >"$heatgen_lock.log" 2>&1 {heatgen_stderr}>&- &
+    heatgen_holder=$!
 }
 
 # unlock_cluster: release the lock.

@@ -24,6 +24,8 @@ MIRROR = STATE / "mirror"
 REGISTRY = STATE / "registry"
 NODE_IMAGE = STATE / "node.raw"
 MACHINE_IMAGE = STATE / "machine.raw"
+USER_FILE = "user"
+"""Beside the file of an image: the name of its user."""
 VENV = STATE / "venv"
 TIMINGS = STATE / "timings.json"
 
@@ -35,6 +37,11 @@ OUTER_PID = STATE / "lab.pid"
 LOCK = STATE / "lab.lock"
 SYSCTLS = STATE / "sysctls.json"
 INSTANCES_FILE = STATE / "instances.xfs"
+
+
+def node_image(variant: str) -> Path:
+    """Return the file of an image of lab/node/variants."""
+    return STATE / f"node-{variant}.raw"
 
 
 def kubeconfig() -> Path | None:

@@ -33,9 +33,11 @@ class Image:
     """Whether to report that the file does not exist."""
 
 
+VARIANTS = ("fcos-like", "flatcar-like", "ubuntu-like")
 IMAGES = (
     Image("debian-12", paths.NODE_IMAGE),
     Image("debian-12-vm", paths.MACHINE_IMAGE, required=False),
+    *(Image(name, paths.node_image(name), required=False) for name in VARIANTS),
 )
 
 

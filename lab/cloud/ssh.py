@@ -2,10 +2,12 @@
 """SSH from the controller to a node, in any tenant network."""
 
 import subprocess
+from pathlib import Path
 
 from lab.cloud import paths
-from lab.cloud.http import COMPUTE, NETWORK, Json, Session
+from lab.cloud.http import COMPUTE, IMAGE, NETWORK, Json, Session
 from lab.cloud.problem import Problem
+from lab.cloud.seed import SOURCE_PROPERTY
 
 
 def command_line(node: str, command: list[str]) -> list[str]:
@@ -16,7 +18,7 @@ def command_line(node: str, command: list[str]) -> list[str]:
     """
     session = Session("admin")
     server = find_server(session, node)
-    port = first(session, f"ports?device_id={server}", "ports", f"{node} has no port")
+    port = first(session, f"ports?device_id={server['id']}", "ports", f"{node} has no port")
     address = port["fixed_ips"][0]
     router, source = find_router(session, port["network_id"])
     options = ["BatchMode=yes", "ConnectTimeout=10", "LogLevel=ERROR"]
@@ -26,25 +28,29 @@ def command_line(node: str, command: list[str]) -> list[str]:
         *("ip", "netns", "exec", f"qrouter-{router}"),
         *("ssh", "-i", str(paths.KEY), "-b", source),
         *(word for option in options for word in ("-o", option)),
-        f"{user()}@{address['ip_address']}",
+        f"{user(session, server)}@{address['ip_address']}",
         *command,
     ]
 
 
-def user() -> str:
-    """Return the user that cloud-init creates in the node image."""
-    return paths.NODE_IMAGE.resolve().with_name("user").read_text(encoding="utf-8")
+def user(session: Session, server: Json) -> str:
+    """Return the user of a server's image, for login."""
+    image = session.get(f"{IMAGE}/images/{server['image']['id']}")
+    file = Path(image[SOURCE_PROPERTY]).with_name(paths.USER_FILE)
+    if not file.exists():  # of a virtual machine, whose guest is the node image
+        file = paths.NODE_IMAGE.resolve().with_name(paths.USER_FILE)
+    return file.read_text(encoding="utf-8")
 
 
-def find_server(session: Session, name: str) -> str:
-    """Return the id of a server, by name, in any project."""
+def find_server(session: Session, name: str) -> Json:
+    """Return a server, by name, in any project."""
     found = session.get(f"{COMPUTE}/servers/detail?all_tenants=1")["servers"]
-    ids = [server["id"] for server in found if server["name"] == name]
-    if not ids:
+    named = [server for server in found if server["name"] == name]
+    if not named:
         names = ", ".join(sorted(server["name"] for server in found))
         hint = f"use one of {names}" if names else "the cloud has no servers"
         raise Problem(f"no server {name!r}: {hint}")
-    return str(ids[0])
+    return dict(named[0])
 
 
 def find_router(session: Session, network: str) -> tuple[str, str]:

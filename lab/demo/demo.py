@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lab import machine
 from lab.cloud import paths
+from lab.cloud.seed import VARIANTS
 
 CLUSTERS = paths.LAUNCHER.parent
 
@@ -18,6 +19,8 @@ class Demo:
     source: Path
     machine: bool = False
     """Whether a node boots the image of a virtual machine (lab/machine)."""
+    images: tuple[str, ...] = ()
+    """Images of lab/node/variants that nodes boot, in addition to that of Debian."""
 
     @property
     def create_minutes(self) -> int:
@@ -69,4 +72,5 @@ DEMOS = {
     "small": Demo("demo", CLUSTERS / "cluster.yaml"),
     "ha": Demo("demo-ha", CLUSTERS / "cluster-ha.yaml"),
     "vm": Demo("demo-vm", CLUSTERS / "cluster-vm.yaml", machine=True),
+    "systems": Demo("demo-systems", CLUSTERS / "cluster-systems.yaml", images=VARIANTS),
 }

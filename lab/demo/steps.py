@@ -52,7 +52,7 @@ def steps_of(demo: Demo) -> tuple[Step, ...]:
     return (
         Step("tools", tools.install_tools),
         Step("artifacts", partial(tools.build_artifacts, demo.source), ("tools",)),
-        Step("node image", partial(tools.build_images, demo.machine), ("tools",)),
+        Step("node image", partial(tools.build_images, demo), ("tools",)),
         Step("packages", packages.install, ("tools",)),
         Step("Heat", heat.install, ("tools",)),
         Step("virtual environment", tools.create_venv, ("tools",)),

@@ -10,6 +10,7 @@ from lab.artifacts.recipes import load_components
 from lab.cloud import packages, paths
 from lab.cloud.problem import Problem
 from lab.demo import components, record
+from lab.demo.demo import Demo
 from lab.node.rootfs import TOOLS as NODE_TOOLS
 
 LAB = paths.LAUNCHER.parent
@@ -34,10 +35,10 @@ def build_artifacts(cluster: Path) -> None:
     build(ARTIFACTS, "--components", ",".join(needed))
 
 
-def build_images(machine: bool) -> None:
-    """Build the node image, and that of a virtual machine if needed; existing ones are reused."""
-    build(LAB / "node")
-    if machine:
+def build_images(demo: Demo) -> None:
+    """Build the node image, and other images of a demonstration; existing ones are reused."""
+    build(LAB / "node", *(("--others", ",".join(demo.images)) if demo.images else ()))
+    if demo.machine:
         build(LAB / "machine")
 
 

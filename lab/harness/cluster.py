@@ -19,7 +19,7 @@ from lab.harness import controller
 
 # Selects a cluster; by default the only one that exists.
 VARIABLE = "HEATGEN_LAB_CLUSTER"
-KNOWN = ("demo", "demo-ha", "demo-vm")
+KNOWN = ("demo", "demo-ha", "demo-vm", "demo-systems")
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 KUBECTL = "/opt/heatgen/bin/kubectl --request-timeout 10s"
 # Arguments of kubectl for the DNS of the cluster.

@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     options = _parser().parse_args(arguments)
     cache = Cache(options.cache.absolute())
-    return run_command(lambda: _make(options.image, options.out, cache, options.prune))
+    return run_command(
+        lambda: _make(options.image, options.others, options.out, cache, options.prune)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,14 +49,37 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("HEATGEN_LAB_IMAGE") or STOCK,
         help=f"{', '.join(variants(FOLDER))} (default: $HEATGEN_LAB_IMAGE or {STOCK})",
     )
+    parser.add_argument(
+        "--others",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="NAME,...",
+        help="build these images as well, for the links node-NAME.raw",
+    )
     parser.add_argument("--prune", action="store_true", help="afterwards remove older images")
     return parser
 
 
-def _make(image: str, out: Path, cache: Cache, prune: bool) -> None:
+def _make(image: str, others: Sequence[str], out: Path, cache: Cache, prune: bool) -> None:
     started = time.monotonic()
     recipe = load_recipe(FOLDER, image)
-    packages = rootfs.packages(recipe, "node-packages", "the node image", cache)
+    packages, entry = _node(image, recipe, cache)
+    archive = _archive(recipe, packages, cache)
+    used = {packages, entry, archive}
+    for name in others:
+        other_packages, other = _node(name, load_recipe(FOLDER, name), cache)
+        used |= {other_packages, other}
+        link(out.absolute() / f"node-{name}.raw", other / "node.raw")
+    link(out.absolute() / "node.raw", entry / "node.raw")
+    link(out.absolute() / "apt", archive)
+    if prune:
+        cache.prune(used)
+    print_progress(f"  ✓ node image ready: {time.monotonic() - started:.1f} s")
+
+
+def _node(image: str, recipe: Recipe, cache: Cache) -> tuple[Path, Path]:
+    """Return the cached directories of an image: its packages, and its disk."""
+    packages = rootfs.packages(recipe, "node-packages", f"the node image {image}", cache)
     key = content_key({"format": FORMAT, "packages": packages.name, **image_inputs(FOLDER, image)})
     entry = cache.get_or_create(
         "node",
@@ -62,12 +87,7 @@ def _make(image: str, out: Path, cache: Cache, prune: bool) -> None:
         f"creating the node image {image}",
         lambda folder: _image(recipe, trees(FOLDER, image), packages, folder, cache),
     )
-    archive = _archive(recipe, packages, cache)
-    link(out.absolute() / "node.raw", entry / "node.raw")
-    link(out.absolute() / "apt", archive)
-    if prune:
-        cache.prune({packages, entry, archive})
-    print_progress(f"  ✓ node image ready: {time.monotonic() - started:.1f} s")
+    return packages, entry
 
 
 def _image(

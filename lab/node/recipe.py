@@ -2,17 +2,21 @@
 """The recipe of the node image: `recipe.toml`, and files under `stock/` and `overlay/`.
 
 `stock/` contains files that Debian adds to its image, `overlay/` those that only the lab adds.
+Variants change the recipe; `ignition.toml` and `ignition/` are what those with Ignition have in
+common.
 """
 
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lab.artifacts.recipes import RecipeError, from_table, read_toml
 
 STOCK = "debian"
 TREES = ("stock", "overlay")
+IGNITION = "ignition"
+IGNITION_TREES = ("overlay", IGNITION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,8 @@ class Recipe:
         archive_packages: packages in the apt archive of the lab, which steps install.
         free_mib: free space in the file system, in MiB.
         bytes_per_inode: bytes of the file system per inode.
+        moved: directories that become relative links, with the new paths.
+        accounts: arguments of useradd for each user of the image.
     """
 
     suite: str
@@ -48,6 +54,8 @@ class Recipe:
     archive_packages: list[str]
     free_mib: int
     bytes_per_inode: int
+    moved: dict[str, str] = field(default_factory=dict)
+    accounts: list[str] = field(default_factory=list)
 
     @property
     def packages(self) -> list[str]:
@@ -67,20 +75,64 @@ class Variant:
 
     Attributes:
         summary: what it resembles.
-        user: the user that cloud-init creates.
+        user: the user for login.
+        ignition: whether Ignition configures it instead of cloud-init.
         add_packages: packages in addition to those of the recipe.
         remove_packages: packages of the recipe that it does not contain.
+        keep_packages: packages that it contains although the recipe leaves them out.
+        enabled_units: as in the recipe; empty for those of the recipe.
+        remove: as in the recipe, in addition.
+        moved: as in the recipe.
+        accounts: as in the recipe.
     """
 
     summary: str
     user: str
-    add_packages: list[str]
-    remove_packages: list[str]
+    ignition: bool = False
+    add_packages: list[str] = field(default_factory=list)
+    remove_packages: list[str] = field(default_factory=list)
+    keep_packages: list[str] = field(default_factory=list)
+    enabled_units: list[str] = field(default_factory=list)
+    remove: list[str] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
+    accounts: list[str] = field(default_factory=list)
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with these changes."""
+        packages = {*recipe.stock_packages, *self.add_packages} - set(self.remove_packages)
+        return replace(
+            recipe,
+            user=self.user,
+            stock_packages=sorted(packages),
+            left_out_packages=sorted(set(recipe.left_out_packages) - set(self.keep_packages)),
+            enabled_units=self.enabled_units or recipe.enabled_units,
+            remove=[*recipe.remove, *self.remove],
+            moved={**recipe.moved, **self.moved},
+            accounts=[*recipe.accounts, *self.accounts],
+        )
 
 
 def variants(folder: Path) -> list[str]:
     """Return the names of the images that can be built."""
     return [STOCK, *sorted(path.stem for path in (folder / "variants").glob("*.toml"))]
+
+
+def load_variants(folder: Path, image: str) -> list[Variant]:
+    """Read the changes of the recipe for an image, in order.
+
+    Raises:
+        RecipeError: a file is not TOML, a key is unknown or missing, or the image is unknown.
+    """
+    if image not in variants(folder):
+        raise RecipeError(f"unknown image {image!r}: use one of {', '.join(variants(folder))}")
+    if image == STOCK:
+        return []
+    variant = _read_variant(folder / "variants" / f"{image}.toml")
+    return [_read_variant(folder / f"{IGNITION}.toml"), variant] if variant.ignition else [variant]
+
+
+def _read_variant(path: Path) -> Variant:
+    return from_table(Variant, read_toml(path), str(path))
 
 
 def load_recipe(folder: Path, image: str = STOCK) -> Recipe:
@@ -91,21 +143,16 @@ def load_recipe(folder: Path, image: str = STOCK) -> Recipe:
     """
     path = folder / "recipe.toml"
     recipe = from_table(Recipe, read_toml(path), str(path))
-    if image not in variants(folder):
-        raise RecipeError(f"unknown image {image!r}: use one of {', '.join(variants(folder))}")
-    if image == STOCK:
-        return recipe
-    path = folder / "variants" / f"{image}.toml"
-    variant = from_table(Variant, read_toml(path), str(path))
-    packages = set(recipe.stock_packages) - set(variant.remove_packages)
-    return replace(
-        recipe, user=variant.user, stock_packages=sorted(packages | set(variant.add_packages))
-    )
+    for variant in load_variants(folder, image):
+        recipe = variant.applied_to(recipe)
+    return recipe
 
 
 def trees(folder: Path, image: str = STOCK) -> list[Path]:
     """Return the directories whose files are copied into an image, in this order."""
-    found = [folder / tree for tree in TREES]
+    changes = load_variants(folder, image)
+    names = IGNITION_TREES if any(change.ignition for change in changes) else TREES
+    found = [folder / name for name in names]
     return found if image == STOCK else [*found, folder / "variants" / image]
 
 

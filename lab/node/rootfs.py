@@ -4,7 +4,7 @@
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab.artifacts.cache import Cache, content_key
@@ -85,6 +85,9 @@ def make_root(recipe: Recipe, archive: Path, trees: Sequence[Path], root: Path, 
         timeout=SECONDS_TO_INSTALL,
     )
     _strip(recipe, root)
+    move_directories(recipe.moved, root)
+    for account in recipe.accounts:
+        run(["chroot", str(root), "useradd", *account.split()], log, timeout=60)
     _mask(recipe, root)
     if recipe.enabled_units:
         run(["chroot", str(root), "systemctl", "enable", *recipe.enabled_units], log, timeout=60)
@@ -92,16 +95,30 @@ def make_root(recipe: Recipe, archive: Path, trees: Sequence[Path], root: Path, 
         _configure_sshd(root / "etc/ssh/sshd_config")
     for tree in trees:
         _copy(tree, root)
-    _write_mirrors(recipe.suite, root / "etc/apt/mirrors")
+    if (root / "etc/apt").exists():
+        _write_mirrors(recipe.suite, root / "etc/apt/mirrors")
 
 
 def _strip(recipe: Recipe, root: Path) -> None:
     """Remove the files that the recipe names, and the identity of the system."""
     for pattern in recipe.remove:
         for path in root.glob(pattern):
-            path.unlink()
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
     # Empty, not absent: systemd then generates an id for each server, without a "first boot".
     (root / "etc/machine-id").write_text("", encoding="utf-8")
+
+
+def move_directories(moved: Mapping[str, str], root: Path) -> None:
+    """Move directories, and leave relative links at their old paths."""
+    for old, new in moved.items():
+        target = root / new
+        if target.exists():
+            target.rmdir()
+        (root / old).rename(target)
+        (root / old).symlink_to(os.path.relpath(target, (root / old).parent))
 
 
 def _configure_sshd(config: Path) -> None:

@@ -269,6 +269,34 @@ def test_reason_of_etcd_is_reported(sandbox: Sandbox, failing: str) -> None:
     assert result.problem.endswith(": Error: etcdserver: request timed out")
 
 
+@pytest.mark.parametrize(("failures", "status"), [(2, 0), (1000, 1)])
+def test_expired_sessions(sandbox: Sandbox, failures: int, status: int) -> None:
+    """If the session of the lock expires, the step tries again; after a while it fails."""
+    body = ETCDCTL + """
+        sleep() { SECONDS=$((SECONDS + ${1%.*})); }
+        real=$(declare -f lock_etcdctl)
+        eval "held${real#lock}"
+        lock_etcdctl() {
+            if [ "$1" = lock ] && [ "$(wc -l 2>/dev/null </run/attempts)" -lt $FAILURES ]; then
+                echo >>/run/attempts
+                echo "Error: mutex: session is expired"
+                return 1
+            fi
+            held_etcdctl "$@"
+        }
+        touch /run/attempts
+        lock_cluster tea
+        unlock_cluster
+        echo "attempts $(wc -l </run/attempts)"
+        """
+    result = step(sandbox, body, LEARNER="none", FAILURES=str(failures))
+    assert result.status == status, result.stderr
+    if status:
+        assert result.problem.endswith("Error: mutex: session is expired")
+    else:
+        assert result.stdout.endswith(f"attempts {failures}\n")
+
+
 def test_lock_is_skipped_without_voting_members(sandbox: Sandbox) -> None:
     """If no voting member responds, the service may restart, and a warning is printed."""
     result = step(sandbox, ETCDCTL + "lock_cluster tea", LEARNER=":2379")

@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from lab.artifacts.recipes import RecipeError
-from lab.node import command
+from lab.cloud import seed
+from lab.node import command, rootfs
 from lab.node.disk import usage
-from lab.node.recipe import image_inputs, load_recipe
+from lab.node.recipe import image_inputs, load_recipe, trees, variants
 
 RUNC = "usr/local/sbin/lab-runc"
 
@@ -89,9 +90,41 @@ def test_the_second_image_has_the_differences_of_ubuntu() -> None:
     assert any(name.endswith("02_user.cfg") for name in added)
 
 
+@pytest.mark.parametrize("image", ["fcos-like", "flatcar-like"])
+def test_images_with_ignition_have_no_package_manager(image: str) -> None:
+    """Ignition configures them: no cloud-init, none of Debian's files, neither apt nor perl."""
+    recipe = load_recipe(command.FOLDER, image)
+    packages = set(recipe.packages)
+    assert {"ignition", "jq", "ethtool", "socat"} <= packages
+    assert not packages & {"cloud-init", "netplan.io", "unattended-upgrades", "keepalived"}
+    assert {"usr/bin/apt*", "usr/bin/perl*", "etc/apt"} <= set(recipe.remove)
+    assert recipe.user == "core"
+    names = [tree.name for tree in trees(command.FOLDER, image)]
+    assert names == ["overlay", "ignition", image]
+
+
+def test_the_cloud_registers_all_variants() -> None:
+    """Every image that can be built is an image of the cloud."""
+    assert list(seed.VARIANTS) == variants(command.FOLDER)[1:]
+
+
+def test_directories_are_moved(tmp_path: Path) -> None:
+    """A moved directory leaves a relative link; files below it are copied through the link."""
+    root = tmp_path / "root"
+    for name in ("usr/local/bin", "var/usrlocal", "opt", "var"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    recipe = load_recipe(command.FOLDER, "fcos-like")
+    (root / "home").mkdir()
+    (root / "srv").mkdir()
+    rootfs.move_directories(recipe.moved, root)
+    assert (root / "usr/local").readlink() == Path("../var/usrlocal")
+    assert (root / "opt").readlink() == Path("var/opt")
+    assert (root / "var/usrlocal/bin").is_dir()
+
+
 def test_an_unknown_image_is_an_error() -> None:
     """The message of an unknown image has the known ones."""
-    with pytest.raises(RecipeError, match="debian, ubuntu-like"):
+    with pytest.raises(RecipeError, match="debian, fcos-like"):
         load_recipe(command.FOLDER, "other")
 
 
