@@ -4,6 +4,7 @@
 The images behave like the systems where this matters to steps; their packages are Debian's.
 """
 
+import json
 import time
 
 import pytest
@@ -82,7 +83,9 @@ def test_services_of_the_image_do_not_act(systems: dict[str, Node], healthy: Clu
 def test_pods_query_real_name_servers(systems: dict[str, Node], healthy: Cluster) -> None:
     """The kubelet passes no address of a resolver stub to pods."""
     for name, node in systems.items():
-        servers = node.run("grep ^nameserver /etc/heatgen/resolv.conf").split()[1::2]
+        config = json.loads(node.run("cat /etc/kubernetes/kubelet.json"))
+        file = config.get("resolvConf", "/etc/resolv.conf")
+        servers = node.run(f"grep ^nameserver {file}").split()[1::2]
         assert servers, name
         assert not [server for server in servers if server.startswith("127.")], name
 
