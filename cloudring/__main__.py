@@ -26,7 +26,7 @@ from heatgen.blocks.support import PASSED
 from heatgen.cloud import connection
 from heatgen.cloud.connection import Cloud
 from heatgen.cloud.errors import CloudFailed
-from heatgen.project import block_loader
+from heatgen.project import block_loader, project
 from heatgen.yamlio import document, writer
 from heatgen.yamlio.problems import ProblemsFound
 from heatgen.yamlio.problems import report as problem_report
@@ -80,7 +80,7 @@ def _run(options: Options, cloud: Cloud) -> int:
     about = {"date": f"{began:%Y-%m-%d}", "heatgen": VERSION, "commit": _commit(),
              "cloud": options.cloud or os.environ.get("OS_CLOUD", ""),
              "interrupted": stop.is_set()}  # fmt: skip
-    _write(options.output, results, about)
+    _write(options, results, about)
     for line in report.lines(results):
         print(line)
     show(f"report: {options.output / 'report.html'}")
@@ -158,7 +158,7 @@ def _require(rings: Sequence[Ring], options: Options, cloud: Cloud) -> None:
     lines: list[str] = []
     for ring in rings:
         file = ring.directory / "cluster.yaml"
-        ring.commands.heatgen("validate", "cluster.yaml", seconds=LOCK_SECONDS)
+        project.check(project.load(file))
         ring.commands.heatgen("lock", "cluster.yaml", seconds=LOCK_SECONDS)
         found = openstack.check(file, cloud, copies)
         ring.result.user_data_bytes = found.user_data_bytes
@@ -172,7 +172,7 @@ def _require(rings: Sequence[Ring], options: Options, cloud: Cloud) -> None:
 
 
 def _commit() -> str:
-    """Return the commit of the checkout; '' if there is none."""
+    """Return the commit of the checkout; '' without git."""
     root = Path(__file__).resolve().parents[1]
     words = ["git", "-C", str(root), "describe", "--always", "--dirty"]
     try:
@@ -182,8 +182,9 @@ def _commit() -> str:
     return found.stdout.strip()
 
 
-def _write(output: Path, results: Sequence[SystemResult], about: dict[str, Any]) -> None:
+def _write(options: Options, results: Sequence[SystemResult], about: dict[str, Any]) -> None:
     """Write the report and the records."""
+    output = options.output
     plain = report.as_plain(results, about)
     (output / "report.json").write_text(json.dumps(plain, indent=1) + "\n", "utf-8")
     (output / "report.html").write_text(report.page(results, about), "utf-8")
@@ -191,7 +192,7 @@ def _write(output: Path, results: Sequence[SystemResult], about: dict[str, Any])
     folder = output / "support"
     folder.mkdir(exist_ok=True)
     for item in results:
-        record = report.record(item, about["date"], about["heatgen"])
+        record = report.record(item, options.ring, about["date"], about["heatgen"])
         if record and item.name in known and not about["interrupted"]:
             (folder / record.name).write_text(record.as_json(), "utf-8")
 

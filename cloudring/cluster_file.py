@@ -68,7 +68,8 @@ def content(
         raise UsageError("no network may reach the API: set --access CIDR")
     groups = found.get("workers")
     if isinstance(groups, list):
-        found["workers"] = [{**group, "count": 1} for group in groups]
+        kept = [{k: v for k, v in item.items() if k not in ("os", "image")} for item in groups]
+        found["workers"] = [{**group, "count": 1} for group in kept]
     else:
         found["workers"] = {**(groups or {}), "count": 1}
     return found
@@ -82,7 +83,7 @@ def choose_network(networks: Sequence[Mapping[str, Any]]) -> str:
     """Return the only external network, or the only default one.
 
     Raises:
-        UsageError: there is none, or the choice is not clear.
+        UsageError: the cloud has no external network, or the choice is not clear.
     """
     default = [item for item in networks if item.get("is_default")]
     chosen = networks if len(networks) == 1 else default

@@ -15,6 +15,7 @@ from conformance.outcome import InconclusiveError
 NAMESPACE = "heatgen-cloud-ring"
 _EXEC_SECONDS = 300.0
 _PAUSE = 2.0
+_PATH = "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _POD_SECONDS = 240
 BOOT_SCRIPT = (
     "read -r id </proc/sys/kernel/random/boot_id; set -- $(cat /proc/1/stat); echo $id ${22}"
@@ -115,8 +116,9 @@ class NodeShell:
             InconclusiveError: the API or the node did not respond.
         """
         self._require_pod(node)
-        enter = ["nsenter", "-t", "1", "-m", "-u", "-i", "-n", "-p", "--"] if on_host else []
-        command = [*enter, "sh", "-c", script]
+        # An absolute path: busybox would run its own shell.
+        enter = ["nsenter", "-t", "1", "-m", "/bin/sh", "-c", f"{_PATH}\n{script}"]
+        command = enter if on_host else ["sh", "-c", script]
         result = self.cluster.execute(NAMESPACE, pod_name(node), command, _EXEC_SECONDS)
         if result.status:
             text = (result.stderr or result.stdout).strip()[-200:]

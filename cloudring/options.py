@@ -53,6 +53,8 @@ class Options:
     """Time limits by action."""
     suite_options: tuple[str, ...] = ()
     probe_image: str = ""
+    ring: str = "cloud"
+    """Ring of the records."""
 
     def limit(self, action: str) -> int:
         """Return the time limit of an action in seconds."""
@@ -77,6 +79,8 @@ def parse(words: Sequence[str], environment: Mapping[str, str], catalog: Catalog
     names = [target.name for target in targets]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"--image: {', '.join(twice)} is given twice")
+    if given.ring not in catalog.support.rings:
+        raise UsageError(f"--ring: use one of {', '.join(catalog.support.rings)}")
     if given.parallel < 1:
         raise UsageError("--parallel: must be at least 1")
     fragments = given.cluster or environment.get(f"{PREFIX}CLUSTER", "").split()
@@ -96,6 +100,7 @@ def parse(words: Sequence[str], environment: Mapping[str, str], catalog: Catalog
         minutes={name: getattr(given, f"{name}_minutes") for name in MINUTES},
         suite_options=tuple(given.suite_option),
         probe_image=given.probe_image,
+        ring=given.ring,
     )
 
 
@@ -202,6 +207,12 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         default=Path("cloud-ring"),
         metavar="DIR",
         help="directory of the report (default: %(default)s)",
+    )
+    add(
+        "--ring",
+        default="cloud",
+        metavar="NAME",
+        help="ring of the records for the support matrix (default: %(default)s)",
     )
     for name, minutes in MINUTES.items():
         add(

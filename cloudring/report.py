@@ -9,7 +9,6 @@ from typing import Any
 from heatgen.blocks.support import FAILED, INCOMPLETE, PASSED, Record
 
 SKIPPED = "skipped"
-RING = "cloud"
 FORMAT = 1
 _SHORT = 200
 
@@ -90,7 +89,7 @@ def as_plain(results: Iterable[SystemResult], about: Mapping[str, Any]) -> dict[
     return {"format": FORMAT, **about, "systems": systems}
 
 
-def record(result: SystemResult, date: str, version: str) -> Record | None:
+def record(result: SystemResult, ring: str, date: str, version: str) -> Record | None:
     """Return the record for the support matrix; None if no server was created."""
     if result.create_seconds is None and not any(
         action.name == "create" and action.verdict == FAILED for action in result.actions
@@ -104,7 +103,7 @@ def record(result: SystemResult, date: str, version: str) -> Record | None:
     note = "; ".join(filter(None, [created, result.reason or numbers]))
     return Record(
         system=result.name,
-        ring=RING,
+        ring=ring,
         date=date,
         heatgen=version,
         verdict=result.verdict,

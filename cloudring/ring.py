@@ -2,7 +2,8 @@
 """The actions on one system: create, suite, idle agent, reboots, rollback, delete."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,25 +134,32 @@ class Ring:
         cluster = Cluster(self.directory / "kubeconfig")
         return NodeShell(cluster, self.options.probe_image, self.commands.stop.is_set)
 
-    def _idle(self) -> None:
+    @contextmanager
+    def _on_nodes(self) -> Iterator[NodeShell]:
+        """Yield a shell on the nodes; delete its pods at the end."""
         shell = self._shell()
         try:
+            yield shell
+        except Exception:
+            # The first failure is the reason to report.
+            with suppress(ActionFailed, InconclusiveError):
+                shell.close()
+            raise
+        shell.close()
+
+    def _idle(self) -> None:
+        with self._on_nodes() as shell:
             names = [node.name for node in shell.nodes()]
             before = {name: shell.run(name, CPU_SCRIPT) for name in names}
             if self.commands.stop.wait(IDLE_SECONDS):
                 raise ActionFailed("interrupted")
             for name in names:
                 self.result.agent_cpu[name] = share(before[name], shell.run(name, CPU_SCRIPT))
-        finally:
-            shell.close()
 
     def _reboot(self, *, control: bool) -> None:
-        shell = self._shell()
-        try:
+        with self._on_nodes() as shell:
             for node in [each for each in shell.nodes() if each.is_control == control]:
                 self._returns(shell, node, lambda node=node: self._nova_reboot(node))  # type: ignore[misc]
-        finally:
-            shell.close()
 
     def _nova_reboot(self, node: Node) -> None:
         limit = self.options.limit("reboot")
@@ -179,8 +187,7 @@ class Ring:
 
     def _rollback(self) -> None:
         """Deploy the same version with a mark, boot it, and boot the deployment before it."""
-        shell = self._shell()
-        try:
+        with self._on_nodes() as shell:
             node = next(each for each in shell.nodes() if not each.is_control)
             found = shell.run(node.name, FIND_OSTREE, on_host=True).rpartition("/")[2]
             if not found:
@@ -190,8 +197,6 @@ class Ring:
                 self._returns(shell, node, lambda: void(shell.run(node.name, REBOOT, on_host=True)))
                 if shell.run(node.name, HAS_MARK) != wanted:
                     raise ActionFailed(f"after {script!r} {node.name} booted another deployment")
-        finally:
-            shell.close()
 
     def _finish(self) -> None:
         failed = any(action.verdict == FAILED for action in self.result.actions)

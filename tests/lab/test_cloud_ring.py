@@ -40,7 +40,7 @@ def ring(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_debian(tmp_path: Path, report: Figure) -> None:
     """The ring creates, checks, restarts and deletes a cluster of Debian; nothing is left."""
-    done = ring(tmp_path, "--image", f"{SYSTEM}=debian-12")
+    done = ring(tmp_path, "--image", f"{SYSTEM}=debian-12", "--ring", "lab")
     print(done.stderr)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     plain = json.loads((tmp_path / "report" / "report.json").read_text())
@@ -55,7 +55,7 @@ def test_debian(tmp_path: Path, report: Figure) -> None:
         "suite after reboot": "passed", "rollback": "skipped", "delete": "passed",
     }  # fmt: skip
     assert len(system["agent_cpu"]) == 2
-    assert (tmp_path / "report" / "support" / f"{SYSTEM}-cloud.json").exists()
+    assert (tmp_path / "report" / "support" / f"{SYSTEM}-lab.json").exists()
     assert controller.stack_status(system["stack"]) == "absent"
 
 

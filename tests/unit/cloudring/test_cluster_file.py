@@ -32,7 +32,10 @@ def made(*fragments: dict[str, Any], **options: Any) -> dict[str, Any]:
     return content(TARGET, "ring-x", Options(targets=(TARGET,), **options), DEFAULTS, fragments)
 
 
-@pytest.mark.parametrize("fragments", [(), (SITE,), ({"workers": [{"name": "a", "count": 3}]},)])
+@pytest.mark.parametrize(
+    "fragments",
+    [(), (SITE,), ({"workers": [{"name": "a", "count": 3, "os": "ubuntu", "image": "u"}]},)],
+)
 def test_content_is_valid(fragments: tuple[dict[str, Any], ...]) -> None:
     """The file is a valid cluster with one control-plane node and one worker."""
     text = yaml.safe_dump(made(*fragments)).encode()

@@ -55,6 +55,7 @@ def test_limits() -> None:
         (["--image", "talos=x"], "unknown system 'talos'"),
         ([*IMAGE, *IMAGE], "twice"),
         ([*IMAGE, "--parallel", "0"], "--parallel"),
+        ([*IMAGE, "--ring", "moon"], "--ring: use one of sandbox"),
         ([*IMAGE, "--cluster", "flatcar=x.yaml"], "no --image of system 'flatcar'"),
     ],
 )

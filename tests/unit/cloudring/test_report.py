@@ -85,8 +85,8 @@ def test_records_are_valid() -> None:
     tree = {support.SYSTEMS_FILE: b"rings: {cloud: a real cloud}\nsystems:\n"
             b"  debian-12: {title: Debian 12, layer: os, block: debian}\n"}  # fmt: skip
     for item, verdict in ((GREEN, "passed"), (BROKEN, "failed")):
-        record = report.record(item, "2026-11-30", "0.1.0")
+        record = report.record(item, "cloud", "2026-11-30", "0.1.0")
         assert record
         found = support.read({**tree, f"support/{record.name}": record.as_json().encode()})
         assert found.records["debian-12", "cloud"].verdict == verdict
-    assert report.record(result(suites=False), "2026-11-30", "0.1.0") is None
+    assert report.record(result(suites=False), "cloud", "2026-11-30", "0.1.0") is None
