@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cloudring import cloud as openstack
@@ -159,7 +160,7 @@ class Ring:
     def _reboot(self, *, control: bool) -> None:
         with self._on_nodes() as shell:
             for node in [each for each in shell.nodes() if each.is_control == control]:
-                self._returns(shell, node, lambda node=node: self._nova_reboot(node))  # type: ignore[misc]
+                self._returns(shell, node, partial(self._nova_reboot, node))
 
     def _nova_reboot(self, node: Node) -> None:
         limit = self.options.limit("reboot")
