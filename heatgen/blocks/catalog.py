@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from heatgen.blocks import boot, unsupported
+from heatgen.blocks import boot, support, unsupported
 from heatgen.blocks.boot import Boot
+from heatgen.blocks.support import Support
 from heatgen.blocks.unsupported import System, Systems
 from heatgen.layers import CONTROL, LAYERS, ROLES, TRUST
 from heatgen.yamlio import document, schema
@@ -207,6 +208,8 @@ class Catalog:
     agent_unit: str
     unsupported: Systems
     """Known systems without a block; a block of the same name takes precedence."""
+    support: Support
+    """What was proven of the systems of the built-in blocks."""
 
     def names(self, layer: str) -> list[str]:
         """Return the names of a layer's blocks, sorted."""
@@ -294,24 +297,33 @@ def build(
         for path in own
         if path not in tree
     ]
-    known = unsupported.NONE
-    if UNSUPPORTED_FILE in tree:
-        try:
+    known, proven = unsupported.NONE, support.NONE
+    try:
+        proven = support.read(tree)
+        if UNSUPPORTED_FILE in tree:
             known = unsupported.read(f"hot/{UNSUPPORTED_FILE}", tree[UNSUPPORTED_FILE])
-        except ProblemsFound as found:
-            problems += found.problems
-            sources |= found.sources
+    except ProblemsFound as found:
+        problems += found.problems
+        sources |= found.sources
     if problems:
         raise ProblemsFound(problems, sources)
     return Catalog(
         trust=blocks.pop((TRUST, TRUST)),
-        blocks=blocks,
+        blocks={key: _with_proof(block, proven) for key, block in blocks.items()},
         step_library=_step_library(tree),
         library_install=tree[LIBRARY_INSTALL].decode(),
         agents={boot.PYTHON: tree[AGENT].decode(), boot.SHELL: tree[SHELL_AGENT].decode()},
         agent_unit=tree[AGENT_UNIT].decode(),
         unsupported=known,
+        support=proven,
     )
+
+
+def _with_proof(block: Block, proven: Support) -> Block:
+    """Return a built-in block with what was proven of its systems, if it has no text of its own."""
+    if block.tested or block.origin != BUILTIN:
+        return block
+    return replace(block, tested=proven.sentence(block.layer, block.name))
 
 
 def _step_library(tree: Tree) -> str:

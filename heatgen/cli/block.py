@@ -65,7 +65,7 @@ class BlockShow(ShowOne):
         layer, name = _layer_and_name(parsed_args.block)
         every = {(block.layer, block.name): block for block in catalog.all_blocks()}
         if (layer, name) in every:
-            shown = block_output.of_block(every[layer, name])
+            shown = block_output.of_block(every[layer, name], catalog.support)
         else:
             system = catalog.unsupported.find(layer, name)
             if system is None:

@@ -7,6 +7,7 @@ from typing import Any
 from cliff.columns import FormattableColumn
 
 from heatgen.blocks.catalog import BUILTIN, WORKS, Block, Catalog, Condition
+from heatgen.blocks.support import Support, proven_lines
 from heatgen.blocks.unsupported import STATES, System
 
 ADDED = "added"
@@ -55,8 +56,9 @@ class _Lines(FormattableColumn[Any]):
         return "\n".join(self._lines)
 
 
-def of_block(block: Block) -> dict[str, Any]:
-    """Return a block's properties for output."""
+def of_block(block: Block, proven: Support) -> dict[str, Any]:
+    """Return a block's properties for output, with the records of its systems."""
+    systems = proven.of_block(block.layer, block.name) if block.origin == BUILTIN else []
     requires = sorted({item for step in block.steps for item in step.requires})
     provides = sorted({item for step in block.steps for item in step.provides})
     return {
@@ -67,6 +69,13 @@ def of_block(block: Block) -> dict[str, Any]:
         "summary": block.summary,
         "description": block.description,
         "tested": block.tested,
+        "proven": _Lines(
+            {
+                item.name: {ring: proven.cell(item.name, ring) for ring in proven.rings}
+                for item in systems
+            },
+            proven_lines(proven, systems),
+        ),
         "roles": _joined(block.roles),
         "requires": _joined(requires),
         "provides": _joined(provides),

@@ -171,6 +171,10 @@ class Code(StrEnum):
         "invalid-option-declaration",
         "The declaration of an option is not JSON Schema, or its name is reserved.",
     )
+    INVALID_SUPPORT_RECORD = (
+        "invalid-support-record",
+        "A record of what was proven is of an unknown system or ring.",
+    )
     MISSING_BLOCK_FILE = "missing-block-file", "A file that block.yaml names does not exist."
     OUTPUT_NOT_WRITTEN = "output-not-written", "A script does not write an output of its step."
     ROLE_NOT_IN_BLOCK = (

@@ -66,7 +66,9 @@ ALLOWED = {
 }
 """Files to a regular expression of the words that they may contain."""
 
-SCANNED = ("heatgen", "conformance", "hot", "lab", "doc", "bench", "tests", "releasenotes")
+SCANNED = (
+    "heatgen", "conformance", "hot", "lab", "doc", "bench", "cloudring", "tests", "releasenotes",
+)  # fmt: skip
 NOT_TEXT = re.compile(
     r"(?:\.(?:png|sum|mod|csr|pem|svg|patch|lock\.yaml)|/recorded/.*|/released/.*|"
     r"tests/golden/cases/.*/generated\.yaml|tests/tosca/(?:samples|expected)/.*|doc/reference/facts\.schema\.json)\Z"

@@ -17,12 +17,12 @@ from tests.unit.heatgen.support.others import REAL, write_block
 SYSTEMS = {
     "os": (
         "debian fedora-coreos flatcar ubuntu opensuse rocky atomic-host coreos snappy"
-        " boot2docker bottlerocket rancheros talos"
+        " boot2docker bottlerocket microkernel mirageos osv rancheros talos unikernel unikraft"
     ),
-    "runtime": ("containerd docker cri-o garden lxd podman rkt"),
+    "runtime": ("containerd docker cri-o garden gvisor kata lxd podman rkt"),
     "kvstore": "etcd consul doozer zookeeper",
     "network": ("flannel calico cilium kube-router ovn-kubernetes pipework socketplane weave"),
-    "orchestration": ("kubernetes fleet k3s mesos nomad openshift swarm"),
+    "orchestration": ("kubernetes fleet k0s k3s mesos microk8s nomad openshift rke2 swarm"),
 }
 """Supported and known unsupported systems by layer."""
 
@@ -63,12 +63,13 @@ def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown["provides"] == ["etcd-volume", "kvstore"]
 
 
-def test_show_a_planned_block(capsys: pytest.CaptureFixture[str]) -> None:
-    """A block that cannot be selected yet has its state, and what was tested."""
+def test_show_what_was_proven(capsys: pytest.CaptureFixture[str]) -> None:
+    """A block of an operating system has its state, and what was proven on each ring."""
     assert main(["block", "show", "os/flatcar", "-f", "json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["state"] == "planned"
-    assert "no image of Flatcar was started" in shown["tested"]
+    assert shown["state"] == REAL.blocks["os", "flatcar"].status
+    assert shown["tested"] == REAL.support.sentence("os", "flatcar")
+    assert list(shown["proven"]["flatcar"]) == list(REAL.support.rings)
 
 
 def test_show_as_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,6 +109,25 @@ def test_show_unsupported_system(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["block", "show", "runtime/rocket", "-f", "json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert (shown["name"], shown["state"], shown["use"]) == ("rkt", "refused", "containerd")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["os/rocky", "os/talos", "os/unikraft", "os/osv", "os/mirageos", "os/sel4", "os/includeos",
+     "runtime/cri-o", "runtime/kata", "runtime/gvisor", "network/calico", "network/cilium",
+     "orchestration/k3s", "orchestration/k0s", "orchestration/rke2", "orchestration/microk8s",
+     "os/atomic", "os/coreos", "os/snappy"],
+)  # fmt: skip
+def test_show_known_system(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each system that users look for is shown with its state, the reason and an alternative."""
+    assert main(["block", "show", name, "-f", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    layer, _, wanted = name.partition("/")
+    assert wanted in (shown["name"], *shown["also"])
+    assert shown["state"] in ("planned", "successor", "refused")
+    alternatives = [shown["use"], *filter(None, [shown["successor"]])]
+    assert any((layer, use) in REAL.blocks for use in alternatives)
+    assert shown["summary"].endswith(tuple(f"use {use}" for use in alternatives))
 
 
 @pytest.mark.parametrize("layer", LAYERS)
