@@ -113,7 +113,7 @@ def test_kube_proxy_recovers(
         RESTART_SECONDS,
         at=f"{worker.name}: a service created after the restart of kube-proxy",
         likely="kube-proxy runs but cannot reach the API",
-        look=f"on {worker.name}: journalctl -u kube-proxy -n 50; iptables-save -t nat | grep after",
+        look=f"on {worker.name}: journalctl -u kube-proxy; iptables-save -t nat; nft list ruleset",
         code=Code.CLUSTER_IP_UNREACHABLE,
     )
     require_pods_answer(watch, request, worker.name, "kube-proxy", allowed=0)
@@ -307,8 +307,8 @@ def test_node_recovers_from_a_reboot(
         lambda: is_answered(request_to_pod_on(handle, worker.name, probe)),
         READY_SECONDS,
         at=f"{worker.name}: its pod, requested from another node",
-        likely="flannel.1 was recreated, and other nodes still send to its old MAC",
-        look=f"on {worker.name}: ip -d link show flannel.1; elsewhere: bridge fdb show",
+        likely="flannel's device was recreated, and other nodes still send to its old MAC or key",
+        look=f"on {worker.name}: ip -d link show; elsewhere: ip route; bridge fdb show",
         code=Code.POD_UNREACHABLE,
     )
     now = host.run("cat /run/flannel/subnet.env 2>/dev/null; true")
@@ -398,7 +398,7 @@ def require_pods_answer(
         expected="an answer to each",
         seen=f"{watch.answered} answered, {len(watch.failed)} not: {'; '.join(watch.failed[:3])}",
         likely="the data path depends on the program that was down",
-        look=f"on {node}: ip route; bridge fdb show dev flannel.1; iptables-save -c",
+        look=f"on {node}: ip route; bridge fdb show; iptables-save -c; nft list ruleset",
         code=Code.REQUESTS_FAIL_DURING_DISRUPTION,
     )
 

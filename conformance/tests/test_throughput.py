@@ -66,8 +66,8 @@ def test_pod_throughput_is_close_to_that_of_hosts(
             + (f" ms ({rate.ratio:.2f})" if rate.pod else "")
             for pair, rate in bad.items()
         ),
-        likely="VXLAN without offloads, fragmented packets (MTU), or packet loss",
-        look="on both: ethtool -k; ip -s link show flannel.1; nstat | grep -i frag",
+        likely="encapsulation without offloads, fragmented packets (MTU), or packet loss",
+        look="on both: ethtool -k; ip -s link show; nstat | grep -i frag",
         code=Code.THROUGHPUT_LOW,
     )
     require_kubelets(facts)
