@@ -71,7 +71,7 @@ def test_network_of_another_project() -> None:
 
 
 def test_pod_addresses_on_a_network_of_another_project() -> None:
-    """The advice says that address pairs for pods are refused there, too."""
+    """The advice includes another back end if pods need address pairs."""
     shared, routed = state({"project_id": "other"}), replace(requirements(), routed=True)
     assert "back end" not in advice(requirements(), shared, "network's project")
     assert "back end" in advice(routed, shared, "network's project")
