@@ -28,7 +28,7 @@ CONTROL, WORKER = "demo-control-0", "demo-worker-0"
 Json = dict[str, Any]
 
 COUNTS = (3, 10, 30, 60)
-CHECKS = "test_pod_reaches_pod or test_host_reaches_pod or test_node_has_vxlan_route_to_peer"
+CHECKS = "test_pod_reaches_pod or test_host_reaches_pod or test_node_has_route_to_peer"
 
 
 def main() -> int:

@@ -158,7 +158,7 @@ class Code(StrEnum):
     )
     FLANNEL_LEASE_MAC_WRONG = (
         "flannel-lease-mac-wrong",
-        "A flannel lease does not have the MAC of the node's flannel.1.",
+        "A lease of flannel does not match the node's device, or the device is missing or down.",
     )
     POD_SUBNET_OVERLAPS = "pod-subnet-overlaps", "The pod subnets of two nodes overlap."
     POD_SUBNET_OUTSIDE_NETWORK = (
@@ -222,7 +222,7 @@ class Code(StrEnum):
     )
     MTU_TOO_LARGE = (
         "mtu-too-large",
-        "The MTU of pods or of flannel.1 leaves no room for VXLAN headers.",
+        "The MTU of pods or of flannel's device leaves no room for the outer headers.",
     )
     PATH_SLOW = "path-slow", "Packets between two nodes take much longer than between others."
     THROUGHPUT_LOW = "throughput-low", "Pods reach only a small part of the throughput of hosts."

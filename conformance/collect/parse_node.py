@@ -197,8 +197,10 @@ def _runtime(at: ProbeOutput) -> RuntimeView | Unavailable:
 
 def _of_vxlan(at: ProbeOutput, name: str, parse: Callable[[str], list[T]]) -> list[T] | Unavailable:
     links = at.read("links", parse_links)
-    if not isinstance(links, Unavailable) and "flannel.1" not in links:
-        return Unavailable(f"{at.node}: the node has no device flannel.1", permanent=True)
+    if not isinstance(links, Unavailable) and not any(
+        re.fullmatch(r"flannel\.[0-9]+", name) for name in links
+    ):
+        return Unavailable(f"{at.node}: the node has no VXLAN device of flannel", permanent=True)
     return at.read(name, parse)
 
 
@@ -333,14 +335,14 @@ def parse_routes(text: str) -> list[Route]:
 
 
 def parse_fdb(text: str) -> list[Forward]:
-    """Parse ``bridge -json fdb show dev flannel.1``: entries with a destination."""
+    """Parse ``bridge -json fdb show dev flannel.VNI``: entries with a destination."""
     return [
         Forward(entry["mac"], entry["dst"]) for entry in json.loads(text or "[]") if "dst" in entry
     ]
 
 
 def parse_neighbours(text: str) -> list[Neighbour]:
-    """Parse ``ip -json neighbour show dev flannel.1``: IPv4 only."""
+    """Parse ``ip -json neighbour show dev flannel.VNI``: IPv4 only."""
     return [
         Neighbour(entry["dst"], entry.get("lladdr", ""), ",".join(entry.get("state", [])))
         for entry in json.loads(text or "[]")

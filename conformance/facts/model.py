@@ -164,7 +164,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Forward:
-    """An FDB entry of flannel.1."""
+    """An FDB entry of flannel's VXLAN device."""
 
     mac: str
     address: str
@@ -173,7 +173,7 @@ class Forward:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """An ARP entry of flannel.1."""
+    """An ARP entry of flannel's VXLAN device."""
 
     address: str
     mac: str

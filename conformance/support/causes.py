@@ -11,6 +11,7 @@ from conformance.codes import Code
 from conformance.facts.model import Facts
 from conformance.facts.network import Ping
 from conformance.outcome import Unavailable
+from conformance.support import back_ends
 
 Pair = tuple[str, str]
 
@@ -53,39 +54,38 @@ def of_lost_ping(facts: Facts, source: str, target: str) -> Diagnosis:
     """Diagnose why pods on the source may not reach pods on the target."""
     lost = lost_pairs(facts)
     names = sorted(facts.views)
-    port = _vxlan_port(facts)
-    if backend_of(facts) == "host-gw":
+    traffic = back_ends.of(facts).traffic
+    if _sends_pod_addresses(facts, source, target):
         return Diagnosis(
             Code.POD_ADDRESSES_DROPPED,
-            "flannel's back end is host-gw, which sends packets with the addresses of pods: the "
+            "flannel sends packets with the addresses of pods (host-gw or DirectRouting): the "
             "cloud's port security drops them unless ports have allowed address pairs for the "
-            "pod network",
+            "pod network, and security groups unless they accept the pod network",
         )
     if len(lost) == len(names) * (len(names) - 1) > 2:
         return Diagnosis(
             Code.OVERLAY_BLOCKED,
-            f"no node reaches any other: a security group or a firewall drops UDP {port} "
-            "(flannel's VXLAN) between all of them",
+            f"no node reaches any other: a security group or a firewall drops "
+            f"{traffic} between all of them",
         )
     networks = {name: network_of(facts, name) for name in names}
     if lost == {(a, b) for a, b in permutations(names, 2) if networks[a] != networks[b]}:
         return Diagnosis(
             Code.OVERLAY_BLOCKED_BETWEEN_NETWORKS,
             f"only paths between {networks[source]} and {networks[target]} are lost: a router, a "
-            f"firewall or a security group drops UDP {port} between the two",
+            f"firewall or a security group drops {traffic} between the two",
         )
     for name in (source, target):
         if _all_of(name, names) <= lost and not lost - _all_of(name, names):
             return Diagnosis(
                 Code.NODE_CUT_OFF,
-                f"every path to and from {name} is lost, and no other: flannel.1, its routes, "
-                f"ip_forward, the FORWARD chain or UDP {port} on {name}",
+                f"every path to and from {name} is lost, and no other: flannel's device "
+                f"or routes, ip_forward, the FORWARD chain or {traffic} on {name}",
             )
     if (target, source) in lost:
         return Diagnosis(
             Code.PATH_LOST,
-            f"both directions are lost: UDP {port} between the two nodes, in one or both "
-            "directions",
+            f"both directions are lost: {traffic} between the two nodes, in one or both directions",
         )
     return Diagnosis(
         Code.PATH_LOST_ONE_WAY,
@@ -93,11 +93,15 @@ def of_lost_ping(facts: Facts, source: str, target: str) -> Diagnosis:
     )
 
 
-def backend_of(facts: Facts) -> str:
-    """Return flannel's back end according to any lease, or an empty string without leases."""
-    found = [facts.noted_leases, *(view.leases for view in facts.views.values())]
-    leases = [lease for each in found if isinstance(each, list) for lease in each]
-    return leases[0].backend if leases else ""
+def _sends_pod_addresses(facts: Facts, source: str, target: str) -> bool:
+    """Return whether packets between two nodes have the addresses of pods."""
+    if back_ends.name_of(facts) == back_ends.HOST_GW:
+        return True
+    address = facts.nodes[target].address if target in facts.nodes else ""
+    view = facts.view(source)
+    return not isinstance(view.routes, Unavailable) and any(
+        route.via == address for route in view.routes
+    )
 
 
 def network_of(facts: Facts, node: str) -> str:
@@ -118,11 +122,3 @@ def network_of(facts: Facts, node: str) -> str:
 
 def _all_of(node: str, names: Iterable[str]) -> set[Pair]:
     return {pair for name in names if name != node for pair in ((node, name), (name, node))}
-
-
-def _vxlan_port(facts: Facts) -> int:
-    """Return the port of flannel.1 on any node; flannel's default if it is unknown."""
-    for view in facts.views.values():
-        if not isinstance(view.links, Unavailable) and "flannel.1" in view.links:
-            return view.links["flannel.1"].port or 8472
-    return 8472

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 BAD = 0.3  # share of the throughput of hosts
+BAD_ENCRYPTED = 0.05  # the same with WireGuard, which is limited by the processors
 MEASURABLE_MS = 40  # the clock of the probe has a resolution of 10 ms
 SIGNIFICANT_MS = 700  # hosts transfer as many bytes as take them a third of a second
 

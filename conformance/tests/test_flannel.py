@@ -10,6 +10,7 @@ from conformance.facts.expected import Expectation
 from conformance.facts.model import Facts, Lease
 from conformance.faults import detects
 from conformance.outcome import require, value_or_skip
+from conformance.support import back_ends
 from conformance.support.flannel import env_of, lease_of, lease_of_subnet, lease_seconds, leases
 
 pytestmark = pytest.mark.network
@@ -189,45 +190,74 @@ def test_pods_have_addresses_of_the_subnet(facts: Facts, node: str) -> None:
     )
 
 
-def test_lease_has_the_mac_of_the_vxlan_device(facts: Facts, node: str) -> None:
-    """The MAC in the lease is that of the node's flannel.1."""
+def test_lease_matches_the_device(facts: Facts, node: str) -> None:
+    """The node has the device of the back end in its lease; for VXLAN with the lease's MAC."""
     lease, links = lease_of(facts, node), value_or_skip(facts.view(node).links)
-    if lease.backend != "vxlan":
-        pytest.skip(f"flannel's backend is {lease.backend}, not vxlan")
-    seen = links["flannel.1"].mac if "flannel.1" in links else "no device flannel.1"
+    used, under = back_ends.of(facts), back_ends.underlay(facts, node)
+    name = used.device or (under[0] if under else f"with {facts.nodes[node].address}")
+    device = links.get(name)
+    wanted, seen = "up", f"no device {name}"
+    if device is not None:
+        seen = "up" if device.up else "down"
+    if used.device and lease.backend == back_ends.VXLAN:
+        wanted = f"{lease.mac}, as in the lease"
+        seen = device.mac if device else seen
     require(
-        seen == lease.mac,
-        at=f"{node}: MAC of flannel.1",
-        expected=f"{lease.mac}, as in the lease",
+        seen == (lease.mac if lease.backend == back_ends.VXLAN else "up"),
+        at=f"{node}: {name}",
+        expected=wanted,
         seen=seen,
-        likely="flannel.1 was recreated, but flanneld has not updated its lease",
-        look=f"on {node}: systemctl restart flanneld; ip -d link show flannel.1",
+        likely=f"{name} was recreated or deleted, but flanneld has not updated its lease",
+        look=f"on {node}: systemctl restart flanneld; ip -d link show {name}",
         code=Code.FLANNEL_LEASE_MAC_WRONG,
     )
 
 
 @detects("stale-fdb")
-def test_node_has_vxlan_route_to_peer(facts: Facts, source: str, target: str) -> None:
-    """The source has the FDB entry, ARP entry and route to the target's pods."""
-    lease, view = lease_of(facts, target), facts.view(source)
-    if lease.backend != "vxlan":
-        pytest.skip(f"flannel's backend is {lease.backend}, not vxlan")
+def test_node_has_route_to_peer(facts: Facts, source: str, target: str) -> None:
+    """The source has the route to the target's pods, for VXLAN with FDB and ARP entry."""
+    lease, used = lease_of(facts, target), back_ends.of(facts)
+    value_or_skip(facts.view(source).routes)
+    if lease.backend != back_ends.VXLAN or back_ends.is_direct(facts, source, lease):
+        missing = missing_route(facts, source, lease, used)
+    else:
+        missing = missing_vxlan_entries(facts, source, lease, used)
+    require(
+        not any(missing.values()),
+        at=f"{source}: how {used.device or 'its network'} reaches {target}",
+        expected="; ".join(missing),
+        seen="lacks " + "; ".join(entry for entry, lacks in missing.items() if lacks),
+        likely=f"flanneld on {source} missed the lease of {target}, or uses an old one",
+        look=f"on {source}: ip route; "
+        + f"bridge fdb show dev {used.device}; ip neighbour show dev {used.device}; "
+        * (lease.backend == back_ends.VXLAN)
+        + "journalctl -u flanneld -n 50",
+        code=Code.OVERLAY_ENTRY_MISSING,
+    )
+
+
+def missing_route(
+    facts: Facts, source: str, lease: Lease, used: back_ends.BackEnd
+) -> dict[str, bool]:
+    """Return whether the route to a lease without VXLAN is missing, by its description."""
+    if used.name == back_ends.WIREGUARD:
+        lacks = not back_ends.covering(facts, source, lease, used.device)
+        return {f"route: {lease.subnet} or larger dev {used.device}": lacks}
+    lacks = not back_ends.is_direct(facts, source, lease)
+    return {f"route: {lease.subnet} via {lease.public_ip}": lacks}
+
+
+def missing_vxlan_entries(
+    facts: Facts, source: str, lease: Lease, used: back_ends.BackEnd
+) -> dict[str, bool]:
+    """Return whether each entry for a lease is missing, by its description."""
+    view, device = facts.view(source), used.device
     vtep = str(ip_network(lease.subnet).network_address)
-    missing = {
+    return {
         f"fdb: {lease.mac} dst {lease.public_ip}": (lease.mac, lease.public_ip)
         not in {(entry.mac, entry.address) for entry in value_or_skip(view.forwards)},
         f"arp: {vtep} lladdr {lease.mac}": (vtep, lease.mac)
         not in {(entry.address, entry.mac) for entry in value_or_skip(view.neighbours)},
-        f"route: {lease.subnet} via {vtep} dev flannel.1": (lease.subnet, vtep, "flannel.1")
+        f"route: {lease.subnet} via {vtep} dev {device}": (lease.subnet, vtep, device)
         not in {(route.to, route.via, route.device) for route in value_or_skip(view.routes)},
     }
-    require(
-        not any(missing.values()),
-        at=f"{source}: how flannel.1 reaches {target}",
-        expected="; ".join(missing),
-        seen="lacks " + "; ".join(entry for entry, lacks in missing.items() if lacks),
-        likely=f"flanneld on {source} missed the lease of {target}, or uses an old one",
-        look=f"on {source}: bridge fdb show dev flannel.1; ip neighbour show dev flannel.1; "
-        "journalctl -u flanneld -n 50",
-        code=Code.OVERLAY_ENTRY_MISSING,
-    )

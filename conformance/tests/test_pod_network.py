@@ -16,7 +16,7 @@ from conformance.facts.model import Facts, SubnetEnv
 from conformance.facts.network import Ping
 from conformance.faults import detects
 from conformance.outcome import InconclusiveError, Unavailable, require, value_or_skip
-from conformance.support import causes
+from conformance.support import back_ends, causes
 from conformance.support.causes import Diagnosis
 from conformance.support.iptables import POLICY, accepts
 from conformance.support.prerequisites import least_of, paths, require_path
@@ -26,7 +26,6 @@ pytestmark = pytest.mark.network
 LOSSY = Diagnosis(
     Code.PACKET_LOSS, "a full queue, a bad link or an unstable neighbour entry loses packets"
 )
-OVERHEAD = 50  # bytes that VXLAN over IPv4 adds to a frame
 SLOW_MS, SLOW_TIMES = 100.0, 20.0  # slow: above both this and this multiple of fast paths
 
 
@@ -53,7 +52,7 @@ def test_pod_reaches_pod(facts: Facts, source: str, target: str) -> None:
         expected="a reply to every request",
         seen=f"{ping.received} of {ping.sent}",
         likely=found.likely,
-        look=f"on {source}: tcpdump -ni any udp port 8472; the same on {target}",
+        look=f"on {source}: tcpdump -ni any {back_ends.of(facts).capture}; the same on {target}",
         code=found.code,
     )
 
@@ -68,7 +67,7 @@ def test_host_reaches_pod(facts: Facts, host: str, peer: str) -> None:
         expected="a reply to every request",
         seen=f"{ping.received} of {ping.sent}",
         likely="cni0 or the pod's link is down" if host == peer else "see test_pod_reaches_pod",
-        look=f"on {host}: ip route get <pod>; ip -s link show flannel.1",
+        look=f"on {host}: ip route get <pod>; ip -s link show {back_ends.of(facts).device}",
         code=Code.POD_UNREACHABLE if causes.is_lost(ping) else Code.PACKET_LOSS,
     )
 
@@ -158,7 +157,7 @@ def test_full_frames_pass(facts: Facts, source: str, target: str) -> None:
         expected="replies, as for small packets",
         seen=f"{frames.received} of {frames.sent}" + (f": {frames.problem}" * bool(frames.problem)),
         likely=f"the MTU of pods on {source} is greater than that of the network between the "
-        f"nodes, less {OVERHEAD} bytes for VXLAN",
+        f"nodes, less {back_ends.of(facts).overhead} bytes for flannel's back end",
         look=f"on {source}: cat /run/flannel/subnet.env; ip link show; openstack network show",
         code=Code.FULL_SIZE_PACKETS_LOST,
     )
@@ -189,26 +188,25 @@ def test_pods_have_the_same_mtu_on_all_nodes(facts: Facts, node: str) -> None:
     )
 
 
-def test_mtu_leaves_room_for_vxlan(facts: Facts, node: str) -> None:
-    """Packets of flannel.1 and of pods fit the node's interface with the VXLAN headers."""
+def test_mtu_leaves_room_for_encapsulation(facts: Facts, node: str) -> None:
+    """Packets of pods and of flannel's device fit the node's interface with outer headers."""
     links, own = value_or_skip(facts.view(node).links), value_or_skip(paths(facts, node).own)
-    if "flannel.1" not in links:
-        pytest.skip(f"{node}: no device flannel.1")
-    address = facts.nodes[node].address
-    under = {
-        name: link.mtu
-        for name, link in links.items()
-        if any(own.split("/")[0] == address for own in link.addresses)
-    }
-    if not under:
+    used = back_ends.of(facts)
+    if not used.name:
+        pytest.skip("flannel's back end is not known: no leases and no device of flannel")
+    under = back_ends.underlay(facts, node)
+    if under is None:
+        address = facts.nodes[node].address
         raise InconclusiveError(f"{node}: no device has the node's address {address}")
-    name, room = next(iter(under.items()))
-    large = max(own.mtu, links["flannel.1"].mtu)
+    name, room = under[0], under[1].mtu
+    sizes = {"pods": own.mtu}
+    if used.device in links:
+        sizes = {used.device: links[used.device].mtu, **sizes}
     require(
-        large + OVERHEAD <= room,
-        at=f"{node}: MTU of flannel.1 and of pods",
-        expected=f"at most {room - OVERHEAD}, as {name} has {room}",
-        seen=f"{links['flannel.1'].mtu}, {own.mtu}",
+        max(sizes.values()) + used.overhead <= room,
+        at=f"{node}: MTU of {' and of '.join(sizes)}",
+        expected=f"at most {room - used.overhead}, as {name} has {room}",
+        seen=", ".join(map(str, sizes.values())),
         likely=f"the MTU of {name} was lowered after flanneld had started",
         look=f"on {node}: ip link show; systemctl restart flanneld",
         code=Code.MTU_TOO_LARGE,

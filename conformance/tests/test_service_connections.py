@@ -7,6 +7,7 @@ from conformance.codes import Code
 from conformance.facts.model import Facts
 from conformance.faults import detects
 from conformance.outcome import InconclusiveError, require, value_or_skip
+from conformance.support import back_ends
 from conformance.support.prerequisites import direct, paths, require_path
 
 pytestmark = pytest.mark.services
@@ -15,7 +16,7 @@ AT_ONCE_MS = 2900  # for a refusal, which needs no timeout
 # For the first answer on a new connection: one lost packet takes one second, two take three.
 IN_TIME_MS = 3500
 STICKY = 15
-RULES = "on {}: systemctl status kube-proxy; iptables-save -t nat | grep {}"
+RULES = "on {}: systemctl status kube-proxy; (iptables-save -t nat; nft list ruleset) | grep {}"
 
 
 @detects("vxlan-checksum-offload", "kube-proxy-down")
@@ -26,7 +27,7 @@ def test_service_on_another_node_answers_at_once(facts: Facts, source: str, targ
     delays every connection by a minute fails them all.
     """
     require_path(facts, source, target)
-    answer = direct(facts, source, target)
+    answer, device = direct(facts, source, target), back_ends.of(facts).device or "any"
     require(
         bool(answer.said) and answer.ms <= IN_TIME_MS,
         at=f"{source} -> {target}: ClusterIP of a service, from pod to pod",
@@ -34,8 +35,8 @@ def test_service_on_another_node_answers_at_once(facts: Facts, source: str, targ
         seen=f"{answer.problem or 'an answer'} ({answer.tries} connections, the last took "
         f"{answer.ms} ms), while ping between the pods' own addresses works",
         likely="the first packets of translated connections are lost: checksum offload of the "
-        f"VXLAN device (ethtool -K flannel.1 tx off), or kube-proxy on {source}",
-        look=f"on {source}: ethtool -k flannel.1 | grep tx-checksum; tcpdump -vni flannel.1 tcp",
+        f"VXLAN device (ethtool -K {device} tx off), or kube-proxy on {source}",
+        look=f"on {source}: ethtool -k {device} | grep tx-checksum; tcpdump -vni {device} tcp",
         code=Code.SERVICE_CONNECTION_DELAYED,
     )
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.services
 
 UNKNOWN = "NXDOMAIN"  # in the message of a resolver
 FOLLOW_SECONDS = 15.0  # until kube-proxy applies new endpoints; it usually takes a second or two
-PROXY = "on {}: systemctl status kube-proxy; iptables-save -t nat | grep {}"
+PROXY = "on {}: systemctl status kube-proxy; (iptables-save -t nat; nft list ruleset) | grep {}"
 NO_PROBE = "no node runs a probe that can send requests to the service"
 
 

@@ -301,9 +301,10 @@ def sources_used(block: Block) -> set[str]:
     sources = {item.source for item in block.inputs.values()}
     for config in block.configs.values():
         for setting in config.settings.values():
-            sources |= set(setting) if isinstance(setting, list) else {setting}
-    sources |= {fact["from"] for fact in block.facts.values()
-                if isinstance(fact, dict) and "from" in fact}  # fmt: skip
+            sources |= setting.sources
+    for fact in block.facts.values():
+        if isinstance(fact, dict) and "from" in fact:
+            sources |= {fact["from"], *fact.get("when", {})}
     sources.update(*(step.when for step in block.steps))
     sources.update(*(port.when for port in block.ports))
     sources.update(*(certificate.when for certificate in block.certificates))

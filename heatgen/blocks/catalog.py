@@ -57,11 +57,26 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """A planned value of a configuration: a source or a list of sources."""
+
+    source: str | list[str]
+    when: Condition
+    """The value is only set if this is true."""
+
+    @property
+    def sources(self) -> set[str]:
+        """Return all sources that it refers to."""
+        own = self.source if isinstance(self.source, list) else [self.source]
+        return {*own, *self.when}
+
+
+@dataclass(frozen=True)
 class Config:
     """A component's configuration: base file, planned values by JSON pointer, override name."""
 
     file: str
-    settings: Mapping[str, str | list[str]]
+    settings: Mapping[str, Setting]
     override: str
     format: str
     fixed: Mapping[str, str]
@@ -146,6 +161,17 @@ class Port:
     when: Condition
 
 
+@dataclass(frozen=True)
+class AddressPairs:
+    """A network whose addresses servers send with, under a condition on the block's options."""
+
+    network: str
+    """The block's option with the network."""
+    when: Condition
+    """Options to values."""
+    why: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Block:
     """A building block of one layer."""
@@ -167,6 +193,7 @@ class Block:
     inputs: Mapping[str, Input]
     steps: tuple[Step, ...]
     ports: tuple[Port, ...]
+    address_pairs: tuple[AddressPairs, ...]
     facts: Mapping[str, Any]
     conformance: tuple[str, ...]
     files: Mapping[str, str]
@@ -510,7 +537,7 @@ def _block(
         configs={
             key: Config(
                 file=item["file"],
-                settings=item.get("set", {}),
+                settings={key: _setting(value) for key, value in item.get("set", {}).items()},
                 override=item.get("override", ""),
                 format=item["format"],
                 fixed=item.get("fixed", {}),
@@ -531,6 +558,10 @@ def _block(
         },
         steps=tuple(_step(item, roles) for item in data["steps"]),
         ports=tuple(_port(item) for item in data["ports"]),
+        address_pairs=tuple(
+            AddressPairs(item["network"], _condition(item), item["why"])
+            for item in data["address_pairs"]
+        ),
         facts=data["facts"],
         conformance=tuple(data["conformance"]),
         files=files,
@@ -543,6 +574,12 @@ def _block(
         origin=origin,
         document=description,
     )
+
+
+def _setting(data: str | list[str] | dict[str, Any]) -> Setting:
+    if isinstance(data, dict):
+        return Setting(data["from"], _condition(data))
+    return Setting(data, {})
 
 
 def _need(data: dict[str, Any]) -> Need:

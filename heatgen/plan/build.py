@@ -16,7 +16,7 @@ from heatgen.plan import inputs, schedule, security_groups
 from heatgen.plan.inputs import BlockContext, PlanContext, Value
 from heatgen.plan.model import ControlServer, Deployment, Plan, StepConfig, Volume
 from heatgen.plan.schedule import StepInstance
-from heatgen.spec import addresses
+from heatgen.spec import addresses, option_conditions
 from heatgen.spec.block_selection import group_blocks
 from heatgen.spec.model import Spec
 from heatgen.spec.validation import max_workers
@@ -56,6 +56,7 @@ def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> 
         pool=None if spec.cloud.subnet else addresses.pool(spec.cloud.nodes),
         volumes=tuple(_volumes(context)),
         rules=security_groups.rules(context),
+        pair_networks=option_conditions.pair_networks(spec, context.blocks),
         configs=tuple(
             _configs(steps, values, schedule.first_configs(steps, needs), catalog.library_install)
         ),
@@ -231,7 +232,8 @@ def _fact_values(context: PlanContext, block: Block) -> dict[str, Any]:
         if isinstance(fact, str):
             facts[name] = option_text(fact, options)
         elif isinstance(fact, dict) and "from" in fact:
-            facts[name] = inputs.resolve(fact["from"], block_context)
+            if inputs.holds(fact.get("when", {}), block_context):
+                facts[name] = inputs.resolve(fact["from"], block_context)
         elif isinstance(fact, dict):
             facts[name] = [
                 option_text(fact["value"], {"address": address})

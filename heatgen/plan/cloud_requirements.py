@@ -46,6 +46,8 @@ class CloudRequirements:
     """Addresses that must be free in an existing subnet; none if Neutron assigns them."""
     address_pairs: bool
     """Control-plane nodes share a virtual IP address."""
+    routed: bool
+    """Nodes send packets with addresses of pods."""
     config_drive: bool
     zones: tuple[str, ...]
     volume_zones: tuple[str, ...]
@@ -110,6 +112,7 @@ def requirements(plan: Plan) -> CloudRequirements:
         nodes=str(cloud.nodes),
         addresses=(*own_address, *plan.control_addresses) if planned else (),
         address_pairs=spec.control_plane.load_balancer == VIP,
+        routed=bool(plan.pair_networks),
         config_drive=cloud.config_drive,
         zones=tuple(sorted({zone for _, machine in machines for zone in machine.zones})),
         volume_zones=tuple(sorted({volume.zone for volume in plan.volumes} - {""})),
@@ -327,6 +330,7 @@ def _network(needed: CloudRequirements, state: CloudState) -> Iterator[CheckResu
             own=own or state.administrator,
             planned=bool(needed.addresses),
             address_pairs=needed.address_pairs,
+            routed=needed.routed,
         )
 
 

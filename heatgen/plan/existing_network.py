@@ -17,7 +17,7 @@ Properties = Mapping[str, Any]
 
 
 def network_results(
-    network: Properties, *, own: bool, planned: bool, address_pairs: bool
+    network: Properties, *, own: bool, planned: bool, address_pairs: bool, routed: bool
 ) -> Iterator[CheckResult]:
     """Yield the results of an existing network.
 
@@ -26,6 +26,7 @@ def network_results(
         own: it belongs to the project of the user, or the user is an administrator.
         planned: nodes have planned addresses.
         address_pairs: control-plane nodes share a virtual IP address.
+        routed: nodes send packets with addresses of pods.
     """
     refused = not own and planned
     yield CheckResult(
@@ -33,7 +34,7 @@ def network_results(
         needed="this one: addresses are planned" if planned else "any",
         there="this one" if own else "another one",
         verdict=MISSING if refused else FINE,
-        advice=_owner_advice(address_pairs) if refused else "",
+        advice=_owner_advice(address_pairs, routed) if refused else "",
         code=Code.NETWORK_OF_OTHERS if refused else "",
     )
     if network.get("is_port_security_enabled") is False:
@@ -48,12 +49,15 @@ def network_results(
         )
 
 
-def _owner_advice(address_pairs: bool) -> str:
+def _owner_advice(address_pairs: bool, routed: bool) -> str:
     """Return how to use a network of another project."""
-    wanted = "fixed addresses and allowed_address_pairs" if address_pairs else "fixed addresses"
+    pairs = address_pairs or routed
+    wanted = "fixed addresses and allowed_address_pairs" if pairs else "fixed addresses"
     change = "cloud.addresses: assigned"
     if address_pairs:
         change += " and control_plane.load_balancer: octavia (or one control-plane node)"
+    if routed:
+        change += " and a back end of the pod network that encapsulates packets"
     return f"Neutron's default policy refuses {wanted} there: set {change}"
 
 

@@ -306,8 +306,10 @@ def _config(name: str, context: BlockContext) -> str:
         raise Unresolved(f"the block has no configuration {name!r}")
     data = config_files.base(config.file, _file(config.file, context))
     try:
-        for pointer, source in config.settings.items():
-            data = config_files.with_value(data, pointer, _setting(source, context))
+        for pointer, setting in config.settings.items():
+            if holds(setting.when, context):
+                value = _setting(setting.source, context)
+                data = config_files.with_value(data, pointer, value)
     except Unpinned:
         raise
     except ValueError as error:

@@ -80,6 +80,8 @@ class Plan:
     """First and last address of the allocation pool for workers; None in an existing subnet."""
     volumes: tuple[Volume, ...]
     rules: tuple[security_groups.Rule, ...]
+    pair_networks: tuple[str, ...]
+    """Networks with whose addresses servers send: address pairs of all their ports."""
     configs: tuple[StepConfig, ...]
     deployments: tuple[Deployment, ...]
     """Each after those that it requires."""

@@ -14,6 +14,7 @@ from heatgen.blocks.catalog import Block, Port
 from heatgen.blocks.references import option_text
 from heatgen.layers import ROLES
 from heatgen.plan.inputs import BlockContext, PlanContext, holds
+from heatgen.spec import option_conditions
 from heatgen.spec.model import OCTAVIA, OVN, Spec
 
 
@@ -33,7 +34,7 @@ class Rule:
 
 
 def rules(context: PlanContext) -> tuple[Rule, ...]:
-    """Return all rules, sorted: ICMP between nodes, and the ports that blocks declare."""
+    """Return all rules, sorted: ICMP between nodes, ports of blocks, and routed networks."""
     wanted = [
         Rule(role=role, protocol="icmp", from_role=origin, why="reachability and path MTU")
         for role in ROLES
@@ -44,9 +45,25 @@ def rules(context: PlanContext) -> tuple[Rule, ...]:
         for port in block.ports:
             if holds(port.when, block_context):
                 wanted += _port_rules(context.spec, block, port)
+    for network in option_conditions.pair_networks(context.spec, context.blocks):
+        wanted += _routed_rules(network)
     # Neutron rejects a duplicate rule even if its description differs.
     traffic = {dataclasses.replace(rule, why=""): rule for rule in reversed(wanted)}
     return tuple(sorted(traffic.values()))
+
+
+def _routed_rules(network: str) -> Iterator[Rule]:
+    """Yield the rules for packets that servers send with addresses of a network, and to it.
+
+    A security group does not distinguish a server's own address from those behind it. The network
+    has its own rules because a remote group does not contain address pairs in every cloud.
+    """
+    for role in ROLES:
+        for protocol in ("tcp", "udp", "sctp", "icmp"):
+            rule = Rule(role=role, protocol=protocol, why=f"packets of {network} between nodes")
+            yield dataclasses.replace(rule, from_network=network)
+            for origin in ROLES:
+                yield dataclasses.replace(rule, from_role=origin)
 
 
 def _port_rules(spec: Spec, block: Block, port: Port) -> Iterator[Rule]:

@@ -34,11 +34,9 @@ def resources(plan: Plan) -> dict[str, Resource]:
     return found
 
 
-def port_properties(plan: Plan) -> dict[str, Any]:
-    """Return the properties of control-plane ports that the endpoint requires."""
-    if plan.spec.control_plane.load_balancer != VIP:
-        return {}
-    return {"allowed_address_pairs": [{"ip_address": plan.api_host}]}
+def shared_addresses(plan: Plan) -> tuple[str, ...]:
+    """Return the addresses that control-plane nodes share, for address pairs of their ports."""
+    return (plan.api_host,) if plan.spec.control_plane.load_balancer == VIP else ()
 
 
 def reservation(plan: Plan) -> list[str]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network, subnet and router of the nodes: new or existing ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -92,6 +92,12 @@ def port(cloud: Cloud, fixed: str, properties: dict[str, Any]) -> Resource:
             },
         ),
     )
+
+
+def address_pairs(addresses: Iterable[str]) -> dict[str, Any]:
+    """Return the property of a port that allows additional source addresses; none for none."""
+    pairs = [{"ip_address": address} for address in addresses]
+    return {"allowed_address_pairs": pairs} if pairs else {}
 
 
 def _tagged(cloud: Cloud, properties: dict[str, Any]) -> dict[str, Any]:

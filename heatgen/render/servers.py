@@ -127,7 +127,7 @@ def _control_server(plan: Plan, server: ControlServer) -> Iterator[tuple[str, Re
     port = names.control_port(server.index)
     properties = {
         "security_groups": [get_resource(names.security_group(CONTROL))],
-        **api_endpoint.port_properties(plan),
+        **network.address_pairs((*api_endpoint.shared_addresses(plan), *plan.pair_networks)),
     }
     yield port, network.port(cloud, server.address, properties)
     own: dict[str, Any] = {
@@ -168,10 +168,12 @@ def _volume(plan: Plan, volume: Volume) -> Iterator[tuple[str, Resource]]:
 
 def _workers(plan: Plan, group: WorkerGroup) -> Resource:
     cloud = plan.spec.cloud
-    nic = {"network": network.network(cloud)}
-    if cloud.subnet:
-        # An existing network can have other subnets.
+    nic: dict[str, Any] = {"network": network.network(cloud)}
+    if cloud.subnet or plan.pair_networks:
+        # An existing network can have other subnets. With a subnet, Heat creates the port.
         nic["subnet"] = network.subnet(cloud)
+    if plan.pair_networks:
+        nic["port_extra_properties"] = network.address_pairs(plan.pair_networks)
     member = Resource(
         "OS::Nova::Server",
         _server(plan, group.name, group.machine, "%index%")

@@ -9,7 +9,7 @@ from typing import Any
 
 from heatgen.blocks.catalog import Catalog
 from heatgen.layers import GROUP_LAYERS, OS
-from heatgen.spec import address_checks, addresses, overrides, workers
+from heatgen.spec import address_checks, addresses, option_conditions, overrides, workers
 from heatgen.spec.block_selection import group_blocks, used_blocks
 from heatgen.spec.model import (
     CONTROL_COUNTS,
@@ -40,6 +40,7 @@ def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]
     yield from address_checks.check(document, spec, _networks(spec))
     yield from _check_pods(document, spec, catalog)
     yield from _check_versions(document, spec, catalog)
+    yield from option_conditions.check(document, spec, catalog)
     yield from overrides.check(document, spec, catalog)
     yield from workers.check(document, spec.workers, spec.layers)
     yield from _check_load_balancer(document, spec, catalog)

@@ -76,6 +76,8 @@ def problems(document: Document, failure: Failure) -> list[Problem]:
 def _other(document: Document, failure: Failure) -> list[Problem]:
     expected = json.dumps(failure.expected, default=str)
     message = f"{failure.name} violates the rule {failure.keyword}: {_cut(expected)}"
+    if failure.part.get("rule"):
+        message = f"{failure.name} {failure.part['rule']}{failure.but}"
     hint = failure.part.get("hint") or failure.part.get("description", "")
     return [failure.problem(document, message, hint, Code.SCHEMA_VIOLATION)]
 

@@ -5,7 +5,7 @@ Patterns have the meaning of JSON Schema: ``$`` is the end of the text, not of i
 or value may contain control characters. Besides the standard keywords a schema may have:
 
 ``rule``
-    the message if ``pattern`` does not match, after the key: "must be ...";
+    the message if ``pattern`` or ``not`` is violated, after the key: "must be ...";
 ``hint``
     what to write, if a value is wrong and nothing better can be suggested;
 ``elsewhere``

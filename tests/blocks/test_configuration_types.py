@@ -24,6 +24,8 @@ from heatgen.yamlio.schema import check_value
 VERSIONS = ("1.35", "1.36", "1.37")
 """Minor versions that the block supports."""
 MODULES = ("kubelet", "kube-proxy", "apimachinery", "component-base", "api")
+ALLOWED = {"kube-proxy": {"mode": ["iptables", "nftables"]}}
+"""Values that steps and the suite support, of properties that are text in Go."""
 PROGRAM = Path(__file__).parent / "configuration_types" / "main.go"
 BLOCK = block_loader.installed().blocks["orchestration", "kubernetes"]
 SOURCES = {
@@ -94,6 +96,8 @@ def test_regenerate(tmp_path: Path) -> None:
             name
         ]
         merged = {"title": title, "hint": f"see {page}", **merged}
+        for key, values in ALLOWED.get(name, {}).items():
+            merged["properties"][key] = {"enum": values, **merged["properties"][key]}
         file = block_loader.folder_of(BLOCK) / f"{name}-config.schema.json"
         file.write_text(json.dumps(merged, indent=1) + "\n", "utf-8")
 

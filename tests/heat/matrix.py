@@ -117,6 +117,12 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
         "plain": {},
         "metadata": {"cloud": {"metadata": {"owner": "platform"}, "tags": ["kubernetes", "demo"]}},
     },
+    "pod network": {
+        "VXLAN": {},
+        "VXLAN and routes": {"network": {"vxlan_port": 4789, "vxlan_direct_routing": True}},
+        "routes": {"network": {"backend": "host-gw"}},
+        "WireGuard": {"network": {"backend": "wireguard"}},
+    },
     "signals": {
         "to Heat": {},
         "by CFN": {"cloud": {"signal_transport": "cfn"}},

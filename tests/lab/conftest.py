@@ -35,6 +35,7 @@ ORDER = (
     "test_stack_names",
     "test_existing_network",
     "test_cloud_ring",
+    "test_backends",
 )
 
 

@@ -35,6 +35,10 @@ echo "systemctl $*"
 END
 printf '%s\\n' '#!/bin/bash' "echo '\\"minor\\": \\"99\\"'" >/run/stub/curl
 printf '%s\\n' '#!/bin/bash' 'echo "192.0.2.1 dev eth0 src 192.0.2.20"' >/run/stub/ip
+cat >/run/stub/iptables <<'END'
+#!/bin/bash
+[ ! -e /run/no-iptables ] || {{ echo "no table nat" >&2; exit 3; }}
+END
 chmod +x /run/stub/*
 export PATH=/run/stub:$PATH
 rm -f {FILE} {STUB} {UPLINKS} /run/active/systemd-resolved.service
@@ -51,14 +55,14 @@ STUB_LINK = f"{write(STUB, LOCAL)}\nln -s ../run/systemd/resolve/stub-resolv.con
 KNOWN = write(UPLINKS, SERVER)
 
 
-def node_step(sandbox: Sandbox, *system: str, **config: str) -> Result:
-    """Run the step with this state of the system and these settings of the kubelet."""
+def node_step(sandbox: Sandbox, *system: str, proxy: str = "x", **config: str) -> Result:
+    """Run the step with this state of the system, kube-proxy's and the kubelet's settings."""
     script = sandbox.folder / "node.sh"
     script.write_text("\n".join(["set -eu", PROLOGUE, *system, f"exec /bin/bash {STEP}"]))
     artifact = f"http://mirror.invalid/program {DIGEST}"
     inputs = dict.fromkeys(
         (
-            *("KUBELET_UNIT", "KUBELET_CERTIFICATES", "KUBE_PROXY_UNIT", "KUBE_PROXY_CONFIG"),
+            *("KUBELET_UNIT", "KUBELET_CERTIFICATES", "KUBE_PROXY_UNIT"),
             *("GROUP_LABELS", "GROUP_TAINTS", "TRUST_REVISION", "SIGNING"),
         ),
         "x",
@@ -70,6 +74,7 @@ def node_step(sandbox: Sandbox, *system: str, **config: str) -> Result:
         API_URL="https://192.0.2.9:6443",
         KUBELET_ARTIFACT=artifact,
         KUBE_PROXY_ARTIFACT=artifact,
+        KUBE_PROXY_CONFIG=proxy,
         KUBELET_CONFIG=json.dumps({"kind": "KubeletConfiguration", **config}, indent=2),
     )
 

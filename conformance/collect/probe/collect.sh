@@ -358,12 +358,19 @@ upstream_nameservers() {
     sed -n 's/^nameserver[[:space:]]*//p' /etc/resolv.conf
 }
 
+# vxlan_device: print the name of flannel's VXLAN device, flannel.VNI.
+vxlan_device() {
+    device=$(sed -n 's/^ *\(flannel\.[0-9]*\):.*/\1/p' /proc/net/dev | head -n 1)
+    echo "${device:-flannel.1}"
+}
+
 collect_network() {
     section subnet_env file /host/run/flannel/subnet.env
     on_host links ip -json -details address show
     on_host routes ip -json route show
-    on_host fdb bridge -json fdb show dev flannel.1
-    on_host neighbours ip -json neighbour show dev flannel.1
+    device=$(vxlan_device)
+    on_host fdb bridge -json fdb show dev "$device"
+    on_host neighbours ip -json neighbour show dev "$device"
     section sysctls sysctls
     section upstream_nameservers upstream_nameservers
 }

@@ -15,7 +15,7 @@ COMPANIONS = {
     "test_node_has_one_lease": "the worker has two",
     "test_subnet_env_matches_the_lease": "the worker's first lease in etcd may be the wrong one",
     "test_lease_is_renewed": "the second lease does not expire",
-    "test_node_has_vxlan_route_to_peer": "the worker's first lease in etcd may be the wrong one",
+    "test_node_has_route_to_peer": "the worker's first lease in etcd may be the wrong one",
 }
 
 QUARTER, LENGTH = 64, "-26"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cloud's port security drops packets with pod addresses as source.
 
-This happens with the flannel backend host-gw if ports have no allowed address pairs. heatgen uses
-VXLAN, so the lab's Neutron never sees pod addresses. In the recorded facts the leases have the
+This happens with the flannel backend host-gw if ports have no allowed address pairs. The recorded
+cluster uses VXLAN, so its Neutron never saw pod addresses. In the altered facts the leases have the
 backend host-gw, routes point to the addresses of the nodes, and all pings are lost.
 """
 
@@ -19,13 +19,17 @@ INCONCLUSIVE = _shared.INCONCLUSIVE
 
 def alter(facts: dict[str, Any]) -> Victims:
     """Change the backend, and lose all pings between nodes."""
+    views = facts["views"].values()
+    leases = [
+        lease for view in views if isinstance(view["leases"], list) for lease in view["leases"]
+    ]
+    addresses = {lease["subnet"]: lease["public_ip"] for lease in leases}
+    for lease in leases:
+        lease |= {"backend": "host-gw", "mac": "", "vni": None}
     for source, view in facts["views"].items():
-        leases = view["leases"] if isinstance(view["leases"], list) else []
-        for lease in leases:
-            lease |= {"backend": "host-gw", "mac": "", "vni": None}
-        routes = {route["via"]: route for route in view["routes"] if route["device"] == "flannel.1"}
-        for forward, route in zip(view["forwards"], routes.values(), strict=False):
-            route |= {"via": forward["address"], "device": "eth0"}
+        for route in view["routes"]:
+            if route["device"] == "flannel.1":
+                route |= {"via": addresses[route["to"]], "device": "eth0"}
         view["links"].pop("flannel.1", None)
         for pings in (view["pod_pings"], view["host_pings"]):
             for target, ping in pings.items():

@@ -15,7 +15,7 @@ COMPANIONS = (
     | _shared.HOSTS
     | {
         "test_pod_reaches_pod": "other nodes send the worker's packets to an unreachable address",
-        "test_node_has_vxlan_route_to_peer": "no lease has the node's address",
+        "test_node_has_route_to_peer": "no lease has the node's address",
         "test_pods_have_addresses_of_the_subnet": "existing pods have addresses of the old lease",
     }
 )

@@ -59,4 +59,4 @@ def test_leases_on_nodes_are_checked_like_those_in_etcd(replay: Replay) -> None:
     lease["subnet"] = "10.244.77.0/24"
     failed = {name.partition("[")[0] for name in replay(facts, "-m", "network").failed}
     assert "test_subnet_env_matches_the_lease" in failed
-    assert failed <= {"test_subnet_env_matches_the_lease", "test_node_has_vxlan_route_to_peer"}
+    assert failed <= {"test_subnet_env_matches_the_lease", "test_node_has_route_to_peer"}

@@ -76,7 +76,7 @@ def _packets_too_large(facts: Json) -> None:
 @breaks(
     {
         f"test_pods_have_the_same_mtu_on_all_nodes[{ONE}]": Code.POD_MTU_WRONG,
-        f"test_mtu_leaves_room_for_vxlan[{ONE}]": Code.MTU_TOO_LARGE,
+        f"test_mtu_leaves_room_for_encapsulation[{ONE}]": Code.MTU_TOO_LARGE,
     },
     at=ONE,
     values=("1500", "1450"),

@@ -357,7 +357,7 @@ def _pod_of_an_old_lease(facts: Json) -> None:
 
 
 @breaks(
-    {f"test_lease_has_the_mac_of_the_vxlan_device[{ONE}]": Code.FLANNEL_LEASE_MAC_WRONG},
+    {f"test_lease_matches_the_device[{ONE}]": Code.FLANNEL_LEASE_MAC_WRONG},
     at=ONE,
     values=("aa:00:00:00:00:99",),
 )
@@ -365,7 +365,7 @@ def _vtep_recreated(facts: Json) -> None:
     facts["views"][ONE]["links"]["flannel.1"]["mac"] = "aa:00:00:00:00:99"
 
 
-OVERLAY_ENTRY = {f"test_node_has_vxlan_route_to_peer[{ONE}->{TWO}]": Code.OVERLAY_ENTRY_MISSING}
+OVERLAY_ENTRY = {f"test_node_has_route_to_peer[{ONE}->{TWO}]": Code.OVERLAY_ENTRY_MISSING}
 
 
 @breaks(OVERLAY_ENTRY, at=ONE, values=("lacks fdb:", TWO))

@@ -6,6 +6,23 @@ set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
 
+# device: print the name of the network device that flanneld creates; nothing for host-gw, which only sets routes.
+device() {
+    case $BACKEND in
+        vxlan) echo "flannel.$VXLAN_VNI" ;;
+        wireguard) echo flannel-wg ;;
+    esac
+}
+
+# The kernel loads the module when a device is created. Do not touch the device of a running flanneld.
+if [ "$BACKEND" = wireguard ] && ! ip link show flannel-wg >/dev/null 2>&1; then
+    ip link delete heatgen-wg 2>/dev/null || true
+    message=$(ip link add heatgen-wg type wireguard 2>&1) ||
+        fail "the kernel $(uname -r) does not support WireGuard (module wireguard: $message): use an image whose" \
+            "kernel has this module, or create the cluster with network.backend: vxlan"
+    ip link delete heatgen-wg
+fi
+
 # Before pods can have a network.
 filter=/etc/heatgen/pod-metadata.nft unit=/etc/systemd/system/pod-metadata.service
 if [ "$METADATA_SERVICE" = deny ]; then
@@ -58,8 +75,9 @@ until (start_unit flanneld /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-
 done
 start_unit flannel-resync "$heatgen_home/lib/flannel-resync"
 
-wait_unit 60 flanneld "the interface flannel.1 exists" ip link show flannel.1
+device=$(device)
+[ -z "$device" ] || wait_unit 60 flanneld "the interface $device exists" ip link show "$device"
 wait_unit 30 flanneld "the CNI configuration is written" test -s /etc/cni/net.d/10-flannel.conflist
 output lease "$(cat /run/flannel/subnet.env)"
 
-echo "flannel $FLANNEL_VERSION leased $(sed -n 's/^FLANNEL_SUBNET=//p' /run/flannel/subnet.env) for $(node_name)."
+echo "flannel $FLANNEL_VERSION leased $(sed -n 's/^FLANNEL_SUBNET=//p' /run/flannel/subnet.env) for $(node_name) ($BACKEND)."

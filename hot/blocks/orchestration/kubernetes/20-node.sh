@@ -48,6 +48,35 @@ kubelet_config() {
     printf '%s' "$KUBELET_CONFIG"
 }
 
+# at_least VERSION FOUND: succeed if the version that was found is not older.
+at_least() {
+    printf '%s\n' "$1" "$2" | sort --version-sort --check=quiet
+}
+
+# require_packet_filter: fail unless the kernel and the programs support the mode of kube-proxy.
+require_packet_filter() {
+    local mode message version
+    mode=$(sed -n 's/.*"mode": *"\([a-z]*\)".*/\1/p' <<<"$KUBE_PROXY_CONFIG" | head -n 1)
+    if [ "$mode" != nftables ]; then
+        message=$(iptables --wait 5 --table nat --list-rules POSTROUTING 2>&1) ||
+            fail "kube-proxy cannot use iptables on Linux $(uname -r): $message. Use an image with iptables and its" \
+                "kernel modules; flannel needs them, too"
+        return
+    fi
+    command -v nft >/dev/null || install_packages nftables
+    at_least 5.13 "$(uname -r)" ||
+        fail "kube-proxy requires Linux 5.13 or later for nftables, not $(uname -r). Use a newer image, or set" \
+            "overrides.kube_proxy.mode: iptables"
+    version=$(nft --version | sed -n 's/^nftables v\([0-9.]*\).*/\1/p')
+    at_least 1.0.1 "$version" ||
+        fail "kube-proxy requires nft 1.0.1 or later, not ${version:-an unknown version}. Use a newer image, or set" \
+            "overrides.kube_proxy.mode: iptables"
+    message=$(nft --check add table ip heatgen-check 2>&1) ||
+        fail "kube-proxy cannot use nftables on Linux $(uname -r): $message. Use an image with its kernel modules, or" \
+            "set overrides.kube_proxy.mode: iptables"
+}
+
+require_packet_filter
 config=$(kubelet_config) || exit 1
 program "$KUBELET_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubelet
 program "$KUBE_PROXY_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy

@@ -70,6 +70,13 @@ def test_network_of_another_project() -> None:
     assert codes(requirements(), replace(shared, administrator=True)) == {}
 
 
+def test_pod_addresses_on_a_network_of_another_project() -> None:
+    """The advice includes another back end if pods need address pairs."""
+    shared, routed = state({"project_id": "other"}), replace(requirements(), routed=True)
+    assert "back end" not in advice(requirements(), shared, "network's project")
+    assert "back end" in advice(routed, shared, "network's project")
+
+
 def test_unknown_owner() -> None:
     """A network whose project the cloud does not report is not refused."""
     assert codes(requirements(), state({"project_id": None})) == {}
