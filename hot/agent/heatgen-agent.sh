@@ -115,7 +115,7 @@ node_name() {
 
 # --- Versions of /etc on systems of ostree -----------------------------------------------------------
 
-# generations: set `here` and `latest`, the numbers in the files; 0 if there is none.
+# generations: set `here` and `latest`, the numbers in the files; 0 without a valid one.
 generations() {
     here=0 latest=0
     { read -r here <"$GENERATION_IN_ETC"; } 2>/dev/null

@@ -46,8 +46,25 @@ else
     read -r days window <<<"$UPDATE_WINDOW"
     [ "$days" != daily ] || days=''
     install_text "$MAINTENANCE" $heatgen_home/lib/maintenance 0755
-    install_text "$MAINTENANCE_UNIT" /etc/systemd/system/heatgen-maintenance.service
-    install_text "$BOOTED_UNIT" /etc/systemd/system/heatgen-booted.service
+    # shellcheck disable=SC2016 # a variable of systemd
+    install_text '[Unit]
+Description=Restart of the server for updates of the system, in its maintenance window
+
+[Service]
+Type=exec
+EnvironmentFile=/etc/heatgen/maintenance.env
+ExecStart=/opt/heatgen/lib/maintenance ${MINUTES}' /etc/systemd/system/heatgen-maintenance.service
+    install_text '[Unit]
+Description=End of the restart of a control-plane node for updates of the system
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=exec
+ExecStart=/opt/heatgen/lib/maintenance booted
+
+[Install]
+WantedBy=multi-user.target' /etc/systemd/system/heatgen-booted.service
     install_text "[Unit]
 Description=Maintenance window for updates of the system
 

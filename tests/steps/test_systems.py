@@ -56,13 +56,9 @@ def stub(*names: str) -> str:
 
 def inputs(name: str, window: str = "never") -> dict[str, str]:
     """Return the inputs of the step ``configure``."""
-    files = {
-        "MAINTENANCE": "maintenance.sh",
-        "MAINTENANCE_UNIT": "heatgen-maintenance.service",
-        "BOOTED_UNIT": "heatgen-booted.service",
-    }
-    texts = {key: (HOT / "os" / file).read_text().rstrip() for key, file in files.items()}
-    return {"SYSTEM": system(name), "SYSCTL": "", "UPDATE_WINDOW": window, **texts}
+    program = (HOT / "os" / "maintenance.sh").read_text().rstrip()
+    texts = {"SYSTEM": system(name), "MAINTENANCE": program}
+    return {**texts, "SYSCTL": "", "UPDATE_WINDOW": window}
 
 
 def configure(sandbox: Sandbox, name: str, *before: str, window: str = "never") -> Result:
@@ -340,8 +336,8 @@ def test_restarts_are_disabled_at_the_first_start() -> None:
     assert "REBOOT_STRATEGY=off" in files["flatcar"]["/etc/flatcar/update.conf"].splitlines()
 
 
-def test_zincati_asks_in_a_window(sandbox: Sandbox) -> None:
-    """With a window, Zincati asks the program on the node; without one, it is disabled again."""
+def test_zincati_in_a_window(sandbox: Sandbox) -> None:
+    """With a window, Zincati sends requests to the program; without one, it is disabled."""
     first = call(sandbox, "fedora-coreos", "system_quiet 'Sun 03:00/60m'")
     path = sandbox.file("/etc/zincati/config.d/95-heatgen.toml")
     updates = tomllib.loads(path.read_text())["updates"]

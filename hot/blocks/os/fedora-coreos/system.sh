@@ -28,8 +28,8 @@ system_names() {
     resolve_without_multicast
 }
 
-# Unless the window for updates is "never", Zincati downloads updates, and asks the maintenance program, at a local port,
-# before it restarts the server. Its file here takes precedence over that of Ignition.
+# Unless the window for updates is "never", Zincati downloads updates, and sends a request to the maintenance program, at a
+# local port, before it restarts the server. Its file here takes precedence over that of Ignition.
 # Any client of docker.socket would start the Docker of the image, which changes the rules of the packet filter.
 system_quiet() {
     local conf=/etc/zincati/config.d/95-heatgen.toml units=/etc/systemd/system text=''
