@@ -190,7 +190,7 @@ booted() {
         [ $SECONDS -lt $PATIENCE ] || return 0
         sleep 5
     done
-    forget_restart
+    forget_restart || echo "cannot remove the marker of the restart from etcd; it expires"
 }
 
 # fleet_lock: answer one request.

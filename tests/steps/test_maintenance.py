@@ -183,6 +183,19 @@ def test_no_restart_while_another_node_restarts(sandbox: Sandbox) -> None:
     assert not any(call.startswith("etcdctl put") for call in calls)
 
 
+@pytest.mark.parametrize("down", [False, True])
+def test_end_of_a_restart(sandbox: Sandbox, down: bool) -> None:
+    """After the start of a control-plane node the marker is removed; the unit never fails."""
+    script = sandbox.folder / "booted.sh"
+    before = "touch /run/etcd-down" if down else ":"
+    run = f"/bin/bash {PROGRAM} booted"
+    script.write_text("\n".join([STUBS, CONTROL, before, f"{run} && cat /run/calls"]))
+    result = sandbox.run(script, NODES=NODES)
+    assert result.status == 0, result.stderr
+    assert "etcdctl del /heatgen/restarting/demo-control-0/system" in result.stdout
+    assert ("cannot remove" in result.stdout) == down
+
+
 def test_only_control_plane_node(sandbox: Sandbox) -> None:
     """Without other control-plane nodes there is no lock."""
     alone = "echo demo-control-0 control 192.0.2.1 >/var/lib/heatgen/nodes"
