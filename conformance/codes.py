@@ -70,6 +70,10 @@ class Code(StrEnum):
         "booted-system-wrong",
         "The booted rpm-ostree deployment is not the newest, or it is unlocked.",
     )
+    BOOTED_SYSTEM_OUTDATED = (
+        "booted-system-outdated",
+        "The booted ostree deployment has an older /etc than the state of the cluster.",
+    )
 
     # Container runtime.
     RUNTIME_ENDPOINT_WRONG = (

@@ -4,7 +4,7 @@
 import json
 
 from conformance.collect.parse_security import by_label, moment
-from conformance.facts.machine import Deployment, Disk, Room, Validity
+from conformance.facts.machine import Deployment, Disk, Generations, Room, Validity
 
 
 def parse_clock(text: str) -> float:
@@ -37,6 +37,13 @@ def parse_deployments(text: str) -> list[Deployment]:
             str(each.get("version") or each.get("checksum", "")[:12]),
             bool(each.get("booted")),
             str(each.get("unlocked", "none")),
+            bool(each.get("staged")),
         )
         for each in json.loads(text)["deployments"]
     ]
+
+
+def parse_generations(text: str) -> Generations:
+    """Parse the numbers in ``/etc`` and ``/var``; ``-`` for a file that does not exist."""
+    etc, var = (0 if word == "-" else int(word) for word in text.split())
+    return Generations(etc, var)

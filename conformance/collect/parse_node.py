@@ -163,6 +163,7 @@ def _machine(at: ProbeOutput, window: tuple[float, float]) -> Machine:
         failed_units=at.read("failed_units", str.split),
         lives=at.read("lives", parse_machine.parse_validities),
         deployments=at.read("deployments", parse_machine.parse_deployments),
+        generations=at.read("generations", parse_machine.parse_generations),
     )
 
 

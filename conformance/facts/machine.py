@@ -80,6 +80,18 @@ class Deployment:
     booted: bool
     unlocked: str
     """``none`` unless the deployment was made writable."""
+    staged: bool = False
+    """It is an update that the next restart completes."""
+
+
+@dataclass(frozen=True)
+class Generations:
+    """How often a cluster's agent changed a system whose versions each have an ``/etc``."""
+
+    etc: int
+    """According to the ``/etc`` of the booted version."""
+    var: int
+    """According to ``/var``, which all versions share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +108,7 @@ class Machine:
     lives: dict[str, Validity] | Unavailable
     """Certificates by path of the file."""
     deployments: list[Deployment] | Unavailable
+    generations: Generations | Unavailable
 
 
 @dataclass(frozen=True)

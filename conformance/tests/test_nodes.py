@@ -375,8 +375,12 @@ def test_no_unit_has_failed(facts: Facts, node: str) -> None:
 
 
 def test_booted_system_is_the_deployed_one(facts: Facts, node: str) -> None:
-    """On rpm-ostree systems the newest deployment is booted and not unlocked."""
-    deployments = value_or_skip(machine_of(facts, node).deployments)
+    """On rpm-ostree systems the newest deployment is booted and not unlocked.
+
+    A staged update, which waits for a maintenance window, is not considered.
+    """
+    found = value_or_skip(machine_of(facts, node).deployments)
+    deployments = [each for each in found if not each.staged]
     booted = [each for each in deployments if each.booted]
     require(
         booted == deployments[:1] and all(each.unlocked == "none" for each in booted),
@@ -390,6 +394,22 @@ def test_booted_system_is_the_deployed_one(facts: Facts, node: str) -> None:
         likely="an update needs a reboot, or rpm-ostree usroverlay was run",
         look=f"on {node}: rpm-ostree status; systemctl reboot in a maintenance window",
         code=Code.BOOTED_SYSTEM_WRONG,
+    )
+
+
+def test_booted_system_has_the_latest_configuration(facts: Facts, node: str) -> None:
+    """On ostree systems, the ``/etc`` of the booted version has the latest change by the agent."""
+    found = value_or_skip(machine_of(facts, node).generations)
+    require(
+        found.etc >= found.var,
+        at=f"{node}: /etc/heatgen/generation",
+        expected=f"at least {found.var}, as in /var/lib/heatgen/generation",
+        seen=found.etc,
+        likely="after a rollback or an update, the booted version has an older /etc: certificates, "
+        "units and configuration may be outdated",
+        look=f"on {node}: rpm-ostree status; boot the newer version (rpm-ostree rollback "
+        "--reboot), or replace the server",
+        code=Code.BOOTED_SYSTEM_OUTDATED,
     )
 
 

@@ -9,7 +9,14 @@ from typing import Any
 
 from heatgen.blocks.catalog import Catalog
 from heatgen.layers import GROUP_LAYERS, OS
-from heatgen.spec import address_checks, addresses, option_conditions, overrides, workers
+from heatgen.spec import (
+    address_checks,
+    addresses,
+    option_conditions,
+    overrides,
+    update_window,
+    workers,
+)
 from heatgen.spec.block_selection import group_blocks, used_blocks
 from heatgen.spec.model import (
     CONTROL_COUNTS,
@@ -44,6 +51,7 @@ def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]
     yield from overrides.check(document, spec, catalog)
     yield from workers.check(document, spec.workers, spec.layers)
     yield from _check_load_balancer(document, spec, catalog)
+    yield from update_window.check(document, spec)
 
 
 def notices(spec: Spec) -> list[str]:

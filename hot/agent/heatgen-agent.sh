@@ -23,6 +23,10 @@ SERVER_ID=/var/lib/cloud/data/instance-id
 METADATA_SERVICE=http://169.254.169.254/openstack/latest/meta_data.json
 CONFIG_DRIVES=(/dev/disk/by-label/config-2 /dev/disk/by-label/CONFIG-2)
 IDENTITY_LIMIT=60000 # milliseconds until the agent continues without meta_data.json
+# ostree keeps /etc for each version of the system, but only one /var.
+OSTREE=/run/ostree-booted
+GENERATION_IN_ETC=/etc/heatgen/generation
+GENERATION=/var/lib/heatgen/generation
 CONSOLE=${HEATGEN_AGENT_CONSOLE:-/dev/console}
 CONSOLE_LINES=20     # since the start of the agent; the journal has all
 METADATA_GRACE=30000 # milliseconds until missing metadata are reported on the console
@@ -107,6 +111,41 @@ node_name() {
     { read -r name <"$NODE_NAME"; } 2>/dev/null
     [ -n "$name" ] || read -r name </proc/sys/kernel/hostname
     printf '%s' "$name"
+}
+
+# --- Versions of /etc on systems of ostree -----------------------------------------------------------
+
+# generations: set `here` and `latest`, the numbers in the files; 0 without a valid one.
+generations() {
+    here=0 latest=0
+    { read -r here <"$GENERATION_IN_ETC"; } 2>/dev/null
+    { read -r latest <"$GENERATION"; } 2>/dev/null
+    [[ $here =~ ^[0-9]{1,18}$ ]] || here=0
+    [[ $latest =~ ^[0-9]{1,18}$ ]] || latest=0
+    here=$((10#$here)) latest=$((10#$latest))
+}
+
+# count_generation: record before a script, which may change /etc, that /etc is current. An older one stays older, as it
+# does not have what other scripts changed.
+count_generation() {
+    local here latest file files=("$GENERATION_IN_ETC" "$GENERATION")
+    [ -e "$OSTREE" ] || return 0
+    generations
+    ((here >= latest)) || files=("$GENERATION")
+    for file in "${files[@]}"; do
+        [ -d "${file%/*}" ] || (umask 022 && mkdir -p "${file%/*}")
+        put "$file" <<<$(((here > latest ? here : latest) + 1))
+    done
+}
+
+# report_generation: report an /etc that is older than the state of the cluster.
+report_generation() {
+    local here latest
+    [ -e "$OSTREE" ] || return 0
+    generations
+    ((here >= latest)) || report "the booted version of the system is older than the state of the cluster: its /etc has \
+generation $here, the latest is $latest. Certificates, units and configuration may be outdated: boot the newer version \
+(rpm-ostree rollback --reboot), or replace the server (heatgen documentation: system updates)"
 }
 
 # --- HTTP ------------------------------------------------------------------------------------------
@@ -470,9 +509,12 @@ RESULT='
     del(.problem) + {deploy_status_code: $status} +
     if $status == 0 then {} else {problem: "\($step) on \($node): \($reason)"} end'
 
-# run FOLDER: run one deployment and write result.json, the body of the signal to Heat.
+# run FOLDER: run one deployment and write result.json, the body of the signal to Heat. Meanwhile a shared lock is held;
+# who restarts the server holds it exclusively.
 run() {
     local folder=$1 limit='' step='' status=0
+    exec 8>>"${folder%/*}/lock"
+    flock --shared 8
     rm -f "$folder"/outputs.*
     jq -r --arg root "$folder" --argjson limit "$ENVIRONMENT_LIMIT" "$UNFOLD" "$folder/config.json" \
         >"$folder/inputs..sh" || exit 1
@@ -500,7 +542,7 @@ execute() {
         wait $pid 2>/dev/null || status=$?
         return
     fi
-    sleep "$limit" >/dev/null 2>&1 &
+    sleep "$limit" >/dev/null 2>&1 8>&- &
     timer=$!
     { wait -n -p ended $pid $timer || status=$?; } 2>/dev/null
     if [ "$ended" = $pid ]; then
@@ -535,6 +577,7 @@ launch() {
     for variable in PATH LANG LC_ALL; do
         [ -z "${!variable+set}" ] || kept+=("$variable=${!variable}")
     done
+    exec 8>&-
     cd / || exit 126
     # shellcheck disable=SC2016
     exec setsid env --default-signal=INT,QUIT --ignore-environment "${kept[@]}" "$BASH" -c \
@@ -598,6 +641,7 @@ start() {
         return
     fi
     put "$1/attempts" <<<$attempts
+    count_generation
     setsid "$BASH" "$0" run "$1" </dev/null 9<&- &
     process_start $!
     put "$1/runner" <<<"$! $started $boot_id"
@@ -728,6 +772,7 @@ poll_until_stopped() {
     declare -g endpoint='' found='' list_path='' list_proven='' changed='' base=$POLL next=0 started='' boot_id=''
     { read -r boot_id </proc/sys/kernel/random/boot_id; } 2>/dev/null # may stay the same in a container
     mkdir -p "$STATE"
+    report_generation
     find_deployments
     first_metadata
     identify

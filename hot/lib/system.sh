@@ -76,6 +76,11 @@ leave_interfaces_of_network_manager() {
     fi
 }
 
+# upgrade_without_restart: unattended-upgrades, if the image contains it, installs updates, but never restarts the server.
+upgrade_without_restart() {
+    install_text 'Unattended-Upgrade::Automatic-Reboot "false";' /etc/apt/apt.conf.d/90heatgen-upgrades
+}
+
 # mask_units UNIT...: stop units of the image, and prevent their start. A unit of a block has the same name as that of
 # the image, and replaces it.
 mask_units() {

@@ -144,10 +144,10 @@ def read(name: str) -> Cluster:
     return Cluster(name, json.loads(value) if isinstance(value, str) else value)
 
 
-def on_all(nodes: list[Node], script: str) -> dict[str, str]:
+def on_all(nodes: list[Node], script: str, text: bytes | None = None) -> dict[str, str]:
     """Run a script on several nodes in parallel; return the outputs by node name."""
     with ThreadPoolExecutor(max_workers=4) as pool:
-        outputs = pool.map(lambda node: node.run(script), nodes)
+        outputs = pool.map(lambda node: node.run(script, text=text), nodes)
         return {node.name: output for node, output in zip(nodes, outputs, strict=True)}
 
 

@@ -306,6 +306,7 @@ def _machine(node: Node) -> Json:
             {"version": "43.20261101", "booted": True, "unlocked": "none"},
             {"version": "43.20261001", "booted": False, "unlocked": "none"},
         ],
+        "generations": {"etc": 17, "var": 17},
     }  # fmt: skip
 
 

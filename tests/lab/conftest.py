@@ -26,6 +26,7 @@ ORDER = (
     "test_names",
     "test_scale",
     "test_rotation",
+    "test_update_window",
     "test_loss",
     "test_replacement",
     "test_failure",

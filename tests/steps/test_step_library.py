@@ -272,7 +272,9 @@ def test_reason_of_etcd_is_reported(sandbox: Sandbox, failing: str) -> None:
 @pytest.mark.parametrize(("failures", "status"), [(2, 0), (1000, 1)])
 def test_expired_sessions(sandbox: Sandbox, failures: int, status: int) -> None:
     """If the session of the lock expires, the step tries again; after a while it fails."""
-    body = ETCDCTL + """
+    body = (
+        ETCDCTL
+        + """
         sleep() { SECONDS=$((SECONDS + ${1%.*})); }
         real=$(declare -f lock_etcdctl)
         eval "held${real#lock}"
@@ -289,6 +291,7 @@ def test_expired_sessions(sandbox: Sandbox, failures: int, status: int) -> None:
         unlock_cluster
         echo "attempts $(wc -l </run/attempts)"
         """
+    )
     result = step(sandbox, body, LEARNER="none", FAILURES=str(failures))
     assert result.status == status, result.stderr
     if status:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import configparser
 import fnmatch
+import shutil
 import subprocess
+import tomllib
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
@@ -52,12 +54,19 @@ def stub(*names: str) -> str:
     return "".join(f"{line} >/run/stub/{name} && chmod +x /run/stub/{name}\n" for name in names)
 
 
-def configure(sandbox: Sandbox, name: str, *before: str) -> Result:
+def inputs(name: str, window: str = "never") -> dict[str, str]:
+    """Return the inputs of the step ``configure``."""
+    program = (HOT / "os" / "maintenance.sh").read_text().rstrip()
+    texts = {"SYSTEM": system(name), "MAINTENANCE": program}
+    return {**texts, "SYSCTL": "", "UPDATE_WINDOW": window}
+
+
+def configure(sandbox: Sandbox, name: str, *before: str, window: str = "never") -> Result:
     """Run the step ``configure`` of a system after these commands; print the calls."""
     script = sandbox.folder / "configure.sh"
     lines = ["set -eu", STUBS, *before, f"/bin/bash {CONFIGURE}", "cat /run/calls"]
     script.write_text("\n".join(lines))
-    return sandbox.run(script, SYSTEM=system(name), SYSCTL="")
+    return sandbox.run(script, **inputs(name, window))
 
 
 KERNEL = Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists()
@@ -113,7 +122,7 @@ def test_missing_programs_are_installed(sandbox: Sandbox, name: str) -> None:
     script = sandbox.folder / "configure.sh"
     script.write_text("\n".join(["set -eu", STUBS, apt, own_path("mount"),
                                  f"/bin/bash {CONFIGURE} || true", "cat /run/calls"]))  # fmt: skip
-    result = sandbox.run(script, SYSTEM=system(name), SYSCTL="")
+    result = sandbox.run(script, **inputs(name))
     assert "install -y --no-install-recommends ethtool iptables" in result.stdout
     assert all(line.startswith("1 ") for line in result.stdout.splitlines() if "apt" in line)
 
@@ -305,6 +314,80 @@ def test_docker_of_the_image(sandbox: Sandbox, name: str) -> None:
     ]  # fmt: skip
     own = "mkdir -p /etc/systemd/system && echo x >/etc/systemd/system/docker.socket"
     assert "mask" not in call(sandbox, name, own, "system_quiet").stdout
+
+
+@pytest.mark.parametrize("name", WITH_APT)
+def test_upgrades_do_not_restart(sandbox: Sandbox, name: str) -> None:
+    """unattended-upgrades never restarts the server, even if the image is configured to do so."""
+    call(sandbox, name, "system_quiet")
+    text = sandbox.file("/etc/apt/apt.conf.d/90heatgen-upgrades").read_text()
+    assert text == 'Unattended-Upgrade::Automatic-Reboot "false";\n'
+
+
+def test_restarts_are_disabled_at_the_first_start() -> None:
+    """Zincati and locksmith could restart a new server before the first step."""
+    files = {
+        block.name: boot.files
+        for block in block_loader.installed().all_blocks()
+        if (boot := block.boot) is not None
+    }
+    zincati = files["fedora-coreos"]["/etc/zincati/config.d/90-heatgen.toml"]
+    assert tomllib.loads(zincati) == {"updates": {"enabled": False}}
+    assert "REBOOT_STRATEGY=off" in files["flatcar"]["/etc/flatcar/update.conf"].splitlines()
+
+
+def test_zincati_in_a_window(sandbox: Sandbox) -> None:
+    """With a window, Zincati sends requests to the program; without one, it is disabled."""
+    first = call(sandbox, "fedora-coreos", "system_quiet 'Sun 03:00/60m'")
+    path = sandbox.file("/etc/zincati/config.d/95-heatgen.toml")
+    updates = tomllib.loads(path.read_text())["updates"]
+    assert updates["enabled"]
+    assert updates["strategy"] == "fleet_lock"
+    socket = sandbox.file("/etc/systemd/system/heatgen-fleet-lock.socket")
+    address = read_unit(socket)["Socket"]["ListenStream"]
+    assert updates["fleet_lock"]["base_url"] == f"http://{address}/"
+    assert address.startswith("127.0.0.1:")
+    calls = first.stdout.splitlines()
+    started = calls.index("systemctl enable --quiet --now heatgen-fleet-lock.socket")
+    assert started < calls.index("systemctl try-restart zincati.service")
+    again = call(sandbox, "fedora-coreos", "system_quiet 'Sun 03:00/60m'")
+    assert "zincati" not in again.stdout
+    last = call(sandbox, "fedora-coreos", "system_quiet never")
+    assert "systemctl disable --quiet --now heatgen-fleet-lock.socket" in last.stdout
+    assert "systemctl try-restart zincati.service" in last.stdout
+    assert not path.exists()
+    assert not socket.exists()
+
+
+@pytest.mark.parametrize(
+    ("window", "calendar", "minutes"),
+    [
+        ("Sat,Sun 03:00/60m", "Sat,Sun *-*-* 03:00:00 UTC", "60"),
+        ("daily 23:30/120m", "*-*-* 23:30:00 UTC", "120"),
+    ],
+)
+@needs_kernel
+def test_window(sandbox: Sandbox, window: str, calendar: str, minutes: str) -> None:
+    """The timer of the window is installed, changed and removed."""
+    programs = stub("ethtool", "iptables")
+    assert configure(sandbox, "debian", programs, window="Fri 01:00/30m").status == 0
+    result = configure(sandbox, "debian", programs, window=window)
+    assert result.status == 0, result.stderr
+    units = sandbox.file("/etc/systemd/system")
+    timer = read_unit(units / "heatgen-maintenance.timer")
+    assert timer["Timer"]["OnCalendar"] == calendar
+    assert sandbox.file("/etc/heatgen/maintenance.env").read_text() == f"MINUTES={minutes}\n"
+    assert "systemctl restart heatgen-maintenance.timer" in result.stdout
+    program = sandbox.file("/opt/heatgen/lib/maintenance")
+    assert program.stat().st_mode & 0o777 == 0o755
+    service = read_unit(units / "heatgen-maintenance.service")["Service"]
+    assert service["ExecStart"].split()[0] == "/opt/heatgen/lib/maintenance"
+    if shutil.which("systemd-analyze"):
+        subprocess.run(["systemd-analyze", "calendar", calendar], check=True, capture_output=True)
+    removed = configure(sandbox, "debian", programs)
+    assert "systemctl disable --quiet --now heatgen-maintenance.timer" in removed.stdout
+    assert not list(units.glob("heatgen-[mb]*"))
+    assert "disable" not in configure(sandbox, "debian", programs).stdout
 
 
 @needs_kernel

@@ -64,10 +64,20 @@ validities() {
     done
 }
 
+# generations: the numbers of changes by the agent, in the /etc of the booted ostree version, and in /var.
+generations() {
+    for file in /host/etc/heatgen/generation /host/var/lib/heatgen/generation; do
+        if [ -s "$file" ]; then cat "$file"; else echo -; fi
+    done
+}
+
 collect_machine() {
     section disks disks
     section kernel kernel
     if has systemctl; then section failed_units failed_units; else absent failed_units "the node has no systemctl"; fi
     if has openssl && has find; then section lives validities; else absent lives "the node has no openssl or no find"; fi
     on_host deployments rpm-ostree status --json
+    if [ -s /host/var/lib/heatgen/generation ]; then section generations generations; else
+        absent generations "the node has no versions of /etc that heatgen counts"
+    fi
 }

@@ -4,7 +4,7 @@
 import json
 
 from conformance.collect.parse_node import node_view
-from conformance.facts.machine import Clock, Deployment, Disk, Machine, Room, Validity
+from conformance.facts.machine import Clock, Deployment, Disk, Generations, Machine, Room, Validity
 from conformance.outcome import Unavailable
 from tests.conformance.collect.sections import WEB, framed
 
@@ -63,11 +63,24 @@ def test_validities_are_keyed_by_path() -> None:
 def test_deployments_of_rpm_ostree() -> None:
     """A deployment without a version has its checksum; without rpm-ostree they are unavailable."""
     status = {
-        "deployments": [{"version": "43.1", "booted": True}, {"checksum": "0badcafe0badcafe"}]
+        "deployments": [
+            {"version": "43.2", "staged": True},
+            {"version": "43.1", "booted": True},
+            {"checksum": "0badcafe0badcafe"},
+        ]
     }
     assert machine(framed("deployments", json.dumps(status))).deployments == [
+        Deployment("43.2", False, "none", staged=True),
         Deployment("43.1", True, "none"),
         Deployment("0badcafe0bad", False, "none"),
     ]
     absent = machine(framed("deployments", "", 127, "the node has no rpm-ostree")).deployments
     assert absent == Unavailable("node: deployments: the node has no rpm-ostree", permanent=True)
+
+
+def test_generations() -> None:
+    """A system whose ``/etc`` has no number, as after a rollback to the image, has generation 0."""
+    assert machine(framed("generations", "12\n17")).generations == Generations(12, 17)
+    assert machine(framed("generations", "-\n17")).generations == Generations(0, 17)
+    absent = machine(framed("generations", "", 127, "no versions")).generations
+    assert absent == Unavailable("node: generations: no versions", permanent=True)

@@ -172,6 +172,15 @@ def _update_needs_a_reboot(facts: Json) -> None:
         deployment["booted"] = not deployment["booted"]
 
 
+@breaks(
+    {f"test_booted_system_has_the_latest_configuration[{PLAIN}]": Code.BOOTED_SYSTEM_OUTDATED},
+    at=PLAIN,
+    values=("12",),
+)
+def _system_was_rolled_back(facts: Json) -> None:
+    machine(facts, PLAIN)["generations"] = {"etc": 12, "var": 17}
+
+
 @breaks(BOOTED_SYSTEM, at=PLAIN, values=("unlocked: development",))
 def _system_was_unlocked(facts: Json) -> None:
     machine(facts, PLAIN)["deployments"][0]["unlocked"] = "development"

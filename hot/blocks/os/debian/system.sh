@@ -20,5 +20,6 @@ system_names() {
 
 # unattended-upgrades installs security updates, but does not restart the server.
 system_quiet() {
+    upgrade_without_restart
     leave_interfaces
 }

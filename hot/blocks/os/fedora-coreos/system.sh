@@ -28,8 +28,51 @@ system_names() {
     resolve_without_multicast
 }
 
+# Unless the window for updates is "never", Zincati downloads updates, and sends a request to the maintenance program, at a
+# local port, before it restarts the server. Its file here takes precedence over that of Ignition.
 # Any client of docker.socket would start the Docker of the image, which changes the rules of the packet filter.
 system_quiet() {
+    local conf=/etc/zincati/config.d/95-heatgen.toml units=/etc/systemd/system text=''
+    local name=heatgen-fleet-lock address=127.0.0.1:24370
     leave_interfaces
     mask_units docker.socket
+    if [ "${1:-never}" != never ]; then
+        text="[updates]
+enabled = true
+strategy = \"fleet_lock\"
+
+[updates.fleet_lock]
+base_url = \"http://$address/\""
+    fi
+    [ "$text" != "$(cat $conf 2>/dev/null)" ] || return 0
+    if [ -n "$text" ]; then
+        install_text "[Unit]
+Description=Requests of Zincati before restarts
+
+[Socket]
+ListenStream=$address
+Accept=yes
+MaxConnections=8
+
+[Install]
+WantedBy=sockets.target" $units/$name.socket
+        install_text "[Unit]
+Description=Answer to a request of Zincati
+CollectMode=inactive-or-failed
+
+[Service]
+ExecStart=/opt/heatgen/lib/maintenance fleet-lock
+StandardInput=socket
+StandardOutput=socket
+StandardError=journal
+RuntimeMaxSec=60" $units/$name@.service
+        systemctl daemon-reload
+        systemctl enable --quiet --now $name.socket
+    else
+        systemctl disable --quiet --now $name.socket
+        rm -f $units/$name.socket $units/$name@.service
+        systemctl daemon-reload
+    fi
+    write_or_remove "$text" $conf
+    systemctl try-restart zincati.service
 }

@@ -23,6 +23,7 @@ system_names() {
 # libraries were updated, several of a node and on several nodes at the same time.
 system_quiet() {
     local units='heatgen|etcd|containerd|docker|cri-docker|flannel|pod-metadata|kube|apiserver-liveness|keepalived'
+    upgrade_without_restart
     leave_interfaces
     install_text "\$nrconf{override_rc}{qr(^($units))} = 0;" /etc/needrestart/conf.d/heatgen.conf
 }
