@@ -33,6 +33,7 @@ ORDER = (
     "test_closed_site",
     "test_stack_names",
     "test_existing_network",
+    "test_terraform",
 )
 
 
