@@ -41,7 +41,7 @@ def test_the_small_demonstration_does_not_build_docker() -> None:
 
 
 def test_the_ha_demonstration_builds_everything() -> None:
-    """The highly available cluster, which has a worker with Docker, needs all default components."""
+    """The highly available cluster, with a worker with Docker, needs all default components."""
     assert needed(HA) == DEFAULT
 
 
