@@ -71,7 +71,7 @@ def written(directory: Path, version: str) -> None:
 
 
 def run_shown(directory: Path) -> None:
-    """Run the commands in the document, except for those of OpenTofu, with the existing stack."""
+    """Run the commands in the document, except for those of OpenTofu; nothing may differ."""
     for command_line in shown.runnable(DOCUMENT):
         words = re.sub(r"\bdemo\b", NAME, command_line)
         controller.inside("bash", "-c", words, directory=directory)
@@ -113,12 +113,15 @@ def test_life_of_a_cluster(example: Tofu, report: Figure) -> None:
     servers = resources()["server"] - before["server"]
     assert changed("one worker more", more) == [f"v{OLD}"] * 3
     written(example.directory, NEW)
-    run_shown(example.directory)
+    # Exit code 4: something changes, and nothing is lost.
+    preview = f"heatgen diff {NAME} cluster.yaml --no-existing --parameter worker_count=2"
+    controller.inside("bash", "-c", f"{preview}; test $? = 4", directory=example.directory)
     assert changed("update", more) == [f"v{NEW}"] * 3
     assert servers < resources()["server"]
     health.run_suite(NAME, example.directory)
     assert changed("one worker less") == [f"v{NEW}"] * 2
     assert resources()["server"] - before["server"] == servers
+    run_shown(example.directory)
 
     example.run("destroy", "-auto-approve", "-input=false", name)
     assert example.state()["resources"] == []
