@@ -18,6 +18,6 @@ def test_settings(tmp_path: Path) -> None:
     program = f"linux_amd64/terraform-provider-openstack_v{version}"
     assert (tmp_path / "mirror" / tofu.ADDRESS / version / program).read_text() == "program"
     assert f'path = "{tmp_path / "mirror"}"' in settings.read_text()
-    # Without this method OpenTofu does not ask a registry.
+    # Only with this method does OpenTofu connect to a registry.
     assert "direct" not in settings.read_text()
     assert f'source  = "{tofu.PROVIDER}/openstack"' in (tofu.EXAMPLE / "main.tf").read_text()
