@@ -40,7 +40,8 @@ resource "openstack_orchestration_stack_v1" "cluster" {
   template_opts    = { Bin = local.template }
   environment_opts = { Bin = "{}" } # required by the provider
   parameters       = local.parameters
-  disable_rollback = true # keep failed resources for inspection; the next update continues
+  tags             = ["heatgen"] # without any tag, every plan would change the stack
+  disable_rollback = true        # keep failed resources for inspection; the next update continues
 
   timeouts {
     create = "60m"

@@ -47,6 +47,11 @@ def test_named_parameters_exist(name: str) -> None:
     assert named <= parameters(name).keys()
 
 
+def test_the_stack_has_a_tag() -> None:
+    """Without a tag the provider never stores a value, so every plan would have a change."""
+    assert re.search(r'^  tags += \["\w+"\]', CONFIGURATION, re.MULTILINE)
+
+
 def test_no_key_is_read() -> None:
     """The configuration reads only the template, so the state contains no private key."""
     assert re.findall(r"\bfile\w*\(([^)]*)\)", CONFIGURATION) == ['"${path.root}/generated.yaml"']
