@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.artifacts import command
+from lab.artifacts.recipes import load_component
 from tests import shown
 from tests.golden.cases import CASES, NAMES
 
@@ -27,6 +29,18 @@ def test_the_document_shows_all_files() -> None:
     included = re.findall(r"literalinclude:: (\S+)", (shown.ROOT / DOCUMENT).read_text("utf-8"))
     files = {(shown.ROOT / "doc" / "how-to" / path).resolve() for path in included}
     assert files == {path for path in EXAMPLE.iterdir() if path.is_file()}
+
+
+def test_the_document_names_the_tested_versions() -> None:
+    """The versions in the document are those that the lab builds for its test."""
+    folder = command.FOLDER / "components"
+    text = (shown.ROOT / DOCUMENT).read_text("utf-8")
+    provider = load_component(folder / "terraform-provider-openstack").version
+    assert re.findall(r"OpenTofu ([\d.]+\d)", text) == [load_component(folder / "opentofu").version]
+    assert set(re.findall(r"version ([\d.]+\d)|openstack/([\d.]+)/", text)) == {
+        (provider, ""),
+        ("", provider),
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
