@@ -16,11 +16,14 @@ DOCUMENTS = tuple(
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / "README.rst", ROOT / "CONTRIBUTING.rst", *sorted(ROOT.glob("doc/**/*.rst")))
 )
-PROGRAMS = ("heatgen", "openstack", "pytest", "kubectl", "make", "tox", "openssl", ".ci/run")
+PROGRAMS = (
+    "heatgen", "openstack", "pytest", "kubectl", "make", "tox", "openssl", "tofu", ".ci/run",
+)  # fmt: skip
 RUN_BY = {
     "README.rst": "tests/lab/test_readme.py",
     "doc/tutorial/first-cluster.rst": "tests/lab/test_readme.py",
     "doc/how-to/operate-cluster.rst": "tests/lab/test_readme.py",
+    "doc/how-to/use-terraform.rst": "tests/lab/test_terraform.py",
     "doc/how-to/import-tosca.rst": "tests/tosca/test_document.py",
     "doc/how-to/write-block.rst": "tests/unit/repository/test_docs.py",
 }
@@ -39,6 +42,7 @@ NOT_RUN = {
     r"(source <|eval |heatgen completion )": "tests/unit/heatgen/cli/test_completion.py",
     r"heatgen update .* --parameter ": "tests/lab/test_scale.py",
     r"tox -e cloud ": "tests/lab/test_cloud_ring.py runs `python -m cloudring` on the lab",
+    r"tofu ": "tests/lab/test_terraform.py",
     r"openssl ": "run manually on a node, with keys that tests must not have",
 }  # fmt: skip
 """Commands that no test runs as shown: a regular expression of their start, and the reason."""

@@ -5,6 +5,7 @@ import argparse
 
 from heatgen.cli import preview
 from heatgen.cli.base import CloudLister, add_cluster, add_stack
+from heatgen.cli.parameters import add_parameters, check_parameters, parse_parameters
 from heatgen.cloud import stack
 
 
@@ -23,6 +24,13 @@ class Diff(CloudLister):
         parser = super().get_parser(prog_name)
         add_stack(parser)
         add_cluster(parser)
+        add_parameters(parser)
+        parser.add_argument(
+            "--no-existing",
+            action="store_true",
+            help="assume that the update keeps no parameters of the stack, as OpenTofu and "
+            "'openstack stack update' without --existing",
+        )
         return parser
 
     def take_action(
@@ -33,9 +41,13 @@ class Diff(CloudLister):
         from heatgen.project import project
 
         cluster = project.load(parsed_args.cluster)
+        parameters = parse_parameters(parsed_args.parameter)
         cloud = self.cloud(parsed_args)
         running = stack.get(parsed_args.stack, cloud, with_outputs=False)
-        found = preview.preview(cluster, running, cloud)
+        found = preview.preview(
+            cluster, running, cloud, parameters, existing=not parsed_args.no_existing
+        )
+        check_parameters(parameters, found.after.template)
         preview.show(found)
         self.code = found.code
         return preview.COLUMNS, preview.rows(found)

@@ -70,6 +70,7 @@ def preview(
     parameters: Mapping[str, str] | None = None,
     *,
     locked: bool = False,
+    existing: bool = True,
 ) -> Preview:
     """Render the template of a cluster, and compare it with its stack.
 
@@ -79,13 +80,15 @@ def preview(
         cloud: the cloud.
         parameters: parameters that the update would set.
         locked: create no file and use no network to render the template.
+        existing: keep the parameters that the stack sets explicitly.
     """
     # Imported here to keep the start of commands fast.
     from heatgen.plan.inputs import ADMIN_REQUEST
     from heatgen.project import block_loader, project
 
     before = stack.state(running, cloud)
-    explicit = {**stack.explicit_parameters(running, cloud), **(parameters or {})}
+    kept = stack.explicit_parameters(running, cloud) if existing else {}
+    explicit = {**kept, **(parameters or {})}
     # Without a local certificate request the stack's is kept; a new one is not created.
     request = "" if cluster.request_file.exists() or cluster.key_file.exists() else str(
         running.parameters.get(ADMIN_REQUEST.name, "-")

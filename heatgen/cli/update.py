@@ -16,6 +16,7 @@ from heatgen.cli.base import (
     print_message,
     print_notices,
 )
+from heatgen.cli.parameters import add_parameters, check_parameters, parse_parameters
 from heatgen.cli.plan import columns
 from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import stack, stack_update
@@ -26,7 +27,7 @@ from heatgen.stack import identity
 from heatgen.stack.progress import COMPLETE, Progress
 from heatgen.stack.update_preview import MAY_RUN
 from heatgen.yamlio.codes import Code
-from heatgen.yamlio.problems import Problem, ProblemsFound, did_you_mean, report
+from heatgen.yamlio.problems import ProblemsFound, report
 
 if TYPE_CHECKING:
     from heatgen.project.project import Project
@@ -51,13 +52,7 @@ class Update(CloudCommand):
             help="name or id of the stack (default: the cluster's name)",
         )
         add_locked(parser)
-        parser.add_argument(
-            "--parameter",
-            action="append",
-            default=[],
-            metavar="NAME=VALUE",
-            help="set a parameter of the stack, which overrides the file; may be repeated",
-        )
+        add_parameters(parser)
         parser.add_argument(
             "--yes", action="store_true", help="do not prompt for confirmation of losses"
         )
@@ -70,13 +65,13 @@ class Update(CloudCommand):
         from heatgen.project import project
 
         cluster = project.load(parsed_args.cluster)
-        parameters = _parameters(parsed_args.parameter)
+        parameters = parse_parameters(parsed_args.parameter)
         cloud = self.cloud(parsed_args)
         running = _stack(parsed_args.stack or cluster.spec.name, parsed_args.cluster, cloud)
         stack_update.require_updatable(running)
         found = preview.preview(cluster, running, cloud, parameters, locked=parsed_args.locked)
         _check_cluster(found, cluster)
-        _check_parameters(parameters, found)
+        check_parameters(parameters, found.after.template)
         print_notices(cluster)
         preview.show(found)
         for line in columns([list(preview.COLUMNS), *map(list, preview.rows(found))]):
@@ -99,33 +94,6 @@ class Update(CloudCommand):
         wait_and_show(running, progress, parsed_args.timeout * 60 + stack.GRACE, cloud, before)
         print_message(f"stack {running.name}: updated")
         return DONE
-
-
-def _parameters(options: list[str]) -> dict[str, str]:
-    """Return the values of ``--parameter`` by name."""
-    parameters = {}
-    for option in options:
-        name, separator, value = option.partition("=")
-        if not name or not separator:
-            raise ProblemsFound([_invalid(f"{option!r} is not NAME=VALUE", "use NAME=VALUE")])
-        parameters[name] = value
-    return parameters
-
-
-def _invalid(message: str, hint: str) -> Problem:
-    return Problem("--parameter", None, message, hint, code=Code.INVALID_ARGUMENT)
-
-
-def _check_parameters(parameters: dict[str, str], found: preview.Preview) -> None:
-    """Check that the new template declares the parameters that are set."""
-    declared = found.after.template["parameters"]
-    problems = [
-        _invalid(f"the template has no parameter {name!r}", did_you_mean(name, declared))
-        for name in parameters
-        if name not in declared
-    ]
-    if problems:
-        raise ProblemsFound(problems)
 
 
 def _stack(name: str, path: Path, cloud: Cloud) -> stack.Stack:

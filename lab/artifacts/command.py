@@ -25,6 +25,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(lambda: _build_all(options))
 
 
+def build_component(name: str, cache: Cache | None = None) -> Path:
+    """Build one component, unless it was built before; return the directory of its programs.
+
+    Raises:
+        BuildError: the component does not exist, or cannot be built.
+    """
+    cache = cache or Cache(default_root())
+    components = load_components(FOLDER / "components")
+    selection.check_names([name], components)
+    toolchain = _toolchain(components, {name}, [], cache)
+    return _build(next(each for each in components if each.name == name), toolchain, cache)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lab/artifacts/build",
@@ -47,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME,NAME,...",
         type=lambda text: text.split(","),
         help="build only these components and those that they and the images contain; also serve "
-        "what was built before (default: build all)",
+        "what was built before (default: all components that are not built on request only)",
     )
     parser.add_argument(
         "--prune", action="store_true", help="afterwards remove the results of older recipes"
@@ -64,7 +77,7 @@ def _build_all(options: argparse.Namespace) -> None:
         selection.check_names([options.only], components)
         needed, recipes = {options.only}, []
     else:
-        names = options.components or [component.name for component in components]
+        names = options.components or [each.name for each in components if not each.on_request]
         selection.check_names(names, components)
         needed = selection.to_build(names, components, recipes)
     toolchain = _toolchain(components, needed, recipes, cache)
@@ -106,9 +119,14 @@ def _served(
 ) -> Built:
     """Return the needed components and those that were built before, with the current recipe.
 
-    A cluster that needs fewer components must not remove those of another cluster.
+    A cluster that needs fewer components must not remove those of another cluster. What is built
+    on request and publishes nothing does not belong to the mirror.
     """
-    entries = {each.name: cache.entry(each.name, _key(each, toolchain)) for each in components}
+    entries = {
+        each.name: cache.entry(each.name, _key(each, toolchain))
+        for each in components
+        if each.name in needed or each.releases or not each.on_request
+    }
     cached = [name for name, entry in entries.items() if entry.is_dir()]
     served = selection.to_serve(needed, cached, components)
     if skipped := sorted(entries.keys() - served):
@@ -120,9 +138,9 @@ def _key(component: Component, toolchain: go.Toolchain) -> str:
     return content_key({**component.inputs(), **toolchain.identity(component)})
 
 
-def _build(component: Component, toolchain: go.Toolchain, cache: Cache) -> None:
+def _build(component: Component, toolchain: go.Toolchain, cache: Cache) -> Path:
     what = f"building {component.name} {component.version}"
-    cache.get_or_create(
+    return cache.get_or_create(
         component.name,
         _key(component, toolchain),
         what,

@@ -76,6 +76,8 @@ class Component:
     version: str
     summary: str
     module: str
+    on_request: bool
+    """Whether it is built only when it is named, because few tests need it."""
     binaries: dict[str, str]
     smoke: dict[str, str]
     packages: list[str]
@@ -113,6 +115,7 @@ class _Recipe:
     module: str
     binaries: dict[str, str]
     smoke: dict[str, str]
+    on_request: bool = False
     packages: list[str] = field(default_factory=list)
     cgo: bool = False
     tags: list[str] = field(default_factory=list)
@@ -167,6 +170,7 @@ def load_component(folder: Path) -> Component:
         version=version,
         summary=recipe.summary,
         module=recipe.module,
+        on_request=recipe.on_request,
         binaries=recipe.binaries,
         smoke={command: expand(text, texts) for command, text in recipe.smoke.items()},
         packages=recipe.packages,

@@ -8,7 +8,8 @@ from lab.cloud import http, paths
 
 def shell_environment(user: str) -> dict[str, str]:
     """Return our environment with OS_* of a user, and heatgen and kubectl on PATH."""
-    kubectl = sorted(paths.MIRROR.glob("dl.k8s.io/release/*/bin/linux/amd64"))
+    # The mirror may have several versions: use the newest.
+    kubectl = sorted(paths.MIRROR.glob("dl.k8s.io/release/*/bin/linux/amd64"), reverse=True)
     path = [str(paths.VENV / "bin"), os.environ["PATH"], *(str(path) for path in kubectl)]
     environment = {**os.environ, **http.environment(user), "PATH": ":".join(path)}
     if kubeconfig := paths.kubeconfig():

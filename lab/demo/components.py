@@ -24,8 +24,9 @@ OPTION = re.compile(r"\\\{\w+\\\}")  # `{version}`, escaped as text of a regular
 def needed(cluster: Path, components: Sequence[Component]) -> list[str]:
     """Return the names of the components that a cluster may need.
 
-    A component is not needed if all that it publishes are artifacts of blocks that the cluster
-    does not use. What no block downloads is needed, because images may contain it.
+    A component is not needed if it is built on request only, or if all that it publishes are
+    artifacts of blocks that the cluster does not use. What no block downloads is needed, because
+    images may contain it.
     """
     used = used_blocks(cluster)
     downloaded = _urls(used)
@@ -33,6 +34,8 @@ def needed(cluster: Path, components: Sequence[Component]) -> list[str]:
 
     def is_needed(component: Component) -> bool:
         published = [release.path for release in component.releases]
+        if component.on_request:
+            return False
         return not published or any(
             _matches(path, downloaded) or not _matches(path, not_downloaded) for path in published
         )

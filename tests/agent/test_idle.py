@@ -13,8 +13,10 @@ from tests.http_server import running
 
 POLLS = 6
 INTERVAL = 2.0  # seconds
-LIMIT = 0.015
-"""CPU seconds per second: 1.5 % of a core."""
+LIMIT = 0.03
+"""CPU seconds per second. On nodes at rest it is at most half of this (tests/lab/test_systems.py). On a
+busy machine, caches and shared cores make the same work cost up to 2.3 %. With a process per tick
+instead of a built-in wait, the agent used 8 %."""
 
 
 def cpu_seconds(process: int) -> float:
@@ -45,7 +47,7 @@ def usage(kind: Kind, folder: Path, cloud: Cloud) -> float:
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_cpu_time(kind: Kind, tmp_path: Path, tls: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An idle agent that polls every 2 s uses at most 1.5 % of a core."""
+    """An idle agent that polls every 2 s uses little CPU time."""
     pem = certificate(tmp_path, "localhost") if tls else None
     if tls:
         trust(monkeypatch, tmp_path / "crt")

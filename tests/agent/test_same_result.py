@@ -57,7 +57,7 @@ CASES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "large output": ('head -c 1200000 /dev/zero | tr "\\0" x >"$heat_outputs_path.a"', {}),
     "not UTF-8": (
-        'printf "caf\\351 \\351\\351\\n"; printf "\\200x\\377\\344\\270" >&2; exit 1',
+        'printf "na\\357ve \\351\\351\\n"; printf "\\200x\\377\\344\\270" >&2; exit 1',
         {},
     ),
     "truncated character": ("i=0; while [ $i -lt 9000 ]; do printf 'xü€\\n'; i=$((i+1)); done", {}),

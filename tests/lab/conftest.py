@@ -37,6 +37,7 @@ ORDER = (
     "test_existing_network",
     "test_cloud_ring",
     "test_backends",
+    "test_terraform",
 )
 
 

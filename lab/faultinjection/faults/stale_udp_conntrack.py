@@ -21,7 +21,8 @@ while :; do
         seen[$from:$port:$to]=1
         iptables -w -t nat -I PREROUTING -s $from -d $to -p udp --sport $port --dport {PORT} \\
             {_shared.COMMENT} -j DNAT --to-destination $pod:{PORT}
-    done < <(grep " udp .* src=[^ ]* dst=[^ ]* sport=[^ ]* dport={PORT} .*src=" /proc/net/nf_conntrack |
+    done < <(grep " udp .* src=[^ ]* dst=[^ ]* sport=[^ ]* dport={PORT} .*src=" \\
+            /proc/net/nf_conntrack |
         tr " " "\\n" | sed -n "s/^\\(src\\|dst\\|sport\\)=//p" | xargs -n 6 |
         while read -r a b c d e f; do echo "$a $b $c $d"; done)
     sleep 0.1

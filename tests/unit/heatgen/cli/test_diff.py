@@ -49,6 +49,24 @@ def test_explicit_parameters(running: Heat, cluster: Path, capsys: Capture) -> N
     assert "worker_count stays 2" in capsys.readouterr().err
 
 
+def test_parameters(running: Heat, cluster: Path, capsys: Capture) -> None:
+    """--parameter changes the preview; a parameter that does not exist is an error."""
+    assert main(["diff", STACK, str(cluster), "--parameter", "worker_count=3"]) == 4
+    assert "worker_count becomes 3" in capsys.readouterr().err
+    assert main(["diff", STACK, str(cluster), "--parameter", "worker_cuont=3"]) == 2
+    assert "error[invalid-argument]: " in capsys.readouterr().err
+
+
+def test_no_existing(running: Heat, cluster: Path, capsys: Capture) -> None:
+    """With --no-existing parameters have the values of the file, as OpenTofu sends them."""
+    running.given = {"worker_count": "2", "image": "debian-12"}
+    running.parameters.update(running.given)
+    cluster.write_text(cluster.read_text().replace("debian-12", "debian-13"))
+    assert main(["diff", STACK, str(cluster)]) == 0
+    assert main(["diff", STACK, str(cluster), "--no-existing"]) == 5
+    assert "REBUILD demo-control-0 (OS::Nova::Server): image" in capsys.readouterr().err
+
+
 def test_no_key_is_created(running: Heat, cluster: Path) -> None:
     """Without a local certificate request the stack's is used, and no key is created."""
     (cluster.parent / "cluster.admin.csr").unlink()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.artifacts import command, go
+from lab.artifacts.cache import Cache
 from lab.artifacts.images import load_images
 from lab.artifacts.recipes import Component, RecipeError, load_components
 from lab.artifacts.selection import check_names, to_build, to_serve
@@ -107,3 +108,24 @@ def test_a_new_recipe_is_not_built_unless_needed(recipes: Path) -> None:
     recipe.write_text(recipe.read_text() + "# changed\n")
     assert run(recipes, "--components", "one", "--prune")[0] == {"one.tgz"}
     assert len(list((recipes / "cache").glob("two-*"))) == 1
+
+
+def test_a_component_on_request_is_only_built_if_named(recipes: Path) -> None:
+    """Without a selection it is not built; once built, what it publishes is served."""
+    recipe = recipes / "components" / "two" / "recipe.toml"
+    recipe.write_text("on_request = true\n" + recipe.read_text())
+    assert run(recipes)[0] == {"one.tgz"}
+    assert command.build_component("one", Cache(recipes / "cache")).name.startswith("one-")
+    assert run(recipes, "--components", "two")[0] == {"one.tgz", "two.tgz"}
+    assert run(recipes)[0] == {"one.tgz", "two.tgz"}
+
+
+def test_a_program_on_request_does_not_change_the_mirror(recipes: Path) -> None:
+    """A component that publishes nothing does not belong to the mirror, even if it was built."""
+    recipe = recipes / "components" / "two" / "recipe.toml"
+    recipe.write_text("on_request = true\n" + recipe.read_text().partition("[[releases]]")[0])
+    run(recipes)
+    mirror = (recipes / "out" / "mirror").resolve()
+    assert (command.build_component("two", Cache(recipes / "cache")) / "two").exists()
+    run(recipes)
+    assert (recipes / "out" / "mirror").resolve() == mirror
