@@ -14,9 +14,9 @@ from tests.http_server import running
 POLLS = 6
 INTERVAL = 2.0  # seconds
 LIMIT = 0.03
-"""CPU seconds per second. On nodes at rest it is at most half of this (tests/lab/test_systems.py). On a
-busy machine, caches and shared cores make the same work cost up to 2.3 %. With a process per tick
-instead of a built-in wait, the agent used 8 %."""
+"""CPU seconds per second. On nodes at rest it is at most half of this (tests/lab/test_systems.py).
+On a busy machine the same work costs up to 2.3 %. With a process per tick instead of a built-in wait,
+the agent used 8 %."""
 
 
 def cpu_seconds(process: int) -> float:
