@@ -62,6 +62,13 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
                  "availability_zone": "az3", "boot_volume": {"size": 80}},
             ]
         },
+        "systems": {
+            "workers": [
+                {"name": "flatcar", "count": 1, "os": "flatcar", "image": "flatcar-4593"},
+                {"name": "fcos", "count": 1, "os": "fedora-coreos", "image": "fcos-44"},
+                {"name": "ubuntu", "count": 1, "os": {"use": "ubuntu"}, "image": "ubuntu-24.04"},
+            ]
+        },
     },
     "runtime": {
         "containerd": {},

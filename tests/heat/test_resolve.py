@@ -10,7 +10,6 @@ from heat.engine import stack
 from .conftest import created
 
 MakeStack = Callable[[dict[str, Any]], stack.Stack]
-WORKERS = {"workers": "worker", "workers_docker": "docker", "workers_big_box": "big-box"}
 
 
 def complete(of: stack.Stack, workers: int = 2) -> stack.Stack:
@@ -22,7 +21,7 @@ def complete(of: stack.Stack, workers: int = 2) -> stack.Stack:
         if kind == "OS::Nova::Server":
             created(of, name, f"id-{name}", {"name": f"demo-{name.replace('_', '-')}"})
         elif kind == "OS::Heat::ResourceGroup":
-            created(of, name, name, group_attributes(WORKERS[name], indices))
+            created(of, name, name, group_attributes(group_of(name), indices))
         elif kind == "OS::Neutron::FloatingIP":
             created(of, name, "fip", {"floating_ip_address": "203.0.113.50"})
         elif kind == "OS::Heat::Value":
@@ -41,6 +40,11 @@ def complete(of: stack.Stack, workers: int = 2) -> stack.Stack:
             else:
                 created(of, name, name, outputs)
     return of
+
+
+def group_of(resource: str) -> str:
+    """Return the group of workers of a resource."""
+    return resource.removeprefix("workers").lstrip("_").replace("_", "-") or "worker"
 
 
 def group_attributes(group: str, indices: list[str]) -> dict[Any, Any]:
@@ -85,7 +89,8 @@ def inputs_of(of: stack.Stack, name: str) -> dict[str, Any]:
 def node(address: str, group: str, runtime: str = "containerd") -> dict[str, str]:
     """Return a node as in outputs."""
     role = "control" if group == "control" else "worker"
-    return {"address": address, "role": role, "group": group, "runtime": runtime}
+    system = {"os": "debian", "user": "debian"}
+    return {"address": address, "role": role, "group": group, "runtime": runtime, **system}
 
 
 def test_outputs(minimal: stack.Stack) -> None:
