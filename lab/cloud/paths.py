@@ -24,6 +24,7 @@ MIRROR = STATE / "mirror"
 REGISTRY = STATE / "registry"
 NODE_IMAGE = STATE / "node.raw"
 MACHINE_IMAGE = STATE / "machine.raw"
+OSTREE_IMAGE = STATE / "machine-ostree.raw"
 VENV = STATE / "venv"
 TIMINGS = STATE / "timings.json"
 

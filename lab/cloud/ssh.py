@@ -4,7 +4,7 @@
 import subprocess
 
 from lab.cloud import paths
-from lab.cloud.http import COMPUTE, NETWORK, Json, Session
+from lab.cloud.http import COMPUTE, IMAGE, NETWORK, Json, Session
 from lab.cloud.problem import Problem
 
 
@@ -26,13 +26,17 @@ def command_line(node: str, command: list[str]) -> list[str]:
         *("ip", "netns", "exec", f"qrouter-{router}"),
         *("ssh", "-i", str(paths.KEY), "-b", source),
         *(word for option in options for word in ("-o", option)),
-        f"{user()}@{address['ip_address']}",
+        f"{user(session, server)}@{address['ip_address']}",
         *command,
     ]
 
 
-def user() -> str:
-    """Return the user that cloud-init creates in the node image."""
+def user(session: Session, server: str) -> str:
+    """Return the user of a server's image; of the node image if that image was replaced."""
+    image = session.get(f"{COMPUTE}/servers/{server}")["server"]["image"]["id"]
+    for found in session.get(f"{IMAGE}/images?id=in:{image}")["images"]:
+        if "os_admin_user" in found:
+            return str(found["os_admin_user"])
     return paths.NODE_IMAGE.resolve().with_name("user").read_text(encoding="utf-8")
 
 

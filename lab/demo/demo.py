@@ -16,8 +16,8 @@ class Demo:
 
     name: str
     source: Path
-    machine: bool = False
-    """Whether a node boots the image of a virtual machine (lab/machine)."""
+    machine: str = ""
+    """The variant of the virtual machine (lab/machine) that a node boots, if any."""
 
     @property
     def create_minutes(self) -> int:
@@ -68,5 +68,6 @@ class Demo:
 DEMOS = {
     "small": Demo("demo", CLUSTERS / "cluster.yaml"),
     "ha": Demo("demo-ha", CLUSTERS / "cluster-ha.yaml"),
-    "vm": Demo("demo-vm", CLUSTERS / "cluster-vm.yaml", machine=True),
+    "vm": Demo("demo-vm", CLUSTERS / "cluster-vm.yaml", machine="debian"),
+    "ostree": Demo("demo-ostree", CLUSTERS / "cluster-ostree.yaml", machine="ostree"),
 }

@@ -34,11 +34,11 @@ def build_artifacts(cluster: Path) -> None:
     build(ARTIFACTS, "--components", ",".join(needed))
 
 
-def build_images(machine: bool) -> None:
-    """Build the node image, and that of a virtual machine if needed; existing ones are reused."""
+def build_images(machine: str) -> None:
+    """Build the node image, and a variant of the virtual machine, if any; reuse existing ones."""
     build(LAB / "node")
     if machine:
-        build(LAB / "machine")
+        build(LAB / "machine", "--variant", machine)
 
 
 def build(directory: Path, *options: str) -> None:

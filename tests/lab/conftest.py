@@ -22,6 +22,7 @@ ORDER = (
     "test_ports",
     "test_kubelet",
     "test_machine",
+    "test_ostree",
     "test_names",
     "test_scale",
     "test_rotation",
