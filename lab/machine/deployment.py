@@ -20,7 +20,6 @@ VERSION_FILE = Path("usr/lib/lab-version")
 KERNEL_OPTIONS = (
     "root=/dev/vda1",
     "rw",
-    "console=tty0",
     "console=ttyS0,115200",
     "net.ifnames=0",
     "ignition.platform.id=openstack",
@@ -38,8 +37,11 @@ LINKS = {
     "usr/local": "../var/usrlocal",
 }
 EMPTY = ("boot", "dev", "proc", "run", "sys", "sysroot", "var")
-# The state of the package manager, which the system does not contain.
-LEFT_OUT = ("etc/apt", "etc/machine-id", "var/cache/apt", "var/lib/apt", "var/lib/dpkg")
+# The state of the package manager, which the system does not contain, and its links to a kernel.
+LEFT_OUT = (
+    *("etc/apt", "etc/hostname", "etc/machine-id", "var/cache/apt", "var/lib/apt", "var/lib/dpkg"),
+    *("initrd.img", "initrd.img.old", "vmlinuz", "vmlinuz.old"),
+)
 DRACUT_MODULES = "ignition ostree systemd-networkd lab-ostree"
 DRACUT_OMITTED = "plymouth lvm dm crypt nfs iscsi multipath btrfs mdraid network-legacy"
 DRIVERS = "virtio_blk virtio_net virtio_pci ext4 vfat isofs nls_cp437 nls_ascii overlay"
@@ -142,7 +144,7 @@ def _initramfs(root: Path, kernel: str, log: Path) -> None:
     modules = root / "usr/lib/modules" / kernel
     shutil.copyfile(root / "boot" / f"vmlinuz-{kernel}", modules / "vmlinuz")
     options = ["--force", "--no-hostonly", "--add", DRACUT_MODULES, "--omit", DRACUT_OMITTED]
-    options += ["--add-drivers", DRIVERS, "--zstd"]
+    options += ["--add-drivers", DRIVERS, "--compress", "zstd -3"]
     file = Path("/") / modules.relative_to(root) / "initramfs.img"
     _in_root(root, ["dracut", *options, str(file), kernel], log)
     (root / file.relative_to("/")).chmod(0o644)

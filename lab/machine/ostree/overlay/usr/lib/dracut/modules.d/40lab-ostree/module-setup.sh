@@ -14,7 +14,9 @@ depends() {
 # shellcheck disable=SC2154
 install() {
     local unit=lab-mount-var.service
-    inst_multiple mount umount mkdir systemd-tmpfiles
+    inst_multiple cp mount rm umount systemd-tmpfiles
+    inst_simple "$moddir/setfiles" /usr/sbin/setfiles
+    cp -r "$moddir/selinux" "$initdir/usr/lib/lab-selinux"
     inst_simple "$moddir/$unit" "$systemdsystemunitdir/$unit"
     mkdir -p "$initdir/$systemdsystemunitdir/initrd.target.wants"
     ln_r "$systemdsystemunitdir/$unit" "$systemdsystemunitdir/initrd.target.wants/$unit"
