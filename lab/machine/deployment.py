@@ -37,9 +37,11 @@ LINKS = {
     "usr/local": "../var/usrlocal",
 }
 EMPTY = ("boot", "dev", "proc", "run", "sys", "sysroot", "var")
-# The state of the package manager, which the system does not contain, and its links to a kernel.
+# The state of the package manager, which the system does not contain, the identity of the system,
+# settings of SELinux, and links to the kernel.
 LEFT_OUT = (
-    *("etc/apt", "etc/hostname", "etc/machine-id", "var/cache/apt", "var/lib/apt", "var/lib/dpkg"),
+    *("etc/apt", "var/cache/apt", "var/lib/apt", "var/lib/dpkg"),
+    *("etc/hostname", "etc/machine-id", "etc/selinux"),
     *("initrd.img", "initrd.img.old", "vmlinuz", "vmlinuz.old"),
 )
 DRACUT_MODULES = "ignition ostree systemd-networkd lab-ostree"
