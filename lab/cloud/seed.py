@@ -32,11 +32,17 @@ class Image:
     required: bool = True
     """Whether to report that the file does not exist."""
 
+    @property
+    def user(self) -> str:
+        """The user for login over SSH, which the build writes beside the image."""
+        return self.file.resolve().with_name("user").read_text(encoding="utf-8")
+
 
 VARIANTS = ("fcos-like", "flatcar-like", "ubuntu-like")
 IMAGES = (
     Image("debian-12", paths.NODE_IMAGE),
     Image("debian-12-vm", paths.MACHINE_IMAGE, required=False),
+    Image("debian-12-ostree", paths.OSTREE_IMAGE, required=False),
     *(Image(name, paths.node_image(name), required=False) for name in VARIANTS),
 )
 
@@ -123,6 +129,7 @@ def register(session: Session, image: Image, identifier: str, source: str) -> No
         "disk_format": "raw",
         "container_format": "bare",
         "os_distro": "debian",
+        "os_admin_user": image.user,
         SOURCE_PROPERTY: source,
     }
     session.post(f"{IMAGE}/images", body)

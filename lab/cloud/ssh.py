@@ -2,12 +2,10 @@
 """SSH from the controller to a node, in any tenant network."""
 
 import subprocess
-from pathlib import Path
 
 from lab.cloud import paths
 from lab.cloud.http import COMPUTE, IMAGE, NETWORK, Json, Session
 from lab.cloud.problem import Problem
-from lab.cloud.seed import SOURCE_PROPERTY
 
 
 def command_line(node: str, command: list[str]) -> list[str]:
@@ -34,12 +32,11 @@ def command_line(node: str, command: list[str]) -> list[str]:
 
 
 def user(session: Session, server: Json) -> str:
-    """Return the user of a server's image, for login."""
-    image = session.get(f"{IMAGE}/images/{server['image']['id']}")
-    file = Path(image[SOURCE_PROPERTY]).with_name(paths.USER_FILE)
-    if not file.exists():  # of a virtual machine, whose guest is the node image
-        file = paths.NODE_IMAGE.resolve().with_name(paths.USER_FILE)
-    return file.read_text(encoding="utf-8")
+    """Return the user of a server's image; of the node image if that image was replaced."""
+    for found in session.get(f"{IMAGE}/images?id=in:{server['image']['id']}")["images"]:
+        if "os_admin_user" in found:
+            return str(found["os_admin_user"])
+    return paths.NODE_IMAGE.resolve().with_name("user").read_text(encoding="utf-8")
 
 
 def find_server(session: Session, name: str) -> Json:

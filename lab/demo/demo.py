@@ -17,8 +17,8 @@ class Demo:
 
     name: str
     source: Path
-    machine: bool = False
-    """Whether a node boots the image of a virtual machine (lab/machine)."""
+    machine: str = ""
+    """The variant of the virtual machine (lab/machine) that a node boots, if any."""
     images: tuple[str, ...] = ()
     """Images of lab/node/variants that nodes boot, in addition to that of Debian."""
 
@@ -71,6 +71,7 @@ class Demo:
 DEMOS = {
     "small": Demo("demo", CLUSTERS / "cluster.yaml"),
     "ha": Demo("demo-ha", CLUSTERS / "cluster-ha.yaml"),
-    "vm": Demo("demo-vm", CLUSTERS / "cluster-vm.yaml", machine=True),
+    "vm": Demo("demo-vm", CLUSTERS / "cluster-vm.yaml", machine="debian"),
+    "ostree": Demo("demo-ostree", CLUSTERS / "cluster-ostree.yaml", machine="ostree"),
     "systems": Demo("demo-systems", CLUSTERS / "cluster-systems.yaml", images=VARIANTS),
 }

@@ -39,7 +39,7 @@ def build_images(demo: Demo) -> None:
     """Build the node image, and other images of a demonstration; existing ones are reused."""
     build(LAB / "node", *(("--others", ",".join(demo.images)) if demo.images else ()))
     if demo.machine:
-        build(LAB / "machine")
+        build(LAB / "machine", "--variant", demo.machine)
 
 
 def build(directory: Path, *options: str) -> None:

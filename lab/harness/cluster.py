@@ -19,7 +19,7 @@ from lab.harness import controller
 
 # Selects a cluster; by default the only one that exists.
 VARIABLE = "HEATGEN_LAB_CLUSTER"
-KNOWN = ("demo", "demo-ha", "demo-vm", "demo-systems")
+KNOWN = ("demo", "demo-ha", "demo-vm", "demo-ostree", "demo-systems")
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 KUBECTL = "/opt/heatgen/bin/kubectl --request-timeout 10s"
 # Arguments of kubectl for the DNS of the cluster.
@@ -77,8 +77,8 @@ class Cluster:
 
     @property
     def machines(self) -> list[Node]:
-        """The workers with their own kernel: the group `vm` of lab/cluster-vm.yaml."""
-        return [node for node in self.workers if node.group == "vm"]
+        """The workers with their own kernel: of lab/cluster-vm.yaml or lab/cluster-ostree.yaml."""
+        return [node for node in self.workers if node.group in ("vm", "ostree")]
 
     @property
     def suite_options(self) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from lab.artifacts.cache import Cache, content_key, default_root
 from lab.artifacts.debian import ensure_packages
 from lab.artifacts.outcome import EPILOG, link, run_command
 from lab.artifacts.progress import BuildError, print_progress
-from lab.machine.disk import make_partitioned_disk
+from lab.machine import deployment
+from lab.machine.disk import make_partitioned_disk, write_boot_loader
 from lab.node import command as node
 from lab.node import rootfs
 from lab.node.disk import make_disk
@@ -21,9 +22,12 @@ from lab.node.recipe import Recipe, load_recipe, tree_inputs
 FOLDER = Path(__file__).resolve().parent
 GUEST_TREES = (node.FOLDER / "stock", FOLDER / "guest")
 HOST_TREES = (FOLDER / "host/overlay",)
-FORMAT = "3"  # increase it when the image of unchanged recipes changes
+OSTREE = FOLDER / "ostree"
+FORMAT = "4"  # increase it when the image of unchanged recipes changes
 TOOLS = ["e2fsprogs", "fdisk"]
 LINK = "machine.raw"
+OSTREE_LINK = "machine-ostree.raw"
+USER = "user"  # file with the name of the user of the image, beside it
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Part:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     options = _parser().parse_args(arguments)
-    return run_command(lambda: _make(options.out, Cache(options.cache.absolute()), options.prune))
+    make = _make_ostree if options.variant == "ostree" else _make
+    return run_command(lambda: make(options.out, Cache(options.cache.absolute()), options.prune))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,6 +57,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
     )
     parser.add_argument("--out", type=Path, required=True, help=f"directory for the link {LINK}")
+    parser.add_argument(
+        "--variant",
+        choices=("debian", "ostree"),
+        default="debian",
+        help=f"debian: Debian's cloud image; ostree: a system like Fedora CoreOS, with the link "
+        f"{OSTREE_LINK} (%(default)s)",
+    )
     parser.add_argument(
         "--cache", type=Path, default=default_root(), help="directory of the results (%(default)s)"
     )
@@ -73,6 +85,35 @@ def _make(out: Path, cache: Cache, prune: bool) -> None:
     if prune:
         cache.prune({guest.packages.parent, host.packages.parent, entry})
     print_progress(f"  ✓ image of the virtual machine ready: {time.monotonic() - started:.1f} s")
+
+
+def _make_ostree(out: Path, cache: Cache, prune: bool) -> None:
+    started = time.monotonic()
+    recipe = load_recipe(OSTREE)
+    guest = _part("ostree-guest", recipe, (OSTREE / "overlay",), cache)
+    host = _part("host", load_recipe(FOLDER / "host"), HOST_TREES, cache)
+    entry = cache.get_or_create(
+        "machine-ostree",
+        ostree_key(guest, host),
+        "creating the image of the virtual machine with ostree",
+        lambda folder: _ostree_image(guest, host, folder, cache),
+    )
+    link(out.absolute() / OSTREE_LINK, entry / OSTREE_LINK)
+    if prune:
+        cache.prune({guest.packages.parent, host.packages.parent, entry})
+    print_progress(f"  ✓ image of the virtual machine ready: {time.monotonic() - started:.1f} s")
+
+
+def ostree_key(guest: Part, host: Part) -> str:
+    """Return the key of the image with ostree: also code and configuration of its build."""
+    code = Path(deployment.__file__).read_bytes()
+    return content_key(
+        {
+            "image": image_key(guest, host),
+            "code": code,
+            **tree_inputs([OSTREE / "boot"]),
+        }
+    )
 
 
 def image_key(*parts: Part) -> str:
@@ -119,6 +160,32 @@ def _image(guest: Part, host: Part, folder: Path, cache: Cache) -> None:
     shutil.rmtree(inner)
     make_disk(host.recipe, outer, folder / LINK, log)
     shutil.rmtree(outer)
+    (folder / USER).write_text(guest.recipe.user, encoding="utf-8")
+
+
+def _ostree_image(guest: Part, host: Part, folder: Path, cache: Cache) -> None:
+    """Write the image: the root of the host, with the bootable disk of the guest in /machine."""
+    rootfs.require_root()
+    ensure_packages([*TOOLS, *deployment.TOOLS], cache.log("packages"))
+    log = cache.log("machine-ostree")
+    inner, outer = (_root(part, folder, log) for part in (guest, host))
+    sysroot, disk = folder / "sysroot", outer / "machine/disk.raw"
+    disk.parent.mkdir()
+    try:
+        loader = deployment.make_sysroot(inner, OSTREE / "boot", sysroot, log)
+        shutil.rmtree(inner)
+        deployed = deployment.deployments(sysroot)
+        make_partitioned_disk(guest.recipe, sysroot, disk, log, label="dos", immutable=deployed)
+    finally:
+        if deployment.deployments(sysroot):
+            deployment.make_mutable(sysroot, log)
+    write_boot_loader(disk, loader.sector, loader.core)
+    for path in (loader.sector, loader.core):
+        path.unlink()
+    shutil.rmtree(sysroot)
+    make_disk(host.recipe, outer, folder / OSTREE_LINK, log)
+    shutil.rmtree(outer)
+    (folder / USER).write_text(guest.recipe.user, encoding="utf-8")
 
 
 def _root(part: Part, folder: Path, log: Path) -> Path:

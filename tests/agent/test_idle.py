@@ -15,8 +15,8 @@ POLLS = 6
 INTERVAL = 2.0  # seconds
 LIMIT = 0.03
 """CPU seconds per second. On nodes at rest it is at most half of this (tests/lab/test_systems.py).
-On a busy machine the same work costs up to 2.3 %. With a process per tick instead of a built-in wait,
-the agent used 8 %."""
+On a busy machine the same work costs up to 2.3 %. With a process per tick instead of a built-in
+wait, the agent used 8 %."""
 
 
 def cpu_seconds(process: int) -> float:

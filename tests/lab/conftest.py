@@ -23,6 +23,7 @@ ORDER = (
     "test_kubelet",
     "test_machine",
     "test_systems",
+    "test_ostree",
     "test_names",
     "test_scale",
     "test_rotation",

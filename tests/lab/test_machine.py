@@ -3,39 +3,36 @@
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lab.faultinjection import catalog, runner
 from lab.faultinjection.campaign import Campaign
-from lab.harness import controller, health, power
+from lab.harness import boot, health, power
 from lab.harness.cluster import Cluster, Node
 from lab.harness.figures import Figure
 
 pytestmark = pytest.mark.long
 
-BOOT_SECONDS = 600
-REBOOT = "systemd-run --quiet --on-active=1 systemctl reboot"
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 FLAVOR_MIB = 2048
 FAULTS = ("vxlan-lossy", "vxlan-slow", "ip-forward-off")
 
 
 @pytest.fixture
 def machine(cluster: Cluster) -> Node:
-    """Return the worker that is a virtual machine; skip the test if the cluster has none."""
-    if not cluster.machines:
-        pytest.skip(f"{cluster.name} has no virtual machine; run `lab/lab demo vm`")
-    return cluster.machines[0]
+    """Return the worker that boots Debian's image; skip the test if the cluster has none."""
+    found = [node for node in cluster.machines if node.group == "vm"]
+    if not found:
+        pytest.skip(f"{cluster.name} has no virtual machine of Debian; run `lab/lab demo vm`")
+    return found[0]
 
 
 def test_it_has_its_own_kernel(machine: Node, healthy: Cluster) -> None:
     """The node has Debian's kernel, control groups v2, udev and the stub of systemd-resolved."""
     container = next(node for node in healthy.workers if node not in healthy.machines)
     assert "-cloud-amd64" in machine.run("uname -r")
-    assert machine.run(f"cat {BOOT_ID}") != container.run(f"cat {BOOT_ID}")
+    assert machine.run(f"cat {boot.BOOT_ID}") != container.run(f"cat {boot.BOOT_ID}")
     assert machine.run("stat --file-system --format %T /sys/fs/cgroup").strip() == "cgroup2fs"
     assert machine.run("systemctl is-active systemd-udevd systemd-resolved").split() == [
         "active",
@@ -49,28 +46,9 @@ def test_it_has_its_own_kernel(machine: Node, healthy: Cluster) -> None:
     assert not [stage for stage in status.values() if isinstance(stage, dict) and stage["errors"]]
 
 
-def returns(cluster: Cluster, node: Node, act: Callable[[], None]) -> float:
-    """Act, and wait until the node has booted again and is Ready; return the seconds."""
-    before = node.run(f"cat {BOOT_ID}")
-    began = time.time()
-    act()
-    controller.wait_for(f"{node.name} boots", BOOT_SECONDS, lambda: booted(node, before), pause=5.0)
-    health.wait_return(cluster, node, began, BOOT_SECONDS)
-    return time.time() - began
-
-
-def booted(node: Node, before: str) -> bool:
-    """Return whether the node responds with another boot id than before."""
-    return node.run(f"cat {BOOT_ID}", check=False) not in ("", before)
-
-
 def test_it_reboots_itself(machine: Node, healthy: Cluster, figure: Figure) -> None:
     """After `systemctl reboot` the node is Ready again; for Nova the server never stopped."""
-
-    def reboot() -> None:
-        machine.run(REBOOT)
-
-    seconds = returns(healthy, machine, reboot)
+    seconds = boot.reboot(healthy, machine)
     assert power.status(machine) == "ACTIVE"
     figure("virtual machine: reboot until Ready, seconds", round(seconds, 1))
 
@@ -82,7 +60,7 @@ def test_it_is_stopped_and_started(machine: Node, healthy: Cluster, figure: Figu
         power.stop(machine)
         power.start(machine)
 
-    seconds = returns(healthy, machine, stop_and_start)
+    seconds = boot.returns(healthy, machine, stop_and_start)
     figure("virtual machine: stop and start until Ready, seconds", round(seconds, 1))
     journal = "journalctl --boot -1 --unit systemd-logind --no-pager --output cat"
     assert "Power key pressed" in machine.run(journal)
