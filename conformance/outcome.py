@@ -67,6 +67,10 @@ class Unavailable:
     permanent: bool = False
 
 
+UNRECORDED = Unavailable("not in this recording: it is older than the check", permanent=True)
+"""A fact that is missing from a recording of an older version of the suite."""
+
+
 def require(
     ok: bool,
     *,

@@ -7,7 +7,7 @@ Part of the facts, see ``model``: names, sizes and times, never a key.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conformance.outcome import Unavailable
+from conformance.outcome import UNRECORDED, Unavailable
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Machine:
     lives: dict[str, Validity] | Unavailable
     """Certificates by path of the file."""
     deployments: list[Deployment] | Unavailable
-    generations: Generations | Unavailable
+    generations: Generations | Unavailable = UNRECORDED
 
 
 @dataclass(frozen=True)

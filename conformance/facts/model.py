@@ -29,11 +29,9 @@ from conformance.facts.security import (
     RuntimeView,
     TlsPort,
 )
-from conformance.outcome import InconclusiveError, Unavailable
+from conformance.outcome import UNRECORDED, InconclusiveError, Unavailable
 
 FORMAT = 1
-# A fact that is missing from a recording of an older version of the suite.
-UNRECORDED = Unavailable("not in this recording: it is older than the check", permanent=True)
 # Kubernetes before 1.24 used `master`.
 CONTROL_ROLES = {"control-plane", "master"}
 

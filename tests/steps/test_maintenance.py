@@ -47,7 +47,7 @@ echo "etcdctl $*" >>/run/calls
 case $1 in
     lease) echo 'lease 32695410dcc0ca06 granted with TTL(600s)' ;;
     get) [[ $* != *keys-only* ]] || cat /run/markers 2>/dev/null || true ;;
-    lock) shift 3; exec "$@" ;;
+    lock) shift 5; exec "$@" ;;
 esac
 END
 chmod +x /opt/heatgen/bin/etcdctl
@@ -146,7 +146,7 @@ def test_control_plane_holds_the_lock(sandbox: Sandbox) -> None:
     _, calls = window(sandbox, "touch /run/reboot-required", CONTROL)
     marker = "/heatgen/restarting/demo-control-0/system"
     expected = (
-        "etcdctl lock -- /heatgen/restart",
+        "etcdctl lock --ttl 30 -- /heatgen/restart",
         f"etcdctl put --lease 32695410dcc0ca06 {marker}",
         REBOOT,
         f"etcdctl del {marker}",

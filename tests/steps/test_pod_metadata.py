@@ -35,6 +35,8 @@ def start(sandbox: Sandbox, access: str) -> tuple[Result, list[str]]:
     script.write_text("\n".join(["set -eu", PROLOGUE, f"exec /bin/bash {BLOCK}/20-start.sh"]))
     result = sandbox.run(
         script,
+        BACKEND="vxlan",
+        VXLAN_VNI="1",
         METADATA_SERVICE=access,
         METADATA_FILTER=(BLOCK / "pod-metadata.nft").read_text(),
         METADATA_UNIT=(BLOCK / "pod-metadata.service").read_text(),
