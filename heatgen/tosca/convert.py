@@ -67,6 +67,8 @@ class ImportOptions:
 
 
 DEFAULTS = ImportOptions(external_network="public", image="debian-12", flavor="m1.medium")
+IMAGES = {"fedora-coreos": "fedora-coreos", "flatcar": "flatcar", "ubuntu": "ubuntu-24.04"}
+"""Default images of other operating systems than Debian."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,13 @@ def convert(
     control = list(options.control) or by_name
     workers = [group for name, group in groups.items() if name not in control]
     data: dict[str, Any] = {"name": options.name or _cluster_name(topology)}
-    data["cloud"] = _cloud(report, list(groups.values()), options)
+    system = _system(report, servers, catalog)
+    image = IMAGES.get(system["os"]["use"] if system else "", DEFAULTS.image)
+    defaults = replace(DEFAULTS, image=image)
+    data["cloud"] = _cloud(report, list(groups.values()), options, defaults)
     data |= _control_plane(report, [groups[name] for name in control], data["cloud"])
     data |= _workers(report, workers, data["cloud"])
-    data |= _system(report, servers, catalog)
+    data |= system
     data |= _access(report, servers)
     data["cloud"] |= _nodes_network(report, data, catalog, cluster_schema)
     reason = _problem(data, catalog, cluster_schema)
@@ -264,7 +269,10 @@ def _valid_name(text: str, length: int, default: str) -> str:
 
 
 def _cloud(
-    report: ImportReport, groups: list[_ServerGroup], options: ImportOptions
+    report: ImportReport,
+    groups: list[_ServerGroup],
+    options: ImportOptions,
+    defaults: ImportOptions,
 ) -> dict[str, Any]:
     """Return the values for all nodes; defaults are reported."""
     images = [group.image for group in groups]
@@ -276,7 +284,7 @@ def _cloud(
     }
     for key, value in found.items():
         if not value:
-            found[key] = getattr(DEFAULTS, key)
+            found[key] = getattr(defaults, key)
             option = key.replace("_", "-")
             report.note(f"assumed: cloud.{key} is {found[key]}: --{option} overrides it")
     return dict(found)
@@ -375,8 +383,8 @@ def _system(report: ImportReport, servers: list[Node], catalog: Catalog) -> dict
             report.mark_used(*NODES, node.name, *part, "properties", "distribution")
         return {"os": {"use": wanted[0]}}
     reason = (
-        f"all nodes have one operating system (supported: {', '.join(known)}); "
-        f"set the image with --image"
+        f"the servers do not all require the same supported system ({', '.join(known)}); "
+        f"set the image with --image, and os in cluster.yaml"
     )
     for node in servers:
         report.skip((*NODES, node.name, *part), reason)
