@@ -303,8 +303,8 @@ def _machine(node: Node) -> Json:
         "failed_units": [],
         "lives": {"/etc/kubernetes/pki/ca.crt": life},
         "deployments": [
-            {"version": "43.20261101", "booted": True, "unlocked": "none"},
-            {"version": "43.20261001", "booted": False, "unlocked": "none"},
+            {"version": "43.20261101", "booted": True, "staged": False, "unlocked": "none"},
+            {"version": "43.20261001", "booted": False, "staged": False, "unlocked": "none"},
         ],
         "generations": {"etc": 17, "var": 17},
     }  # fmt: skip
