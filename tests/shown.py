@@ -28,7 +28,7 @@ RUN_BY = {
     "doc/how-to/write-block.rst": "tests/unit/repository/test_docs.py",
 }
 NOT_RUN = {
-    r"make [a-z-]+$|\.ci/run( nightly)?$": "they run all tests, including this one; their names are checked",
+    r"make [a-z-]+$|\.ci/run( nightly)?$": "they run all tests, this one, too; names are checked",
     r"heatgen block lint$": "tox's environment 'blocks' runs it",
     r"(mkdir -p|cd) ": "they choose the directory; the tests use another one",
     r"(python3 -m venv|\.|pip install) ": "tox, and tests/unit/repository/test_packaging.py",
