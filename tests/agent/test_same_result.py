@@ -20,7 +20,7 @@ ENVIRONMENT = """\
 env | grep -v -e ^_= -e ^PWD= -e ^SHLVL= -e ^OLDPWD= | sort
 """
 PROCESS = """\
-pwd; umask; ls /proc/self/fd; grep ^Sig /proc/self/status
+pwd; umask; ls /proc/self/fd; grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status
 [ "$(ps -o sid= -p $$)" -eq $$ ] && echo leader
 read -r line || echo no input
 """
@@ -82,7 +82,10 @@ def run(kind: Kind, folder: Path, config: Mapping[str, Any]) -> bytes:
     folder.mkdir(mode=0o700)
     (folder / "config.json").write_text(json.dumps(config))
     environ = {**os.environ, "LC_ALL": "C.UTF-8"}
-    subprocess.run([*kind.command, "run", str(folder)], env=environ, check=True, timeout=60)
+    # As systemd starts agents. A shell ignores these signals in its background jobs, such as tests.
+    defaults = ["env", "--default-signal=INT,QUIT"]
+    command = [*defaults, *kind.command, "run", str(folder)]
+    subprocess.run(command, env=environ, check=True, timeout=60)
     assert not list(folder.glob("inputs..*"))
     return (folder / "result.json").read_bytes()
 

@@ -138,8 +138,10 @@ def test_signals(tmp_path: Path, number: signal.Signals) -> None:
         "    (here / 'cleaned').touch()\n"
         "    raise SystemExit(2)\n"
     )
+    # A shell ignores SIGINT in its background jobs, which may have started these tests.
     program = (
-        "import sys\nfrom heatgen.cli import run_suite\n"
+        "import signal, sys\nfrom heatgen.cli import run_suite\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "run_suite.SUITE = 'suite'\nsys.exit(run_suite._run([]))"
     )
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
