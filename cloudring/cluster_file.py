@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudring.options import Options, Target, UsageError
+from heatgen.yamlio.merge_patch import merged
 
 MIN_PROCESSORS, MIN_MEMORY = 2, 3800
 """MB of memory: flavors with 4 GB have 4096, or 4000."""
@@ -18,18 +19,6 @@ class Defaults:
     flavor: str = ""
     external_network: str = ""
     ssh_key: str = ""
-
-
-def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a mapping with the values of another one, which take precedence, at any depth."""
-    result = dict(base)
-    for key, value in more.items():
-        below = result.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            result[key] = merged(below, value)
-        else:
-            result[key] = value
-    return result
 
 
 def content(

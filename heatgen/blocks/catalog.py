@@ -18,6 +18,7 @@ from heatgen.layers import CONTROL, LAYERS, ROLES, TRUST
 from heatgen.yamlio import document, schema
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.document import Document
+from heatgen.yamlio.merge_patch import merged
 from heatgen.yamlio.problems import Problem, ProblemsFound, did_you_mean
 
 Tree = Mapping[str, bytes]
@@ -443,18 +444,11 @@ def _base_of(description: Document, builtin: Tree) -> str:
 
 
 def _with_base(description: Document, base: str, builtin: Tree) -> Document:
-    """Return a ``block.yaml`` with the parts of its base; mappings are merged."""
+    """Return a ``block.yaml`` with the parts of its base; mappings are merged at any depth."""
     if not base:
         return description
     common = document.parse(f"hot/{base}/{BASE_FILE}", builtin[f"{base}/{BASE_FILE}"]).data
-    own = description.data
-    merged = {
-        key: {**common[key], **own[key]}
-        if isinstance(common.get(key), dict) and isinstance(own.get(key), dict)
-        else own.get(key, common.get(key))
-        for key in common | own
-    }
-    return replace(description, data=merged)
+    return replace(description, data=merged(common, description.data))
 
 
 def _texts(tree: Tree, folder: str, root: str) -> tuple[dict[str, str], list[Problem]]:

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration files of components: base file, planned values, then the user's overrides.
 
-Overrides are a JSON Merge Patch (RFC 7396): mappings are merged, other values replaced, null
-removes a key.
+Overrides are a JSON Merge Patch (:mod:`heatgen.yamlio.merge_patch`).
 """
 
 import json
 import tomllib
-from collections.abc import Mapping
 from typing import Any
 
 import tomli_w
@@ -47,19 +45,6 @@ def with_value(data: Any, pointer: str, value: Any) -> Any:
         index = int(token)
         return [*data[:index], with_value(data[index], rest, value), *data[index + 1 :]]
     raise ValueError(f"cannot set {token!r}: its parent has no such item")
-
-
-def merged(data: Any, patch: Any) -> Any:
-    """Return data with a JSON Merge Patch (RFC 7396) applied."""
-    if not isinstance(patch, Mapping):
-        return patch
-    result = dict(data) if isinstance(data, Mapping) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
 
 
 def text(data: dict[str, Any], form: str) -> str:

@@ -60,6 +60,7 @@ from heatgen.spec import addresses
 from heatgen.spec.block_selection import used_blocks
 from heatgen.spec.model import NO_BALANCER, Spec
 from heatgen.spec.workers import WorkerGroup
+from heatgen.yamlio.merge_patch import merged
 
 API_PORT = 6443
 EVERY = "all"
@@ -315,9 +316,9 @@ def _config(name: str, context: BlockContext) -> str:
     except ValueError as error:
         raise Unresolved(f"configuration {name!r}: {error}") from None
     for other in context.cluster.groups[context.group].values():
-        data = config_files.merged(data, other.patches.get(config.override, {}))
+        data = merged(data, other.patches.get(config.override, {}))
     patch = context.cluster.spec.overrides.get(config.override, {})
-    return config_files.text(config_files.merged(data, patch), config.format)
+    return config_files.text(merged(data, patch), config.format)
 
 
 def _setting(source: str | list[str], context: BlockContext) -> Value:

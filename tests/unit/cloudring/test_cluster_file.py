@@ -12,7 +12,6 @@ from cloudring.cluster_file import (
     choose_key,
     choose_network,
     content,
-    merged,
 )
 from cloudring.options import Options, Target, UsageError
 from heatgen.project import block_loader
@@ -58,13 +57,6 @@ def test_access_is_required() -> None:
     with pytest.raises(UsageError, match="--access"):
         made(access=())
     assert made({"access": {"api": ["10.0.0.0/8"]}}, access=())["access"]["api"] == ["10.0.0.0/8"]
-
-
-def test_merge_keeps_the_originals() -> None:
-    """Merging changes neither mapping."""
-    base, more = {"a": {"b": 1}}, {"a": {"c": 2}}
-    assert merged(base, more) == {"a": {"b": 1, "c": 2}}
-    assert (base, more) == ({"a": {"b": 1}}, {"a": {"c": 2}})
 
 
 def test_network() -> None:

@@ -34,23 +34,6 @@ def test_invalid_pointer(data: Any, pointer: str) -> None:
         config_files.with_value(data, pointer, 1)
 
 
-@pytest.mark.parametrize(
-    ("data", "patch", "result"),
-    [
-        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
-        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
-        ({"a": "b"}, {"a": None}, {}),
-        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
-        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
-        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
-        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
-    ],
-)
-def test_merge_patch(data: Any, patch: Any, result: Any) -> None:
-    """The examples of RFC 7396, appendix A, have the results that it lists."""
-    assert config_files.merged(data, patch) == result
-
-
 def test_formats() -> None:
     """Parsers of JSON, TOML and YAML read the same data back."""
     data = {"a": {"b c": [1, 2]}, "d": True}
