@@ -222,16 +222,16 @@ def test_node_has_route_to_peer(facts: Facts, source: str, target: str) -> None:
         missing = missing_route(facts, source, lease, used)
     else:
         missing = missing_vxlan_entries(facts, source, lease, used)
+    vxlan = ""
+    if lease.backend == back_ends.VXLAN:
+        vxlan = f"bridge fdb show dev {used.device}; ip neighbour show dev {used.device}; "
     require(
         not any(missing.values()),
         at=f"{source}: how {used.device or 'its network'} reaches {target}",
         expected="; ".join(missing),
         seen="lacks " + "; ".join(entry for entry, lacks in missing.items() if lacks),
         likely=f"flanneld on {source} missed the lease of {target}, or uses an old one",
-        look=f"on {source}: ip route; "
-        + f"bridge fdb show dev {used.device}; ip neighbour show dev {used.device}; "
-        * (lease.backend == back_ends.VXLAN)
-        + "journalctl -u flanneld -n 50",
+        look=f"on {source}: ip route; {vxlan}journalctl -u flanneld -n 50",
         code=Code.OVERLAY_ENTRY_MISSING,
     )
 

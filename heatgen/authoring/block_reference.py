@@ -36,7 +36,7 @@ def _height(block: Block) -> tuple[int, str]:
 
 def _section(block: Block) -> Iterator[str]:
     name = block.name if block.name == block.layer else f"{block.layer}/{block.name}"
-    yield from (name, "=" * len(name), "")
+    yield from rst.title(name)
     yield from (f"{_text(block.summary)}.", "", _text(block.description), "")
     if block.status == PLANNED:
         yield from ("Not yet available: ``cluster.yaml`` cannot select this block.", "")

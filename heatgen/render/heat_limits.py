@@ -207,9 +207,11 @@ def _size_of_item(item: Any, marks: frozenset[str]) -> int:
 
 def _of_user_data(plan: Plan, template: Mapping[str, Any]) -> Usage:
     """Return the usage of Nova's limit by the user data as rendered, the largest one."""
+    # Groups whose servers start alike share a resource.
+    boots = {user_data_name(plan, group): boot for group, boot in plan.boots.items()}
     size = max(
-        _sent(boot, template["resources"][user_data_name(plan, group)]["properties"]["config"])
-        for group, boot in plan.boots.items()
+        _sent(boot, template["resources"][name]["properties"]["config"])
+        for name, boot in boots.items()
     )
     authorities = plan.spec.site.ca_certificates
     count = len(site.certificates(authorities))

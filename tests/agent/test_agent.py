@@ -350,8 +350,15 @@ def test_missing_metadata_on_console(kind: Kind, cloud: Cloud, tmp_path: Path) -
         assert "metadata service" in node.shown("waiting for Heat metadata")
 
 
-def fail(kind: Kind, console: Path, count: int, reason: str) -> None:
-    """Report failures in one process of an agent; ``%`` in the reason becomes their number."""
+def lines_of_failures(kind: Kind, console: Path, count: int, reason: str) -> list[str]:
+    """Return the lines on the console for failures; ``%`` in the reason becomes their number."""
+    console.touch()
+    report_failures(kind, console, count, reason)
+    return console.read_text().splitlines()
+
+
+def report_failures(kind: Kind, console: Path, count: int, reason: str) -> None:
+    """Report failures in one process of an agent."""
     if kind is PYTHON:
         agent = runpy.run_path(str(kind.program))
         agent["Console"].write.__globals__["CONSOLE"] = str(console)
@@ -370,10 +377,7 @@ def fail(kind: Kind, console: Path, count: int, reason: str) -> None:
 
 def test_failures_are_reported_ever_less_often(kind: Kind, tmp_path: Path) -> None:
     """A repeated failure is reported at ever longer intervals."""
-    console = tmp_path / "console"
-    console.touch()
-    fail(kind, console, 1000, "timed out")
-    lines = console.read_text().splitlines()
+    lines = lines_of_failures(kind, tmp_path / "console", 1000, "timed out")
     assert len(lines) == 10
     assert lines[0] == "heatgen-agent: cannot poll Heat: timed out"
     assert lines[-1] == "heatgen-agent: cannot poll Heat (512 times): timed out"
@@ -381,10 +385,7 @@ def test_failures_are_reported_ever_less_often(kind: Kind, tmp_path: Path) -> No
 
 def test_last_line_on_console(kind: Kind, tmp_path: Path) -> None:
     """The number of lines on the console is limited; the last one refers to the journal."""
-    console = tmp_path / "console"
-    console.touch()
-    fail(kind, console, 100, "other %")
-    lines = console.read_text().splitlines()
+    lines = lines_of_failures(kind, tmp_path / "console", 100, "other %")
     assert len(lines) == 20
     assert lines[1] == "heatgen-agent: cannot poll Heat (2 times): other 1"
     assert "journalctl" in lines[-1]
