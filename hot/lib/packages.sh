@@ -7,29 +7,35 @@
 
 # install_packages PACKAGE...: install with apt-get. Wait for the updates that a new server may be running, and finish
 # an installation that was interrupted. apt-get update succeeds although it could not fetch some lists; only the
-# installation shows whether the others are sufficient.
+# installation shows whether the others are sufficient. The updates replace lists while apt-get reads them, which no
+# lock prevents: apt-get then reports a file that does not exist, or only that its cache is corrupted.
 install_packages() {
-    local message reason
+    local message reason errors
     command -v apt-get >/dev/null || fail_without_packages "$@"
     until message=$( (run_apt -o Acquire::Languages=none update &&
         run_apt -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "$@") 2>&1); do
         if [ $SECONDS -lt 240 ]; then
             case $message in
                 *"Could not get lock"* | *"locked by another process"*) sleep 2 && continue ;;
+                *"Could not open file /var/lib/apt/lists/"* | *"Problem renaming the file /var/cache/apt/"*) ;&
+                *"could not be parsed or opened"* | *"package cache file is corrupted"*) sleep 2 && continue ;;
                 *"dpkg was interrupted"*) dpkg --configure -a >/dev/null 2>&1 && continue ;;
             esac
         fi
         reason=$(grep -m 1 -E '^[WE]: (Failed to fetch|GPG error|The repository)' <<<"$message") || true
-        fail "the image does not contain $*, and apt-get cannot install them: ${reason:+$reason; }$(
-            tail -n 1 <<<"$message")." \
+        errors=$(grep -E '^(E|dpkg): ' <<<"$message" | grep -v -x -F "$reason" | head -n 3) || true
+        errors=${errors:-$(tail -n 1 <<<"$message")}
+        fail "the image does not contain $*, and apt-get cannot install them: ${reason:+$reason; }${errors//$'\n'/; }." \
             "Allow the nodes to connect to a mirror of the distribution, set artifacts.apt_mirror, or use an image" \
             "with these packages"
     done
 }
-# run_apt ARGUMENT...: run apt-get without questions and without restarts of services that use a library.
+# run_apt ARGUMENT...: run apt-get without questions and without restarts of services that use a library. It keeps its
+# cache in memory, so that no other program writes it at the same time.
 run_apt() {
     outside env DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1 \
-        apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 "$@"
+        apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 \
+        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@"
 }
 
 # fail_without_packages PROGRAM...: end the step on a system whose image cannot be extended.

@@ -154,6 +154,8 @@ source "$HEATGEN_LIB/step.sh"
 LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)"
 FRONTEND = "dpkg: error: dpkg frontend lock was locked by another process with pid 8"
 INTERRUPTED = "E: dpkg was interrupted, you must manually run 'dpkg --configure -a'"
+LISTS = "E: Could not open file /var/lib/apt/lists/a_Packages - open (2: No such file or directory)"
+CORRUPTED = "E: The package cache file is corrupted"
 NOT_FOUND = "E: Unable to locate package tool"
 NO_NAME = "W: Failed to fetch http://a.invalid/InRelease  Could not resolve 'a.invalid'"
 
@@ -180,6 +182,26 @@ def test_installation_waits_for_other_updates(sandbox: Sandbox) -> None:
     installs = [call for call in calls if call.endswith("--no-install-recommends tool")]
     assert len(installs) == 4
     assert all(call.startswith("1 noninteractive http://p.invalid:1 ") for call in installs)
+
+
+@pytest.mark.parametrize("message", [LISTS, CORRUPTED])
+def test_installation_is_repeated_when_another_update_replaced_the_lists(
+    sandbox: Sandbox, message: str
+) -> None:
+    """apt-daily replaces lists while apt-get reads them; no lock prevents it."""
+    result = install(sandbox, f"echo '{message}' >/run/stub/messages/1")
+    assert result.status == 0, result.stderr
+    installs = [call for call in result.stdout.splitlines() if call.endswith(" tool")]
+    assert len(installs) == 2
+    assert all(" -o Dir::Cache::pkgcache= " in call for call in installs)
+
+
+def test_failed_installation_reports_the_first_errors(sandbox: Sandbox) -> None:
+    """Not only apt-get's last line, which may be a consequence of the first."""
+    lines = f"{NOT_FOUND}\nE: second\nE: third\nE: fourth"
+    result = install(sandbox, f"printf '{lines}\n' >/run/stub/messages/always")
+    assert result.status == 1
+    assert f"{NOT_FOUND}; E: second; E: third." in result.problem
 
 
 def test_failed_installation_reports_the_cause(sandbox: Sandbox) -> None:
