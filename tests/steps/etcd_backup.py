@@ -27,7 +27,7 @@ ETCD_POLICY = "\n".join(
 
 
 def programs() -> Path:
-    """Return the directory with etcd's programs; skip the test if there are none.
+    """Return the directory with etcd's programs; skip the test without them.
 
     ``HEATGEN_ETCD`` names the directory; else the programs are searched in ``PATH``.
     """

@@ -19,7 +19,7 @@ collect_etcd_later() {
     section etcd_figures_later figures
 }
 
-# print_backups: the node's time, and the status of its backups; status 2 if there is none.
+# print_backups: the node's time, and the status of its backups; status 2 if it does not exist.
 print_backups() {
     [ -e "/host$backup" ] || { echo "no such file: $backup" >&2 && return 2; }
     date +%s

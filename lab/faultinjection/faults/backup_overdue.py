@@ -7,7 +7,7 @@ KIND = "effect"
 MESSAGE_CONTAINS = ("72.", "timer etcd-backup")
 COMPANIONS: dict[str, str] = {}
 
-# The times are moved back, because nobody waits for three days; with the rehearsal as it is.
+# The times are moved back instead of a wait of three days; the rehearsal stays as it is.
 STOP = """
 set -euo pipefail
 systemctl stop etcd-backup.timer

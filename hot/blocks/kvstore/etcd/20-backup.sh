@@ -54,11 +54,12 @@ install_text "$BACKUP_TIMER" $units/etcd-backup.timer
 systemctl daemon-reload
 if [ "$BACKUP" = true ]; then
     systemctl enable --quiet --now etcd-backup.timer
-    # Not a backup: the status, which shows since when backups are expected.
-    $heatgen_home/lib/etcd-backup publish
-    echo "etcd is backed up every $BACKUP_INTERVAL; the newest $BACKUP_KEEP backups are kept in $folder."
+    result="is backed up every $BACKUP_INTERVAL; the newest $BACKUP_KEEP backups are kept in $folder"
 else
     systemctl disable --quiet --now etcd-backup.timer
-    $heatgen_home/lib/etcd-backup publish
-    echo "etcd is not backed up (kvstore.backup: false)."
+    result="is not backed up (kvstore.backup: false)"
 fi
+# Not a backup: the status, which shows since when backups are expected.
+$heatgen_home/lib/etcd-backup publish
+
+echo "etcd $result."

@@ -56,7 +56,7 @@ set_state() {
 now() {
     printf '%(%s)T' -1
 }
-# when SECONDS: print a time in RFC 3339; empty if there is none.
+# when SECONDS: print a time in RFC 3339; nothing for an empty one.
 when() {
     [ -z "$1" ] || date --utc --date "@$1" +%Y-%m-%dT%H:%M:%SZ
 }
