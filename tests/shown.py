@@ -38,6 +38,7 @@ NOT_RUN = {
     r"openstack stack update --existing ": "tests/lab/test_replacement.py",
     r"openstack stack delete ": "bench/create_time.py --delete; the lab's only cluster must remain",
     r"openstack keypair create ": "the setup of the lab creates a key pair",
+    r"heatgen restore demo ": "tests/lab/test_restore.py, on a cluster that it may break",
     r"heatgen logs demo --ssh ": "SSH access depends on the site; lab tests run it without --ssh",
     r"openstack --os-cloud mycloud kube ": "tests/lab/test_readme.py runs one with OS_*",
     r"(source <|eval |heatgen completion )": "tests/unit/heatgen/cli/test_completion.py",

@@ -31,6 +31,8 @@ writes as HOT functions.
 ``access.backup_certificate``   certificate of the key that opens backups (PEM)
 ``access.backup_recipients``    further certificates to which backups are sealed (PEM)
 ``access.admin_days``           validity of the administrator's certificate
+``restore.request``             phase of a restore of etcd; empty for none
+``restore.restored``            id of the last restore; programs restart when it changes
 ``rotation.certificates``       generation of certificates; a higher one renews all of them
 ``rotation.authorities``        generations of the trusted authorities; the first signs
 ``site.proxy``                  lines "NAME=VALUE": http_proxy and so on; empty for none
@@ -121,6 +123,8 @@ class StackParameter:
 ADMIN_REQUEST = StackParameter("admin_request")
 BACKUP_CERTIFICATE = StackParameter("backup_certificate")
 CERTIFICATES_GENERATION = StackParameter("certificates_generation")
+RESTORE = StackParameter("restore")
+RESTORED = StackParameter("restored")
 STACK_NAME = StackParameter("OS::stack_name")
 AUTHORITY_GENERATIONS = StackParameter("authority_generations")
 Reference = (
@@ -429,6 +433,8 @@ _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
     "orchestration.service_address": lambda context: str(
         addresses.service_address(_services(context))
     ),
+    "restore.request": lambda _: RESTORE,
+    "restore.restored": lambda _: RESTORED,
     "rotation.authorities": lambda _: AUTHORITY_GENERATIONS,
     "rotation.certificates": lambda _: CERTIFICATES_GENERATION,
     "site.ca_certificates": lambda context: context.cluster.spec.site.ca_certificates.rstrip(),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from heatgen.hot import names
 from heatgen.hot.template import Expression, Output, get_attr, list_join
 from heatgen.layers import CONTROL, LAYERS, OS, RUNTIME, TRUST, role_of
-from heatgen.plan import rotation
+from heatgen.plan import restore, rotation
 from heatgen.plan.inputs import API_PORT, ApiExternal
 from heatgen.plan.model import Plan
 from heatgen.spec.workers import LayerChoice
@@ -29,8 +29,18 @@ def outputs(plan: Plan) -> dict[str, Output]:
             name: Output(f"State of the cluster's {name.replace('_', ' ')}", get_attr(sign, name))
             for name in rotation.OUTPUTS
         },
+        **_backups(plan),
         "nodes": Output("Every node: address, role, group, system, user, runtime", _nodes(plan)),
         "conformance": Output("Facts for the conformance suite", _conformance(plan)),
+    }
+
+
+def _backups(plan: Plan) -> dict[str, Output]:
+    """Return what the control-plane nodes report about backups and restores, by index."""
+    return {
+        name: Output(text, {str(item.index): get_attr(item.name, name) for item in steps})
+        for name, text in restore.OUTPUTS.items()
+        if (steps := plan.by_step.get(restore.STEP))
     }
 
 

@@ -11,11 +11,15 @@ from heatgen import VERSION
 from heatgen.hot import names, resolve
 from heatgen.hot.template import Parameter, Resource, Template
 from heatgen.layers import CONTROL, LAYERS, WORKER
+from heatgen.plan import restore
 from heatgen.plan.inputs import (
     ADMIN_REQUEST,
     AUTHORITY_GENERATIONS,
     BACKUP_CERTIFICATE,
     CERTIFICATES_GENERATION,
+    RESTORE,
+    RESTORED,
+    StackParameter,
 )
 from heatgen.plan.model import Plan
 from heatgen.render import (
@@ -94,12 +98,7 @@ def _parameters(plan: Plan, types: Sequence[str]) -> dict[str, Parameter]:
             ({"range": {"min": 0, "max": max(group.count, largest[group.name])}},),
         )
     parameters |= _trust_parameters(plan.admin_request)
-    if any(BACKUP_CERTIFICATE in item.inputs.values() for item in plan.deployments):
-        parameters[BACKUP_CERTIFICATE.name] = Parameter(
-            "string",
-            "Certificate (PEM) of the key that opens backups of etcd, never the key",
-            plan.backup_certificate,
-        )
+    parameters |= _backup_parameters(plan)
     if spec.access.ssh_key:
         parameters["key_name"] = _named("Key pair for SSH", spec.access.ssh_key, "nova.keypair")
     return parameters
@@ -127,6 +126,37 @@ def _group_parameters(group: str, what: str, machine: Machine) -> dict[str, Para
             f"Image of {what}", machine.image, "glance.image"
         )
     return parameters
+
+
+def _backup_parameters(plan: Plan) -> dict[str, Parameter]:
+    """Return the parameters of backups that steps use."""
+    phase = f"[0-9a-f]{{{restore.ID_LENGTH}}} ({'|'.join(restore.PHASES)})"
+    known = {
+        BACKUP_CERTIFICATE.name: Parameter(
+            "string",
+            "Certificate (PEM) of the key that opens backups of etcd, never the key",
+            plan.backup_certificate,
+        ),
+        RESTORE.name: Parameter(
+            "string",
+            "Phase of a restore of etcd from a backup: heatgen restore",
+            "",
+            ({"allowed_pattern": f"({phase}( [^ ]+ [^ ]+ [0-9a-f]{{64}})?)?"},),
+        ),
+        RESTORED.name: Parameter(
+            "string",
+            "Last restore of etcd, after which programs have restarted: heatgen restore",
+            "",
+            ({"allowed_pattern": f"([0-9a-f]{{{restore.ID_LENGTH}}})?"},),
+        ),
+    }
+    used = {
+        value.name
+        for item in plan.deployments
+        for value in item.inputs.values()
+        if isinstance(value, StackParameter)
+    }
+    return {name: item for name, item in known.items() if name in used}
 
 
 def _trust_parameters(admin_request: str) -> dict[str, Parameter]:

@@ -376,7 +376,15 @@ class Code(StrEnum):
         "backup-unknown",
         "A node reports its backups in a format that this version of heatgen does not know.",
     )
-    NO_BACKUPS = "no-backups", "No control-plane node of the cluster takes backups of etcd."
+    RESTORE_INTERRUPTED = (
+        "restore-interrupted",
+        "An earlier restore of etcd has not ended, and another backup was requested.",
+    )
+    RESTORE_INCOMPLETE = (
+        "restore-incomplete",
+        "A control-plane node did not report that it has executed a phase of a restore.",
+    )
+    NO_BACKUPS = "no-backups", "No control-plane node has, or takes, the backup of etcd."
     STACK_FAILED = "stack-failed", "The creation, update or deletion of a stack failed."
     STACK_NOT_COMPLETE = (
         "stack-not-complete",

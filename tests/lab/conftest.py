@@ -30,6 +30,7 @@ ORDER = (
     "test_update_window",
     "test_loss",
     "test_replacement",
+    "test_restore",
     "test_failure",
     "test_signals",
     "test_heat",

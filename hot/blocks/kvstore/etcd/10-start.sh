@@ -13,6 +13,8 @@ source "$(input_file USERS)"
 CIPHERS=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
 CIPHERS+=,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
 
+[ ! -e /var/lib/heatgen/restoring ] ||
+    fail "a restore of etcd is in progress: run 'heatgen restore' with the same backup again"
 address=$(node_address)
 pki=/etc/etcd/pki
 home=/var/lib/heatgen

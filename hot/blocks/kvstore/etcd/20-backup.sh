@@ -1,9 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Install the program that takes backups of etcd, and its timer; or stop the timer. Existing backups are kept.
+# Restore etcd from one of them if 'heatgen restore' requests it: this step does not depend on a running etcd.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
+
+# shellcheck source=hot/blocks/kvstore/etcd/members.sh
+source "$(input_file MEMBERS)"
+# shellcheck source=hot/blocks/kvstore/etcd/restore.sh
+source "$(input_file RESTORE_FUNCTIONS)"
 
 folder=/var/backups/etcd
 settings=/etc/heatgen/backup
@@ -52,7 +58,9 @@ install_text "$BACKUP_PROGRAM" $heatgen_home/lib/etcd-backup 0755
 install_text "$BACKUP_UNIT" $units/etcd-backup.service
 install_text "$BACKUP_TIMER" $units/etcd-backup.timer
 systemctl daemon-reload
-if [ "$BACKUP" = true ]; then
+if [ -e $in_progress ]; then
+    result="is being restored" # the timer is started at the end of the restore
+elif [ "$BACKUP" = true ]; then
     systemctl enable --quiet --now etcd-backup.timer
     result="is backed up every $BACKUP_INTERVAL; the newest $BACKUP_KEEP backups are kept in $folder"
 else
@@ -61,5 +69,7 @@ else
 fi
 # Not a backup: the status, which shows since when backups are expected.
 $heatgen_home/lib/etcd-backup publish
+restore_phase "$RESTORE"
+output backups "$($heatgen_home/lib/etcd-backup status)"
 
 echo "etcd $result."

@@ -7,7 +7,9 @@
 # etcd-backup rehearse             restore the newest backup into a scratch directory and start etcd from it
 # etcd-backup status               print the status (JSON)
 # etcd-backup meta FILE            print the description in a sealed backup (JSON)
-# etcd-backup unseal FILE FOLDER   write meta.json, snapshot.db and trust/ of a sealed backup to a directory
+# etcd-backup check FILE SHA256    fail unless this cluster can be restored from a backup; change nothing
+# etcd-backup restore FILE SHA256 FOLDER MEMBER PEER-URL TOKEN
+#                                  write etcd's data from a backup, for a new cluster of this member
 #
 # A backup is NAME.backup: a gzip-compressed tar archive in a CMS envelope (DER, AES-256-GCM), which the keys of the
 # control-plane nodes, the administrator's backup key and access.backup_recipients can open. NAME.json describes it.
@@ -272,6 +274,58 @@ unseal() {
     [ "$(sum "$2/snapshot.db")" = "$expected" ] || fail "the snapshot in $1 does not have the sum of its description"
 }
 
+# ---- restore ----
+
+# minor VERSION: print the minor version.
+minor() {
+    local rest=${1#*.}
+    printf '%s' "${rest%%.*}"
+}
+
+# open_checked FILE SUM: unseal a backup into $work, and fail unless it fits this cluster.
+open_checked() {
+    local meta version own_key
+    [ -s "$1" ] || fail "the backup $1 does not exist on this node"
+    [ "$(sum "$1")" = "$2" ] || fail "the backup $1 was changed: its SHA-256 is not $2"
+    require_space "$(number bytes "$(cat "${1%.backup}.json" 2>/dev/null)")"
+    unseal "$1" $work/content
+    rm -rf $work/content/trust # the cluster keeps the keys that it has
+    meta=$(<$work/content/meta.json)
+    [ "$(number format "$meta")" = 1 ] || fail "the backup $1 has a format that this version of heatgen does not know"
+    own_key=$(sum $home/trust/current/encryption.key)
+    [ "$(text encryption "$meta")" = "$own_key" ] ||
+        fail "the backup $1 is of another cluster ($(text stack "$meta")): Secrets in it could not be decrypted"
+    version=$(version_of_kubernetes)
+    if [ -n "$version" ] && [ "$(minor "$(text kubernetes "$meta")")" -gt "$(minor "$version")" ]; then
+        fail "the backup $1 is of Kubernetes $(text kubernetes "$meta"), and the cluster has the older version $version:" \
+            "set orchestration.version to that of the backup, and update the stack first"
+    fi
+    version=$("$heatgen_bin/etcdctl" version | sed -n 's/^etcdctl version: //p')
+    if [ "$(minor "$(text etcd "$meta")")" -gt "$(minor "$version")" ]; then
+        fail "the backup $1 is of etcd $(text etcd "$meta"), and the cluster has the older version $version"
+    fi
+}
+
+# check FILE SUM: fail unless this cluster can be restored from the backup.
+check() (
+    trap clean EXIT
+    prepare
+    open_checked "$1" "$2"
+    restore_into $work/content/snapshot.db $work/data
+    echo "the cluster can be restored from ${1##*/}: revision $(number revision "$(<$work/content/meta.json)")"
+)
+
+# restore FILE SUM DIRECTORY MEMBER PEER-URL TOKEN: write the data of a cluster with this member only. The revision is
+# raised, and older ones are compacted: else clients would not notice that objects went back to an older state
+# (https://github.com/etcd-io/etcd/issues/16028).
+restore() (
+    trap clean EXIT
+    prepare
+    open_checked "$1" "$2"
+    restore_into $work/content/snapshot.db "$3" --name "$4" --initial-cluster "$4=$5" \
+        --initial-advertise-peer-urls "$5" --initial-cluster-token "$6" --bump-revision 1000000000 --mark-compacted
+)
+
 # ---- rehearsal ----
 
 # free_port: print a port whose next two are free on the loopback interface.
@@ -421,7 +475,11 @@ case $command in
     status) status ;;
     meta) open "$2" | tar --extract --gzip --to-stdout meta.json 2>/dev/null ||
         { echo "$2 cannot be opened with the key of this node" >&2 && exit 1; } ;;
-    unseal) unseal "$2" "$3" ;;
+    check | restore)
+        exec 9>/run/heatgen-etcd-backup.lock
+        flock 9
+        "$@"
+        ;;
     tick | take | rehearse | publish)
         exec 9>/run/heatgen-etcd-backup.lock
         flock 9
@@ -435,5 +493,5 @@ case $command in
         publish
         exit $result
         ;;
-    *) echo 'usage: etcd-backup tick | take | rehearse | publish | status | meta FILE | unseal FILE FOLDER' >&2 && exit 2 ;;
+    *) echo 'usage: etcd-backup tick | take | rehearse | publish | status | meta FILE | check | restore' >&2 && exit 2 ;;
 esac

@@ -50,7 +50,7 @@ for plugin in bridge host-local loopback portmap; do
 done
 
 settings=(
-    "# Restart flanneld when certificates or authorities change: $TRUST_GENERATIONS"
+    "# Restart flanneld when certificates or authorities change: $TRUST_GENERATIONS${RESTORED:+, restore $RESTORED}"
     FLANNELD_ETCD_ENDPOINTS="https://${CONTROL_PLANE_ADDRESSES//,/:2379,https://}:2379"
     FLANNELD_ETCD_PREFIX=/coreos.com/network
     FLANNELD_ETCD_CAFILE="$pki/ca.crt"

@@ -86,7 +86,7 @@ name_option=''
 [ "$(hostname)" = "$node" ] || name_option=--hostname-override=$node
 # When the signing authority changes, the kubelet restarts and uses the certificates from the stack, well before
 # the old authority is removed. After its removal the API server rejects certificates that it signed.
-install_text "# Restart the kubelet when authorities change: $TRUST_REVISION, generations $SIGNING
+install_text "# Restart the kubelet when authorities change: $TRUST_REVISION, generations $SIGNING${RESTORED:+, restore $RESTORED}
 NODE_ADDRESS=$(node_address)
 NAME_OPTION=$name_option
 NODE_LABELS=$GROUP_LABELS
@@ -94,7 +94,7 @@ NODE_TAINTS=$GROUP_TAINTS" $etc/kubelet.env 0600
 # The kubelet rotates its client certificate, and must request the next one with the current one.
 install_text "$(kubeconfig "$API_URL" kubelet-client |
     sed "s|$pki/kubelet-client\.[a-z]*|/var/lib/kubelet/pki/kubelet-client-current.pem|g")" $etc/kubelet.kubeconfig 0600
-install_text "NAME_OPTION=$name_option" $etc/kube-proxy.env
+install_text "NAME_OPTION=$name_option${RESTORED:+$'\n'# Restart kube-proxy after the restore $RESTORED}" $etc/kube-proxy.env
 install_text "$(kubeconfig "$API_URL" kube-proxy)" $etc/kube-proxy.kubeconfig 0600
 install_text "$config" $etc/kubelet.json 0600
 install_text "$KUBE_PROXY_CONFIG" $etc/kube-proxy.json 0600

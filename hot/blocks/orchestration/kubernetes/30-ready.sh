@@ -138,5 +138,6 @@ wait_for 180 "the cluster DNS is available" dns_ready
 [ "$known" = "$authorities" ] || kubectl --namespace kube-system annotate deployment coredns \
     "heatgen/authorities=$authorities" --overwrite >/dev/null
 output trust "$CONTROL_TRUST_REVISION"
+output restored "$RESTORED"
 
 echo "$count nodes are Ready, and the cluster DNS is available."
