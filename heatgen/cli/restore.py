@@ -164,7 +164,7 @@ def choose(backups: list[dict[str, Any]], source: str) -> dict[str, Any]:
     """Return the newest backup that matches NODE[:FILE].
 
     Raises:
-        CloudFailed: there is none.
+        CloudFailed: it does not exist.
     """
     node, _, file = source.partition(":")
     for item in backups:

@@ -38,7 +38,7 @@ def late_processes(cluster: Cluster) -> str:
 
 
 def test_restore(healthy: Cluster, ha_cluster: Cluster, work: Workload, figure: Figure) -> None:
-    """Objects of the backup are there, later ones and their pods are gone, Secrets are readable."""
+    """Objects of the backup exist, later ones and their pods do not, Secrets are readable."""
     cluster = ha_cluster
     kubectl = cluster.kubectl
     kubectl("-n", NAMESPACE, "create", "configmap", "restore-check", "--from-literal=state=before")

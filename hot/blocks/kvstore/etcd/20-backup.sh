@@ -69,7 +69,9 @@ else
 fi
 # Not a backup: the status, which shows since when backups are expected.
 $heatgen_home/lib/etcd-backup publish
-restore_phase "$RESTORE"
+restore_phase "$RESTORE" "$CONTROL_PLANE_ADDRESSES"
+# shellcheck disable=SC2154 # set by restore_phase
+output restore "$executed"
 output backups "$($heatgen_home/lib/etcd-backup status)"
 
 echo "etcd $result."

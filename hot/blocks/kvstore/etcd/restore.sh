@@ -21,23 +21,25 @@ restore_units=(
     kube-controller-manager.service kube-apiserver.service etcd.service
 )
 
-# restore_phase REQUEST: execute a phase unless this node has done so.
+# restore_phase REQUEST ADDRESSES: execute a phase unless this node has done so; set $executed to "ID PHASE". ADDRESSES
+# are those of all control-plane nodes, comma-separated.
 restore_phase() {
     local id phase node file sum recorded
+    planned=$2 executed=''
     recorded=$(cat $restore_home/restore 2>/dev/null) || true
     read -r id phase node file sum <<<"$1"
     [ -n "$id" ] || return 0
-    output restore "$id $phase"
-    [ "$recorded" != "$id $phase" ] || return 0
+    executed="$id $phase"
+    [ "$recorded" != "$executed" ] || return 0
     case $phase in
         check) [ "$node" != "$(node_name)" ] || check_backup "$file" "$sum" ;;
         stop) stop_cluster "$id" ;;
         start)
             # A server that was created later has nothing to start.
-            [ "$(cat $in_progress 2>/dev/null)" != "$id" ] || start_cluster "$node" "$file" "$sum"
+            [ "$(cat $in_progress 2>/dev/null)" != "$id" ] || start_cluster "$id" "$node" "$file" "$sum"
             ;;
     esac
-    install_text "$id $phase" $restore_home/restore
+    install_text "$executed" $restore_home/restore
 }
 
 # check_backup FILE SUM: fail unless the cluster can be restored from this backup.
@@ -69,15 +71,15 @@ stop_cluster() {
 
 # read_addresses: set what members.sh needs.
 read_addresses() {
-    local position member planned
+    local position member list
     address=$(node_address) name='' cluster='' others=''
-    IFS=, read -ra planned <<<"$CONTROL_PLANE_ADDRESSES"
-    for position in "${!planned[@]}"; do
-        member=${planned[position]}
+    IFS=, read -ra list <<<"$planned"
+    for position in "${!list[@]}"; do
+        member=${list[position]}
         cluster+=,control-$position=https://$member:2380
         if [ "$member" = "$address" ]; then name=control-$position; else others+=,https://$member:2379; fi
     done
-    [ -n "$name" ] || fail "this server's address $address is not one of $CONTROL_PLANE_ADDRESSES"
+    [ -n "$name" ] || fail "this server's address $address is not one of $planned"
     cluster=${cluster#,} others=${others#,}
 }
 
@@ -90,45 +92,45 @@ own_responds() {
     learner || own_healthy
 }
 
-# start_cluster NODE FILE SUM: start etcd on this node, then the other services.
+# start_cluster ID NODE FILE SUM: start etcd on this node, then the other services.
 start_cluster() {
     root_home=$(mktemp -d /run/heatgen-etcd.XXXXXX)
     trap 'rm -rf "$root_home"' EXIT
     read_addresses
-    [ "$(cat $data_of 2>/dev/null)" = "${RESTORE%% *}" ] || systemctl stop etcd.service
-    if [ "$1" = "$(node_name)" ]; then start_first "$2" "$3"; else join_first; fi
+    [ "$(cat $data_of 2>/dev/null)" = "$1" ] || systemctl stop etcd.service
+    if [ "$2" = "$(node_name)" ]; then start_first "$1" "$3" "$4"; else join_first "$1"; fi
     start_others
     rm -f $in_progress
 }
 
-# start_first FILE SUM: restore the data, and start etcd as the only member of a new cluster.
+# start_first ID FILE SUM: restore the data, and start etcd as the only member of a new cluster.
 start_first() {
-    local token=${RESTORE%% *} message
+    local message
     # Data without the mark was not started: either the last run was interrupted before it, or it is not of a restore.
-    if [ "$(cat $data_of 2>/dev/null)" != "$token" ]; then
+    if [ "$(cat $data_of 2>/dev/null)" != "$1" ]; then
         rm -rf $etcd_data/restored $etcd_data/member
-        message=$("$heatgen_home/lib/etcd-backup" restore "/var/backups/etcd/$1" "$2" $etcd_data/restored "$name" \
-            "https://$address:2380" "$CLUSTER_NAME-$token" 2>&1) || fail "$(tail -n 1 <<<"$message")"
+        message=$("$heatgen_home/lib/etcd-backup" restore "/var/backups/etcd/$2" "$3" $etcd_data/restored "$name" \
+            "https://$address:2380" "$CLUSTER_NAME-$1" 2>&1) || fail "$(tail -n 1 <<<"$message")"
         chown --recursive etcd:etcd $etcd_data/restored
         find $etcd_data/restored -exec sync {} +
         mv $etcd_data/restored/member $etcd_data/member
         rm -rf $etcd_data/restored
         sync $etcd_data
-        install_text "$token" $data_of
+        install_text "$1" $data_of
     fi
     start_service etcd.service
     wait_unit 180 etcd "etcd is healthy with the restored data" own_healthy
     # Locks and markers of the time of the backup.
     message=$(as_root https://127.0.0.1:2379 del --prefix /heatgen/ 2>&1) ||
         fail "cannot delete the locks that the backup contains: $(tail -n 1 <<<"$message")"
-    echo "etcd runs with the data of $1"
+    echo "etcd runs with the data of $2"
 }
 
-# join_first: join the cluster that the other node has started, as a new member.
+# join_first ID: join the cluster that the other node has started, as a new member.
 join_first() {
-    if [ "$(cat $data_of 2>/dev/null)" != "${RESTORE%% *}" ]; then
+    if [ "$(cat $data_of 2>/dev/null)" != "$1" ]; then
         rm -rf $etcd_data/member
-        install_text "${RESTORE%% *}" $data_of
+        install_text "$1" $data_of
     fi
     if [ ! -e $etcd_data/member/wal ]; then
         find_cluster joins

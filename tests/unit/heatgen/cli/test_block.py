@@ -59,7 +59,7 @@ def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert [step["name"] for step in shown["steps"]] == ["volume", "start", "backup"]
     assert {port["port"] for port in shown["ports"]} == {"2379", "2380"}
     assert shown["artifacts"]["etcd"]["checksums"].endswith("/SHA256SUMS")
-    assert shown["requires"] == ["agent", "etcd-volume", "kvstore", "trust"]
+    assert shown["requires"] == ["agent", "etcd-volume", "requests@control", "trust"]
     assert shown["provides"] == ["backup", "etcd-volume", "kvstore"]
 
 
