@@ -154,6 +154,9 @@ def inputs(cluster: Cluster, **others: Input) -> dict[str, Input]:
         "MEMBERS": (ETCD / "members.sh").read_text(),
         "CLUSTER_NAME": "demo",
         "STACK_NAME": "demo",
+        "CONTROL_PLANE_ADDRESSES": ",".join(node.address for node in cluster.control),
+        "RESTORE": "",
+        "RESTORE_FUNCTIONS": (ETCD / "restore.sh").read_text(),
         "ENVELOPES": cluster.outputs("request", "envelope"),
         **others,
     }

@@ -122,14 +122,7 @@ class Members:
 
     def step(self, name: str, **values: Input) -> list[Result]:
         """Run a step of the block on all nodes at once, as Heat does."""
-        every: dict[str, Input] = {
-            "CONTROL_PLANE_ADDRESSES": ",".join(item.node.address for item in self.members),
-            "CLUSTER_NAME": "demo",
-            "RESTORE": "",
-            "RESTORE_FUNCTIONS": (ETCD / "restore.sh").read_text(),
-            **inputs(self.cluster),
-            **values,
-        }
+        every: dict[str, Input] = {**inputs(self.cluster), **values}
         with ThreadPoolExecutor() as pool:
             return list(pool.map(lambda item: item.run(ETCD / name, **every), self.members))
 
