@@ -253,22 +253,29 @@ def test_program_is_linked_at_its_start(sandbox: Sandbox) -> None:
 
 def test_state_of_older_versions(sandbox: Sandbox) -> None:
     """The state that heatgen 0.1 recorded, with the link in place, is the state of now."""
-    body = PROGRAM + """
+    body = (
+        PROGRAM
+        + """
         ln -s /opt/heatgen/tea/1/tea $linked; touch /run/active
         { cat /etc/systemd/system/tea.service
-            stat --dereference --format '%n %i %s %Y' $linked; } | openssl dgst -sha256 -r >/run/heatgen-tea.state
+            stat --dereference --format '%n %i %s %Y' $linked
+        } | openssl dgst -sha256 -r >/run/heatgen-tea.state
         start 1; start 2
         """
+    )
     assert step(sandbox, body, STARTED="").stdout == "started tea 2\n"
 
 
 def test_new_program_after_a_reboot(sandbox: Sandbox) -> None:
     """A service that systemd started at boot, before its new program was linked, is restarted."""
-    body = PROGRAM + """
+    body = (
+        PROGRAM
+        + """
         ln -s /opt/heatgen/tea/1/tea $linked; touch /run/active
         touch --no-dereference -d '2026-01-01 12:00:00 UTC' $linked /etc/systemd/system/tea.service
         start 1; echo "nothing new"; start 2
         """
+    )
     result = step(sandbox, body, STARTED="Thu 2026-01-01 13:00:00 UTC")
     assert result.stdout == "nothing new\nstarted tea 2\n", result.stderr
 
@@ -440,3 +447,41 @@ def test_api_current(sandbox: Sandbox, minor: str, status: int) -> None:
     result = step(sandbox, body, MINOR=minor)
     assert result.status == status
     assert ("1.36" in result.stdout) == (status == 1)
+
+
+@pytest.mark.parametrize(
+    ("versions", "status", "named"),
+    [
+        ("37 37 37", 0, ()),
+        ("37 38 37", 0, ()),
+        ("37 36 37", 1, ("192.0.2.11",)),
+        ("37 36 35", 1, ("192.0.2.11", "192.0.2.12")),
+        ("37 down 37", 0, ()),
+        ("37 down 36", 1, ("192.0.2.12",)),
+        ("36 37 37", 1, ("192.0.2.9",)),
+        ("down 37 37", 1, ()),
+    ],
+)
+def test_no_api_server_is_older(
+    sandbox: Sandbox, versions: str, status: int, named: tuple[str, ...]
+) -> None:
+    """Every API server that responds must be current; all older ones are named, others skipped."""
+    body = r"""
+        read -r one two three <<<"$VERSIONS"
+        declare -A minor=([192.0.2.9]=$one [192.0.2.10]=$one [192.0.2.11]=$two [192.0.2.12]=$three)
+        request() {
+            local address=${1#https://}
+            address=${address%%:*}
+            [ "${minor[$address]}" != down ] || { sleep 0.5; echo "refused" >&2; return 7; }
+            case $1 in
+                */readyz) echo ok ;;
+                */version) printf '{"emulationMinor": "35",\n "minor": "%s"' "${minor[$address]}" ;;
+            esac
+        }
+        apis_current 1.37.2 request https://192.0.2.9:6443 192.0.2.10,192.0.2.11,192.0.2.12
+        """
+    result = step(sandbox, body, VERSIONS=versions)
+    assert result.status == status, result.stderr
+    lines = result.stdout.splitlines()
+    assert [line.split()[3] for line in lines] == [f"https://{address}:6443" for address in named]
+    assert all(line.endswith("older than 1.37.2") for line in lines)

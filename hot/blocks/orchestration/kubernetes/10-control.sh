@@ -92,11 +92,12 @@ if [ "${CONTROL_PLANE_ADDRESSES%%,*}" = "$(node_address)" ]; then
 fi
 start_unit kubelet-approver "$heatgen_home/lib/kubelet-approver" $etc/kubelet-approver.kubeconfig
 
-wait_for 300 "the API server at $API_URL is ready and of version $KUBERNETES_VERSION or later" \
-    api_current "$KUBERNETES_VERSION" request "$API_URL"
+wait_for 420 "the API server at $API_URL is ready, and all of the control plane are of version $KUBERNETES_VERSION" \
+    apis_current "$KUBERNETES_VERSION" request "$API_URL" "$CONTROL_PLANE_ADDRESSES"
 # Only now: both exit at once if their RBAC rules do not exist yet.
 start_unit kube-controller-manager --link "$controller_manager" $etc/control.env \
-    $etc/controller-manager.kubeconfig $pki/ca.crt $pki/issuer.crt $pki/service-account.key "$heatgen_bin/kube-controller-manager"
+    $etc/controller-manager.kubeconfig $pki/ca.crt $pki/issuer.crt $pki/service-account.key \
+    "$heatgen_bin/kube-controller-manager"
 start_unit kube-scheduler --link "$scheduler" $etc/control.env $etc/scheduler.kubeconfig $pki/ca.crt \
     "$heatgen_bin/kube-scheduler"
 

@@ -108,8 +108,8 @@ request() {
         --cert $pki/kubelet-client.crt --key $pki/kubelet-client.key "$1"
 }
 # Start the kubelet only when the API server is ready: it retries with an increasing delay.
-wait_for 600 "the API server at $API_URL is ready and of version $KUBERNETES_VERSION or later" \
-    api_current "$KUBERNETES_VERSION" request "$API_URL"
+wait_for 600 "the API server at $API_URL is ready, and all of the control plane are of version $KUBERNETES_VERSION" \
+    apis_current "$KUBERNETES_VERSION" request "$API_URL" "$CONTROL_PLANE_ADDRESSES"
 # Certificates are not listed: the kubelet rotates its own, and kube-proxy reloads its certificate.
 start_unit kubelet --link "$kubelet" $etc/kubelet.json $etc/kubelet.env $etc/kubelet.kubeconfig $pki/ca.crt \
     "$heatgen_home/lib/kubelet-certificates" "$heatgen_bin/kubelet"
