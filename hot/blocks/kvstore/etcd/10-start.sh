@@ -31,6 +31,7 @@ done
     fail "this server's address $address is not one of the planned addresses $CONTROL_PLANE_ADDRESSES"
 name=control-$index cluster=${cluster#,} others=${others#,}
 
+[ ! -e /var/lib/etcd/member/wal ] || supported_version "$(cluster_version)"
 folder=$(unpack "$ETCD_ARTIFACT" etcd "$ETCD_VERSION" 1)
 require_programs "$folder/etcd"
 # Clients of the cluster; only the server has a turn.
