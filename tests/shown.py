@@ -23,6 +23,7 @@ RUN_BY = {
     "README.rst": "tests/lab/test_readme.py",
     "doc/tutorial/first-cluster.rst": "tests/lab/test_readme.py",
     "doc/how-to/operate-cluster.rst": "tests/lab/test_readme.py",
+    "doc/how-to/upgrade-cluster.rst": "tests/lab/test_upgrade.py",
     "doc/how-to/use-terraform.rst": "tests/lab/test_terraform.py",
     "doc/how-to/import-tosca.rst": "tests/tosca/test_document.py",
     "doc/how-to/write-block.rst": "tests/unit/repository/test_docs.py",

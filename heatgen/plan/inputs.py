@@ -38,6 +38,8 @@ writes as HOT functions.
 ``stack.name``                  name of the stack
 ``expected.nodes``              names of all servers, comma separated
 ``servers.names``               map GROUP to map "0", "1", ... to names; ``servers.addresses``
+``servers.rolls``               lines "GROUP BATCH DRAIN DRAIN_SECONDS": how groups change
+``servers.turns``               map LAYER-STEP to map GROUP to map "0", "1", ... to outputs ``turn``
 ``step.LAYER.STEP.OUTPUT@all``  map GROUP to map "0", "1", ... to the outputs of a step
 ``step.LAYER.STEP.OUTPUT@control``  map "0", "1", ... to the outputs on the control plane
 ``step.LAYER.STEP.OUTPUT``      output of a step that runs on the first control-plane node only
@@ -59,7 +61,7 @@ from heatgen.plan import assigned, certificates, config_files, site
 from heatgen.spec import addresses
 from heatgen.spec.block_selection import used_blocks
 from heatgen.spec.model import NO_BALANCER, Spec
-from heatgen.spec.workers import WorkerGroup
+from heatgen.spec.workers import Roll, WorkerGroup
 from heatgen.yamlio.merge_patch import merged
 
 API_PORT = 6443
@@ -92,6 +94,11 @@ class ServerAddresses:
 
 
 @dataclass(frozen=True)
+class ServerTurns:
+    """Map of LAYER-STEP to map of group to map of index to what a server applies at its turn."""
+
+
+@dataclass(frozen=True)
 class NodeNames:
     """Names of all servers, comma separated."""
 
@@ -121,7 +128,14 @@ CERTIFICATES_GENERATION = StackParameter("certificates_generation")
 STACK_NAME = StackParameter("OS::stack_name")
 AUTHORITY_GENERATIONS = StackParameter("authority_generations")
 Reference = (
-    StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | VolumeId | StackParameter
+    StepOutput
+    | ServerNames
+    | ServerAddresses
+    | ServerTurns
+    | NodeNames
+    | ApiExternal
+    | VolumeId
+    | StackParameter
 )
 Value = Any
 """A plain value (string, number, list, mapping) or a :data:`Reference`."""
@@ -226,7 +240,7 @@ def is_map(value: Value) -> bool:
     """Return whether the value is a map, so that the input has the type Json."""
     if isinstance(value, StepOutput):
         return value.scope != ""
-    return isinstance(value, ServerNames | ServerAddresses)
+    return isinstance(value, ServerNames | ServerAddresses | ServerTurns)
 
 
 def as_text(value: Value) -> str:
@@ -387,6 +401,14 @@ def _taints(context: BlockContext) -> str:
     return ",".join(context.workers.taints if context.workers else CONTROL_TAINTS)
 
 
+def _rolls(context: BlockContext) -> str:
+    """Return how each group changes; control-plane nodes always change one after the other."""
+    rolls = {CONTROL: Roll(), **{item.name: item.roll for item in context.cluster.spec.workers}}
+    return "\n".join(
+        f"{group} {roll.batch} {roll.drain} {roll.drain_seconds}" for group, roll in rolls.items()
+    )
+
+
 def _policy(context: BlockContext) -> str:
     cluster = context.cluster
     api_addresses = [str(addresses.service_address(_services(context))), cluster.api_host]
@@ -432,6 +454,8 @@ _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
     "stack.name": lambda _: STACK_NAME,
     "servers.addresses": lambda _: ServerAddresses(),
     "servers.names": lambda _: ServerNames(),
+    "servers.rolls": _rolls,
+    "servers.turns": lambda _: ServerTurns(),
 }
 _FAMILIES: dict[str, Callable[[str, BlockContext], Value]] = {
     "artifact": _artifact,

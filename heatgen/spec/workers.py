@@ -50,6 +50,21 @@ class LayerChoice:
     options: Mapping[str, Any]
 
 
+DRAIN_MINOR, DRAIN_ALWAYS, DRAIN_NEVER = "minor", "always", "never"
+
+
+@dataclass(frozen=True)
+class Roll:
+    """How the nodes of a group change, one after the other."""
+
+    batch: int = 1
+    """Nodes that change at the same time, after the first one has changed alone."""
+    drain: str = DRAIN_MINOR
+    """When pods are evicted before: if kubelet's minor version or the runtime changes, or else."""
+    drain_seconds: int = 300
+    """Limit until all pods are evicted; disruption budgets can delay them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkerGroup:
     """A group of equal workers."""
@@ -62,6 +77,7 @@ class WorkerGroup:
     labels: Mapping[str, str]
     taints: tuple[str, ...]
     """``KEY=VALUE:EFFECT``; the value may be empty."""
+    roll: Roll = Roll()
 
 
 def bounded(options: Mapping[str, schema.Schema]) -> dict[str, schema.Schema]:
@@ -150,6 +166,7 @@ def read(
             },
             labels=dict(sorted(group["labels"].items())),
             taints=tuple(_taint(text) for text in group["taints"]),
+            roll=Roll(**group["roll"]),
         )
         for group in written
     )

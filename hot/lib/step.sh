@@ -98,6 +98,9 @@ source "$HEATGEN_LIB/system.sh"
 # shellcheck source=hot/lib/rolling.sh
 source "$HEATGEN_LIB/rolling.sh"
 
+# shellcheck source=hot/lib/turns.sh
+source "$HEATGEN_LIB/turns.sh"
+
 # unit_failed NAME: end the step with the last log lines of the service.
 unit_failed() {
     fail "service $1 is not running:" \

@@ -27,6 +27,7 @@ ORDER = (
     "test_names",
     "test_scale",
     "test_rotation",
+    "test_upgrade",
     "test_update_window",
     "test_loss",
     "test_replacement",

@@ -23,6 +23,10 @@ if [ "$BACKEND" = wireguard ] && ! ip link show flannel-wg >/dev/null 2>&1; then
     ip link delete heatgen-wg
 fi
 
+# On a node that is in use the lease does not change.
+[ ! -e /run/flannel/subnet.env ] || output lease "$(cat /run/flannel/subnet.env)"
+by_turn "$FLANNEL_ARTIFACT" "$CNI_ARTIFACT"
+
 # Before pods can have a network.
 filter=/etc/heatgen/pod-metadata.nft unit=/etc/systemd/system/pod-metadata.service
 if [ "$METADATA_SERVICE" = deny ]; then

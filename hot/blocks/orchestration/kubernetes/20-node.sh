@@ -78,6 +78,8 @@ require_packet_filter() {
 
 require_packet_filter
 config=$(kubelet_config) || exit 1
+output registration "$GROUP_LABELS|$GROUP_TAINTS"
+by_turn "$KUBELET_ARTIFACT" "$KUBE_PROXY_ARTIFACT"
 kubelet=$(program "$KUBELET_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubelet) || exit 1
 kube_proxy=$(program "$KUBE_PROXY_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy) || exit 1
 
@@ -118,6 +120,5 @@ start_unit kube-proxy --link "$kube_proxy" $etc/kube-proxy.json $etc/kube-proxy.
 wait_unit 60 kubelet "the kubelet is healthy" curl --fail --silent --show-error http://127.0.0.1:10248/healthz
 wait_unit 60 kubelet "node $node is registered" request "$API_URL/api/v1/nodes/$node"
 wait_unit 60 kube-proxy "kube-proxy is healthy" curl --fail --silent --show-error http://127.0.0.1:10256/healthz
-output registration "$GROUP_LABELS|$GROUP_TAINTS"
 
 echo "$node has joined the cluster."

@@ -1,14 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Wait until every expected node is Ready with the version of its kubelet, apply the labels and taints of its group, and
-# wait for the cluster DNS.
+# Give each node its turn to apply what waits for it; wait until every expected node is Ready with the version of its
+# kubelet, apply the labels and taints of its group, and wait for the cluster DNS.
 set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
+# shellcheck source=hot/blocks/orchestration/kubernetes/roll.sh
+source "$(input_file ROLL)"
 
-# Lines "NAME|TAINTS|LABELS|TAINTS": the current taints of a node, then labels and taints set by the previous run.
+# Lines "NAME|TAINTS|LABELS|TAINTS|cordoned=WHY": the current taints of a node, labels and taints set by the previous
+# run, and whether a turn has cordoned the node.
 NODES='{range .items[*]}{.metadata.name}|{range .spec.taints[*]}{.key}={.value}:{.effect},{end}|'
-NODES+='{.metadata.annotations.heatgen/registration}{"\n"}{end}'
+NODES+='{.metadata.annotations.heatgen/registration}|cordoned={.metadata.annotations.heatgen/cordoned}{"\n"}{end}'
 # Lines "NAME|KUBELET VERSION|READY|MESSAGE".
 STATES='{range .items[*]}{.metadata.name}|{.status.nodeInfo.kubeletVersion}|'
 STATES+='{range .status.conditions[?(@.type=="Ready")]}{.status}|{.message}{end}{"\n"}{end}'
@@ -140,6 +143,7 @@ for folder in "$(input_file NAMES.d)"/*/; do
         expected+=("$node")
     done
 done
+roll_nodes "$ROLLS" "$(input_file TURNS.d)"
 wait_for 240 "all nodes are Ready with kubelet $KUBERNETES_VERSION" nodes_ready "${expected[@]}"
 nodes=$(kubectl get nodes --output "jsonpath=$NODES")
 for node in "${!registrations[@]}"; do
@@ -148,6 +152,11 @@ done
 message=$(printf 'apiVersion: v1\nkind: List\nitems:\n%s' "$objects" |
     kubectl apply --server-side --force-conflicts --field-manager heatgen -f - 2>&1) ||
     fail "cannot label the nodes: $(tail -n 2 <<<"$message")"
+
+# A turn that was interrupted, on a node that has been repaired or replaced since.
+while read -r node; do
+    [ -z "$node" ] || release "$node" || fail "cannot uncordon node $node"
+done <<<"$(sed -n 's/^\([^|]*\)|.*|cordoned=..*/\1/p' <<<"$nodes")"
 
 for node in $(kubectl get nodes --selector heatgen/group --output 'jsonpath={.items[*].metadata.name}'); do
     [ -n "${registrations[$node]+known}" ] || message=$(remove "$node" 2>&1) ||
@@ -173,4 +182,4 @@ wait_for 180 "the cluster DNS is available" dns_ready
     "heatgen/authorities=$authorities" --overwrite >/dev/null
 output trust "$CONTROL_TRUST_REVISION"
 
-echo "${#expected[@]} nodes are Ready with kubelet $KUBERNETES_VERSION, and the cluster DNS is available."
+echo "${#expected[@]} nodes are Ready with kubelet $KUBERNETES_VERSION, and the cluster DNS is available$roll_summary."

@@ -5,6 +5,7 @@ set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
 
+by_turn "$CONTAINERD_ARTIFACT" "$RUNC_ARTIFACT"
 folder=$(unpack "$CONTAINERD_ARTIFACT" containerd "$CONTAINERD_VERSION")
 runc=$(program "$RUNC_ARTIFACT" runc "$RUNC_VERSION" runc) || exit 1
 
