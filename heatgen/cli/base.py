@@ -249,14 +249,23 @@ def add_locked(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_timeout(parser: argparse.ArgumentParser, minutes: int, what: str) -> None:
-    """Add the option for the timeout of an operation."""
+def add_timeout(
+    parser: argparse.ArgumentParser, minutes: int, what: str, *, longer: str = ""
+) -> None:
+    """Add the option for the timeout of an operation.
+
+    Args:
+        parser: the parser of the command.
+        minutes: the default.
+        what: the operation.
+        longer: when the command chooses a longer one; then there is no default.
+    """
     parser.add_argument(
         "--timeout",
         type=_minutes,
-        default=minutes,
+        default=None if longer else minutes,
         metavar="MINUTES",
-        help=f"timeout of {what} (default: %(default)s)",
+        help=f"timeout of {what} (default: {minutes}{', ' + longer if longer else ''})",
     )
 
 

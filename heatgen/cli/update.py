@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from heatgen.project.project import Project
 
 
+MINUTES, MINUTES_OF_RETRY = 60, 240
+"""Timeouts of an update, and of one that continues a failed one."""
+MARGIN = 30
+"""Minutes for the other steps of an update in which nodes change in turn."""
+
+
 class Update(CloudCommand):
     """Update a cluster's stack to the cluster's file, and show the progress of its layers.
 
@@ -56,7 +62,9 @@ class Update(CloudCommand):
         parser.add_argument(
             "--yes", action="store_true", help="do not prompt for confirmation of losses"
         )
-        add_timeout(parser, 60, "the update")
+        add_timeout(
+            parser, MINUTES, "the update", longer="or as long as all nodes that change in turn need"
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
@@ -87,13 +95,25 @@ class Update(CloudCommand):
         if found.losses and not parsed_args.yes and not _confirmed(running.name):
             print_message("not confirmed; nothing was changed")
             return found.code
-        fields = {"template": found.after.template, "parameters": parameters}
-        fields |= {"timeout_mins": parsed_args.timeout}
+        minutes = parsed_args.timeout or _minutes(found)
+        fields = {
+            "template": found.after.template,
+            "parameters": parameters,
+            "timeout_mins": minutes,
+        }
         before = stack.start_update(running, fields, cloud)
         progress = _progress(found, cloud)
-        wait_and_show(running, progress, parsed_args.timeout * 60 + stack.GRACE, cloud, before)
+        wait_and_show(running, progress, minutes * 60 + stack.GRACE, cloud, before)
         print_message(f"stack {running.name}: updated")
         return DONE
+
+
+def _minutes(found: preview.Preview) -> int:
+    """Return the timeout of the update."""
+    if found.stack.status != COMPLETE and not found.turns.count:
+        # The failed update may have left nodes that have not had their turn; Heat does not know.
+        return MINUTES_OF_RETRY
+    return max(MINUTES, found.turns.minutes + MARGIN)
 
 
 def _stack(name: str, path: Path, cloud: Cloud) -> stack.Stack:
