@@ -5,20 +5,22 @@
 # step.sh sets the variables.
 # shellcheck disable=SC2154
 
-# by_turn ARTIFACT...: on a node that is in use, fetch the artifacts, keep this step for the node's turn, and end it.
+# by_turn [--evict] ARTIFACT...: on a node that is in use, fetch the artifacts, keep this step for the node's turn, and end it.
 # Steps call it before their first change. heatgen-switch runs the step again at the turn, which orchestration/ready
 # gives to one node after the other; then this function returns. It also returns at once on a node that is not in use
 # yet, and if neither script nor inputs have changed.
 #
-# Output turn: what the node applies at its turn; empty if nothing waits.
+# Output turn: what the node applies at its turn, with the suffix ".evict" if pods have to be evicted before (--evict);
+# empty if nothing waits.
 by_turn() {
-    local step=${HEATGEN_STEP/\//-} digest artifact
+    local step=${HEATGEN_STEP/\//-} digest artifact evict=''
+    if [ "${1:-}" = --evict ]; then evict=.evict && shift; fi
     digest=$(turn_digest)
     if [ -z "${HEATGEN_TURN:-}" ]; then
         if [ "$digest" != "$(cat "$heatgen_applied/$step" 2>/dev/null)" ] && node_in_use; then
             for artifact; do fetch "$artifact" >/dev/null; done
             stage_step "$step" "$digest"
-            output turn "$digest"
+            output turn "$digest$evict"
             echo "The step $HEATGEN_STEP waits for the turn of $(node_name)."
             exit 0
         fi
@@ -34,6 +36,11 @@ heatgen_applied=/var/lib/heatgen/applied # digest of the last successful run of 
 # step_ended STATUS STEP DIGEST: record a successful run.
 step_ended() {
     [ "$1" != 0 ] || install_text "$3" "$heatgen_applied/$2"
+}
+
+# program_changes NAME VERSION: succeed if another version of this program is linked, or none.
+program_changes() {
+    [[ $(readlink "$heatgen_bin/$1" || true) != */"$2"/* ]]
 }
 
 # turn_digest: print a digest of the running script and its inputs. Certificates, labels and taints are not part of it:
@@ -139,6 +146,7 @@ take_turn() {
     echo "The turn has come: $1"
     for entry in ${wanted//,/ }; do
         step=${entry%=*} digest=${entry#*=}
+        digest=${digest%.evict}
         if [ "$digest" = "$(cat "$heatgen_staged/$step/digest" 2>/dev/null)" ]; then
             problem=$(run_staged "$step") || { problem=${problem:-${step/-//} failed without a message} && break; }
         elif [ "$digest" != "$(cat "$heatgen_applied/$step" 2>/dev/null)" ]; then

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
-from .conftest import Result, Sandbox
+from .conftest import HOT, Result, Sandbox
 
 # The API server knows this node, except if /run/unregistered exists.
 STUBS = """
@@ -26,7 +28,9 @@ STEP = """#!/bin/bash
 set -euo pipefail
 source "$HEATGEN_LIB/step.sh"
 fetch() { echo "fetched $1"; }
-by_turn "$TOOL_ARTIFACT"
+evict=()
+[ ! -e /run/evict ] || evict=(--evict)
+by_turn "${evict[@]}" "$TOOL_ARTIFACT"
 [ ! -e /run/disk-full ] || { echo "disk full" >&2; exit 1; }
 echo "ran with $VERSION"
 """
@@ -125,7 +129,7 @@ fetch() { :; }
 take_turn "$TURN"
 cat /var/lib/heatgen/staged/answer
 ls /var/lib/heatgen/staged
-cat /var/lib/heatgen/applied/network-start
+cat /var/lib/heatgen/applied/network-start 2>/dev/null || true
 """
 
 
@@ -171,3 +175,83 @@ def test_failed_turn(sandbox: Sandbox) -> None:
     assert rest == ["answer", "network-start", "unfinished"]
     # The former version does not apply at once then: the node may have changed half.
     assert step(sandbox, IN_USE).outputs["turn"]
+
+
+def test_turn_that_evicts(sandbox: Sandbox) -> None:
+    """A step can require that pods are evicted before its turn; the digest is that of the step."""
+    step(sandbox, IN_USE, TURN)
+    turn = step(sandbox, IN_USE, "touch /run/evict", VERSION="2").outputs["turn"]
+    digest, _, suffix = turn.partition(".")
+    assert suffix == "evict"
+    whole = f"network-start={turn}@1"
+    assert take(sandbox, whole) == [whole, "", "answer", digest]
+
+
+@pytest.mark.parametrize(("version", "changes"), [("1.2", False), ("1.20", True)])
+def test_program_changes(sandbox: Sandbox, version: str, changes: bool) -> None:
+    """The link to a program has its version."""
+    script = sandbox.folder / "changes.sh"
+    script.write_text(
+        'set -euo pipefail\nsource "$HEATGEN_LIB/step.sh"\n'
+        "ln -s /opt/heatgen/tea/1.2/bin/tea /opt/heatgen/bin/tea\n"
+        'program_changes tea "$VERSION" && echo yes || echo no\n'
+    )
+    assert sandbox.run(script, VERSION=version).stdout == ("yes\n" if changes else "no\n")
+
+
+NODE_STEP = HOT / "blocks/orchestration/kubernetes/20-node.sh"
+PROGRAMS = {version: f"#!/bin/sh\necho v{version}\n" for version in ("1.36.3", "1.37.2")}
+
+
+def node_step(sandbox: Sandbox, version: str, last: str) -> Result:
+    """Run commands on a node with the inputs of orchestration/node for a version."""
+    program = PROGRAMS[version]
+    digest = hashlib.sha256(program.encode()).hexdigest()
+    cache = (
+        f"mkdir -p /opt/heatgen/cache /run/heatgen-fetched /etc/kubernetes/pki\n"
+        f"printf '%s' '{program}' >/opt/heatgen/cache/{digest}\n"
+        f"touch /run/heatgen-fetched/{digest} /etc/kubernetes/pki/ca.crt\n"
+        "printf '%s\\n' '#!/bin/bash' \"echo '\\\"minor\\\": \\\"99\\\"'\" >/run/stub/curl\n"
+        "printf '%s\\n' '#!/bin/bash' 'echo \"192.0.2.1 dev eth0 src 192.0.2.20\"' >/run/stub/ip\n"
+        "printf '#!/bin/bash\\n' >/run/stub/iptables\n"
+        "chmod +x /run/stub/*\necho 'nameserver 192.0.2.2' >/etc/resolv.conf\n"
+        "mkdir -p /etc/systemd/system\n"
+    )
+    script = sandbox.folder / "node.sh"
+    script.write_text(f"set -eu\n{STUBS}\n{cache}\n{last}\n")
+    texts = dict.fromkeys(
+        ("KUBELET_UNIT", "KUBELET_CERTIFICATES", "KUBE_PROXY_UNIT", "KUBE_PROXY_CONFIG",
+         "GROUP_LABELS", "GROUP_TAINTS", "TRUST_REVISION", "SIGNING"), "x",
+    )  # fmt: skip
+    return sandbox.run(
+        script,
+        **texts,
+        HEATGEN_STEP="orchestration/node",
+        KUBERNETES_VERSION=version,
+        API_URL="https://192.0.2.9:6443",
+        CONTROL_PLANE_ADDRESSES="192.0.2.10",
+        KUBELET_ARTIFACT=f"http://mirror.invalid/kubelet {digest}",
+        KUBE_PROXY_ARTIFACT=f"http://mirror.invalid/kube-proxy {digest}",
+        KUBELET_CONFIG='{"kind": "KubeletConfiguration"}',
+    )
+
+
+def test_real_step_of_a_node(sandbox: Sandbox) -> None:
+    """The step orchestration/node runs at once on a new node, later at its turn; nothing before."""
+    kubelet = sandbox.file("/opt/heatgen/bin/kubelet")
+    run = f"cp {NODE_STEP} {sandbox.folder}/script; exec {sandbox.folder}/script"
+    result = node_step(sandbox, "1.36.3", run)
+    assert (result.status, result.outputs["turn"]) == (0, ""), result.stderr
+    assert result.stdout.endswith("has joined the cluster.\n")
+    assert "/1.36.3/" in str(kubelet.readlink())
+    result = node_step(sandbox, "1.37.2", run)
+    assert result.status == 0, result.stderr
+    assert result.outputs["registration"] == "x|x"
+    assert "/1.36.3/" in str(kubelet.readlink())
+    calls = sandbox.file("/run/calls")
+    calls.unlink()
+    turn = f"orchestration-node={result.outputs['turn']}@1"
+    result = node_step(sandbox, "1.37.2", f"export TURN={turn}\n{TAKE}")
+    assert result.stdout.splitlines()[1:] == [turn, "", "answer"], result.stderr
+    assert "/1.37.2/" in str(kubelet.readlink())
+    assert "systemctl restart kubelet.service" in calls.read_text()

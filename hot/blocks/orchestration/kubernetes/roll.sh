@@ -82,7 +82,7 @@ EOT
 # roll_progress TEXT: show the progress in the ConfigMap and in the journal of this node.
 roll_progress() {
     local text=${1//[\"\\]/}
-    write_record progress "${text//$'\n'/ }"
+    write_record progress "$(date --utc +%H:%M:%SZ) ${text//$'\n'/ }"
     logger --tag heatgen-roll "$1" 2>/dev/null || true
 }
 
@@ -211,7 +211,7 @@ needs_drain() {
         always) return 0 ;;
         never) return 1 ;;
     esac
-    [ "${current%%.*}" != "${new%%.*}" ] || [[ $4 == *runtime-* ]]
+    [ "${current%%.*}" != "${new%%.*}" ] || [[ $4 == *.evict* ]]
 }
 
 # drain NODE SECONDS: evict all pods; on failure leave the reason in roll_results/NODE.drain.

@@ -5,7 +5,9 @@ set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
 
-by_turn "$CONTAINERD_ARTIFACT" "$RUNC_ARTIFACT"
+evict=()
+if program_changes containerd "$CONTAINERD_VERSION" || program_changes runc "$RUNC_VERSION"; then evict=(--evict); fi
+by_turn "${evict[@]}" "$CONTAINERD_ARTIFACT" "$RUNC_ARTIFACT"
 folder=$(unpack "$CONTAINERD_ARTIFACT" containerd "$CONTAINERD_VERSION")
 runc=$(program "$RUNC_ARTIFACT" runc "$RUNC_VERSION" runc) || exit 1
 

@@ -5,7 +5,9 @@ set -euo pipefail
 # shellcheck source=hot/lib/step.sh
 source "$HEATGEN_LIB/step.sh"
 
-by_turn "$DOCKER_ARTIFACT" "$CRI_DOCKERD_ARTIFACT"
+evict=()
+! program_changes dockerd "$DOCKER_VERSION" || evict=(--evict)
+by_turn "${evict[@]}" "$DOCKER_ARTIFACT" "$CRI_DOCKERD_ARTIFACT"
 folder=$(unpack "$DOCKER_ARTIFACT" docker "$DOCKER_VERSION" 1)
 cri_dockerd=$(unpack "$CRI_DOCKERD_ARTIFACT" cri-dockerd "$CRI_DOCKERD_VERSION" 1)/cri-dockerd || exit 1
 # cri-dockerd runs it to forward ports to pods (kubectl port-forward).
