@@ -111,7 +111,7 @@ def preview(
         explicit=explicit,
         changes=tuple(changes),
         refusals=tuple(refused_changes(before.template, rendered.template)),
-        turns=turns(changes, after, _paces(cluster)),
+        turns=turns(changes, after, _paces(cluster), cluster.spec.site.timeout_factor),
     )
 
 

@@ -2,18 +2,23 @@
 """``heatgen status``."""
 
 import argparse
+from pathlib import Path
 
 from heatgen.cli.base import FAILED, CloudLister, add_stack, add_timeout, print_message
+from heatgen.cli.kubeconfig import add_key
 from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import stack
+from heatgen.cloud.connection import Cloud
+from heatgen.layers import ORCHESTRATION
+from heatgen.stack.progress import COMPLETE, IN_PROGRESS, Progress, shown
 from heatgen.stack.progress import FAILED as STACK_FAILED
-from heatgen.stack.progress import IN_PROGRESS, shown
 
 
 class Status(CloudLister):
     """Show the progress of a cluster's stack by layer, and its failures.
 
-    The exit code is 1 if the stack failed.
+    If nodes change in turn, and the administrator's key exists, the number of nodes that have
+    changed is shown, too. The exit code is 1 if the stack failed.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -23,6 +28,7 @@ class Status(CloudLister):
         parser.add_argument(
             "--wait", action="store_true", help="wait for the end of the operation in progress"
         )
+        add_key(parser)
         add_timeout(parser, 60, "--wait")
         return parser
 
@@ -45,6 +51,9 @@ class Status(CloudLister):
                 print_message(text)
             print_message(f"  hint: run 'heatgen logs {of.name}' to collect logs from all nodes")
             self.code = FAILED
+        turns = _turns(of, progress, parsed_args.key, cloud)
+        if turns:
+            print_message(f"nodes: {turns}")
         rows: list[tuple[object, ...]] = []
         for layer, done, total, busy in progress.layers():
             failed = progress.failed(layer)
@@ -56,3 +65,20 @@ class Status(CloudLister):
             )  # fmt: skip
             rows.append((layer, done, total, state, shown(failed or busy)))
         return ("Layer", "Done", "Of", "State", "What"), rows
+
+
+def _turns(of: stack.Stack, progress: Progress, key: Path, cloud: Cloud) -> str:
+    """Return the progress of nodes that change in turn; '' if no step gives them turns now."""
+    # Imported here to keep the start of commands fast.
+    from heatgen.project import turn_progress
+    from heatgen.stack import kubeconfig
+
+    active = [*progress.busy(), *progress.failed(ORCHESTRATION)]
+    ready = any((item.layer, item.title) == (ORCHESTRATION, "ready") for item in active)
+    if of.action != "UPDATE" or of.status == COMPLETE or not ready or not key.exists():
+        return ""
+    try:
+        text = kubeconfig.build(of.name, stack.get(of.name, cloud).outputs, key.read_bytes())
+    except kubeconfig.Mismatch:
+        return ""
+    return turn_progress.read(text)

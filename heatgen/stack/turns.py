@@ -49,13 +49,16 @@ class Turns:
         return -(-self.seconds // 60)
 
 
-def turns(changes: Iterable[Change], after: StackState, paces: Mapping[str, Pace]) -> Turns:
+def turns(
+    changes: Iterable[Change], after: StackState, paces: Mapping[str, Pace], factor: int = 1
+) -> Turns:
     """Return the nodes that an update changes in turn.
 
     Args:
         changes: the changes of the update.
         after: state of the stack after the update.
         paces: how each group changes.
+        factor: multiplies all limits (``site.timeout_factor``).
     """
     resources = resolve.resources(after.template, after.values)
     known = tasks(resources)
@@ -70,7 +73,8 @@ def turns(changes: Iterable[Change], after: StackState, paces: Mapping[str, Pace
         found.setdefault(group, {}).update(dict.fromkeys(change.nodes))
     return Turns(
         {group: tuple(nodes) for group, nodes in found.items()},
-        sum(_seconds(len(nodes), paces.get(group, Pace(1, 0))) for group, nodes in found.items()),
+        factor
+        * sum(_seconds(len(nodes), paces.get(group, Pace(1, 0))) for group, nodes in found.items()),
     )
 
 
