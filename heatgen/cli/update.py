@@ -37,6 +37,8 @@ MINUTES, MINUTES_OF_RETRY = 60, 240
 """Timeouts of an update, and of one that continues a failed one."""
 MARGIN = 30
 """Minutes for the other steps of an update in which nodes change in turn."""
+LONGEST = 240 + MARGIN
+"""After four hours orchestration/ready ends, and another update continues."""
 
 
 class Update(CloudCommand):
@@ -113,7 +115,7 @@ def _minutes(found: preview.Preview) -> int:
     if found.stack.status != COMPLETE and not found.turns.count:
         # The failed update may have left nodes that have not had their turn; Heat does not know.
         return MINUTES_OF_RETRY
-    return max(MINUTES, found.turns.minutes + MARGIN)
+    return max(MINUTES, min(found.turns.minutes + MARGIN, LONGEST))
 
 
 def _stack(name: str, path: Path, cloud: Cloud) -> stack.Stack:
