@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 
 import pytest
 
@@ -255,3 +257,37 @@ def test_real_step_of_a_node(sandbox: Sandbox) -> None:
     assert result.stdout.splitlines()[1:] == [turn, "", "answer"], result.stderr
     assert "/1.37.2/" in str(kubelet.readlink())
     assert "systemctl restart kubelet.service" in calls.read_text()
+
+
+@pytest.mark.parametrize("agent", ["heatgen-agent", "heatgen-agent.sh"])
+def test_step_that_an_agent_runs(sandbox: Sandbox, agent: str) -> None:
+    """The step that an agent runs and the one at the turn have the same digest and inputs."""
+    if agent.endswith(".sh") and not shutil.which("jq"):
+        pytest.skip("jq is not installed")
+    inputs = {
+        "HEATGEN_STEP": "network/start",
+        "HEATGEN_LIB": str(HOT / "lib"),
+        "HEATGEN_TIMEOUT": "60",
+        "VERSION": "2",
+        "TOOL_ARTIFACT": "https://one.example/tool abc",
+        "NAMES": {"worker": {"0": "demo-worker-0"}},
+        "LARGE": "x" * 200_000,
+        "deploy_action": "UPDATE",
+    }
+    config = {
+        "config": STEP,
+        "inputs": [{"name": name, "value": value} for name, value in inputs.items()],
+    }
+    folder = sandbox.folder / "step@1"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    script = sandbox.folder / "agent.sh"
+    script.write_text(f"{STUBS}\n{IN_USE}\nexec {HOT / 'agent' / agent} run {folder}\n")
+    done = sandbox.run(script)
+    assert done.status == 0, done.stderr
+    result = json.loads((folder / "result.json").read_text())
+    assert result["deploy_status_code"] == 0, result
+    turn = f"network-start={result['turn']}@1"
+    staged = sandbox.file("/var/lib/heatgen/staged/network-start")
+    assert (staged / "inputs.NAMES.d" / "worker" / "0").read_text() == "demo-worker-0"
+    assert take(sandbox, turn) == [turn, "", "answer", result["turn"]]
