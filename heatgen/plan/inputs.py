@@ -38,7 +38,7 @@ writes as HOT functions.
 ``stack.name``                  name of the stack
 ``expected.nodes``              names of all servers, comma separated
 ``servers.names``               map GROUP to map "0", "1", ... to names; ``servers.addresses``
-``servers.rolls``               lines "GROUP BATCH DRAIN DRAIN_SECONDS": how groups change
+``servers.rolls``               lines "GROUP BATCH DRAIN DRAIN_SECONDS VERSION": how groups change
 ``servers.turns``               map LAYER-STEP to map GROUP to map "0", "1", ... to outputs ``turn``
 ``step.LAYER.STEP.OUTPUT@all``  map GROUP to map "0", "1", ... to the outputs of a step
 ``step.LAYER.STEP.OUTPUT@control``  map "0", "1", ... to the outputs on the control plane
@@ -56,7 +56,7 @@ from typing import Any
 from heatgen.blocks.catalog import Block, Condition, Step
 from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import Unresolved, artifact_url, artifact_urls, image_references
-from heatgen.layers import CONTROL, LAYERS, role_of
+from heatgen.layers import CONTROL, LAYERS, ORCHESTRATION, role_of
 from heatgen.plan import assigned, certificates, config_files, site
 from heatgen.spec import addresses
 from heatgen.spec.block_selection import used_blocks
@@ -270,12 +270,13 @@ def group_artifacts(cluster: PlanContext, group: str) -> list[str]:
 
 
 def _own_option(name: str, context: BlockContext) -> Value:
-    return _option(context.cluster.spec.options_of(context.block), name, context.block.layer)
+    options = context.cluster.spec.group_options(context.block, context.group)
+    return _option(options, name, context.block.layer)
 
 
 def _layer_option(layer: str, name: str, context: BlockContext) -> Value:
     block = context.cluster.groups[context.group][layer]
-    return _option(context.cluster.spec.options_of(block), name, layer)
+    return _option(context.cluster.spec.group_options(block, context.group), name, layer)
 
 
 def _option(options: Mapping[str, Any], name: str, layer: str) -> Value:
@@ -290,7 +291,7 @@ def _services(context: BlockContext) -> IPv4Network:
 
 def _artifact(name: str, context: BlockContext) -> str:
     spec, pins = context.cluster.spec, context.cluster.pins
-    urls = artifact_urls(context.block, spec.options_of(context.block))
+    urls = artifact_urls(context.block, spec.group_options(context.block, context.group))
     if name not in urls:
         raise Unresolved(f"the block has no artifact {name!r}")
     url = urls[name]
@@ -403,9 +404,15 @@ def _taints(context: BlockContext) -> str:
 
 def _rolls(context: BlockContext) -> str:
     """Return how each group changes; control-plane nodes always change one after the other."""
-    rolls = {CONTROL: Roll(), **{item.name: item.roll for item in context.cluster.spec.workers}}
+    spec, groups = context.cluster.spec, context.cluster.groups
+    rolls = {CONTROL: Roll(), **{item.name: item.roll for item in spec.workers}}
+    versions = {
+        group: spec.group_options(groups[group][ORCHESTRATION], group).get("version", "-")
+        for group in rolls
+    }
     return "\n".join(
-        f"{group} {roll.batch} {roll.drain} {roll.drain_seconds}" for group, roll in rolls.items()
+        f"{group} {roll.batch} {roll.drain} {roll.drain_seconds} {versions[group]}"
+        for group, roll in rolls.items()
     )
 
 

@@ -78,6 +78,8 @@ class WorkerGroup:
     taints: tuple[str, ...]
     """``KEY=VALUE:EFFECT``; the value may be empty."""
     roll: Roll = Roll()
+    version: str = ""
+    """Version of kubelet and kube-proxy; '' for that of the control plane."""
 
 
 def bounded(options: Mapping[str, schema.Schema]) -> dict[str, schema.Schema]:
@@ -167,6 +169,7 @@ def read(
             labels=dict(sorted(group["labels"].items())),
             taints=tuple(_taint(text) for text in group["taints"]),
             roll=Roll(**group["roll"]),
+            version=group.get("version") or "",
         )
         for group in written
     )
@@ -277,6 +280,11 @@ def _domain(key: str) -> str | None:
         return "" if found else None
     domain = found["domain"]
     return domain if len(domain) <= _MAX_DOMAIN and _DOMAIN.match(domain) else None
+
+
+def paths(document: Document) -> list[Path]:
+    """Return the path of each group in the file."""
+    return [path for path, _ in _written(document.data)]
 
 
 def _written(data: Any) -> list[tuple[Path, Any]]:

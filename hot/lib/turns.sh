@@ -5,8 +5,8 @@
 # step.sh sets the variables.
 # shellcheck disable=SC2154
 
-# by_turn [--evict] ARTIFACT...: on a node that is in use, fetch the artifacts, keep this step for the node's turn, and end it.
-# Steps call it before their first change. heatgen-switch runs the step again at the turn, which orchestration/ready
+# by_turn [--evict] ARTIFACT...: on a node that is in use, fetch the artifacts, keep this step for the node's turn, and
+# end it. Steps call it before their first change. heatgen-switch runs the step again at the turn, which orchestration/ready
 # gives to one node after the other; then this function returns. It also returns at once on a node that is not in use
 # yet, and if neither script nor inputs have changed.
 #

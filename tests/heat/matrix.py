@@ -60,7 +60,7 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
                 {"name": "big-box", "count": 2, "flavor": "m1.large", "image": "debian-13",
                  "labels": {"example.org/size": "big"}, "taints": ["size=big:NoSchedule"],
                  "availability_zone": "az3", "boot_volume": {"size": 80},
-                 "roll": {"batch": 2, "drain": "always", "drain_seconds": 60}},
+                 "version": "1.36.3", "roll": {"batch": 2, "drain": "always", "drain_seconds": 60}},
             ]
         },
         "systems": {

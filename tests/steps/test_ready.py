@@ -57,7 +57,7 @@ def ready(sandbox: Sandbox, workers: int = 1, **environment: str) -> Result:
         KUBERNETES_VERSION="1.37.2",
         COREDNS_MANIFEST=MANIFEST,
         ROLL=(STEP.parent / "roll.sh").read_text(),
-        ROLLS="worker 1 minor 300",
+        ROLLS="worker 1 minor 300 1.37.2",
         TURNS={"orchestration-node": {"worker": {"0": ""}}},
         **{**defaults, **environment},
     )
@@ -85,7 +85,7 @@ def test_version_of_kubelets(sandbox: Sandbox, version: str) -> None:
     """A kubelet of the version, or of a build of it, is accepted."""
     result = ready(sandbox, NODE_LINES=f"demo-worker-0|{version}|True|\\n", REPAIRABLE="yes")
     assert result.status == 0, result.problem
-    assert "1 nodes are Ready with kubelet 1.37.2" in result.stdout
+    assert "Kubernetes 1.37.2: 1 nodes are Ready" in result.stdout
 
 
 @pytest.mark.parametrize("version", ["v1.36.3", "v1.37.20", "v1.37.1"])
@@ -93,7 +93,7 @@ def test_other_version_of_a_kubelet(sandbox: Sandbox, version: str) -> None:
     """A node that is Ready with another kubelet fails the step, which names node and version."""
     result = ready(sandbox, NODE_LINES=f"demo-worker-0|{version}|True|\\n")
     assert result.status == 1
-    assert "all nodes are Ready with kubelet 1.37.2: 1 of 1: " in result.problem
+    assert "all nodes are Ready with the kubelet of their version: 1 of 1: " in result.problem
     assert result.problem.endswith(f"the kubelet of demo-worker-0 has version {version[1:]}")
 
 

@@ -83,6 +83,8 @@ class Cluster:
     switches: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     turns: dict[str, str] = field(default_factory=dict)
     rolls: str = "control 1 minor 30\nworker 1 minor 30\nspare 1 minor 30"
+    own: dict[str, str] = field(default_factory=dict)
+    """Groups with a version of their own."""
 
     def stage(self, version: str, flags: str = "") -> None:
         """Run the step on all nodes, as Heat does in an update."""
@@ -91,7 +93,8 @@ class Cluster:
             script = sandbox.folder / "script"
             script.write_text(STEP)
             script.chmod(0o755)
-            result = self.on_node(name, f"exec {script}", version, flags)
+            wanted = self.own.get(GROUPS[name], version)
+            result = self.on_node(name, f"exec {script}", wanted, flags)
             assert result.status == 0, result.stderr
             self.turns[name] = result.outputs["turn"]
             if self.turns[name]:
@@ -157,7 +160,10 @@ class Cluster:
             KUBERNETES_VERSION=version,
             COREDNS_MANIFEST=f'{{"image": "{IMAGE}"}}',
             ROLL=(BLOCK / "roll.sh").read_text(),
-            ROLLS=self.rolls,
+            ROLLS="\n".join(
+                f"{line} {self.own.get(line.split()[0], version)}"
+                for line in self.rolls.splitlines()
+            ),
             TURNS={"orchestration-node": turns},
         )
 
@@ -406,3 +412,16 @@ def test_taken_back_to_a_recorded_version(cluster: Cluster) -> None:
     result = cluster.conduct(NEW)
     assert result.status == 0, result.problem
     assert (cluster.versions(), cluster.cordoned()) == ([NEW] * 4, ["demo-worker-1"])
+
+
+def test_group_with_its_own_version(cluster: Cluster) -> None:
+    """A group that keeps the former version has no turn, and later one of its own."""
+    cluster.rolls = cluster.rolls.replace("minor", "never")
+    cluster.stage(OLD)
+    assert cluster.conduct(OLD).status == 0
+    cluster.own["worker"] = OLD
+    cluster.stage(NEW)
+    result = cluster.conduct(NEW)
+    assert result.status == 0, result.problem
+    assert cluster.versions() == [NEW, OLD, OLD, NEW]
+    assert "; 2 nodes have had their turn" in result.stdout

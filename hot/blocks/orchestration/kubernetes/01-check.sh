@@ -77,7 +77,8 @@ if [ -n "$version" ] && [ "$(minor "$version")" -lt "$(minor "$KUBERNETES_VERSIO
     removed=$(removed_apis "$(minor "$KUBERNETES_VERSION")" <<<"$metrics")
     [ -z "$removed" ] || fail "Kubernetes $KUBERNETES_VERSION does not have APIs that clients of this cluster use:" \
         "${removed//$'\n'/, }. The audit log of the API server names the clients" \
-        "(/var/log/kubernetes/audit/audit.log). Change them, restart kube-apiserver on this node, which forgets former requests, and update the stack"
+        "(/var/log/kubernetes/audit/audit.log). Change them, restart kube-apiserver on this node, which forgets" \
+        "former requests, and update the stack"
 fi
 
 echo "The networks do not change; Kubernetes is ${version:-not installed yet}, to be $KUBERNETES_VERSION."

@@ -24,7 +24,7 @@ kubectl() {
     "$heatgen_bin/kubectl" --kubeconfig /etc/kubernetes/bootstrap.kubeconfig --request-timeout 10s "$@"
 }
 
-# nodes_ready NODE...: succeed if the kubelets of all nodes are Ready and have the version of the cluster, else print
+# nodes_ready NODE...: succeed if the kubelets of all nodes are Ready and have the version of their group, else print
 # the names of up to five others and what is wrong with them.
 nodes_ready() {
     local states node version ready message reasons=() state
@@ -36,7 +36,7 @@ nodes_ready() {
             reasons+=("$node is not registered")
         elif [ "$ready" != True ]; then
             reasons+=("$node is not Ready${message:+ ($message)}")
-        elif [[ $version != v$KUBERNETES_VERSION && $version != v${KUBERNETES_VERSION}[+-]* ]]; then
+        elif ! of_version "$version" "${versions[$node]}"; then
             reasons+=("the kubelet of $node has version ${version#v}")
         fi
     done
@@ -131,6 +131,7 @@ authorities_published() {
 }
 
 expected=()
+declare -A versions=()
 objects=''
 declare -A registrations=()
 for folder in "$(input_file NAMES.d)"/*/; do
@@ -141,10 +142,11 @@ for folder in "$(input_file NAMES.d)"/*/; do
         registrations[$node]=$(cat "$(input_file REGISTRATIONS.d)/$group/${file##*/}")
         objects+=$(node_manifest "$node" "$group" "${registrations[$node]}")$'\n'
         expected+=("$node")
+        versions[$node]=$(awk -v group="$group" '$1 == group {print $5}' <<<"$ROLLS")
     done
 done
 roll_nodes "$ROLLS" "$(input_file TURNS.d)"
-wait_for 240 "all nodes are Ready with kubelet $KUBERNETES_VERSION" nodes_ready "${expected[@]}"
+wait_for 240 "all nodes are Ready with the kubelet of their version" nodes_ready "${expected[@]}"
 nodes=$(kubectl get nodes --output "jsonpath=$NODES")
 for node in "${!registrations[@]}"; do
     adjust "$node" "${registrations[$node]}"
@@ -182,4 +184,4 @@ wait_for 180 "the cluster DNS is available" dns_ready
     "heatgen/authorities=$authorities" --overwrite >/dev/null
 output trust "$CONTROL_TRUST_REVISION"
 
-echo "${#expected[@]} nodes are Ready with kubelet $KUBERNETES_VERSION, and the cluster DNS is available$roll_summary."
+echo "Kubernetes $KUBERNETES_VERSION: ${#expected[@]} nodes are Ready, and the cluster DNS is available$roll_summary."

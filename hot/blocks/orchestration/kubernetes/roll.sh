@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Give each node its turn to apply the steps that wait for it (hot/lib/turns.sh). Sourced by the step
-# orchestration/ready on the first control-plane node, which sets KUBERNETES_VERSION and defines kubectl.
+# orchestration/ready on the first control-plane node, which defines kubectl.
 #
 # Order: nodes on which a turn was interrupted or has failed; control-plane nodes one after the other; then each group
 # of workers, its first node alone, then in batches. A failure ends the step before another node is touched, so that a
@@ -18,8 +18,8 @@ NODE_STATE+='{.metadata.annotations.heatgen/cordoned}|{.metadata.annotations.hea
 NODE_STATE+='{.metadata.annotations.heatgen/problem}'
 
 # roll_nodes SETTINGS DIRECTORY: give every node with waiting steps its turn. SETTINGS are lines "GROUP BATCH DRAIN
-# DRAIN_SECONDS", the directory has files STEP/GROUP/INDEX with the digests of the steps that wait. Set roll_summary, a
-# part of the step's message.
+# DRAIN_SECONDS VERSION", the directory has files STEP/GROUP/INDEX with the digests of the steps that wait. Set
+# roll_summary, a part of the step's message.
 roll_nodes() {
     local pending=() record group node wanted
     roll_summary='' roll_settings=$1 roll_waiting=$2
@@ -196,7 +196,8 @@ turn() {
         [ -z "$applied" ] || fail "${applied#* }"
     fi
     lease=$(lease_of "$node") || lease=''
-    wait_for $GATE_LIMIT "it is healthy after its turn" node_healthy "$node" "$lease" "$pods"
+    wait_for $GATE_LIMIT "it is healthy after its turn" node_healthy "$node" "$lease" "$pods" \
+        "$(setting "$group" 5)"
     [ -z "$own" ] || release "$node" || fail "cannot be uncordoned"
     kubectl taint nodes "$node" "$SOFT_TAINT-" >/dev/null 2>&1 || true
     write_record "$node" "$wanted"
@@ -204,7 +205,9 @@ turn() {
 
 # needs_drain GROUP READY KUBELET WANTED: succeed if pods must be evicted before the turn.
 needs_drain() {
-    local current=${3#v*.} new=${KUBERNETES_VERSION#*.}
+    local current=${3#v*.} new
+    new=$(setting "$1" 5)
+    new=${new#*.}
     # Pods of a node that is not Ready cannot end.
     [ "$2" = True ] || return 1
     case $(setting "$1" 3) in
@@ -265,14 +268,19 @@ waiting_pods() {
     grep -c '^DaemonSet \(False\|Unknown\|\)$' <<<"$pods" || true
 }
 
-# node_healthy NODE LEASE PODS: succeed if the kubelet of the version runs, is Ready and has renewed its lease since
-# LEASE, and no more than PODS pods of DaemonSets are not ready.
+# of_version FOUND VERSION: succeed if a kubelet has the version, or is a build of it, such as v1.37.2-site.1.
+of_version() {
+    [[ $1 == "v$2" || $1 == "v$2"[+-]* ]]
+}
+
+# node_healthy NODE LEASE PODS VERSION: succeed if the kubelet of the version runs, is Ready and has renewed its lease
+# since LEASE, and no more than PODS pods of DaemonSets are not ready.
 node_healthy() {
     local state ready version pods
     state=$(kubectl get node "$1" --output "jsonpath=$NODE_STATE") || return 1
     IFS='|' read -r ready version _ <<<"$state"
     [ "$ready" = True ] || { echo "it is not Ready" && return 1; }
-    [[ $version = v$KUBERNETES_VERSION || $version = v${KUBERNETES_VERSION}[+-]* ]] ||
+    of_version "$version" "$4" ||
         { echo "its kubelet has version ${version#v}" && return 1; }
     [ "$(lease_of "$1")" != "$2" ] || { echo "its kubelet has not renewed its lease" && return 1; }
     pods=$(waiting_pods "$1") || return 1
