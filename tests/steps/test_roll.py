@@ -6,6 +6,7 @@ The steps of nodes and the conductor run as on a node, each in its sandbox.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -425,3 +426,47 @@ def test_group_with_its_own_version(cluster: Cluster) -> None:
     assert result.status == 0, result.problem
     assert cluster.versions() == [NEW, OLD, OLD, NEW]
     assert "; 2 nodes have had their turn" in result.stdout
+
+
+def process_of(folder: Path) -> tuple[int, dict[str, str]]:
+    """Return id and environment of the step that runs with inputs in a folder."""
+    for path in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        with suppress(OSError):
+            pairs = [item for item in (path / "environ").read_text().split("\0") if "=" in item]
+            environment = dict(item.split("=", 1) for item in pairs)
+            command = (path / "cmdline").read_text()
+            if "30-ready.sh" in command and environment["heat_inputs_path"] == f"{folder}/inputs":
+                return int(path.name), environment
+    raise AssertionError(f"no step runs with {folder}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can enter a mount namespace")
+def test_second_conductor_takes_over(cluster: Cluster, tmp_path: Path) -> None:
+    """After a timeout of the stack, the next run ends the former one and continues its turn."""
+    cluster.rolls = cluster.rolls.replace("minor", "never")
+    cluster.stage(NEW)
+    cluster.stop_switch("demo-control-0")
+    results: list[Result] = []
+    former = threading.Thread(target=lambda: results.append(cluster.conduct(NEW)), daemon=True)
+    former.start()
+    annotations = "/api/v1/nodes/demo-control-0"
+    wait_until(
+        lambda: (
+            "heatgen/turn"
+            in cluster.plane.request("GET", annotations)["metadata"].get("annotations", {})
+        )
+    )
+    process, environment = process_of(cluster.folder / "conductor")
+    environment["heat_outputs_path"] = str(tmp_path / "second")
+    second = subprocess.Popen(
+        ["nsenter", f"--mount=/proc/{process}/ns/mnt", BLOCK / "30-ready.sh"],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    former.join(60)
+    assert [result.problem for result in results] == ["another run of this step has taken over"]
+    assert cluster.cordoned() == ["demo-control-0"]
+    cluster.start_switch("demo-control-0")
+    output, errors = second.communicate(timeout=300)
+    assert second.returncode == 0, errors
+    assert output.endswith("; 4 nodes have had their turn.\n")
+    assert (cluster.versions(), cluster.cordoned()) == ([NEW] * 4, [])

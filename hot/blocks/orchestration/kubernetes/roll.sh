@@ -33,7 +33,7 @@ roll_nodes() {
     [ ${#pending[@]} != 0 ] || return 0
     roll_total=${#pending[@]} roll_done=0 roll_results=$(mktemp -d)
     sort_turns "${pending[@]}"
-    kubectl taint nodes "${roll_nodes[@]}" $SOFT_TAINT --overwrite >/dev/null ||
+    kubectl taint nodes "${roll_names[@]}" $SOFT_TAINT --overwrite >/dev/null ||
         fail "cannot taint the nodes that have not had their turn"
     roll_problems=$(cluster_problems) || fail "cannot read the state of the cluster before the first turn"
     for group in "${roll_groups[@]}"; do
@@ -81,20 +81,20 @@ EOT
 }
 # roll_progress TEXT: show the progress in the ConfigMap and in the journal of this node.
 roll_progress() {
-    local text=${1//[\"\\]/}
-    write_record progress "$(date --utc +%H:%M:%SZ) ${text//$'\n'/ }"
+    # Only characters that need no quotes in JSON: a reason comes from a node.
+    write_record progress "$(date --utc +%H:%M:%SZ) $(LC_ALL=C tr -cd ' !#-[]-~' <<<"${1//$'\n'/ }")"
     logger --tag heatgen-roll "$1" 2>/dev/null || true
 }
 
 # sort_turns TURN...: set roll_groups, "interrupted" and the groups of the plan, roll_turns, the turns of each, and
-# roll_nodes, the names of all nodes.
+# roll_names, the names of all nodes.
 sort_turns() {
     local turn group node wanted state missing=()
     declare -gA roll_turns=()
-    roll_groups=(interrupted) roll_nodes=()
+    roll_groups=(interrupted) roll_names=()
     for turn; do
         read -r group node wanted <<<"$turn"
-        roll_nodes+=("$node")
+        roll_names+=("$node")
         state=$(kubectl get node "$node" --ignore-not-found --output "jsonpath=$NODE_STATE") ||
             fail "cannot read the state of node $node"
         [ -n "$state" ] || missing+=("$node")
@@ -161,7 +161,7 @@ end_turns() {
     [ ${#problems[@]} != 0 ] || message=$(healthier "$node" 2>&1) || problems=("$message")
     [ ${#problems[@]} != 0 ] || return 0
     remaining=$(printf '; %s' "${problems[@]}")
-    kubectl taint nodes "${roll_nodes[@]}" "$SOFT_TAINT-" >/dev/null 2>&1 || true
+    kubectl taint nodes "${roll_names[@]}" "$SOFT_TAINT-" >/dev/null 2>&1 || true
     roll_progress "$roll_done of $roll_total nodes have had their turn; stopped$remaining"
     fail "${remaining#; }. $roll_done of $roll_total nodes have had their turn, the others are unchanged." \
         "Remove the cause, then update the stack"
