@@ -200,8 +200,8 @@ count_generation() {
 answer_turn() {
     local turn problem key=applied value other=problem
     { read -r turn && IFS= read -r problem; } <$heatgen_staged/answer
-    # Characters that would need quotes in JSON are removed.
-    problem=$(LC_ALL=C tr -cd ' -~' <<<"$problem" | tr -d '"\\' | cut -c 1-600)
+    # Only characters that need no quotes in JSON.
+    problem=$(LC_ALL=C tr -cd ' !#-[]-~' <<<"$problem" | cut -c 1-600)
     value=$turn
     if [ -n "$problem" ]; then key=problem other=applied value="$turn $problem"; fi
     node_api --fail --output /dev/null --request PATCH --header 'Content-Type: application/merge-patch+json' \
