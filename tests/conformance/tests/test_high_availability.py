@@ -158,6 +158,11 @@ def _leader_on_an_unknown_host(facts: Json) -> None:
     facts["leaders"]["kube-controller-manager"]["holder"] = "unknown_1"
 
 
+@breaks({})
+def _leader_with_a_host_name_that_is_not_its_node(facts: Json) -> None:
+    facts["leaders"]["kube-controller-manager"]["holder"] = "lab-server_1"
+
+
 @breaks({"test_dns_is_spread": Code.DNS_NOT_SPREAD}, at="k8s-app=kube-dns", values=(PLAIN,))
 def _dns_on_one_node(facts: Json) -> None:
     for pod in facts["dns"]:
