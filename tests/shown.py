@@ -23,6 +23,7 @@ RUN_BY = {
     "README.rst": "tests/lab/test_readme.py",
     "doc/tutorial/first-cluster.rst": "tests/lab/test_readme.py",
     "doc/how-to/operate-cluster.rst": "tests/lab/test_readme.py",
+    "doc/how-to/back-up-and-restore.rst": "tests/lab/test_backup.py",
     "doc/how-to/use-terraform.rst": "tests/lab/test_terraform.py",
     "doc/how-to/import-tosca.rst": "tests/tosca/test_document.py",
     "doc/how-to/write-block.rst": "tests/unit/repository/test_docs.py",

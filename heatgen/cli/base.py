@@ -17,6 +17,7 @@ from heatgen.cli import standard_streams
 from heatgen.cloud import connection
 from heatgen.cloud.connection import Cloud
 from heatgen.cloud.errors import CloudFailed
+from heatgen.kube.errors import KubernetesFailed
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Failed, Problem, ProblemsFound, report
 
@@ -90,6 +91,9 @@ def run_command(run: Callable[[], int], *, debug: bool) -> int:
     except CloudFailed as error:
         print_error(error.code, error, error.hint)
         return TIMED_OUT if error.code == Code.TIMED_OUT else FAILED
+    except KubernetesFailed as error:
+        print_error(error.code, error, error.hint)
+        return FAILED
     except TimeoutError as error:
         print_error(Code.TIMED_OUT, error)
         return TIMED_OUT

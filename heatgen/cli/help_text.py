@@ -9,7 +9,9 @@ GROUPS = {
     "Prepare a cluster": (
         "init", "validate", "lock", "plan", "graph", "render", "import", "schema",
     ),
-    "Run a cluster": ("create", "list", "status", "kubeconfig", "test", "logs"),
+    "Run a cluster": (
+        "create", "list", "status", "kubeconfig", "test", "logs", "backup list", "backup now",
+    ),
     "Change a cluster": ("diff", "update", "rotate certificates", "rotate authorities", "delete"),
     "Building blocks": ("block list", "block show", "block new", "block lint"),
     "Other": ("completion", "help"),

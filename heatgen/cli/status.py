@@ -2,18 +2,25 @@
 """``heatgen status``."""
 
 import argparse
+from datetime import UTC, datetime
 
 from heatgen.cli.base import FAILED, CloudLister, add_stack, add_timeout, print_message
+from heatgen.cli.cluster_access import add_access, connect
 from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import stack
+from heatgen.cloud.connection import Cloud
+from heatgen.cloud.errors import CloudFailed
+from heatgen.kube.errors import KubernetesFailed
+from heatgen.stack.progress import COMPLETE, IN_PROGRESS, shown
 from heatgen.stack.progress import FAILED as STACK_FAILED
-from heatgen.stack.progress import IN_PROGRESS, shown
+from heatgen.yamlio.problems import ProblemsFound
 
 
 class Status(CloudLister):
     """Show the progress of a cluster's stack by layer, and its failures.
 
-    The exit code is 1 if the stack failed.
+    With the administrator's key, the state of backups is shown, too. The exit code is 1 if the
+    stack failed.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -24,6 +31,7 @@ class Status(CloudLister):
             "--wait", action="store_true", help="wait for the end of the operation in progress"
         )
         add_timeout(parser, 60, "--wait")
+        add_access(parser)
         return parser
 
     def take_action(
@@ -45,6 +53,8 @@ class Status(CloudLister):
                 print_message(text)
             print_message(f"  hint: run 'heatgen logs {of.name}' to collect logs from all nodes")
             self.code = FAILED
+        if of.status == COMPLETE:
+            _print_backups(parsed_args, cloud)
         rows: list[tuple[object, ...]] = []
         for layer, done, total, busy in progress.layers():
             failed = progress.failed(layer)
@@ -56,3 +66,21 @@ class Status(CloudLister):
             )  # fmt: skip
             rows.append((layer, done, total, state, shown(failed or busy)))
         return ("Layer", "Done", "Of", "State", "What"), rows
+
+
+def _print_backups(parsed_args: argparse.Namespace, cloud: Cloud) -> None:
+    """Print the state of backups if the administrator's credentials are here; never fail."""
+    if parsed_args.kubeconfig is None and not parsed_args.key.exists():
+        return
+    # Imported here to keep the start of commands fast.
+    from heatgen.cli.backup import summary
+    from heatgen.kube import backups
+
+    try:
+        found = backups.read(connect(parsed_args, cloud), patience=0)
+    except (CloudFailed, KubernetesFailed, ProblemsFound, OSError) as error:
+        reason = error.problems[0].message if isinstance(error, ProblemsFound) else error
+        print_message(f"note: the state of backups is not known: {reason}")
+        return
+    for line in summary(found, datetime.now(UTC)):
+        print_message(line)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from heatgen.project import private_key
 from heatgen.project.files import create_file, present, read_file, reported
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound
@@ -58,7 +59,8 @@ def draft(key_file: Path, request_file: Path, cluster: str) -> Draft:
         ProblemsFound: a file is malformed, key and request do not match, or the cluster would not
             sign the request.
     """
-    key = _read_key(key_file) if present(key_file) else None
+    known = present(key_file)
+    key = private_key.read(key_file, Code.INVALID_ADMIN_KEY) if known else None
     pem, exists = "", present(request_file)
     if exists:
         text = read_request(request_file)
@@ -66,8 +68,8 @@ def draft(key_file: Path, request_file: Path, cluster: str) -> Draft:
             _check_match(request_file, text, key_file, key)
     else:
         if key is None:
-            key = ec.generate_private_key(ec.SECP256R1())
-            pem = _pem(key)
+            key = private_key.create()
+            pem = private_key.pem(key)
         text = _request(key, cluster)
     return Draft(
         key_file=key_file,
@@ -151,7 +153,7 @@ def _check_match(
 ) -> None:
     """Raise if a request belongs to another key."""
     public = x509.load_pem_x509_csr(request.encode()).public_key()
-    if _public(public) != _public(key.public_key()):
+    if private_key.public(public) != private_key.public(key.public_key()):
         message = f"the certificate request does not belong to the key {key_file}"
         hint = "remove it: it will be recreated from the key"
         problem = Problem(str(request_file), None, message, hint, code=Code.ADMIN_KEY_MISMATCH)
@@ -194,7 +196,7 @@ class Renewal:
             ProblemsFound: also if a file to be replaced later is not a key or a request.
         """
         if present(self.old_key):
-            _read_key(self.old_key)
+            private_key.read(self.old_key, Code.INVALID_ADMIN_KEY)
         if present(self.old_request):
             _load_request(self.old_request)
         if present(self.request_file) and not present(self.key_file):
@@ -209,27 +211,6 @@ class Renewal:
         with reported(self.old_key, Code.FILE_NOT_WRITABLE):
             self.key_file.replace(self.old_key)
             self.request_file.replace(self.old_request)
-
-
-def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    try:
-        key = serialization.load_pem_private_key(read_file(path), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        message = "not an unencrypted EC key in PEM format"
-        hint = "move the file away: heatgen does not overwrite it"
-        problem = Problem(str(path), None, message, hint, code=Code.INVALID_ADMIN_KEY)
-        raise ProblemsFound([problem])
-    return key
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
 
 
 def _request(key: ec.EllipticCurvePrivateKey, cluster: str) -> str:
@@ -258,12 +239,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         return "admin"
-
-
-def _public(key: object) -> bytes:
-    """Return a public key as bytes, for comparison."""
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        return b""
-    return key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )

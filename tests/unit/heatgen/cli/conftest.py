@@ -30,7 +30,7 @@ def heat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heat]:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Path:
     """Return the file of a cluster with lock and certificate request."""
-    for name in ("cluster.yaml", "cluster.lock.yaml", "cluster.admin.csr"):
+    for name in ("cluster.yaml", "cluster.lock.yaml", "cluster.admin.csr", "cluster.backup.crt"):
         shutil.copy(CASE / name, tmp_path)
     return tmp_path / "cluster.yaml"
 
