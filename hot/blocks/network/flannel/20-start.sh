@@ -40,8 +40,7 @@ fi
 address=$(node_address)
 pki=/etc/etcd/pki
 
-folder=$(unpack "$FLANNEL_ARTIFACT" flannel "$FLANNEL_VERSION")
-link_program "$folder/flanneld"
+flanneld=$(unpack "$FLANNEL_ARTIFACT" flannel "$FLANNEL_VERSION")/flanneld || exit 1
 folder=$(unpack "$CNI_ARTIFACT" cni "$CNI_VERSION")
 mkdir -p /opt/cni/bin
 for plugin in bridge host-local loopback portmap; do
@@ -68,7 +67,8 @@ install_text "$RESYNC_PROGRAM" "$heatgen_home/lib/flannel-resync" 0755
 install_text "$RESYNC_UNIT" /etc/systemd/system/flannel-resync.service
 # If two nodes choose the same subnet at the same time, one of them gets it from etcd. flanneld 0.28 on the other
 # node exits instead of choosing another subnet, so restart it.
-until (start_unit flanneld /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-cni" "$heatgen_bin/flanneld"); do
+until (start_unit flanneld --link "$flanneld" /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-cni" \
+    "$heatgen_bin/flanneld"); do
     journalctl --unit flanneld.service --no-pager --output cat --lines 6 | grep -q 'subnet already exists' &&
         [ $SECONDS -lt 90 ] || exit 1
     sleep 0.5

@@ -6,13 +6,13 @@ set -euo pipefail
 source "$HEATGEN_LIB/step.sh"
 
 folder=$(unpack "$CONTAINERD_ARTIFACT" containerd "$CONTAINERD_VERSION")
-link_program "$folder"/bin/{containerd,containerd-shim-runc-v2,ctr}
-program "$RUNC_ARTIFACT" runc "$RUNC_VERSION" runc
+runc=$(program "$RUNC_ARTIFACT" runc "$RUNC_VERSION" runc) || exit 1
 
 registry_mirror "$ARTIFACTS_REGISTRY" /etc/containerd/certs.d
 install_text "$CONTAINERD_CONFIG" /etc/containerd/config.toml
 install_text "$CONTAINERD_UNIT" /etc/systemd/system/containerd.service
-start_unit containerd /etc/containerd/config.toml "$heatgen_bin/containerd"
+start_unit containerd --link "$folder/bin/containerd" --link "$folder/bin/containerd-shim-runc-v2" \
+    --link "$folder/bin/ctr" --link "$runc" /etc/containerd/config.toml "$heatgen_bin/containerd"
 
 ctr() {
     "$heatgen_bin/ctr" --namespace k8s.io "$@"

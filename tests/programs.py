@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real programs of Kubernetes for tests on loopback: from PATH, or those that the lab has built."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lab.artifacts import cache
+
+
+def program(name: str) -> Path:
+    """Return the path of a program, such as ``etcd``; skip the test if it is missing."""
+    found = shutil.which(name)
+    if found:
+        return Path(found)
+    built = [path for path in cache.default_root().glob(f"*/{name}") if os.access(path, os.X_OK)]
+    if not built:
+        pytest.skip(f"the program {name} is neither in PATH nor built by the lab")
+    return max(built, key=lambda path: path.stat().st_mtime)
