@@ -88,6 +88,11 @@ def _parameters(plan: Plan, types: Sequence[str]) -> dict[str, Parameter]:
             group.count,
             ({"range": {"min": 0, "max": max(group.count, largest[group.name])}},),
         )
+        parameters[names.group_parameter(group.name, "removed")] = Parameter(
+            "comma_delimited_list",
+            f"Indices of removed {_members(group)}, which are not used again: heatgen scale",
+            "",
+        )
     parameters |= _trust_parameters(plan.admin_request)
     if spec.access.ssh_key:
         parameters["key_name"] = _named("Key pair for SSH", spec.access.ssh_key, "nova.keypair")
