@@ -387,6 +387,31 @@ class Code(StrEnum):
         "An update skips a minor version of Kubernetes, or returns to an older one.",
     )
 
+    # Nodes of a running cluster.
+    DISRUPTION_BUDGET = (
+        "disruption-budget",
+        "A disruption budget does not permit the eviction of a pod from a node.",
+    )
+    KUBERNETES_REFUSED = "kubernetes-refused", "The Kubernetes API rejected a request."
+    KUBERNETES_UNREACHABLE = (
+        "kubernetes-unreachable",
+        "The Kubernetes API of the cluster does not respond.",
+    )
+    OPERATION_IN_PROGRESS = (
+        "operation-in-progress",
+        "Another command is removing or replacing nodes of the same cluster.",
+    )
+    PODS_NOT_MOVED = "pods-not-moved", "Pods did not leave a node in time."
+    UNMANAGED_PODS = (
+        "unmanaged-pods",
+        "Pods of a node have no controller that recreates them on another node.",
+    )
+    UPDATE_NOT_APPLIED = (
+        "update-not-applied",
+        "The stack was updated, but another update has changed its parameters.",
+    )
+    VOLUMES_ATTACHED = "volumes-attached", "Volumes were not detached from a node in time."
+
     # Commands.
     CONFIRMATION_REQUIRED = (
         "confirmation-required",

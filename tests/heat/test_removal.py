@@ -94,7 +94,7 @@ def histories() -> Iterator[Sequence[tuple[int, str]]]:
 def test_members(
     history: Sequence[tuple[int, str]], group: Group, goldens: dict[str, dict[str, Any]]
 ) -> None:
-    """The generator names the same members as Heat, and predicts those that are added and removed."""
+    """The generator names the same members as Heat, and predicts what is added and removed."""
     rules = json.loads(RULES.read_text("utf-8"))
     before: tuple[dict[str, Any], list[str]] | None = None
     for count, removed in history:
