@@ -10,7 +10,9 @@ GROUPS = {
         "init", "validate", "lock", "plan", "graph", "render", "import", "schema",
     ),
     "Run a cluster": ("create", "list", "status", "kubeconfig", "test", "logs"),
-    "Change a cluster": ("diff", "update", "rotate certificates", "rotate authorities", "delete"),
+    "Change a cluster": (
+        "diff", "update", "scale", "rotate certificates", "rotate authorities", "delete",
+    ),
     "Building blocks": ("block list", "block show", "block new", "block lint"),
     "Other": ("completion", "help"),
 }  # fmt: skip
