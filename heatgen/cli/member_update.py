@@ -228,18 +228,10 @@ def _check_applied(running: Stack, changes: Mapping[str, str], cloud: Cloud) -> 
     """
     now = stack.get(running.path, cloud, with_outputs=False)
     for name, value in changes.items():
-        if _plain(now.parameters.get(name)) != value:
+        if now.parameters.get(name) != value:
             message = (
                 f"stack {now.name!r}: {name} is {now.parameters.get(name)!r}, not {value!r}: "
                 "another update has changed it"
             )
             hint = "run this command again when the other update has ended"
             raise CloudFailed(message, hint, code=Code.UPDATE_NOT_APPLIED)
-
-
-def _plain(value: object) -> str:
-    """Return a parameter as it was sent; Heat returns lists as JSON or as Python's text."""
-    text = str(value)
-    for character in "[]\"' ":
-        text = text.replace(character, "")
-    return text

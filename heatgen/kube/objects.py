@@ -21,7 +21,7 @@ class Pod:
     name: str
     uid: str
     controller: str
-    """Kind of the object that recreates it; '' if there is none."""
+    """Kind of the object that recreates it; '' if no controller does."""
     finished: bool
     """Whether its containers have ended."""
     deleting: bool

@@ -155,7 +155,7 @@ def test_choice_by_pods(running: Heat, nova: Nova, kubernetes: Kubernetes, capsy
 
 
 def test_more_workers(running: Heat, nova: Nova, kubernetes: Kubernetes) -> None:
-    """More workers are one update of the count; nothing is drained and no question asked."""
+    """More workers are one update of the count; nothing is drained or confirmed."""
     assert scale(kubernetes, "worker", "5") == 0
     assert parameters(running) == [{"worker_count": "5"}]
     assert kubernetes.evicted() == []
