@@ -90,7 +90,7 @@ def _parameters(plan: Plan, types: Sequence[str]) -> dict[str, Parameter]:
         )
         parameters[names.group_parameter(group.name, "removed")] = Parameter(
             "comma_delimited_list",
-            f"Indices of removed {_members(group)}, which are not used again: heatgen scale",
+            f"Indices of removed {_members(group)}",
             "",
         )
     parameters |= _trust_parameters(plan.admin_request)
