@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from heatgen.kube.client import Api, Object
-from heatgen.kube.errors import KubernetesFailed
+from heatgen.kube.drain import LEASES
+from heatgen.kube.errors import KubernetesFailed, Refused
 
 VARIABLE = "HEATGEN_KUBERNETES"
 """Directories with the programs, separated by ':', before those of PATH."""
@@ -33,7 +34,7 @@ PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler
 CONTROLLERS = (
     "deployment-controller", "replicaset-controller", "disruption-controller",
     "pod-garbage-collector-controller", "persistentvolume-attach-detach-controller",
-    "taint-eviction-controller",
+    "taint-eviction-controller", "node-lifecycle-controller",
     "serviceaccount-controller", "root-ca-certificate-publisher-controller",
 )  # fmt: skip
 READY = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""}
@@ -48,7 +49,7 @@ def programs() -> dict[str, str] | None:
 
 
 class Kubelets:
-    """Kubelets of the nodes that are running."""
+    """Kubelets of the nodes that are running. They report every five seconds."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
@@ -65,8 +66,13 @@ class Kubelets:
         self._thread.join(10)
 
     def _work(self) -> None:
+        reported = 0.0
         while not self._ended.wait(0.2):
             try:
+                if time.monotonic() - reported > 5:
+                    reported = time.monotonic()
+                    for name in sorted(self.running):
+                        report(self.api, name)
                 for item in self.api.items("/api/v1/pods"):
                     if item["spec"].get("nodeName") in self.running:
                         self._sync(item)
@@ -121,6 +127,20 @@ def set_ready(api: Api, name: str, *, ready: bool) -> None:
     api.patch(f"/api/v1/nodes/{name}/status", {"status": status})
     # The API server adds this taint to new nodes; the controller of nodes would remove it.
     api.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": None}})
+
+
+def report(api: Api, node: str) -> None:
+    """Renew the lease of a node, as its kubelet does."""
+    now = api.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    body = {
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": node, "namespace": "kube-node-lease"},
+        "spec": {"holderIdentity": node, "leaseDurationSeconds": 40, "renewTime": now},
+    }  # fmt: skip
+    try:
+        api.request("POST", LEASES, body)
+    except Refused:
+        api.patch(f"{LEASES}/{node}", {"spec": {"renewTime": now}})
 
 
 def deployment(name: str, replicas: int) -> Object:

@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -238,3 +239,23 @@ def test_removed_node(api: Api) -> None:
     assert set(drain.states(api)) == {"w0", "w2"}
     wait_for(lambda: len(pods(api, "web")) == 3)
     drain.remove_node(api, "w1")
+
+
+def test_return_of_a_node(api: Api, kubelets: Kubelets) -> None:
+    """A node is back if it is Ready and its new kubelet has reported; its old state is not enough.
+
+    The controller of nodes changes the condition almost a minute after the kubelet has stopped.
+    """
+    wait_for(lambda: drain.wait_ready(api, "w1", api.now() - timedelta(hours=1), 0))
+    kubelets.running.clear()
+    time.sleep(1)
+    since = api.now()
+    assert not drain.wait_ready(api, "w1", since, 0)
+    # The time of responses has no fractions of seconds.
+    time.sleep(2)
+    control_plane.report(api, "w1")
+    assert drain.wait_ready(api, "w1", since, 0)
+    control_plane.set_ready(api, "w1", ready=False)
+    assert not drain.wait_ready(api, "w1", since, 0)
+    assert not drain.wait_ready(api, "w2", since, 0)
+    assert not drain.wait_ready(api, "unknown", since, 0)

@@ -53,3 +53,11 @@ def test_lock_that_was_taken_over(server: Api) -> None:
         server.patch(PATH, {"spec": {"holderIdentity": "other"}})
     assert server.get(PATH)["spec"]["holderIdentity"] == "other"
     server.request("DELETE", PATH)
+
+
+def test_changes_need_etcd(server: Api) -> None:
+    """The holder of the lock can test whether etcd accepts changes."""
+    with operation.exclusive(server, "heatgen replace"):
+        before = server.get(PATH)["metadata"]["resourceVersion"]
+        operation.write(server)
+        assert server.get(PATH)["metadata"]["resourceVersion"] != before
