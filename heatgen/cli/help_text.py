@@ -11,7 +11,8 @@ GROUPS = {
     ),
     "Run a cluster": ("create", "list", "status", "kubeconfig", "test", "logs"),
     "Change a cluster": (
-        "diff", "update", "scale", "rotate certificates", "rotate authorities", "delete",
+        "diff", "update", "scale", "replace", "repair", "rotate certificates",
+        "rotate authorities", "delete",
     ),
     "Building blocks": ("block list", "block show", "block new", "block lint"),
     "Other": ("completion", "help"),

@@ -115,8 +115,8 @@ def wait_status(member: Member, cloud: Cloud, seconds: float, done: Any) -> bool
     return True
 
 
-def mark_unhealthy(member: Member, reason: str, cloud: Cloud) -> None:
-    """Mark one server as unhealthy, so that the next update replaces it.
+def mark_unhealthy(member: Member, reason: str, cloud: Cloud, *, unhealthy: bool = True) -> None:
+    """Mark one server as unhealthy, so that the next update replaces it, or undo this.
 
     The server is marked in the stack that has it. A group must not be marked: Heat would replace
     the group with all its servers (``StackResource._needs_update``).
@@ -125,7 +125,7 @@ def mark_unhealthy(member: Member, reason: str, cloud: Cloud) -> None:
         cloud.heat().resources.mark_unhealthy,
         stack_id=member.stack,
         resource_name=member.resource,
-        mark_unhealthy=True,
+        mark_unhealthy=unhealthy,
         resource_status_reason=reason,
     )
 

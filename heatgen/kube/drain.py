@@ -8,6 +8,7 @@ DaemonSets and of files stay, and data of emptyDir volumes is lost.
 import re
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from heatgen.kube.client import Api, Object
 from heatgen.kube.errors import KubernetesFailed, Refused
@@ -18,6 +19,7 @@ from heatgen.yamlio.codes import Code
 POLL = 2.0
 TRIES = 5
 """Number of attempts to change a node that other programs change, too."""
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 BUDGET = "DisruptionBudget"
 SEVERAL = "more than one PodDisruptionBudget"
 _BUDGET_NAME = re.compile(r"disruption budget (\S+) ")
@@ -159,6 +161,24 @@ def abandon(api: Api, node: str, seconds: float) -> list[str]:
     return attachments(api, node)
 
 
+def wait_ready(api: Api, node: str, since: datetime, seconds: float) -> bool:
+    """Wait until a node is Ready, and its kubelet has reported; return whether this is so.
+
+    Args:
+        api: the API.
+        node: name of the node.
+        since: time after which the kubelet has to report. Kubernetes regards a node as Ready for
+            almost a minute after its kubelet has stopped.
+        seconds: time limit.
+    """
+    limit = time.monotonic() + seconds
+    while not _reported(api, node, since):
+        if time.monotonic() > limit:
+            return False
+        time.sleep(POLL)
+    return True
+
+
 def remove_node(api: Api, node: str) -> None:
     """Delete a node whose server does not exist any more, with the pods that are left on it."""
     pods = [f"/api/v1/namespaces/{each.namespace}/pods/{each.name}" for each in _pods(api, node)]
@@ -192,6 +212,20 @@ def _change_node(api: Api, name: str, change: Callable[[Object], Object]) -> boo
                 raise
         else:
             return True
+
+
+def _reported(api: Api, node: str, since: datetime) -> bool:
+    try:
+        item = api.get(f"/api/v1/nodes/{node}")
+        lease = api.get(f"{LEASES}/{node}")
+    except Refused as refused:
+        if refused.status == 404:
+            return False
+        raise
+    renewed = (lease.get("spec") or {}).get("renewTime")
+    if not renewed or datetime.fromisoformat(renewed) <= since:
+        return False
+    return node_state(item, api.now()).ready
 
 
 def _pods(api: Api, node: str) -> list[Pod]:

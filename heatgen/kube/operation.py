@@ -38,7 +38,7 @@ def exclusive(api: Api, command: str) -> Iterator[None]:
     holder = f"{command} by {_user()} on {socket.gethostname()}, process {os.getpid()}"
     _acquire(api, holder)
     ended = threading.Event()
-    renewal = threading.Thread(target=_renew, args=(api, holder, ended), daemon=True)
+    renewal = threading.Thread(target=_renew, args=(api, ended), daemon=True)
     renewal.start()
     try:
         yield
@@ -46,6 +46,16 @@ def exclusive(api: Api, command: str) -> Iterator[None]:
         ended.set()
         renewal.join(RENEW)
         _release(api, holder)
+
+
+def write(api: Api) -> None:
+    """Change the lock that this process holds: etcd accepts this only with a majority.
+
+    Raises:
+        KubernetesFailed: etcd or the API does not accept changes.
+    """
+    renewed = _lease(api, "")["spec"]["renewTime"]
+    api.patch(f"{COLLECTION}/{NAME}", {"spec": {"renewTime": renewed}})
 
 
 def _acquire(api: Api, holder: str) -> None:
@@ -102,11 +112,10 @@ def _lease(api: Api, holder: str) -> Object:
     }
 
 
-def _renew(api: Api, holder: str, ended: threading.Event) -> None:
+def _renew(api: Api, ended: threading.Event) -> None:
     while not ended.wait(RENEW):
-        change = {"spec": {"renewTime": _lease(api, holder)["spec"]["renewTime"]}}
         try:
-            api.patch(f"{COLLECTION}/{NAME}", change)
+            write(api)
         except KubernetesFailed:
             # The API may be away while a control-plane node is replaced.
             continue

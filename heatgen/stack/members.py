@@ -34,6 +34,11 @@ class Member:
     """Status of the server in Nova; '' if it does not exist."""
 
     @property
+    def resource_group(self) -> str:
+        """Name of the resource of the group; '' on the control plane."""
+        return "" if self.is_control else names.workers(self.group)
+
+    @property
     def is_control(self) -> bool:
         """Whether it is a control-plane node."""
         return self.group == CONTROL

@@ -38,6 +38,8 @@ RUN, MAY_RUN = "run again", "may run again"
 ACTIONS = (REPLACE, REBUILD, REMOVE, RESIZE, UPDATE, ADD, RUN, MAY_RUN)
 """Possible actions on a resource, the most destructive first."""
 
+CHECK_FAILED = "CHECK_FAILED"
+"""Status of a resource that was marked as unhealthy, or whose check failed."""
 _STATELESS = (*DEPLOYMENTS, *TEXTS, "OS::Neutron::SecurityGroupRule")
 """Types whose resources can be recreated or removed without loss of data."""
 
@@ -132,6 +134,12 @@ def with_repairs(
     known = {(change.resource, node) for change in found for node in change.nodes or ("",)}
     for item in failed:
         name, member = member_of(stack, item.stack, item.name)
+        if item.kind == GROUP and item.status == CHECK_FAILED and name in resources:
+            # Marked as unhealthy as a whole: Heat replaces all members.
+            nodes = nodes_of(name, resources[name], resources)
+            why = (item.status,)
+            found.append(Change(action=REPLACE, kind=SERVER, resource=name, nodes=nodes, why=why))
+            continue
         if name not in resources or item.kind in (GROUP, DEPLOYMENT_GROUP, *TEXTS):
             continue
         of = indexed_nodes(name, resources[name], resources)

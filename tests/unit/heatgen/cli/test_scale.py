@@ -3,7 +3,6 @@
 
 import io
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,61 +10,14 @@ import pytest
 
 from heatgen.cli.main import main
 from heatgen.cloud import members
-from heatgen.kube import client, drain
+from heatgen.kube import drain
+from tests.unit.heatgen.cli.conftest import update_ends
 from tests.unit.heatgen.support import fake_kubernetes, fake_nova
 from tests.unit.heatgen.support.fake_heat import STACK, Heat
 from tests.unit.heatgen.support.fake_kubernetes import LEASES, Kubernetes
 from tests.unit.heatgen.support.fake_nova import Nova
 
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubernetes]:
-    """Yield the API of a cluster with one control-plane node and three workers."""
-    monkeypatch.setattr(drain, "POLL", 0.01)
-    monkeypatch.setattr(members, "PAUSE", 0.01)
-    monkeypatch.setattr(client, "PATIENCE", 0.0)
-    with fake_kubernetes.serving(tmp_path) as state:
-        state.node("demo-control-0")
-        for index in range(3):
-            state.node(f"demo-worker-{index}")
-            state.pod(f"web-{index}", f"demo-worker-{index}")
-            state.pod(f"agent-{index}", f"demo-worker-{index}", "DaemonSet")
-        yield state
-
-
-@pytest.fixture
-def nova(running: Heat, monkeypatch: pytest.MonkeyPatch) -> Nova:
-    """Return the servers of the cluster: three workers."""
-    from heatgen.cloud import connection
-
-    nova = Nova()
-    connection.connect(connection.Options()).connection.compute = nova
-    running.parameters["worker_count"] = "3"
-    fake_nova.populate(running, nova, workers=("0", "1", "2"))
-    ends(running)
-    return nova
-
-
-def ends(heat: Heat, status: str = "COMPLETE") -> None:
-    """Let the next update end, with the parameters that were sent."""
-    heat.event(STACK, "CREATE_COMPLETE")
-
-    def end() -> None:
-        sent = [body for _, path, body in heat.sent if path.endswith(heat_path(heat))]
-        if status == "COMPLETE":
-            heat.parameters |= sent[-1]["parameters"]
-        heat.event(STACK, f"UPDATE_{status}", reason="no valid host")
-
-    heat.then = [lambda: heat.event(STACK, "UPDATE_IN_PROGRESS"), end]
-
-
-def heat_path(heat: Heat) -> str:
-    """Return the end of the path of the stack."""
-    from tests.unit.heatgen.support.fake_heat import IDENTITY
-
-    return f"/{IDENTITY}"
 
 
 def scale(kubernetes: Kubernetes, *words: str) -> int:
@@ -368,7 +320,8 @@ def test_update_of_another_client(
 
 def test_failed_update(running: Heat, nova: Nova, kubernetes: Kubernetes, capsys: Capture) -> None:
     """If the update fails, the removed node stays cordoned: its server may be gone."""
-    ends(running, "FAILED")
+    running.then.clear()
+    update_ends(running, "FAILED")
     assert scale(kubernetes, "worker", "2", "--remove", "demo-worker-0", "--yes") == 1
     assert "error[stack-failed]: " in capsys.readouterr().err
     assert kubernetes.cordoned() == ["demo-worker-0"]

@@ -292,3 +292,15 @@ def test_repair_after_a_gap() -> None:
     ]  # fmt: skip
     [change] = update_preview.with_repairs([], failed, state, "demo")
     assert (change.action, change.nodes) == ("REPLACE", ("demo-3",))
+
+
+def test_group_that_is_marked_as_unhealthy() -> None:
+    """A mark of a whole group replaces all its servers, which is a loss."""
+    values = resolve.parameters(TEMPLATE, {"OS::stack_name": "demo"})
+    marked = update_preview.FailedResource(
+        stack="demo", name="workers", kind="OS::Heat::ResourceGroup", status="CHECK_FAILED",
+        exists=True,
+    )  # fmt: skip
+    state = StackState(TEMPLATE, values)
+    [change] = update_preview.with_repairs([], [marked], state, "demo")
+    assert (change.action, change.nodes, change.loses) == ("REPLACE", ("demo-0", "demo-1"), True)

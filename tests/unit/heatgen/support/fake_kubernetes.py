@@ -18,6 +18,7 @@ from tests.http_server import running
 Object = dict[str, Any]
 LONG_AGO = "2026-01-01T00:00:00Z"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
 
 
@@ -51,6 +52,10 @@ class Kubernetes:
             "spec": spec,
             "status": {"conditions": [{"type": "MemoryPressure", "status": "False"}, condition]},
         }
+
+        # The kubelet renews it.
+        renewed = "2999-01-01T00:00:00.000000Z" if ready else "2026-01-01T00:00:00.000000Z"
+        self.objects[f"{NODE_LEASES}/{name}"] = {"spec": {"renewTime": renewed}}
 
     def pod(self, name: str, node: str, controller: str = "ReplicaSet") -> None:
         """Add a running pod."""

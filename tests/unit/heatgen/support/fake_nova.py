@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fake of openstacksdk's compute service, with the servers of the stack in the fake Heat."""
 
+import json
+from collections.abc import Callable
 from types import SimpleNamespace
 
-from openstack.exceptions import NotFoundException
+import requests
+from openstack.exceptions import raise_from_response
 
 from tests.unit.heatgen.support.fake_heat import Heat
 
@@ -17,6 +20,10 @@ class Nova:
         """Action and id of the server."""
         self.hung: set[str] = set()
         """Ids of servers on hosts that do not respond."""
+        self.refusals: set[str] = set()
+        """Ids of servers whose actions are refused."""
+        self.then: dict[str, Callable[[], None]] = {}
+        """Functions to call after actions."""
 
     def servers(self) -> list[SimpleNamespace]:
         """Return all servers."""
@@ -28,7 +35,7 @@ class Nova:
     def get_server(self, identity: str) -> SimpleNamespace:
         """Return a server."""
         if identity not in self.statuses:
-            raise NotFoundException("no server", http_status=404)
+            _fail(404, "itemNotFound", f"Instance {identity} could not be found.")
         return SimpleNamespace(id=identity, status=self.statuses[identity])
 
     def stop_server(self, identity: str) -> None:
@@ -45,8 +52,21 @@ class Nova:
 
     def _act(self, action: str, identity: str, status: str) -> None:
         self.actions.append((action, identity))
+        if identity in self.refusals:
+            message = f"Cannot '{action}' instance {identity} while it is in vm_state error"
+            _fail(409, "conflictingRequest", message)
         if identity not in self.hung:
             self.statuses[identity] = status
+        self.then.get(action, lambda: None)()
+
+
+def _fail(status: int, kind: str, message: str) -> None:
+    """Raise the exception for a response of Nova."""
+    response = requests.Response()
+    response.status_code = status
+    response.headers["Content-Type"] = "application/json"
+    response._content = json.dumps({kind: {"code": status, "message": message}}).encode()
+    raise_from_response(response)
 
 
 def populate(heat: Heat, nova: Nova, control: int = 1, workers: tuple[str, ...] = ()) -> None:
