@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Edge: moves the pods of nodes to other nodes before their servers are removed.
 
-Pods are evicted, so that disruption budgets are honoured. As with ``kubectl drain``, pods of
-DaemonSets and of files stay, and data of emptyDir volumes is lost.
+Pods are evicted, so that disruption budgets are honoured. As with ``kubectl drain``, data of
+emptyDir volumes is lost. At last pods of DaemonSets end by a taint, as Services would route to them
+until the node is deleted. Those that tolerate every taint stay: they are parts of the node.
 """
 
 import re
@@ -29,6 +30,11 @@ OUT_OF_SERVICE = {
     "effect": "NoExecute",
 }
 """The taint with which Kubernetes detaches the volumes of a server that is not running."""
+LEAVING = {"key": "heatgen/leaving", "value": "", "effect": "NoExecute"}
+"""The taint with which pods of DaemonSets end before a server is removed."""
+_TAINTS = (OUT_OF_SERVICE["key"], LEAVING["key"])
+LEAVE_SECONDS = 30.0
+"""Maximum time to wait for pods of DaemonSets; they do not prevent the removal of the server."""
 
 Log = Callable[[str], None]
 
@@ -58,14 +64,14 @@ def cordon(api: Api, node: NodeState) -> None:
 
 
 def uncordon(api: Api, name: str) -> None:
-    """Make a node schedulable again if heatgen has cordoned it, and remove heatgen's taint."""
+    """Make a node schedulable again if heatgen has cordoned it, and remove heatgen's taints."""
 
     def change(item: Object) -> Object:
         spec: Object = {}
         if CORDONED in (item["metadata"].get("annotations") or {}):
             spec["unschedulable"] = None
         taints = item["spec"].get("taints") or []
-        kept = [taint for taint in taints if taint["key"] != OUT_OF_SERVICE["key"]]
+        kept = [taint for taint in taints if taint["key"] not in _TAINTS]
         if kept != taints:
             spec["taints"] = kept
         return {"metadata": {"annotations": {CORDONED: None}}, "spec": spec} if spec else {}
@@ -125,6 +131,10 @@ def drain(api: Api, node: str, seconds: float, log: Log) -> None:
         message += ", ".join(attachments(api, node))
         hint = "run 'kubectl get volumeattachments'; check the pods of the storage driver"
         raise KubernetesFailed(message, hint, code=Code.VOLUMES_ATTACHED)
+    _taint(api, node, LEAVING)
+    end = time.monotonic() + LEAVE_SECONDS
+    while any(found.serves for found in _pods(api, node)) and time.monotonic() < end:
+        time.sleep(POLL)
 
 
 def attachments(api: Api, node: str) -> list[str]:
@@ -149,13 +159,7 @@ def abandon(api: Api, node: str, seconds: float) -> list[str]:
     Returns:
         The volumes that are still attached.
     """
-
-    def change(item: Object) -> Object:
-        taints = item["spec"].get("taints") or []
-        others = [taint for taint in taints if taint["key"] != OUT_OF_SERVICE["key"]]
-        return {"spec": {"taints": [*others, OUT_OF_SERVICE]}}
-
-    if not _change_node(api, node, change):
+    if not _taint(api, node, OUT_OF_SERVICE):
         return []
     _wait_detached(api, node, seconds)
     return attachments(api, node)
@@ -189,6 +193,17 @@ def remove_node(api: Api, node: str) -> None:
         except Refused as refused:
             if refused.status != 404:
                 raise
+
+
+def _taint(api: Api, name: str, taint: Mapping[str, str]) -> bool:
+    """Add a taint to a node; return whether the node exists."""
+
+    def change(item: Object) -> Object:
+        taints = item["spec"].get("taints") or []
+        others = [other for other in taints if other["key"] != taint["key"]]
+        return {"spec": {"taints": [*others, dict(taint)]}}
+
+    return _change_node(api, name, change)
 
 
 def _change_node(api: Api, name: str, change: Callable[[Object], Object]) -> bool:

@@ -27,11 +27,18 @@ class Pod:
     deleting: bool
     mirror: bool
     """Whether it is defined by a file of the kubelet."""
+    tolerates_all: bool
+    """Whether it tolerates every taint, as a part of the node does: for storage or network."""
 
     @property
     def moves(self) -> bool:
         """Whether it has to leave the node; a DaemonSet would recreate its pod on the same node."""
         return not self.mirror and self.controller not in ("DaemonSet", "Node")
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is of a DaemonSet that leaves a node with a taint."""
+        return self.controller == "DaemonSet" and not self.tolerates_all and not self.finished
 
     def __str__(self) -> str:
         """Return namespace and name."""
@@ -51,6 +58,12 @@ def pod(item: Mapping[str, Any]) -> Pod:
         finished=(item.get("status") or {}).get("phase") in ("Succeeded", "Failed"),
         deleting=bool(metadata.get("deletionTimestamp")),
         mirror=_MIRROR in (metadata.get("annotations") or {}),
+        tolerates_all=any(
+            toleration.get("operator") == "Exists"
+            and not toleration.get("key")
+            and toleration.get("effect") in (None, "", "NoExecute")
+            for toleration in (item.get("spec") or {}).get("tolerations") or []
+        ),
     )
 
 

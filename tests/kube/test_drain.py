@@ -144,15 +144,26 @@ def test_unmanaged_pods(api: Api) -> None:
     assert drain.states(api)["w1"].pods == 0
 
 
-def test_pods_of_daemon_sets_stay(api: Api) -> None:
-    """A drain does not wait for pods that their DaemonSet would recreate on the node."""
+def test_pods_of_daemon_sets(api: Api) -> None:
+    """They are not evicted; at last those end that do not tolerate every taint."""
     owner = {
         "apiVersion": "apps/v1", "kind": "DaemonSet", "name": "d", "uid": "u", "controller": True,
     }  # fmt: skip
-    create(api, pod("agent", "w1", ownerReferences=[owner]))
+    web, agent = (pod(name, "w1", ownerReferences=[owner]) for name in ("web", "agent"))
+    # The controller of DaemonSets adds tolerations of this kind.
+    web["spec"]["tolerations"] = [{"key": "node.kubernetes.io/not-ready", "operator": "Exists"}]
+    agent["spec"]["tolerations"] = [{"operator": "Exists"}]
+    create(api, web, agent)
     drain.check_unmanaged(api, "w1")
     assert drain.states(api)["w1"].pods == 0
+    cordoned(api, "w1")
+    began = time.monotonic()
     drain.drain(api, "w1", 20, print)
+    assert time.monotonic() - began < drain.LEAVE_SECONDS
+    assert [str(found) for found in drain._pods(api, "w1")] == [f"{NAMESPACE}/agent"]
+    assert drain.LEAVING["key"] in str(spec(api, "w1"))
+    drain.uncordon(api, "w1")
+    assert drain.LEAVING["key"] not in str(spec(api, "w1"))
 
 
 def test_pod_that_does_not_end(api: Api, kubelets: Kubelets) -> None:

@@ -83,6 +83,7 @@ def schedulable(cluster: Cluster) -> None:
         spec = cluster.get_json("get", "node", node.name)["spec"]
         assert not spec.get("unschedulable"), node.name
         assert "out-of-service" not in json.dumps(spec), node.name
+        assert "heatgen/leaving" not in json.dumps(spec), node.name
 
 
 def test_a_worker_without_kubelet_is_repaired(

@@ -55,6 +55,7 @@ def running(heat: Heat, cluster: Path) -> Heat:
 def kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubernetes]:
     """Yield the API of a cluster with one control-plane node and three workers."""
     monkeypatch.setattr(drain, "POLL", 0.01)
+    monkeypatch.setattr(drain, "LEAVE_SECONDS", 0.0)
     monkeypatch.setattr(members, "PAUSE", 0.01)
     monkeypatch.setattr(client, "PATIENCE", 0.0)
     with fake_kubernetes.serving(tmp_path) as state:

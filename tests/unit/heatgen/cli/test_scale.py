@@ -35,10 +35,12 @@ def test_removal_by_name(
 ) -> None:
     """The middle worker is cordoned, drained and removed; Heat gets only its index and the count.
 
-    Its pod is evicted, that of the DaemonSet is not; node and lock are gone at the end.
+    Its pod is evicted, that of the DaemonSet ends by a taint; node and lock are gone at the end.
     """
     assert scale(kubernetes, "worker", "2", "--remove", "demo-worker-1", "--yes") == 0
     assert kubernetes.evicted() == ["web-1"]
+    [taint] = [body["spec"]["taints"] for _, _, body in kubernetes.sent if "taints" in str(body)]
+    assert taint == [drain.LEAVING]
     assert parameters(running) == [{"worker_count": "2", "worker_removed": "1"}]
     [(method, _, body)] = running.sent
     # Heat keeps the template and the other parameters.
@@ -57,8 +59,8 @@ def test_order_of_requests(running: Heat, nova: Nova, kubernetes: Kubernetes) ->
     words = ("--remove", "demo-worker-0", "demo-worker-1", "--yes")
     assert scale(kubernetes, "worker", "1", *words) == 0
     changes = [
-        path.rsplit("/", 1)[-1] for method, path, _ in kubernetes.sent
-        if ("/nodes/" in path and method == "PATCH") or path.endswith("/eviction")
+        path.rsplit("/", 1)[-1] for _, path, body in kubernetes.sent
+        if "unschedulable" in str(body) or path.endswith("/eviction")
     ]  # fmt: skip
     assert changes[:2] == ["demo-worker-0", "demo-worker-1"]
     assert changes[2:] == ["eviction", "eviction"]
