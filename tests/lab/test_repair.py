@@ -86,6 +86,18 @@ def schedulable(cluster: Cluster) -> None:
         assert "heatgen/leaving" not in json.dumps(spec), node.name
 
 
+def pod_returns(work: Workload, node: Node) -> None:
+    """Wait until the DaemonSet has a pod with an address on a node."""
+
+    def found() -> str:
+        try:
+            return work.pod_on(node)
+        except KeyError:
+            return ""
+
+    controller.wait_for(f"a pod on {node.name}", 60, found)
+
+
 def test_a_worker_without_kubelet_is_repaired(
     healthy: Cluster, work: Workload, figure: Figure
 ) -> None:
@@ -116,7 +128,7 @@ def test_a_worker_without_kubelet_is_repaired(
     assert f"node {lost.name}: replaced" in text
     assert seconds <= REPAIRED_SECONDS
     schedulable(healthy)
-    work.pod_on(lost)
+    pod_returns(work, lost)
 
 
 def test_a_stopped_worker_is_started(healthy: Cluster, figure: Figure) -> None:
@@ -163,7 +175,7 @@ def test_a_worker_is_replaced(healthy: Cluster, work: Workload, figure: Figure) 
         assert done.returncode == 0
         health.wait_healthy(healthy)
     schedulable(healthy)
-    work.pod_on(node)
+    pod_returns(work, node)
 
 
 def test_a_control_plane_node_is_replaced(
@@ -255,6 +267,7 @@ def test_a_worker_that_was_suspended(
 
         # The pod of the DaemonSet was not moved. Other nodes reach it again.
         def reachable() -> bool:
+            pod_returns(work, node)
             url = f"http://{work.pod_on(node)}:{PORT}/hostname"
             printed = control.run(f"curl --silent --max-time 3 {url} || true")
             return printed.startswith("web-")
