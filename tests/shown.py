@@ -42,6 +42,8 @@ NOT_RUN = {
     r"openstack --os-cloud mycloud kube ": "tests/lab/test_readme.py runs one with OS_*",
     r"(source <|eval |heatgen completion )": "tests/unit/heatgen/cli/test_completion.py",
     r"heatgen update .* --parameter ": "tests/lab/test_scale.py",
+    r"heatgen scale ": "tests/lab/test_scale.py",
+    r"heatgen (replace|repair) ": "tests/lab/test_repair.py",
     r"tox -e cloud ": "tests/lab/test_cloud_ring.py runs `python -m cloudring` on the lab",
     r"tofu ": "tests/lab/test_terraform.py",
     r"openssl ": "run manually on a node, with keys that tests must not have",

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     from heatgen.project.project import Project
 
 DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
+REFUSED_BY_CLUSTER = 7
+"""Exit code if the cluster does not permit to remove or replace nodes; see ``heatgen scale``."""
+_CLUSTER_CODES = {
+    Code.PODS_NOT_MOVED: TIMED_OUT,
+    Code.VOLUMES_ATTACHED: TIMED_OUT,
+    Code.DISRUPTION_BUDGET: REFUSED_BY_CLUSTER,
+    Code.UNMANAGED_PODS: REFUSED_BY_CLUSTER,
+    Code.TOO_MANY_UNHEALTHY: REFUSED_BY_CLUSTER,
+    Code.NO_MAJORITY: REFUSED_BY_CLUSTER,
+}
 
 
 def print_message(text: str) -> None:
@@ -93,7 +103,7 @@ def run_command(run: Callable[[], int], *, debug: bool) -> int:
         return TIMED_OUT if error.code == Code.TIMED_OUT else FAILED
     except KubernetesFailed as error:
         print_error(error.code, error, error.hint)
-        return FAILED
+        return _CLUSTER_CODES.get(error.code, FAILED)
     except TimeoutError as error:
         print_error(Code.TIMED_OUT, error)
         return TIMED_OUT

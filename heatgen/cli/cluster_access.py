@@ -20,6 +20,22 @@ def add_access(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_drain(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the move of pods to other nodes."""
+    parser.add_argument(
+        "--drain-timeout",
+        type=_seconds,
+        default=300,
+        metavar="SECONDS",
+        help="maximum time for the pods of a node to move (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--delete-unmanaged-pods",
+        action="store_true",
+        help="delete pods without a controller, which no other node recreates",
+    )
+
+
 def connect(parsed_args: argparse.Namespace, cloud: Cloud) -> Api:
     """Return the API of the cluster.
 
@@ -39,3 +55,10 @@ def connect(parsed_args: argparse.Namespace, cloud: Cloud) -> Api:
     key = read_file(parsed_args.key)
     text = kubeconfig.build(parsed_args.stack, parsed_args.key, key, cloud)
     return Api(yaml.safe_load(text))
+
+
+def _seconds(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

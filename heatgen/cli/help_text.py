@@ -12,7 +12,10 @@ GROUPS = {
     "Run a cluster": (
         "create", "list", "status", "kubeconfig", "test", "logs", "backup list", "backup now",
     ),
-    "Change a cluster": ("diff", "update", "rotate certificates", "rotate authorities", "delete"),
+    "Change a cluster": (
+        "diff", "update", "scale", "replace", "repair", "rotate certificates",
+        "rotate authorities", "delete",
+    ),
     "Building blocks": ("block list", "block show", "block new", "block lint"),
     "Other": ("completion", "help"),
 }  # fmt: skip

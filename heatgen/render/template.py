@@ -93,6 +93,11 @@ def _parameters(plan: Plan, types: Sequence[str]) -> dict[str, Parameter]:
             group.count,
             ({"range": {"min": 0, "max": max(group.count, largest[group.name])}},),
         )
+        parameters[names.group_parameter(group.name, "removed")] = Parameter(
+            "comma_delimited_list",
+            f"Indices of removed {_members(group)}",
+            "",
+        )
     parameters |= _trust_parameters(plan.admin_request)
     if any(BACKUP_CERTIFICATE in item.inputs.values() for item in plan.deployments):
         parameters[BACKUP_CERTIFICATE.name] = Parameter(
