@@ -425,11 +425,6 @@ class Code(StrEnum):
         "group-unhealthy",
         "A whole group of workers is marked as unhealthy: an update would replace all its servers.",
     )
-    KUBERNETES_REFUSED = "kubernetes-refused", "The Kubernetes API rejected a request."
-    KUBERNETES_UNREACHABLE = (
-        "kubernetes-unreachable",
-        "The Kubernetes API of the cluster does not respond.",
-    )
     NO_MAJORITY = (
         "no-majority",
         "Without this control-plane node, etcd would have no majority.",
