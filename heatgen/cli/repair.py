@@ -16,7 +16,7 @@ from heatgen.kube.errors import KubernetesFailed
 from heatgen.stack.repair import READY, REBOOT, REPLACE, START, Finding, assess, too_many
 from heatgen.yamlio.codes import Code
 
-RESTART_SECONDS = 120.0
+RESTART_SECONDS = 90.0
 """Maximum time for a node to become Ready after its server was started or rebooted."""
 AGAIN_SECONDS = 3600.0
 """Time in which a node that fails again is replaced without another restart."""
