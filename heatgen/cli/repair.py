@@ -108,9 +108,14 @@ class Repair(CloudCommand):
 
 
 def _release(cluster: Cluster) -> None:
-    """Make nodes schedulable that an interrupted command has left cordoned."""
+    """Make nodes schedulable that an interrupted command has left cordoned.
+
+    Nodes whose removal has begun are not members any more.
+    """
+    members = {member.node for member in cluster.members}
     for node in cluster.nodes.values():
-        if node.ready and node.cordoned_by_heatgen and not cluster.options.dry_run:
+        left = node.ready and node.cordoned_by_heatgen and node.name in members
+        if left and not cluster.options.dry_run:
             print_message(f"node {node.name}: Ready, but cordoned by an interrupted command")
             drain.uncordon(cluster.api, node.name)
 
