@@ -16,7 +16,7 @@ from heatgen.kube.errors import KubernetesFailed
 from heatgen.stack.repair import READY, REBOOT, REPLACE, START, Finding, assess, too_many
 from heatgen.yamlio.codes import Code
 
-RESTART_SECONDS = 120.0
+RESTART_SECONDS = 90.0
 """Maximum time for a node to become Ready after its server was started or rebooted."""
 AGAIN_SECONDS = 3600.0
 """Time in which a node that fails again is replaced without another restart."""
@@ -108,9 +108,14 @@ class Repair(CloudCommand):
 
 
 def _release(cluster: Cluster) -> None:
-    """Make nodes schedulable that an interrupted command has left cordoned."""
+    """Make nodes schedulable that an interrupted command has left cordoned.
+
+    Nodes whose removal has begun are not members any more.
+    """
+    members = {member.node for member in cluster.members}
     for node in cluster.nodes.values():
-        if node.ready and node.cordoned_by_heatgen and not cluster.options.dry_run:
+        left = node.ready and node.cordoned_by_heatgen and node.name in members
+        if left and not cluster.options.dry_run:
             print_message(f"node {node.name}: Ready, but cordoned by an interrupted command")
             drain.uncordon(cluster.api, node.name)
 

@@ -46,10 +46,14 @@ def states(api: Api) -> dict[str, NodeState]:
         node, found = (item.get("spec") or {}).get("nodeName"), pod(item)
         if node and found.moves and not found.finished:
             counts[node] = counts.get(node, 0) + 1
-    nodes = [
-        node_state(item, api.now(), counts.get(item["metadata"]["name"], 0))
-        for item in api.items("/api/v1/nodes")
-    ]
+    renewed = {
+        item["metadata"]["name"]: str((item.get("spec") or {}).get("renewTime") or "")
+        for item in api.items(LEASES)
+    }
+    nodes = []
+    for item in api.items("/api/v1/nodes"):
+        name = item["metadata"]["name"]
+        nodes.append(node_state(item, api.now(), counts.get(name, 0), renewed.get(name, "")))
     return {node.name: node for node in nodes}
 
 

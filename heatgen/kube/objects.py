@@ -67,18 +67,22 @@ def pod(item: Mapping[str, Any]) -> Pod:
     )
 
 
-def node_state(item: Mapping[str, Any], now: datetime, pods: int = 0) -> NodeState:
+def node_state(
+    item: Mapping[str, Any], now: datetime, pods: int = 0, renewed: str = ""
+) -> NodeState:
     """Return the state of a node.
 
     Args:
         item: the node of the API.
         now: time of the API server.
         pods: number of pods that would have to leave the node.
+        renewed: time at which the kubelet has reported last; '' if it is not known. Kubernetes
+            changes the condition almost a minute after a kubelet has stopped.
     """
     conditions = {each["type"]: each for each in item["status"].get("conditions") or []}
     condition = conditions.get("Ready", {})
     since = str(condition.get("lastTransitionTime") or item["metadata"]["creationTimestamp"])
-    changed = datetime.fromisoformat(since)
+    changed = min(datetime.fromisoformat(time) for time in (since, renewed) if time)
     ready = condition.get("status") == "True"
     return NodeState(
         name=item["metadata"]["name"],

@@ -243,6 +243,15 @@ def test_states(api: Api) -> None:
     assert 1 <= states["w2"].unready_seconds < 120
 
 
+def test_time_since_the_last_report(api: Api, kubelets: Kubelets) -> None:
+    """A node is unhealthy since its kubelet has stopped, not since Kubernetes has noticed it."""
+    wait_for(lambda: drain.wait_ready(api, "w1", api.now() - timedelta(hours=1), 0))
+    kubelets.running.clear()
+    time.sleep(4)
+    control_plane.set_ready(api, "w1", ready=False)
+    assert drain.states(api)["w1"].unready_seconds >= 3
+
+
 def test_removed_node(api: Api) -> None:
     """The node of a deleted server is deleted with the pods that are left; twice is no error."""
     deployed(api, "web", 3)

@@ -124,7 +124,7 @@ def test_a_worker_without_kubelet_is_repaired(
     figure("service while it is repaired", results.seen)
     text = "".join(outputs)
     assert "which is less than 300 s" in text
-    assert f"node {lost.name}: not Ready after 120 s" in text
+    assert f"node {lost.name}: not Ready after 90 s" in text
     assert f"node {lost.name}: replaced" in text
     assert seconds <= REPAIRED_SECONDS
     schedulable(healthy)

@@ -192,6 +192,17 @@ def test_node_left_by_an_interrupted_command(
     assert kubernetes.cordoned() == ["demo-worker-2"]
 
 
+def test_node_that_is_being_removed(running: Heat, nova: Nova, kubernetes: Kubernetes) -> None:
+    """A node stays cordoned if the update that removes its server has failed."""
+    running.status = "UPDATE_FAILED"
+    running.parameters |= {"worker_count": "2", "worker_removed": "1"}
+    kubernetes.node(WORKER, unschedulable=True)
+    node = kubernetes.objects[f"/api/v1/nodes/{WORKER}"]
+    node["metadata"]["annotations"] = {"heatgen/cordoned": "true"}
+    assert run(kubernetes) == 0
+    assert kubernetes.cordoned() == [WORKER]
+
+
 class _EndOfWatchError(Exception):
     """Ends the endless loop of a test."""
 

@@ -54,8 +54,8 @@ class Kubernetes:
         }
 
         # The kubelet renews it.
-        renewed = "2999-01-01T00:00:00.000000Z" if ready else "2026-01-01T00:00:00.000000Z"
-        self.objects[f"{NODE_LEASES}/{name}"] = {"spec": {"renewTime": renewed}}
+        lease = {"spec": {"renewTime": "2999-01-01T00:00:00.000000Z" if ready else since}}
+        self.objects[f"{NODE_LEASES}/{name}"] = {"metadata": {"name": name}, **lease}
 
     def pod(self, name: str, node: str, controller: str = "ReplicaSet") -> None:
         """Add a running pod."""
@@ -114,7 +114,7 @@ class Kubernetes:
             wanted = node.removeprefix("spec.nodeName=")
             found = [item for item in found if item["spec"]["nodeName"] == wanted]
         plural = path.rsplit("/", 1)[-1]
-        if not found and plural not in ("pods", "nodes", "volumeattachments"):
+        if not found and plural not in ("pods", "nodes", "volumeattachments", "leases"):
             return 404, {"message": f"{path} not found"}
         return 200, {"items": found}
 
