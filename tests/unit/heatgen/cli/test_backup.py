@@ -45,7 +45,7 @@ class FakeApi:
     def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Return the control-plane nodes."""
         assert (method, path) == ("GET", "/api/v1/nodes")
-        assert options["labelSelector"] == "node-role.kubernetes.io/control-plane"
+        assert options["query"] == {"labelSelector": "node-role.kubernetes.io/control-plane"}
         items = [
             {"metadata": {"name": name, "annotations": found}}
             for name, found in reversed(self.annotations.items())
