@@ -267,14 +267,15 @@ def add_timeout(parser: argparse.ArgumentParser, minutes: int, what: str) -> Non
     """Add the option for the timeout of an operation."""
     parser.add_argument(
         "--timeout",
-        type=_minutes,
+        type=positive,
         default=minutes,
         metavar="MINUTES",
         help=f"timeout of {what} (default: %(default)s)",
     )
 
 
-def _minutes(text: str) -> int:
+def positive(text: str) -> int:
+    """Return the number in an argument, which must be at least 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

@@ -5,6 +5,7 @@ import argparse
 from pathlib import Path
 
 from heatgen.cli import kubeconfig
+from heatgen.cli.base import positive
 from heatgen.cloud.connection import Cloud
 from heatgen.kube.client import Api
 
@@ -24,7 +25,7 @@ def add_drain(parser: argparse.ArgumentParser) -> None:
     """Add the options for the move of pods to other nodes."""
     parser.add_argument(
         "--drain-timeout",
-        type=_seconds,
+        type=positive,
         default=300,
         metavar="SECONDS",
         help="maximum time for the pods of a node to move (default: %(default)s)",
@@ -55,10 +56,3 @@ def connect(parsed_args: argparse.Namespace, cloud: Cloud) -> Api:
     key = read_file(parsed_args.key)
     text = kubeconfig.build(parsed_args.stack, parsed_args.key, key, cloud)
     return Api(yaml.safe_load(text))
-
-
-def _seconds(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number

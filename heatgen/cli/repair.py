@@ -5,7 +5,14 @@ import argparse
 import time
 
 from heatgen.cli import cluster_access, member_update
-from heatgen.cli.base import CloudCommand, add_stack, add_timeout, print_error, print_message
+from heatgen.cli.base import (
+    CloudCommand,
+    add_stack,
+    add_timeout,
+    positive,
+    print_error,
+    print_message,
+)
 from heatgen.cli.cluster_access import add_access, add_drain
 from heatgen.cli.member_update import Cluster
 from heatgen.cli.preview import CHANGES
@@ -43,14 +50,14 @@ class Repair(CloudCommand):
         )
         parser.add_argument(
             "--interval",
-            type=_positive,
+            type=positive,
             default=30,
             metavar="SECONDS",
             help="time between checks with --watch (default: %(default)s)",
         )
         parser.add_argument(
             "--unhealthy-after",
-            type=_positive,
+            type=positive,
             default=300,
             metavar="SECONDS",
             help="time without readiness after which a node is unhealthy (default: %(default)s)",
@@ -181,13 +188,6 @@ def _restart(cluster: Cluster, finding: Finding) -> bool:
         return True
     print_message(f"node {member.node}: not Ready after {RESTART_SECONDS:.0f} s")
     return False
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def _percent(text: str) -> int:

@@ -104,7 +104,8 @@ def members_of(name: str, resources: Resources) -> dict[str, str]:
     pattern = properties["resource_def"].get("properties", {}).get("name")
     if not isinstance(pattern, str):
         pattern = f"{name}-%index%"
-    unused = (str(index) for index in itertools.count() if str(index) not in removed_of(properties))
+    removed = removed_of(properties)
+    unused = (index for index in map(str, itertools.count()) if index not in removed)
     indices = itertools.islice(unused, int(properties.get("count", 1)))
     return {index: pattern.replace("%index%", index) for index in indices}
 
