@@ -7,6 +7,7 @@ import pytest
 
 from heatgen.kube.client import Api
 from heatgen.kube.errors import Refused
+from tests import programs
 from tests.kube import control_plane
 from tests.kube.control_plane import Kubelets
 
@@ -16,10 +17,7 @@ NODES = ("w0", "w1", "w2")
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Run a control plane."""
-    found = control_plane.programs()
-    if found is None:
-        names = ", ".join(control_plane.PROGRAMS)
-        pytest.skip(f"set {control_plane.VARIABLE} to the directories of {names}")
+    found = programs.search(*control_plane.PROGRAMS)
     with control_plane.running(tmp_path_factory.mktemp("kubernetes"), found) as api:
         yield api
 

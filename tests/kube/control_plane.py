@@ -8,8 +8,6 @@ are deleted.
 import base64
 import datetime
 import json
-import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -28,8 +26,6 @@ from heatgen.kube.client import Api, Object
 from heatgen.kube.drain import LEASES
 from heatgen.kube.errors import KubernetesFailed, Refused
 
-VARIABLE = "HEATGEN_KUBERNETES"
-"""Directories with the programs, separated by ':', before those of PATH."""
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 CONTROLLERS = (
     "deployment-controller", "replicaset-controller", "disruption-controller",
@@ -39,13 +35,6 @@ CONTROLLERS = (
 )  # fmt: skip
 READY = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""}
 NAMESPACE = "default"
-
-
-def programs() -> dict[str, str] | None:
-    """Return the paths of the programs; None if this machine does not have all of them."""
-    path = os.pathsep.join([os.environ.get(VARIABLE, ""), os.environ.get("PATH", "")])
-    found = {name: shutil.which(name, path=path) for name in PROGRAMS}
-    return {name: str(where) for name, where in found.items()} if all(found.values()) else None
 
 
 class Kubelets:
@@ -175,7 +164,7 @@ def budget(name: str, **rule: int) -> Object:
 
 
 @contextmanager
-def running(folder: Path, found: dict[str, str]) -> Iterator[Api]:
+def running(folder: Path, found: dict[str, Path]) -> Iterator[Api]:
     """Run the programs; yield a client with the rights of an administrator."""
     ports = {name: _free_port() for name in ("etcd", "peer", "api", "controllers", "scheduler")}
     authority, client = _identity(folder)
