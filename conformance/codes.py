@@ -130,6 +130,14 @@ class Code(StrEnum):
     ETCD_FRAGMENTED = "etcd-fragmented", "Most of the etcd database file is unused space."
     ETCD_DISK_SLOW = "etcd-disk-slow", "The disk of an etcd member is too slow."
     ETCD_PEER_SLOW = "etcd-peer-slow", "A round trip between etcd members takes too long."
+    ETCD_BACKUP_OVERDUE = (
+        "etcd-backup-overdue",
+        "A control-plane node has taken no backup of etcd for more than two intervals.",
+    )
+    ETCD_BACKUP_NOT_RESTORABLE = (
+        "etcd-backup-not-restorable",
+        "etcd could not be started from the newest backup of a node, or this was not tried.",
+    )
     ETCD_OPEN_WITHOUT_CERTIFICATE = (
         "etcd-open-without-certificate",
         "etcd answers clients without a certificate, over TLS or plain HTTP.",

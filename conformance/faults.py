@@ -46,6 +46,8 @@ FAULTS = {
     "etcd-slow-disk": "the disk of an etcd member is slow",
     "etcd-diverged": "inconsistent etcd members: an even number, a stuck learner, different data",
     "etcd-open": "etcd responds without a client certificate, or over plain HTTP",
+    "backup-overdue": "a control-plane node takes no backups of etcd any more",
+    "backup-damaged": "the newest backup of a control-plane node is damaged on its disk",
     "scheduler-down": "no kube-scheduler runs",
     "controller-manager-down": "no kube-controller-manager runs",
     "kubelet-down": "the kubelet of a node does not run",

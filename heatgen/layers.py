@@ -3,7 +3,7 @@
 
 LAYERS = ("os", "runtime", "kvstore", "network", "orchestration")
 """The five layers, from bottom to top."""
-OS, RUNTIME = LAYERS[:2]
+OS, RUNTIME, KVSTORE = LAYERS[:3]
 GROUP_LAYERS = (OS, RUNTIME)
 """The layers whose block may differ between groups."""
 ORCHESTRATION = LAYERS[-1]

@@ -11,6 +11,21 @@ import pytest
 
 from lab.artifacts import cache
 
+VARIABLE = "HEATGEN_KUBERNETES"
+"""Directories with programs, separated by ':', before those of PATH."""
+
+
+def search(*names: str) -> dict[str, Path]:
+    """Return the paths of programs in VARIABLE or PATH; skip the test if one is missing.
+
+    For tests that take minutes: they run where the variable names the programs.
+    """
+    path = os.pathsep.join([os.environ.get(VARIABLE, ""), os.environ.get("PATH", "")])
+    found = {name: Path(where) for name in names if (where := shutil.which(name, path=path))}
+    if len(found) < len(names):
+        pytest.skip(f"set {VARIABLE} to the directories of {', '.join(names)}")
+    return found
+
 
 def program(name: str) -> Path:
     """Return the path of a program, such as ``etcd``; skip the test if it is missing."""

@@ -3,8 +3,9 @@
 
 import json
 import re
+from datetime import datetime
 
-from conformance.facts.etcd import Copy, Database, Histogram, ListenerAnswers, Writes
+from conformance.facts.etcd import Backups, Copy, Database, Histogram, ListenerAnswers, Writes
 
 LOG = "etcd_disk_wal_fsync_duration_seconds"
 DATABASE = "etcd_disk_backend_commit_duration_seconds"
@@ -65,3 +66,24 @@ def parse_listener_answers(text: str) -> dict[str, ListenerAnswers]:
 
 def _parted(line: str) -> tuple[str, str, str]:
     return line.partition(" ")
+
+
+def parse_backups(text: str) -> Backups:
+    """Parse the node's time in seconds, and the status file of the program that takes backups."""
+    now, _, status = text.partition("\n")
+    data = json.loads(status)
+    return Backups(
+        now=float(now),
+        since=_seconds(data["since"]),
+        taken=_seconds(data["taken"]),
+        rehearsed=_seconds(data["rehearsed"]),
+        interval=float(data["interval"]),
+        count=len(data["archives"]),
+        problem=str(data["problem"]),
+        rehearsal_problem=str(data["rehearsal_problem"]),
+    )
+
+
+def _seconds(text: str) -> float:
+    """Return a time in RFC 3339 in seconds since the epoch; 0 for an empty text."""
+    return datetime.fromisoformat(text).timestamp() if text else 0.0

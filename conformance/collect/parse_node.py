@@ -12,7 +12,7 @@ from typing import TypeVar
 from conformance.collect import parse_etcd, parse_machine
 from conformance.collect import parse_security as hardening
 from conformance.facts import components
-from conformance.facts.etcd import Database, Running, Writes
+from conformance.facts.etcd import Backups, Database, Running, Writes
 from conformance.facts.machine import Clock, Machine
 from conformance.facts.model import (
     ClientPortAnswers,
@@ -152,6 +152,7 @@ def node_view(
         runtime=_runtime(at),
         components=at.read("components", components.parse),
         machine=_machine(at, window),
+        backups=_backups(at),
     )
 
 
@@ -203,6 +204,13 @@ def _of_vxlan(at: ProbeOutput, name: str, parse: Callable[[str], list[T]]) -> li
     ):
         return Unavailable(f"{at.node}: the node has no VXLAN device of flannel", permanent=True)
     return at.read(name, parse)
+
+
+def _backups(at: ProbeOutput) -> Backups | Unavailable | None:
+    section = at.sections.get("backups")
+    if section is None or section.status == NO_FILE:
+        return None
+    return at.read("backups", parse_etcd.parse_backups)
 
 
 def _subnet_env(at: ProbeOutput) -> SubnetEnv | Unavailable | None:

@@ -61,6 +61,7 @@ class ProbeArguments:
             *(f"unit={unit}.service" for unit in UNITS),
             f"prefix={self.expected.flannel.get('prefix', '/coreos.com/network')}",
             *self.etcd(node),
+            *self.backup(node),
             *(["quick=1"] if self.run.quick else []),
             *(f"identity={','.join(identity)}" for identity in self.identities()),
             *(f"api={url}" for url in self.apis()),
@@ -75,6 +76,11 @@ class ProbeArguments:
         """Return the argument with the etcd endpoint; flags of etcd override the default."""
         expected = self.endpoint(node) in self.expected.etcd.get("endpoints", [])
         return [f"{'etcd' if expected else 'usual_etcd'}={self.endpoint(node)}"]
+
+    def backup(self, node: str) -> list[str]:
+        """Return the argument with the status file of the node's backups, if it takes any."""
+        file = self.expected.etcd.get("backup_status")
+        return [f"backup={file}"] if file and self.has_etcd(node) else []
 
     def address(self, node: str) -> str:
         """Return the node's internal address."""

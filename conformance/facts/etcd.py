@@ -102,6 +102,28 @@ class ListenerAnswers:
     """Over TLS."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Backups:
+    """State of a node's backups of etcd. Times are seconds since the epoch; 0: never."""
+
+    now: float
+    """The node's clock when the state was read."""
+    since: float
+    """When backups were enabled."""
+    taken: float
+    """Time of the newest backup."""
+    rehearsed: float
+    """When etcd was last started from a backup."""
+    interval: float
+    """Seconds between two backups."""
+    count: int
+    """Number of backups on the node."""
+    problem: str
+    """Why the last attempt to take a backup failed; empty if it succeeded."""
+    rehearsal_problem: str
+    """Why the last rehearsal failed; empty if it succeeded."""
+
+
 @dataclass(frozen=True)
 class Running:
     """State of a running member."""

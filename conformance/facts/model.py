@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.facts.cluster_resources import ClusterResources, IdleConnection
 from conformance.facts.components import Component
-from conformance.facts.etcd import Running
+from conformance.facts.etcd import Backups, Running
 from conformance.facts.machine import Machine, NodeLease
 from conformance.facts.network import Answer, Paths, Ping
 from conformance.facts.security import (
@@ -343,6 +343,8 @@ class NodeView:
     components: list[Component] | Unavailable = UNRECORDED
     machine: Machine | Unavailable = UNRECORDED
     paths: Paths | Unavailable = UNRECORDED
+    backups: Backups | Unavailable | None = UNRECORDED
+    """Backups of etcd; null where the node reports none."""
 
     @classmethod
     def unavailable(cls, reason: str, permanent: bool = False) -> "NodeView":

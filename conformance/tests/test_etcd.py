@@ -32,6 +32,11 @@ PEER_SECONDS, PEER_WARNING = 0.15, 0.050
 # On a busy machine many writes are slow, on a slow disk nearly all are. All three must be exceeded.
 SLOW_SHARE, SLOW_LEAST, SLOW_SECONDS = 0.75, 3, 4.0
 
+MISSED_BACKUPS = 2  # intervals without a backup
+FIRST_BACKUP = 1800.0  # seconds from the installation of the program
+RETRIES = 900.0  # seconds from the time at which a backup is due
+REHEARSED = 2 * 86400.0  # seconds; rehearsals are daily
+
 Note = Callable[[str, object], None]  # pytest's record_property
 
 
@@ -504,3 +509,47 @@ def running_on(facts: Facts, expected: Expectation, node: str) -> Running:
 def urls(members: list[Member]) -> set[str]:
     """Return the client URLs of the members."""
     return {url for member in members for url in member.client_urls}
+
+
+@detects("backup-overdue", "backup-damaged")
+def test_backup_is_fresh_and_rehearsed(
+    facts: Facts, expected: Expectation, etcd_node: str, record_property: Note
+) -> None:
+    """The newest backup of etcd is not older than two intervals, and etcd was started from one."""
+    if "backup_interval" not in expected.etcd:
+        pytest.skip("no backups are expected: kvstore.backup is false, or there is no --expect")
+    backups = value_or_skip(facts.view(etcd_node).backups)
+    log = f"on {etcd_node}: journalctl -u etcd-backup -n 50"
+    require(
+        backups is not None,
+        at=f"{etcd_node}: {expected.etcd.get('backup_status')}",
+        expected="the status of backups",
+        seen="no such file",
+        likely="the step kvstore/backup has not run: update the stack",
+        look=f"on {etcd_node}: systemctl list-timers etcd-backup.timer",
+        code=Code.ETCD_BACKUP_OVERDUE,
+    )
+    assert backups is not None
+    record_property("backups", backups.count)
+    age = backups.now - backups.taken
+    due = backups.interval * MISSED_BACKUPS + RETRIES
+    waiting = not backups.taken and backups.now - backups.since < FIRST_BACKUP
+    require(
+        waiting or age < due,
+        at=f"{etcd_node}: newest backup of etcd",
+        expected=f"less than {due / 3600:.1f} hours old",
+        seen=f"{age / 3600:.1f} hours old" if backups.taken else "none",
+        likely=backups.problem or "the timer etcd-backup does not run",
+        look=f"{log}; systemctl list-timers etcd-backup.timer",
+        code=Code.ETCD_BACKUP_OVERDUE,
+    )
+    rehearsal_age = backups.now - backups.rehearsed
+    require(
+        waiting or (not backups.rehearsal_problem and rehearsal_age < REHEARSED),
+        at=f"{etcd_node}: rehearsal of the restore from the newest backup",
+        expected=f"successful, less than {REHEARSED / 3600:.0f} hours ago",
+        seen=f"{rehearsal_age / 3600:.1f} hours ago" if backups.rehearsed else "never successful",
+        likely=backups.rehearsal_problem or "the timer etcd-backup does not run",
+        look=log,
+        code=Code.ETCD_BACKUP_NOT_RESTORABLE,
+    )

@@ -17,6 +17,7 @@ from heatgen.cli import standard_streams
 from heatgen.cloud import connection
 from heatgen.cloud.connection import Cloud
 from heatgen.cloud.errors import CloudFailed
+from heatgen.kube.errors import KubernetesFailed
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Failed, Problem, ProblemsFound, report
 
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
     from heatgen.project.project import Project
 
 DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
+REFUSED_BY_CLUSTER = 7
+"""Exit code if the cluster does not permit to remove or replace nodes; see ``heatgen scale``."""
+_CLUSTER_CODES = {
+    Code.PODS_NOT_MOVED: TIMED_OUT,
+    Code.VOLUMES_ATTACHED: TIMED_OUT,
+    Code.DISRUPTION_BUDGET: REFUSED_BY_CLUSTER,
+    Code.UNMANAGED_PODS: REFUSED_BY_CLUSTER,
+    Code.TOO_MANY_UNHEALTHY: REFUSED_BY_CLUSTER,
+    Code.NO_MAJORITY: REFUSED_BY_CLUSTER,
+}
 
 
 def print_message(text: str) -> None:
@@ -90,6 +101,9 @@ def run_command(run: Callable[[], int], *, debug: bool) -> int:
     except CloudFailed as error:
         print_error(error.code, error, error.hint)
         return TIMED_OUT if error.code == Code.TIMED_OUT else FAILED
+    except KubernetesFailed as error:
+        print_error(error.code, error, error.hint)
+        return _CLUSTER_CODES.get(error.code, FAILED)
     except TimeoutError as error:
         print_error(Code.TIMED_OUT, error)
         return TIMED_OUT
@@ -262,14 +276,15 @@ def add_timeout(
     """
     parser.add_argument(
         "--timeout",
-        type=_minutes,
+        type=positive,
         default=None if longer else minutes,
         metavar="MINUTES",
         help=f"timeout of {what} (default: {minutes}{', ' + longer if longer else ''})",
     )
 
 
-def _minutes(text: str) -> int:
+def positive(text: str) -> int:
+    """Return the number in an argument, which must be at least 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

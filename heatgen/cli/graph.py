@@ -33,7 +33,9 @@ class Graph(Command):
 
         cluster = project.load(parsed_args.cluster)
         # A placeholder request, because the graph does not depend on the administrator's key.
-        template = project.make_template(cluster, print_message, request="-").template
+        template = project.make_template(
+            cluster, print_message, request="-", backup_certificate="-"
+        ).template
         values = resolve.parameters(template, {"OS::stack_name": cluster.spec.name})
         drawn = graph.build_graph(deployments.tasks(resolve.resources(template, values)))
         write_output(graph.svg(drawn) if parsed_args.format == "svg" else graph.dot(drawn))

@@ -9,8 +9,13 @@ GROUPS = {
     "Prepare a cluster": (
         "init", "validate", "lock", "plan", "graph", "render", "import", "schema",
     ),
-    "Run a cluster": ("create", "list", "status", "kubeconfig", "test", "logs"),
-    "Change a cluster": ("diff", "update", "rotate certificates", "rotate authorities", "delete"),
+    "Run a cluster": (
+        "create", "list", "status", "kubeconfig", "test", "logs", "backup list", "backup now",
+    ),
+    "Change a cluster": (
+        "diff", "update", "scale", "replace", "repair", "rotate certificates",
+        "rotate authorities", "delete",
+    ),
     "Building blocks": ("block list", "block show", "block new", "block lint"),
     "Other": ("completion", "help"),
 }  # fmt: skip

@@ -87,7 +87,7 @@ def preview(
         existing: keep the parameters that the stack sets explicitly.
     """
     # Imported here to keep the start of commands fast.
-    from heatgen.plan.inputs import ADMIN_REQUEST
+    from heatgen.plan.inputs import ADMIN_REQUEST, BACKUP_CERTIFICATE
     from heatgen.project import block_loader, project
 
     before = stack.state(running, cloud)
@@ -97,7 +97,12 @@ def preview(
     request = "" if cluster.request_file.exists() or cluster.key_file.exists() else str(
         running.parameters.get(ADMIN_REQUEST.name, "-")
     )  # fmt: skip
-    rendered = project.make_template(cluster, print_message, request=request, locked=locked)
+    # The same for the certificate of the backup key.
+    local = cluster.backup_certificate_file.exists() or cluster.backup_key_file.exists()
+    certificate = "" if local else str(running.parameters.get(BACKUP_CERTIFICATE.name) or "")
+    rendered = project.make_template(
+        cluster, print_message, request=request, backup_certificate=certificate, locked=locked
+    )
     pseudo = {key: value for key, value in running.parameters.items() if key[:4] == "OS::"}
     values = resolve.parameters(rendered.template, {**explicit, **pseudo})
     after = StackState(rendered.template, values)

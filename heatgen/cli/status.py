@@ -2,23 +2,26 @@
 """``heatgen status``."""
 
 import argparse
-from pathlib import Path
+from datetime import UTC, datetime
 
 from heatgen.cli.base import FAILED, CloudLister, add_stack, add_timeout, print_message
-from heatgen.cli.kubeconfig import add_key
+from heatgen.cli.cluster_access import add_access, connect
 from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import stack
 from heatgen.cloud.connection import Cloud
+from heatgen.cloud.errors import CloudFailed
+from heatgen.kube.errors import KubernetesFailed
 from heatgen.layers import ORCHESTRATION
 from heatgen.stack.progress import COMPLETE, IN_PROGRESS, Progress, shown
 from heatgen.stack.progress import FAILED as STACK_FAILED
+from heatgen.yamlio.problems import ProblemsFound
 
 
 class Status(CloudLister):
     """Show the progress of a cluster's stack by layer, and its failures.
 
-    If nodes change in turn, and the administrator's key exists, the number of nodes that have
-    changed is shown, too. The exit code is 1 if the stack failed.
+    With the administrator's key, the state of backups is shown, too, and while nodes change in
+    turn, how many have changed. The exit code is 1 if the stack failed.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -28,8 +31,8 @@ class Status(CloudLister):
         parser.add_argument(
             "--wait", action="store_true", help="wait for the end of the operation in progress"
         )
-        add_key(parser)
         add_timeout(parser, 60, "--wait")
+        add_access(parser)
         return parser
 
     def take_action(
@@ -51,9 +54,10 @@ class Status(CloudLister):
                 print_message(text)
             print_message(f"  hint: run 'heatgen logs {of.name}' to collect logs from all nodes")
             self.code = FAILED
-        turns = _turns(of, progress, parsed_args.key, cloud)
-        if turns:
-            print_message(f"nodes: {turns}")
+        if of.status == COMPLETE:
+            _print_backups(parsed_args, cloud)
+        elif of.action == "UPDATE":
+            _print_turns(progress, parsed_args, cloud)
         rows: list[tuple[object, ...]] = []
         for layer, done, total, busy in progress.layers():
             failed = progress.failed(layer)
@@ -67,18 +71,47 @@ class Status(CloudLister):
         return ("Layer", "Done", "Of", "State", "What"), rows
 
 
-def _turns(of: stack.Stack, progress: Progress, key: Path, cloud: Cloud) -> str:
-    """Return the progress of nodes that change in turn; '' if no step gives them turns now."""
-    # Imported here to keep the start of commands fast.
-    from heatgen.project import turn_progress
-    from heatgen.stack import kubeconfig
-
+def _print_turns(progress: Progress, parsed_args: argparse.Namespace, cloud: Cloud) -> None:
+    """Print how many nodes have had their turn, while a step gives them turns or has failed."""
     active = [*progress.busy(), *progress.failed(ORCHESTRATION)]
-    ready = any((item.layer, item.title) == (ORCHESTRATION, "ready") for item in active)
-    if of.action != "UPDATE" or of.status == COMPLETE or not ready or not key.exists():
-        return ""
+    if not any((item.layer, item.title) == (ORCHESTRATION, "ready") for item in active):
+        return
+    if not _has_access(parsed_args):
+        return
+    # Imported here to keep the start of commands fast.
+    from heatgen.kube import turn_progress
+
     try:
-        text = kubeconfig.build(of.name, stack.get(of.name, cloud).outputs, key.read_bytes())
-    except kubeconfig.Mismatch:
-        return ""
-    return turn_progress.read(text)
+        turns = turn_progress.read(connect(parsed_args, cloud))
+    except (CloudFailed, KubernetesFailed, ProblemsFound, OSError) as error:
+        print_message(f"note: the turns of nodes are not known: {_reason(error)}")
+        return
+    if turns:
+        print_message(f"nodes: {turns}")
+
+
+def _print_backups(parsed_args: argparse.Namespace, cloud: Cloud) -> None:
+    """Print the state of backups if the administrator's credentials are here; never fail."""
+    if not _has_access(parsed_args):
+        return
+    # Imported here to keep the start of commands fast.
+    from heatgen.cli.backup import summary
+    from heatgen.kube import backups
+
+    try:
+        found = backups.read(connect(parsed_args, cloud), patience=0)
+    except (CloudFailed, KubernetesFailed, ProblemsFound, OSError) as error:
+        print_message(f"note: the state of backups is not known: {_reason(error)}")
+        return
+    for line in summary(found, datetime.now(UTC)):
+        print_message(line)
+
+
+def _has_access(parsed_args: argparse.Namespace) -> bool:
+    """Return whether the administrator's credentials are here."""
+    return parsed_args.kubeconfig is not None or parsed_args.key.exists()
+
+
+def _reason(error: Exception) -> object:
+    """Return the first reason of an error."""
+    return error.problems[0].message if isinstance(error, ProblemsFound) else error

@@ -18,14 +18,12 @@ from heatgen.cli.base import (
 )
 from heatgen.cli.parameters import add_parameters, check_parameters, parse_parameters
 from heatgen.cli.plan import columns
-from heatgen.cli.progress_display import wait_and_show
+from heatgen.cli.progress_display import expected_progress, wait_and_show
 from heatgen.cloud import stack, stack_update
 from heatgen.cloud.connection import Cloud
 from heatgen.cloud.errors import CloudFailed, NotFound
-from heatgen.hot import resolve
 from heatgen.stack import identity
-from heatgen.stack.progress import COMPLETE, Progress
-from heatgen.stack.update_preview import MAY_RUN
+from heatgen.stack.progress import COMPLETE
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import ProblemsFound, report
 
@@ -104,7 +102,7 @@ class Update(CloudCommand):
             "timeout_mins": minutes,
         }
         before = stack.start_update(running, fields, cloud)
-        progress = _progress(found, cloud)
+        progress = expected_progress(running, found.after, found.changes, cloud)
         wait_and_show(running, progress, minutes * 60 + stack.GRACE, cloud, before)
         print_message(f"stack {running.name}: updated")
         return DONE
@@ -151,14 +149,3 @@ def _confirmed(name: str) -> bool:
     except ProblemsFound as found:
         print_message(report(found.problems, found.sources))
         return False
-
-
-def _progress(found: preview.Preview, cloud: Cloud) -> Progress:
-    """Return the progress, in which everything that changes has not yet begun."""
-    resources = resolve.resources(found.after.template, found.after.values)
-    progress = Progress(found.stack.name, resources)
-    stack.read_states(found.stack, progress, cloud)
-    for change in found.changes:
-        if change.action != MAY_RUN:
-            progress.expect(change.resource, change.nodes)
-    return progress

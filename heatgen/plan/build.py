@@ -29,7 +29,9 @@ LIBRARY_FOLDER = "/opt/heatgen/lib"
 """Folder of the library on a node."""
 
 
-def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> Plan:
+def build_plan(
+    spec: Spec, catalog: Catalog, pins: Pins, admin_request: str, backup_certificate: str = ""
+) -> Plan:
     """Return the plan of a cluster.
 
     Args:
@@ -37,6 +39,7 @@ def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> 
         catalog: the blocks.
         pins: digests of artifacts and images.
         admin_request: the administrator's certificate request, PEM.
+        backup_certificate: certificate of the key that opens backups, PEM; '' for none.
 
     Raises:
         ProblemsFound: an input cannot be resolved, or no step provides a required capability.
@@ -69,6 +72,7 @@ def build_plan(spec: Spec, catalog: Catalog, pins: Pins, admin_request: str) -> 
         agents=catalog.agents,
         agent_unit=catalog.agent_unit,
         admin_request=admin_request,
+        backup_certificate=backup_certificate,
         dns=_dns(context),
         artifacts=dict(line.split(" ") for line in _artifacts(context)),
         images=tuple(sorted(_images(context))),

@@ -28,6 +28,8 @@ writes as HOT functions.
 ``artifacts.mirror``, ``.registry``, ``.apt_mirror``
                                URLs, empty for upstream
 ``access.admin_request``        the administrator's certificate request (PEM)
+``access.backup_certificate``   certificate of the key that opens backups (PEM)
+``access.backup_recipients``    further certificates to which backups are sealed (PEM)
 ``access.admin_days``           validity of the administrator's certificate
 ``rotation.certificates``       generation of certificates; a higher one renews all of them
 ``rotation.authorities``        generations of the trusted authorities; the first signs
@@ -124,6 +126,7 @@ class StackParameter:
 
 
 ADMIN_REQUEST = StackParameter("admin_request")
+BACKUP_CERTIFICATE = StackParameter("backup_certificate")
 CERTIFICATES_GENERATION = StackParameter("certificates_generation")
 STACK_NAME = StackParameter("OS::stack_name")
 AUTHORITY_GENERATIONS = StackParameter("authority_generations")
@@ -431,6 +434,8 @@ def _policy(context: BlockContext) -> str:
 _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
     "access.admin_days": lambda context: context.cluster.spec.access.admin_days,
     "access.admin_request": lambda _: ADMIN_REQUEST,
+    "access.backup_certificate": lambda _: BACKUP_CERTIFICATE,
+    "access.backup_recipients": lambda context: context.cluster.spec.access.backup_recipients,
     "api.external": lambda context: context.cluster.api_external,
     "api.host": lambda context: context.cluster.api_host,
     "api.port": lambda _: API_PORT,

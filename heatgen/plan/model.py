@@ -94,6 +94,8 @@ class Plan:
     agent_unit: str
     admin_request: str
     """The administrator's certificate request (PEM)."""
+    backup_certificate: str
+    """Certificate (PEM) of the key that opens backups; '' for none."""
     dns: str
     """Address of the cluster's DNS."""
     artifacts: Mapping[str, str]

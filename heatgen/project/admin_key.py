@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from heatgen.project.files import create_file, present, read_file, reported
+from heatgen.project import key_document, private_key
+from heatgen.project.files import present, read_file, reported
+from heatgen.project.key_document import Draft, Kind
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
@@ -29,71 +31,13 @@ MAX_USER = 30
 """Largest part of a common name that is the user's name, in bytes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """Key and request as they are, or would be created."""
-
-    key_file: Path
-    request_file: Path
-    cluster: str
-    request: str
-    """The certificate request (PEM)."""
-    new_key: str
-    """The key (PEM) that has to be written; '' for none."""
-    new_request: bool
-    """Whether the request has to be written."""
-
-
 def draft(key_file: Path, request_file: Path, cluster: str) -> Draft:
     """Read key and request, or create them in memory.
 
-    An existing request is used without its key, which may be stored elsewhere.
-
-    Args:
-        key_file: EC P-256 key, PEM, mode 0600.
-        request_file: PKCS #10 request, PEM.
-        cluster: name of the cluster, part of the administrator's name.
-
-    Raises:
-        ProblemsFound: a file is malformed, key and request do not match, or the cluster would not
-            sign the request.
+    See :func:`heatgen.project.key_document.draft`. A request is also malformed if the cluster would
+    not sign it.
     """
-    key = _read_key(key_file) if present(key_file) else None
-    pem, exists = "", present(request_file)
-    if exists:
-        text = read_request(request_file)
-        if key is not None:
-            _check_match(request_file, text, key_file, key)
-    else:
-        if key is None:
-            key = ec.generate_private_key(ec.SECP256R1())
-            pem = _pem(key)
-        text = _request(key, cluster)
-    return Draft(
-        key_file=key_file,
-        request_file=request_file,
-        cluster=cluster,
-        request=text,
-        new_key=pem,
-        new_request=not exists,
-    )
-
-
-def keep(draft: Draft) -> str:
-    """Write what is new in a draft; return the request that is in its file then.
-
-    It is another one if a concurrent run has created key or request since the draft.
-
-    Raises:
-        ProblemsFound: a file cannot be written, or those of the concurrent run are not usable.
-    """
-    # The key first: a killed run leaves a key from which the next one creates the request.
-    written = not draft.new_key or create_file(draft.key_file, draft.new_key, 0o600)
-    if written and draft.new_request:
-        written = create_file(draft.request_file, draft.request)
-    if written:
-        return draft.request
-    return admin_request(draft.key_file, draft.request_file, draft.cluster)
+    return key_document.draft(REQUEST, key_file, request_file, cluster)
 
 
 def admin_request(key_file: Path, request_file: Path, cluster: str) -> str:
@@ -101,7 +45,7 @@ def admin_request(key_file: Path, request_file: Path, cluster: str) -> str:
 
     See :func:`draft`.
     """
-    return keep(draft(key_file, request_file, cluster))
+    return key_document.keep(draft(key_file, request_file, cluster))
 
 
 def read_request(path: Path) -> str:
@@ -146,16 +90,8 @@ def _invalid_request(path: Path, message: str) -> Problem:
     return Problem(str(path), None, message, hint, code=Code.INVALID_ADMIN_REQUEST)
 
 
-def _check_match(
-    request_file: Path, request: str, key_file: Path, key: ec.EllipticCurvePrivateKey
-) -> None:
-    """Raise if a request belongs to another key."""
-    public = x509.load_pem_x509_csr(request.encode()).public_key()
-    if _public(public) != _public(key.public_key()):
-        message = f"the certificate request does not belong to the key {key_file}"
-        hint = "remove it: it will be recreated from the key"
-        problem = Problem(str(request_file), None, message, hint, code=Code.ADMIN_KEY_MISMATCH)
-        raise ProblemsFound([problem])
+def _public_key(request: str) -> object:
+    return x509.load_pem_x509_csr(request.encode()).public_key()
 
 
 @dataclass(frozen=True)
@@ -194,7 +130,7 @@ class Renewal:
             ProblemsFound: also if a file to be replaced later is not a key or a request.
         """
         if present(self.old_key):
-            _read_key(self.old_key)
+            private_key.read(self.old_key, Code.INVALID_ADMIN_KEY)
         if present(self.old_request):
             _load_request(self.old_request)
         if present(self.request_file) and not present(self.key_file):
@@ -209,27 +145,6 @@ class Renewal:
         with reported(self.old_key, Code.FILE_NOT_WRITABLE):
             self.key_file.replace(self.old_key)
             self.request_file.replace(self.old_request)
-
-
-def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    try:
-        key = serialization.load_pem_private_key(read_file(path), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        message = "not an unencrypted EC key in PEM format"
-        hint = "move the file away: heatgen does not overwrite it"
-        problem = Problem(str(path), None, message, hint, code=Code.INVALID_ADMIN_KEY)
-        raise ProblemsFound([problem])
-    return key
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
 
 
 def _request(key: ec.EllipticCurvePrivateKey, cluster: str) -> str:
@@ -260,10 +175,13 @@ def _user() -> str:
         return "admin"
 
 
-def _public(key: object) -> bytes:
-    """Return a public key as bytes, for comparison."""
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        return b""
-    return key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+REQUEST = Kind(
+    noun="certificate request",
+    invalid_key=Code.INVALID_ADMIN_KEY,
+    mismatch=Code.ADMIN_KEY_MISMATCH,
+    mismatch_hint="remove it: it will be recreated from the key",
+    read=read_request,
+    create=_request,
+    public_key=_public_key,
+)
+"""The administrator's certificate request."""

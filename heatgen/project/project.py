@@ -6,6 +6,8 @@
 ``NAME.lock.yaml``     :mod:`heatgen.project.lock`
 ``NAME.admin.key``     :mod:`heatgen.project.admin_key`, mode 0600
 ``NAME.admin.csr``     its certificate request
+``NAME.backup.key``    :mod:`heatgen.project.backup_key`, mode 0600
+``NAME.backup.crt``    its certificate
 =====================  =========================================================
 """
 
@@ -21,7 +23,7 @@ from heatgen.blocks.catalog import Catalog
 from heatgen.hot.template import to_yaml
 from heatgen.plan.build import build_plan
 from heatgen.plan.model import Plan
-from heatgen.project import admin_key, block_loader, lock
+from heatgen.project import admin_key, backup_key, block_loader, key_document, lock
 from heatgen.project.files import present, read_file, write_file
 from heatgen.render import heat_limits
 from heatgen.render.template import render
@@ -64,10 +66,21 @@ class Files:
         return self.path.with_suffix(".admin.csr")
 
     @property
+    def backup_key_file(self) -> Path:
+        """File of the key that opens backups."""
+        return self.path.with_suffix(".backup.key")
+
+    @property
+    def backup_certificate_file(self) -> Path:
+        """File of that key's certificate, to which nodes seal backups."""
+        return self.path.with_suffix(".backup.crt")
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """All files of the cluster, none of which may be the output of a command."""
         own = (self.path, self.lock_file, self.key_file, self.request_file)
-        return (*own, *admin_key.Renewal(self.key_file).files)
+        backup = (self.backup_key_file, self.backup_certificate_file)
+        return (*own, *backup, *admin_key.Renewal(self.key_file).files)
 
 
 @dataclass(frozen=True)
@@ -114,8 +127,8 @@ def check(project: Project) -> None:
     """
     blocks = used_blocks(group_blocks(project.spec, project.catalog))
     pinned = placeholder_pins(blocks, project.spec)
-    # About as long as a certificate request.
-    planned = build_plan(project.spec, project.catalog, pinned, "-" * 500)
+    # About as long as a certificate request, and as a certificate.
+    planned = build_plan(project.spec, project.catalog, pinned, "-" * 500, "-" * 700)
     check_limits(project, heat_limits.usage(planned, render(planned).as_dict()))
 
 
@@ -213,17 +226,21 @@ def make_template(
     notice: Callable[[str], None] = lambda _: None,
     *,
     request: str = "",
+    backup_certificate: str = "",
     locked: bool = False,
 ) -> Rendered:
-    """Render the template; create missing lock, administrator's key and certificate request.
+    """Render the template; create missing lock, administrator's key and backup key.
 
-    Key and request are created after everything else has succeeded.
+    Keys, request and certificate are created after everything else has succeeded.
 
     Args:
         project: the cluster.
         notice: called with a message if a lock is created.
         request: certificate request to use instead of the local one, which is not created then.
-        locked: create nothing and use no network; lock and certificate request must exist.
+        backup_certificate: certificate of the backup key to use instead of the local one, which is
+            not created then.
+        locked: create nothing and use no network; lock, certificate request and backup certificate
+            must exist.
 
     Raises:
         Failed: the lock does not exist, and a source returned no usable response.
@@ -231,18 +248,33 @@ def make_template(
             usable, or (``locked``) lock or request do not exist.
     """
     if locked:
-        _check_locked(project, request)
+        _check_locked(project, request, backup_certificate)
     pinned = lock_or_make(project, notice)
-    if request:
-        return _render(project, pinned, request)
-    draft = admin_key.draft(project.key_file, project.request_file, project.spec.name)
-    rendered = _render(project, pinned, draft.request)
-    kept = admin_key.keep(draft)
-    # A concurrent run may have created another request.
-    return rendered if kept == draft.request else _render(project, pinned, kept)
+    admin, backup = None, None
+    if not request:
+        admin = admin_key.draft(project.key_file, project.request_file, project.spec.name)
+    if not backup_certificate and project.spec.backed_up:
+        files = (project.backup_key_file, project.backup_certificate_file)
+        backup = backup_key.draft(*files, project.spec.name)
+    drafts = (
+        admin.document if admin else request,
+        backup.document if backup else backup_certificate,
+    )
+    rendered = _render(project, pinned, *drafts)
+    kept = (
+        key_document.keep(admin) if admin else request,
+        key_document.keep(backup) if backup else backup_certificate,
+    )
+    if backup and backup.new_key:
+        notice(
+            f"{project.backup_key_file}: created; store a copy in another place: it opens the "
+            "backups of etcd when all control-plane nodes are lost"
+        )
+    # A concurrent run may have created others.
+    return rendered if kept == drafts else _render(project, pinned, *kept)
 
 
-def _check_locked(project: Project, request: str) -> None:
+def _check_locked(project: Project, request: str, backup_certificate: str) -> None:
     """Raise if a file that rendering would create does not exist."""
     problems = []
     if not present(project.lock_file):
@@ -252,13 +284,20 @@ def _check_locked(project: Project, request: str) -> None:
         hint = f"run 'heatgen render {project.path}' without --locked, and keep this file"
         code = Code.MISSING_ADMIN_REQUEST
         problems.append(Problem(str(project.request_file), None, message, hint, code=code))
+    needed = project.spec.backed_up and not backup_certificate
+    if needed and not present(project.backup_certificate_file):
+        message = "the certificate to which backups are sealed does not exist"
+        hint = f"run 'heatgen render {project.path}' without --locked, and keep this file"
+        code = Code.MISSING_BACKUP_CERTIFICATE
+        place = str(project.backup_certificate_file)
+        problems.append(Problem(place, None, message, hint, code=code))
     if problems:
         raise ProblemsFound(problems)
 
 
-def _render(project: Project, pinned: pins.Pins, request: str) -> Rendered:
-    """Render the template with a certificate request, and check the limits of Heat."""
-    planned = build_plan(project.spec, project.catalog, pinned, request)
+def _render(project: Project, pinned: pins.Pins, request: str, backup_certificate: str) -> Rendered:
+    """Render the template with what local keys contribute, and check the limits of Heat."""
+    planned = build_plan(project.spec, project.catalog, pinned, request, backup_certificate)
     template = render(planned).as_dict()
     usage = tuple(heat_limits.usage(planned, template))
     check_limits(project, usage)

@@ -11,7 +11,12 @@ from heatgen import VERSION
 from heatgen.hot import names, resolve
 from heatgen.hot.template import Parameter, Resource, Template
 from heatgen.layers import CONTROL, LAYERS, WORKER
-from heatgen.plan.inputs import ADMIN_REQUEST, AUTHORITY_GENERATIONS, CERTIFICATES_GENERATION
+from heatgen.plan.inputs import (
+    ADMIN_REQUEST,
+    AUTHORITY_GENERATIONS,
+    BACKUP_CERTIFICATE,
+    CERTIFICATES_GENERATION,
+)
 from heatgen.plan.model import Plan
 from heatgen.render import (
     api_endpoint,
@@ -88,7 +93,18 @@ def _parameters(plan: Plan, types: Sequence[str]) -> dict[str, Parameter]:
             group.count,
             ({"range": {"min": 0, "max": max(group.count, largest[group.name])}},),
         )
+        parameters[names.group_parameter(group.name, "removed")] = Parameter(
+            "comma_delimited_list",
+            f"Indices of removed {_members(group)}",
+            "",
+        )
     parameters |= _trust_parameters(plan.admin_request)
+    if any(BACKUP_CERTIFICATE in item.inputs.values() for item in plan.deployments):
+        parameters[BACKUP_CERTIFICATE.name] = Parameter(
+            "string",
+            "Certificate (PEM) of the key that opens backups of etcd, never the key",
+            plan.backup_certificate,
+        )
     if spec.access.ssh_key:
         parameters["key_name"] = _named("Key pair for SSH", spec.access.ssh_key, "nova.keypair")
     return parameters

@@ -6,13 +6,14 @@ import fnmatch
 SECRET = {
     "*.admin.key": "cluster.admin.key",
     "*.admin.new.key": "cluster.admin.new.key",
+    "*.backup.key": "cluster.backup.key",
     "kubeconfig": "kubeconfig",
     ".*.new": ".cluster.admin.key.0a1b2c3d.new",
 }
 """Lines for files that contain a private key, each with an example."""
 TEXT = "\n".join(
     [
-        "# Files with private keys of the administrator, and temporary files of killed commands.",
+        "# Files with private keys of the administrator and of backups; temporary files.",
         *SECRET,
         "*.kubeconfig",
         "# Files that heatgen and the OpenStack client write again.",

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from heatgen.blocks.catalog import Block
-from heatgen.layers import GROUP_LAYERS, ORCHESTRATION
+from heatgen.layers import GROUP_LAYERS, KVSTORE, ORCHESTRATION
 from heatgen.spec.machine import Machine
 from heatgen.spec.workers import LayerChoice, WorkerGroup
 from heatgen.yamlio.url import Url
@@ -82,6 +82,8 @@ class Access:
     """At which users reach the API; None for the floating IP or the API's address."""
     admin_days: int
     """Validity of the administrator's certificate."""
+    backup_recipients: str
+    """Further certificates (PEM) to which backups are sealed; '' for none."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,11 @@ class Spec:
     def worker_count(self) -> int:
         """Return the number of workers in all groups."""
         return sum(group.count for group in self.workers)
+
+    @property
+    def backed_up(self) -> bool:
+        """Return whether nodes back up etcd, so that a key must exist that opens the backups."""
+        return self.layers[KVSTORE].options.get("backup") is True
 
     def options_of(self, block: Block) -> Mapping[str, Any]:
         """Return the values of a block's options, which are equal in all groups that use it.

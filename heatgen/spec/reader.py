@@ -274,6 +274,7 @@ def _access(data: dict[str, Any]) -> Access:
         names=tuple(dict.fromkeys([*host, *data["names"]])),
         endpoint=endpoint,
         admin_days=data["admin_days"],
+        backup_recipients=(data.get("backup_recipients") or "").strip(),
     )
 
 

@@ -12,6 +12,7 @@ from heatgen.layers import GROUP_LAYERS, ORCHESTRATION, OS
 from heatgen.spec import (
     address_checks,
     addresses,
+    backup_recipients,
     option_conditions,
     overrides,
     update_window,
@@ -56,6 +57,7 @@ def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]
     yield from workers.check(document, spec.workers, spec.layers)
     yield from _check_load_balancer(document, spec, catalog)
     yield from update_window.check(document, spec)
+    yield from backup_recipients.check(document, spec)
 
 
 def notices(spec: Spec) -> list[str]:

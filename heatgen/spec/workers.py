@@ -220,7 +220,7 @@ def _same_name(group: WorkerGroup, groups: tuple[WorkerGroup, ...]) -> str:
 
     See :mod:`heatgen.hot.names`: a parameter is ``GROUP_count``, a resource ``workers_GROUP``.
     """
-    parameters = {f"{group.name}-count", f"{group.name}-flavor"}
+    parameters = {f"{group.name}-{what}" for what in ("count", "removed", "flavor")}
     if group.machine.image:
         parameters.add(f"{group.name}-image")
     for other in groups:

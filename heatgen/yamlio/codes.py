@@ -227,6 +227,10 @@ class Code(StrEnum):
         "admin-key-mismatch",
         "The administrator's key does not match the certificate or the certificate request.",
     )
+    BACKUP_KEY_MISMATCH = (
+        "backup-key-mismatch",
+        "The key that opens backups does not match its certificate.",
+    )
     ADMIN_REQUEST_SUBJECT = (
         "admin-request-subject",
         "The subject of the administrator's certificate request is not one that the cluster signs.",
@@ -265,6 +269,14 @@ class Code(StrEnum):
         "invalid-admin-request",
         "The administrator's certificate request cannot be parsed.",
     )
+    INVALID_BACKUP_CERTIFICATE = (
+        "invalid-backup-certificate",
+        "The certificate to which backups are sealed cannot be parsed, or has no EC key.",
+    )
+    INVALID_BACKUP_KEY = (
+        "invalid-backup-key",
+        "The key that opens backups is not an unencrypted private key in PEM format.",
+    )
     INVALID_BLOCK_FOLDER = (
         "invalid-block-folder",
         "A path given for blocks is not a readable folder that contains blocks.",
@@ -276,6 +288,10 @@ class Code(StrEnum):
     MISSING_ADMIN_REQUEST = (
         "missing-admin-request",
         "The cluster does not have an administrator's certificate request.",
+    )
+    MISSING_BACKUP_CERTIFICATE = (
+        "missing-backup-certificate",
+        "The cluster does not have a certificate to which backups are sealed.",
     )
     MISSING_LOCK = "missing-lock", "The cluster does not have a lock."
     NOT_A_KUBECONFIG = "not-a-kubeconfig", "An existing file is not a kubeconfig."
@@ -348,6 +364,19 @@ class Code(StrEnum):
         "The catalog of the cloud has no endpoint of a required service.",
     )
     STACK_EXISTS = "stack-exists", "The project already has a stack of this name."
+    KUBERNETES_UNREACHABLE = (
+        "kubernetes-unreachable",
+        "The Kubernetes API of the cluster does not respond.",
+    )
+    KUBERNETES_REFUSED = (
+        "kubernetes-refused",
+        "The Kubernetes API of the cluster refused a request.",
+    )
+    BACKUP_UNKNOWN = (
+        "backup-unknown",
+        "A node reports its backups in a format that this version of heatgen does not know.",
+    )
+    NO_BACKUPS = "no-backups", "No control-plane node of the cluster takes backups of etcd."
     STACK_FAILED = "stack-failed", "The creation, update or deletion of a stack failed."
     STACK_NOT_COMPLETE = (
         "stack-not-complete",
@@ -386,6 +415,39 @@ class Code(StrEnum):
         "version-skew",
         "An update skips a minor version of Kubernetes, or returns to an older one.",
     )
+
+    # Nodes of a running cluster.
+    DISRUPTION_BUDGET = (
+        "disruption-budget",
+        "A disruption budget does not permit the eviction of a pod from a node.",
+    )
+    GROUP_UNHEALTHY = (
+        "group-unhealthy",
+        "A whole group of workers is marked as unhealthy: an update would replace all its servers.",
+    )
+    NO_MAJORITY = (
+        "no-majority",
+        "Without this control-plane node, etcd would have no majority.",
+    )
+    OPERATION_IN_PROGRESS = (
+        "operation-in-progress",
+        "Another command is removing or replacing nodes of the same cluster.",
+    )
+    PODS_NOT_MOVED = "pods-not-moved", "Pods did not leave a node in time."
+    REPAIR_FAILED = "repair-failed", "A replaced node did not become Ready."
+    TOO_MANY_UNHEALTHY = (
+        "too-many-unhealthy",
+        "So many nodes are unhealthy that their replacement would not help.",
+    )
+    UNMANAGED_PODS = (
+        "unmanaged-pods",
+        "Pods of a node have no controller that recreates them on another node.",
+    )
+    UPDATE_NOT_APPLIED = (
+        "update-not-applied",
+        "The stack was updated, but another update has changed its parameters.",
+    )
+    VOLUMES_ATTACHED = "volumes-attached", "Volumes were not detached from a node in time."
 
     # Commands.
     CONFIRMATION_REQUIRED = (

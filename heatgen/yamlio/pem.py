@@ -8,7 +8,7 @@ _CERTIFICATE = re.compile(
 )
 _MARK = "-----BEGIN "
 _FOLDED = re.compile(r"-----BEGIN CERTIFICATE----- *[A-Za-z0-9+/]")
-_HINT_BLOCK = "paste the certificates unchanged, as a literal block after 'ca_certificates: |'"
+_HINT_BLOCK = "paste the certificates unchanged, as a literal block after 'KEY: |'"
 
 
 class InvalidCertificates(ValueError):
@@ -34,7 +34,7 @@ def check_certificates(text: str) -> None:
     """
     if "PRIVATE KEY" in text:
         reason = "must not contain a private key"
-        hint = "remove it: nodes need only the certificates of the authorities"
+        hint = "remove it: nodes need only certificates"
         raise InvalidCertificates(reason, hint, secret=True)
     if _FOLDED.search(text):
         raise InvalidCertificates("must have line breaks around its base64 lines", _HINT_BLOCK)

@@ -76,7 +76,7 @@ node_name() {
 node_address() {
     local route
     route=$(ip -4 route get 192.0.2.1 2>/dev/null) || fail "no default route: the node has no address"
-    sed -n 's/.* src \([0-9.]*\).*/\1/p' <<<"$route" | head -n 1
+    sed -n 's/.* src \([0-9.]*\).*/\1/p' <<<"$route" | sed -n 1p
 }
 
 # outside COMMAND...: run a command that connects to hosts outside the cluster, with the site's proxy, if any.

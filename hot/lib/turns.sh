@@ -212,7 +212,7 @@ answer_turn() {
 # own_annotation NAME: print an annotation heatgen/NAME of the own Node.
 own_annotation() {
     node_api --fail --header 'Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' |
-        grep -o "\"heatgen/$1\": *\"[^\"]*\"" | head -n 1 | sed 's/^"[^"]*": *"//; s/"$//'
+        grep -o "\"heatgen/$1\": *\"[^\"]*\"" | sed -n 1p | sed 's/^"[^"]*": *"//; s/"$//'
 }
 
 # node_api OPTION...: send a request for the own Node with the certificate of the kubelet, which may read and annotate

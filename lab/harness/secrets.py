@@ -47,6 +47,7 @@ class KnownSecrets:
         """Add the current secrets of the cluster; earlier ones are kept."""
         administrator = (cluster.directory / "cluster.admin.key").read_bytes()
         self.add(keys_in("administrator", administrator))
+        self.add(keys_in("backups", (cluster.directory / "cluster.backup.key").read_bytes()))
         with ThreadPoolExecutor(max_workers=4) as pool:
             for found in pool.map(keys_on, cluster.nodes):
                 self.add(found)

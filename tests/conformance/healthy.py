@@ -164,6 +164,8 @@ def expected(nodes: Nodes = NODES) -> Json:
             "ca": "/etc/etcd/pki/ca.crt",
             "certificate": "/etc/etcd/pki/health.crt",
             "key": "/etc/etcd/pki/health.key",
+            "backup_interval": "6h",
+            "backup_status": "/var/backups/etcd/status.json",
         },
         "flannel": {"backend": "vxlan", "prefix": "/coreos.com/network", "port": 8472, "vni": 1,
                     "metadata_service": "deny"},
@@ -262,7 +264,16 @@ def _view(name: str, nodes: Nodes) -> Json:
         ],
         "machine": _machine(node),
         "paths": _paths(name, nodes),
+        "backups": _backups() if on_control else None,
     }
+
+
+def _backups() -> Json:
+    now = 1_795_000_000.0
+    return {
+        "now": now, "since": now - 900_000, "taken": now - 7200, "rehearsed": now - 40_000,
+        "interval": 21600.0, "count": 8, "problem": "", "rehearsal_problem": "",
+    }  # fmt: skip
 
 
 # ---- os, network, services ----
@@ -288,6 +299,7 @@ def _machine(node: Node) -> Json:
         "kernel": {
             "vm/overcommit_memory": "1",
             "vm/panic_on_oom": "0",
+            "kernel/hostname": "lab-server",
             "kernel/panic": "10",
             "kernel/pid_max": "32768",
             "kernel/threads-max": "65536",

@@ -8,7 +8,7 @@ from heatgen.project import project
 
 CASES = Path(__file__).parent / "cases"
 NAMES = sorted(path.name for path in CASES.iterdir())
-INPUTS = ("cluster.yaml", "cluster.lock.yaml", "cluster.admin.csr")
+INPUTS = ("cluster.yaml", "cluster.lock.yaml", "cluster.admin.csr", "cluster.backup.crt")
 
 
 def render(name: str, folder: Path) -> str:

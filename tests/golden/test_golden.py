@@ -70,7 +70,8 @@ def template(name: str, tree: dict[str, bytes]) -> dict[str, Any]:
     spec = read_spec(text, blocks, block_loader.schema("cluster"))
     pinned = pins.read("lock", (folder / "cluster.lock.yaml").read_bytes())
     request = (folder / "cluster.admin.csr").read_text()
-    return render(build_plan(spec, blocks, pinned, request)).as_dict()
+    certificate = (folder / "cluster.backup.crt").read_text()
+    return render(build_plan(spec, blocks, pinned, request, certificate)).as_dict()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -34,6 +34,8 @@ ORDER = (
     "test_failure",
     "test_signals",
     "test_heat",
+    # It replaces workers, which then have other addresses than the cluster of the session.
+    "test_repair",
     "test_closed_site",
     "test_stack_names",
     "test_existing_network",

@@ -12,7 +12,10 @@ from lab.harness.cluster import Cluster
 from tests import shown
 
 # The files of the user of a stack; the key is the one with which the stack was created.
-FILES = ("cluster.yaml", "cluster.lock.yaml", "cluster.admin.key", "cluster.admin.csr")
+FILES = (
+    "cluster.yaml", "cluster.lock.yaml", "cluster.admin.key", "cluster.admin.csr",
+    "cluster.backup.crt",
+)  # fmt: skip
 # The name of the stack in the documents.
 NAME = re.compile(r"(?<= )demo(?= |$)")
 

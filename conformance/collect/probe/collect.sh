@@ -14,6 +14,7 @@
 #   unit=NAME                     a systemd unit
 #   prefix=PATH                   flannel's prefix in etcd
 #   etcd=ENDPOINT                 endpoint of this node's etcd member, if it has one
+#   backup=PATH                   status file of this node's backups of etcd
 #   usual_etcd=ENDPOINT           its default endpoint, if neither etcd= nor the flags of etcd are set
 #   quick=1                       skip slow sections
 #   identity=CA,CERTIFICATE,KEY   files of an etcd client; the first that exists on the node is used
@@ -46,7 +47,7 @@ shift 2
 readonly FOLDERS='/opt/heatgen/bin /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /opt/bin'
 
 peers='' services='' node_ports='' lookups='' units='' identities='' etcd='' prefix=/coreos.com/network
-apis='' own_api='' usual_etcd='' quick='' authorities='' ports='' programs='' trees='' certificates='' secret=''
+apis='' own_api='' usual_etcd='' backup='' quick='' authorities='' ports='' programs='' trees='' certificates='' secret=''
 components=''
 neighbour='' direct='' itself='' no_endpoints='' sticky='' outside='' servers='' ttl=''
 # Flags that this script itself uses.
@@ -64,6 +65,7 @@ for argument in "$@"; do
         identity=*) identities="$identities $value" ;;
         etcd=*) etcd=$value ;;
         usual_etcd=*) usual_etcd=$value ;;
+        backup=*) backup=$value ;;
         quick=*) quick=$value ;;
         prefix=*) prefix=$value ;;
         api=*) apis="$apis $value" ;;
@@ -564,6 +566,7 @@ collect_node() {
     section etcd_process process etcd
     section flanneld_process process flanneld
     [ -z "$(process etcd)" ] || locate_etcd
+    [ -z "$backup" ] || section backups print_backups
     aside collect_etcd
     collect_network
     if has systemctl; then section units unit_states; else absent units "the node has no systemctl"; fi

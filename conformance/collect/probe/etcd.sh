@@ -19,6 +19,13 @@ collect_etcd_later() {
     section etcd_figures_later figures
 }
 
+# print_backups: the node's time, and the status of its backups; status 2 if it does not exist.
+print_backups() {
+    [ -e "/host$backup" ] || { echo "no such file: $backup" >&2 && return 2; }
+    date +%s
+    cat "/host$backup"
+}
+
 # ---- peers ----
 
 # number KEY JSON: print the value of the first such key.

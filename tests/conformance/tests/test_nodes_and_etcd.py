@@ -27,6 +27,44 @@ def running(facts: Json, node: str) -> Json:
     return found
 
 
+BACKUP = f"test_backup_is_fresh_and_rehearsed[{SECOND}]"
+HOUR = 3600.0
+
+
+def backups(facts: Json, node: str) -> Json:
+    """Return the state of a node's backups."""
+    found: Json = facts["views"][node]["backups"]
+    return found
+
+
+@breaks({BACKUP: Code.ETCD_BACKUP_OVERDUE}, at=SECOND, values=("13.0 hours old", "no space"))
+def _backup_is_old(facts: Json) -> None:
+    found = backups(facts, SECOND)
+    found |= {"taken": found["now"] - 13 * HOUR, "problem": "no space"}
+
+
+@breaks({BACKUP: Code.ETCD_BACKUP_OVERDUE}, at=SECOND, values=("none", "timer etcd-backup"))
+def _first_backup_is_overdue(facts: Json) -> None:
+    found = backups(facts, SECOND)
+    found |= {"since": found["now"] - HOUR, "taken": 0.0, "rehearsed": 0.0, "count": 0}
+
+
+@breaks({BACKUP: Code.ETCD_BACKUP_OVERDUE}, at=SECOND, values=("no such file",))
+def _backup_status_is_missing(facts: Json) -> None:
+    facts["views"][SECOND]["backups"] = None
+
+
+@breaks({BACKUP: Code.ETCD_BACKUP_NOT_RESTORABLE}, at=SECOND, values=("damaged",))
+def _backup_is_damaged(facts: Json) -> None:
+    backups(facts, SECOND)["rehearsal_problem"] = "the backup is damaged"
+
+
+@breaks({BACKUP: Code.ETCD_BACKUP_NOT_RESTORABLE}, at=SECOND, values=("49.0 hours ago",))
+def _backup_was_not_rehearsed(facts: Json) -> None:
+    found = backups(facts, SECOND)
+    found["rehearsed"] = found["now"] - 49 * HOUR
+
+
 LEASE = f"test_node_lease_is_fresh[{PLAIN}]"
 
 

@@ -73,7 +73,7 @@ install_text "$RESYNC_UNIT" /etc/systemd/system/flannel-resync.service
 # node exits instead of choosing another subnet, so restart it.
 until (start_unit flanneld --link "$flanneld" /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-cni" \
     "$heatgen_bin/flanneld"); do
-    journalctl --unit flanneld.service --no-pager --output cat --lines 6 | grep -q 'subnet already exists' &&
+    grep -q 'subnet already exists' <<<"$(journalctl --unit flanneld.service --no-pager --output cat --lines 6)" &&
         [ $SECONDS -lt 90 ] || exit 1
     sleep 0.5
 done

@@ -56,7 +56,7 @@ at_least() {
 # require_packet_filter: fail unless the kernel and the programs support the mode of kube-proxy.
 require_packet_filter() {
     local mode message version
-    mode=$(sed -n 's/.*"mode": *"\([a-z]*\)".*/\1/p' <<<"$KUBE_PROXY_CONFIG" | head -n 1)
+    mode=$(sed -n 's/.*"mode": *"\([a-z]*\)".*/\1/p' <<<"$KUBE_PROXY_CONFIG" | sed -n 1p)
     if [ "$mode" != nftables ]; then
         message=$(iptables --wait 5 --table nat --list-rules POSTROUTING 2>&1) ||
             fail "kube-proxy cannot use iptables on Linux $(uname -r): $message. Use an image with iptables and its" \

@@ -103,7 +103,7 @@ dns_ready() {
         grep -vcE ':No(Schedule|Execute),') || true
     [ "$schedulable" != 1 ] || ! new_replica_available || return 0
     kubectl --namespace kube-system get pods --selector k8s-app=kube-dns --no-headers
-    kubectl --namespace kube-system logs --selector k8s-app=kube-dns --tail 1 | grep -m 1 -E 'FATAL|Error'
+    kubectl --namespace kube-system logs --selector k8s-app=kube-dns --tail 1 | grep -E 'FATAL|Error' | sed -n 1p
     return 1
 }
 

@@ -24,7 +24,7 @@ wait_unit 60 containerd "containerd responds" ctr version
 # The CRI plug-in stores an image with tag and digest under its digest only.
 name=${PAUSE_IMAGE%%@*}
 image=${name%:*}${PAUSE_IMAGE#"$name"}
-if ! ctr images list --quiet | grep -qxF "$image"; then
+if ! grep -qxF "$image" <<<"$(ctr images list --quiet)"; then
     message=$(ctr images pull --hosts-dir /etc/containerd/certs.d "$image" 2>&1 >/dev/null) ||
         fail "cannot pull the sandbox image $PAUSE_IMAGE: $(tail -n 1 <<<"$message")"
 fi

@@ -56,11 +56,11 @@ def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown["state"] == "works"
     assert shown["options"]["version"]["default"].startswith("3.6.")
     assert shown["inputs"]["MEMBERS"]["from"] == "file:members.sh"
-    assert [step["name"] for step in shown["steps"]] == ["volume", "start"]
+    assert [step["name"] for step in shown["steps"]] == ["volume", "start", "backup"]
     assert {port["port"] for port in shown["ports"]} == {"2379", "2380"}
     assert shown["artifacts"]["etcd"]["checksums"].endswith("/SHA256SUMS")
-    assert shown["requires"] == ["agent", "etcd-volume", "trust"]
-    assert shown["provides"] == ["etcd-volume", "kvstore"]
+    assert shown["requires"] == ["agent", "etcd-volume", "kvstore", "trust"]
+    assert shown["provides"] == ["backup", "etcd-volume", "kvstore"]
 
 
 def test_show_what_was_proven(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,6 +49,26 @@ def test_missing_key(cluster: Path) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+def test_missing_backup_key(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a certificate for backups, the key is created, but not where backups are disabled."""
+    key, certificate = (cluster.with_name(f"cluster.backup.{end}") for end in ("key", "crt"))
+    certificate.unlink()
+    text = cluster.read_text()
+    cluster.write_text(f"{text}kvstore: {{backup: false}}\n")
+    assert main(["render", str(cluster), "-o", str(cluster.with_name("o"))]) == 0
+    assert not key.exists()
+    cluster.write_text(text)
+    assert main(["render", str(cluster), "-o", str(cluster.with_name("o"))]) == 0
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert f"{key}: created; store a copy" in capsys.readouterr().err
+    assert "PRIVATE KEY" not in cluster.with_name("o").read_text()
+    secret = key.read_text()
+    certificate.unlink()
+    assert main(["render", str(cluster), "-o", str(cluster.with_name("o"))]) == 0
+    assert key.read_text() == secret
+    assert "created; store" not in capsys.readouterr().err
+
+
 def test_missing_output_folder(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An output file in a missing folder is an error."""
     output = cluster.parent / "no" / "o"
@@ -63,6 +83,7 @@ def own(cluster: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", [
     "cluster.yaml", "cluster.lock.yaml", "cluster.admin.key", "cluster.admin.csr",
+    "cluster.backup.key", "cluster.backup.crt",
     "cluster.admin.new.key", "cluster.admin.new.csr",
 ])  # fmt: skip
 def test_own_files(name: str, cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,21 +142,26 @@ def test_locked_without_files(cluster: Path, capsys: pytest.CaptureFixture[str],
                               monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     """With --locked nothing is created or fetched: all missing files are errors."""
     monkeypatch.setattr("heatgen.project.lock.resolve", lambda *_: 1 / 0)
-    lock, request = (cluster.with_name(f"cluster.{end}") for end in ("lock.yaml", "admin.csr"))
+    lock, request, backup = (
+        cluster.with_name(f"cluster.{end}") for end in ("lock.yaml", "admin.csr", "backup.crt")
+    )
     complete = lock.read_text()
     lock.unlink()
     request.unlink()
+    backup.unlink()
     before = own(cluster)
     assert main(["render", str(cluster), "--locked"]) == 2
     err = capsys.readouterr().err
     assert f"{lock}: error[missing-lock]: " in err
     assert f"{request}: error[missing-admin-request]: " in err
+    assert f"{backup}: error[missing-backup-certificate]: " in err
     lock.write_text(complete)
     assert main(["render", str(cluster), "--locked"]) == 2
     assert "missing-lock" not in capsys.readouterr().err
     lock.unlink()
     assert own(cluster) == before
     shutil.copy(CASE / "cluster.admin.csr", request)
+    shutil.copy(CASE / "cluster.backup.crt", backup)
     lock.write_text("".join(line for line in complete.splitlines(keepends=True)
                             if "kubelet" not in line))  # fmt: skip
     assert main(["render", str(cluster), "--locked"]) == 2

@@ -21,7 +21,7 @@ GROUP = "- {name: g%d, count: 0}\n"
 @pytest.fixture
 def file(cluster: Path) -> Path:
     """Return a cluster's file without lock and certificate request."""
-    for name in ("cluster.lock.yaml", "cluster.admin.csr"):
+    for name in ("cluster.lock.yaml", "cluster.admin.csr", "cluster.backup.crt"):
         cluster.with_name(name).unlink()
     return cluster
 
@@ -57,7 +57,7 @@ def test_valid(file: Path, capsys: Capture) -> None:
         ("workers: {count: 119}\n", "heat-limit-exceeded",
          "use at most 118 workers instead of 119, or raise max_resources_per_stack"),
         ("control_plane: {count: 3}\nworkers: {count: 115}\n", "heat-limit-exceeded",
-         "at most 114"),
+         "at most 113"),
         ("control_plane: {count: 5}\nworkers: {count: 112}\n", "heat-limit-exceeded",
          "at most 110"),
         (groups(60), "heat-limit-exceeded", "groups of workers instead of 60: each takes about"),

@@ -32,7 +32,7 @@ def test_rendering_does_not_depend_on_the_folder(
 def rendered(folder: Path) -> str:
     """Return the template of a cluster with a third-party block."""
     folder.mkdir()
-    for name in ("cluster.lock.yaml", "cluster.admin.csr"):
+    for name in ("cluster.lock.yaml", "cluster.admin.csr", "cluster.backup.crt"):
         (folder / name).write_text((CASE / name).read_text())
     text = (CASE / "cluster.yaml").read_text()
     (folder / "cluster.yaml").write_text(f"{text}runtime: {{use: box, note: mine}}\n")

@@ -25,20 +25,25 @@ def names(folder: Path) -> list[str]:
 
 
 def test_request_of_a_concurrent_run(cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If another run has created the key meanwhile, the template has the request of that key."""
+    """If another run has created the keys meanwhile, the template has what belongs to them."""
     original, requests = project._render, []
 
-    def render(found: project.Project, pinned: object, request: str) -> project.Rendered:
-        requests.append(request)
+    def render(
+        found: project.Project, pinned: object, request: str, certificate: str
+    ) -> project.Rendered:
+        requests.append((request, certificate))
         if len(requests) == 1:
             project.make_template(found)
-        return original(found, pinned, request)  # type: ignore[arg-type]
+        return original(found, pinned, request, certificate)  # type: ignore[arg-type]
 
     monkeypatch.setattr(project, "_render", render)
     rendered = project.make_template(project.load(cluster))
-    kept = cluster.with_suffix(".admin.csr").read_text()
-    assert requests[0] != kept
-    assert rendered.template["parameters"]["admin_request"]["default"] == kept
+    ends = (".admin.csr", ".backup.crt")
+    kept = tuple(cluster.with_suffix(end).read_text() for end in ends)
+    assert not set(requests[0]) & set(kept)
+    parameters = rendered.template["parameters"]
+    names = ("admin_request", "backup_certificate")
+    assert tuple(parameters[name]["default"] for name in names) == kept
 
 
 def test_failed_rendering(cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 AUTHORITY = ec.generate_private_key(ec.SECP256R1())
@@ -30,6 +30,17 @@ def certificate(
         .not_valid_after(now + left)
         .sign(issuer_key, hashes.SHA256())
     )
+    return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def rsa_certificate(bits: int = 2048) -> str:
+    """Return a self-signed certificate (PEM) of an RSA key."""
+    key = rsa.generate_private_key(65537, bits)
+    now = datetime.datetime.now(datetime.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "escrow")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+    builder = builder.public_key(key.public_key()).not_valid_before(now).not_valid_after(now + DAY)
+    signed = builder.sign(key, hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
