@@ -30,6 +30,8 @@ class ExpectedNode:
     """The group of servers in cluster.yaml."""
     runtime: str = ""
     """Block of the container runtime; empty: that of the cluster."""
+    kubernetes: str = ""
+    """Version of the kubelet; empty: that of the cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,11 @@ class Expectation:
         """Return the block of the node's container runtime; empty if it is not known."""
         named = self.nodes[node].runtime if node in self.nodes else ""
         return named or self.blocks.get("runtime", "")
+
+    def kubernetes(self, node: str) -> str:
+        """Return the version of the node's kubelet; empty if it is not known."""
+        named = self.nodes[node].kubernetes if node in self.nodes else ""
+        return named or self.versions.get("kubernetes", "")
 
     def api_servers(self) -> list[str]:
         """Return the URL of each API server."""

@@ -121,13 +121,14 @@ def test_node_is_not_under_pressure(facts: Facts, node: str) -> None:
 @detects("version-skew")
 def test_node_runs_expected_kubernetes(facts: Facts, expected: Expectation, node: str) -> None:
     """The kubelet of the node has the deployed version."""
-    if "kubernetes" not in expected.versions:
+    version = expected.kubernetes(node)
+    if not version:
         pytest.skip("no --expect sets the version of Kubernetes")
     kubelet = facts.status(node).kubelet
     require(
-        kubelet.lstrip("v") == expected.versions["kubernetes"],
+        kubelet.lstrip("v") == version,
         at=f"{node}: kubelet",
-        expected=expected.versions["kubernetes"],
+        expected=version,
         seen=kubelet,
         likely="an upgrade has not reached this node",
         look=f"on {node}: systemctl status kubelet; ls -l /opt/heatgen/bin",

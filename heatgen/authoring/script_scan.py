@@ -39,6 +39,7 @@ _ASSIGNED = re.compile(
 _WORD = re.compile(r"\b[A-Z][A-Z0-9_]*")
 _INPUT_FILE = re.compile(r'(?:input_file "?|heat_inputs_path\.)([A-Z][A-Z0-9_]*)(\$)?')
 _OUTPUT = re.compile(r'(?:(?<!-)\boutput "?|heat_outputs_path\.)([a-z][a-z0-9_]*)(\$)?')
+_BY_TURN = re.compile(r"^ *by_turn\b", re.MULTILINE)
 _TEMPLATE = re.compile(r"\{\{|\{%|%index%|<%|__[A-Z][A-Z0-9_]*__")
 
 
@@ -92,8 +93,11 @@ def uses_input(script: str, name: str) -> bool:
 
 
 def writes_output(script: str, name: str) -> bool:
-    """Return whether a script writes an output."""
-    found = _OUTPUT.findall(without_comments(script))
+    """Return whether a script writes an output; ``by_turn`` writes the output ``turn``."""
+    code = without_comments(script)
+    found = _OUTPUT.findall(code)
+    if name == "turn" and _BY_TURN.search(code):
+        return True
     return any(name.startswith(start) if open_end else name == start for start, open_end in found)
 
 

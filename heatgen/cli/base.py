@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     from heatgen.project.project import Project
 
 DONE, FAILED, INVALID, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 130
+REFUSED_BY_CLUSTER = 7
+"""Exit code if the cluster does not permit to remove or replace nodes; see ``heatgen scale``."""
+_CLUSTER_CODES = {
+    Code.PODS_NOT_MOVED: TIMED_OUT,
+    Code.VOLUMES_ATTACHED: TIMED_OUT,
+    Code.DISRUPTION_BUDGET: REFUSED_BY_CLUSTER,
+    Code.UNMANAGED_PODS: REFUSED_BY_CLUSTER,
+    Code.TOO_MANY_UNHEALTHY: REFUSED_BY_CLUSTER,
+    Code.NO_MAJORITY: REFUSED_BY_CLUSTER,
+}
 
 
 def print_message(text: str) -> None:
@@ -93,7 +103,7 @@ def run_command(run: Callable[[], int], *, debug: bool) -> int:
         return TIMED_OUT if error.code == Code.TIMED_OUT else FAILED
     except KubernetesFailed as error:
         print_error(error.code, error, error.hint)
-        return FAILED
+        return _CLUSTER_CODES.get(error.code, FAILED)
     except TimeoutError as error:
         print_error(Code.TIMED_OUT, error)
         return TIMED_OUT
@@ -253,18 +263,28 @@ def add_locked(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_timeout(parser: argparse.ArgumentParser, minutes: int, what: str) -> None:
-    """Add the option for the timeout of an operation."""
+def add_timeout(
+    parser: argparse.ArgumentParser, minutes: int, what: str, *, longer: str = ""
+) -> None:
+    """Add the option for the timeout of an operation.
+
+    Args:
+        parser: the parser of the command.
+        minutes: the default.
+        what: the operation.
+        longer: when the command chooses a longer one; then there is no default.
+    """
     parser.add_argument(
         "--timeout",
-        type=_minutes,
-        default=minutes,
+        type=positive,
+        default=None if longer else minutes,
         metavar="MINUTES",
-        help=f"timeout of {what} (default: %(default)s)",
+        help=f"timeout of {what} (default: {minutes}{', ' + longer if longer else ''})",
     )
 
 
-def _minutes(text: str) -> int:
+def positive(text: str) -> int:
+    """Return the number in an argument, which must be at least 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

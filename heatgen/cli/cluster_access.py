@@ -5,6 +5,7 @@ import argparse
 from pathlib import Path
 
 from heatgen.cli import kubeconfig
+from heatgen.cli.base import positive
 from heatgen.cloud.connection import Cloud
 from heatgen.kube.client import Api
 
@@ -17,6 +18,22 @@ def add_access(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="use an existing kubeconfig instead of the key",
+    )
+
+
+def add_drain(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the move of pods to other nodes."""
+    parser.add_argument(
+        "--drain-timeout",
+        type=positive,
+        default=300,
+        metavar="SECONDS",
+        help="maximum time for the pods of a node to move (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--delete-unmanaged-pods",
+        action="store_true",
+        help="delete pods without a controller, which no other node recreates",
     )
 
 

@@ -13,7 +13,8 @@ GROUPS = {
         "create", "list", "status", "kubeconfig", "test", "logs", "backup list", "backup now",
     ),
     "Change a cluster": (
-        "diff", "update", "rotate certificates", "rotate authorities", "restore", "delete",
+        "diff", "update", "scale", "replace", "repair", "rotate certificates",
+        "rotate authorities", "restore", "delete",
     ),
     "Building blocks": ("block list", "block show", "block new", "block lint"),
     "Other": ("completion", "help"),

@@ -25,8 +25,10 @@ from heatgen.cloud import stack, stack_update
 from heatgen.cloud.connection import Cloud
 from heatgen.hot import resolve
 from heatgen.hot.deployments import DEPLOYMENTS, tasks
+from heatgen.layers import CONTROL
 from heatgen.stack import update_preview
 from heatgen.stack.refused_changes import Refusal, refused_changes
+from heatgen.stack.turns import Pace, Turns, turns
 from heatgen.stack.update_preview import Change, StackState
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class Preview:
     changes: tuple[Change, ...]
     """The most destructive first."""
     refusals: tuple[Refusal, ...]
+    turns: Turns
+    """Nodes that would change one after the other."""
 
     @property
     def losses(self) -> list[Change]:
@@ -104,19 +108,39 @@ def preview(
     after = StackState(rendered.template, values)
     changes = update_preview.compare(before, after, block_loader.schema("heat"))
     failed = stack_update.failed_resources(running, cloud)
+    changes = update_preview.with_repairs(changes, failed, before, running.name)
     return Preview(
         stack=running,
         before=before,
         after=after,
         explicit=explicit,
-        changes=tuple(update_preview.with_repairs(changes, failed, before, running.name)),
+        changes=tuple(changes),
         refusals=tuple(refused_changes(before.template, rendered.template)),
+        turns=turns(changes, after, _paces(cluster), cluster.spec.site.timeout_factor),
     )
 
 
+def _paces(cluster: "Project") -> dict[str, Pace]:
+    """Return how each group of nodes changes."""
+    from heatgen.spec.workers import DRAIN_NEVER, Roll
+
+    rolls = {CONTROL: Roll(), **{group.name: group.roll for group in cluster.spec.workers}}
+    return {
+        name: Pace(roll.batch, 0 if roll.drain == DRAIN_NEVER else roll.drain_seconds)
+        for name, roll in rolls.items()
+    }
+
+
 def show(found: Preview) -> None:
-    """Print parameters that stay, the summary, losses and refusals."""
+    """Print parameters that stay, the summary, nodes that change in turn, losses and refusals."""
     _print_parameters(found)
+    if found.turns.count:
+        groups = ", ".join(f"{len(nodes)} of {name}" for name, nodes in found.turns.nodes.items())
+        print_message(
+            f"note: {found.turns.count} nodes change in turn ({groups}), which takes at most "
+            f"{found.turns.minutes} min (--timeout of the update); after a failure no other "
+            "node changes"
+        )
     if not found.changes:
         print_message(f"stack {found.stack.name}: no changes")
     for change in found.losses:

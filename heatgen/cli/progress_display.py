@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from heatgen.cli.base import print_message
@@ -18,8 +18,10 @@ from heatgen.cloud import stack
 from heatgen.cloud.connection import Cloud
 from heatgen.cloud.errors import CloudFailed
 from heatgen.cloud.stack import Stack
+from heatgen.hot import resolve
 from heatgen.hot.deployments import INFRASTRUCTURE
 from heatgen.stack.progress import FAILED, IN_PROGRESS, Event, Progress, shown
+from heatgen.stack.update_preview import MAY_RUN, Change, StackState
 
 _INTERRUPTED = """
 Stopped watching; the operation continues in the cloud. Commands to
@@ -99,6 +101,25 @@ def update(name: str, changes: Mapping[str, str], minutes: int, cloud: Cloud) ->
     of, before = stack.update(name, changes, cloud)
     wait_and_show(of, stack.progress(of, cloud), minutes * 60, cloud, before)
     print_message(f"stack {of.name}: updated")
+
+
+def expected_progress(
+    of: Stack, after: StackState, changes: Iterable[Change], cloud: Cloud
+) -> Progress:
+    """Return the progress of an update, in which everything that changes has not yet begun.
+
+    Args:
+        of: the stack.
+        after: its state after the update.
+        changes: the changes of the update.
+        cloud: the cloud.
+    """
+    progress = Progress(of.name, resolve.resources(after.template, after.values))
+    stack.read_states(of, progress, cloud)
+    for change in changes:
+        if change.action != MAY_RUN:
+            progress.expect(change.resource, change.nodes)
+    return progress
 
 
 def wait_and_show(

@@ -11,7 +11,8 @@ from heatgen.cloud import stack
 from heatgen.cloud.connection import Cloud
 from heatgen.cloud.errors import CloudFailed
 from heatgen.kube.errors import KubernetesFailed
-from heatgen.stack.progress import COMPLETE, IN_PROGRESS, shown
+from heatgen.layers import ORCHESTRATION
+from heatgen.stack.progress import COMPLETE, IN_PROGRESS, Progress, shown
 from heatgen.stack.progress import FAILED as STACK_FAILED
 from heatgen.yamlio.problems import ProblemsFound
 
@@ -19,8 +20,8 @@ from heatgen.yamlio.problems import ProblemsFound
 class Status(CloudLister):
     """Show the progress of a cluster's stack by layer, and its failures.
 
-    With the administrator's key, the state of backups is shown, too. The exit code is 1 if the
-    stack failed.
+    With the administrator's key, the state of backups is shown, too, and while nodes change in
+    turn, how many have changed. The exit code is 1 if the stack failed.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -55,6 +56,8 @@ class Status(CloudLister):
             self.code = FAILED
         if of.status == COMPLETE:
             _print_backups(parsed_args, cloud)
+        elif of.action == "UPDATE":
+            _print_turns(progress, parsed_args, cloud)
         rows: list[tuple[object, ...]] = []
         for layer, done, total, busy in progress.layers():
             failed = progress.failed(layer)
@@ -68,9 +71,28 @@ class Status(CloudLister):
         return ("Layer", "Done", "Of", "State", "What"), rows
 
 
+def _print_turns(progress: Progress, parsed_args: argparse.Namespace, cloud: Cloud) -> None:
+    """Print how many nodes have had their turn, while a step gives them turns or has failed."""
+    active = [*progress.busy(), *progress.failed(ORCHESTRATION)]
+    if not any((item.layer, item.title) == (ORCHESTRATION, "ready") for item in active):
+        return
+    if not _has_access(parsed_args):
+        return
+    # Imported here to keep the start of commands fast.
+    from heatgen.kube import turn_progress
+
+    try:
+        turns = turn_progress.read(connect(parsed_args, cloud))
+    except (CloudFailed, KubernetesFailed, ProblemsFound, OSError) as error:
+        print_message(f"note: the turns of nodes are not known: {_reason(error)}")
+        return
+    if turns:
+        print_message(f"nodes: {turns}")
+
+
 def _print_backups(parsed_args: argparse.Namespace, cloud: Cloud) -> None:
     """Print the state of backups if the administrator's credentials are here; never fail."""
-    if parsed_args.kubeconfig is None and not parsed_args.key.exists():
+    if not _has_access(parsed_args):
         return
     # Imported here to keep the start of commands fast.
     from heatgen.cli.backup import summary
@@ -79,8 +101,17 @@ def _print_backups(parsed_args: argparse.Namespace, cloud: Cloud) -> None:
     try:
         found = backups.read(connect(parsed_args, cloud), patience=0)
     except (CloudFailed, KubernetesFailed, ProblemsFound, OSError) as error:
-        reason = error.problems[0].message if isinstance(error, ProblemsFound) else error
-        print_message(f"note: the state of backups is not known: {reason}")
+        print_message(f"note: the state of backups is not known: {_reason(error)}")
         return
     for line in summary(found, datetime.now(UTC)):
         print_message(line)
+
+
+def _has_access(parsed_args: argparse.Namespace) -> bool:
+    """Return whether the administrator's credentials are here."""
+    return parsed_args.kubeconfig is not None or parsed_args.key.exists()
+
+
+def _reason(error: Exception) -> object:
+    """Return the first reason of an error."""
+    return error.problems[0].message if isinstance(error, ProblemsFound) else error

@@ -18,19 +18,25 @@ from heatgen.cli.base import (
 )
 from heatgen.cli.parameters import add_parameters, check_parameters, parse_parameters
 from heatgen.cli.plan import columns
-from heatgen.cli.progress_display import wait_and_show
+from heatgen.cli.progress_display import expected_progress, wait_and_show
 from heatgen.cloud import stack, stack_update
 from heatgen.cloud.connection import Cloud
 from heatgen.cloud.errors import CloudFailed, NotFound
-from heatgen.hot import resolve
 from heatgen.stack import identity
-from heatgen.stack.progress import COMPLETE, Progress
-from heatgen.stack.update_preview import MAY_RUN
+from heatgen.stack.progress import COMPLETE
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import ProblemsFound, report
 
 if TYPE_CHECKING:
     from heatgen.project.project import Project
+
+
+MINUTES, MINUTES_OF_RETRY = 60, 240
+"""Timeouts of an update, and of one that continues a failed one."""
+MARGIN = 30
+"""Minutes for the other steps of an update in which nodes change in turn."""
+LONGEST = 240 + MARGIN
+"""After four hours orchestration/ready ends, and another update continues."""
 
 
 class Update(CloudCommand):
@@ -56,7 +62,9 @@ class Update(CloudCommand):
         parser.add_argument(
             "--yes", action="store_true", help="do not prompt for confirmation of losses"
         )
-        add_timeout(parser, 60, "the update")
+        add_timeout(
+            parser, MINUTES, "the update", longer="or as long as all nodes that change in turn need"
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
@@ -87,13 +95,25 @@ class Update(CloudCommand):
         if found.losses and not parsed_args.yes and not _confirmed(running.name):
             print_message("not confirmed; nothing was changed")
             return found.code
-        fields = {"template": found.after.template, "parameters": parameters}
-        fields |= {"timeout_mins": parsed_args.timeout}
+        minutes = parsed_args.timeout or _minutes(found)
+        fields = {
+            "template": found.after.template,
+            "parameters": parameters,
+            "timeout_mins": minutes,
+        }
         before = stack.start_update(running, fields, cloud)
-        progress = _progress(found, cloud)
-        wait_and_show(running, progress, parsed_args.timeout * 60 + stack.GRACE, cloud, before)
+        progress = expected_progress(running, found.after, found.changes, cloud)
+        wait_and_show(running, progress, minutes * 60 + stack.GRACE, cloud, before)
         print_message(f"stack {running.name}: updated")
         return DONE
+
+
+def _minutes(found: preview.Preview) -> int:
+    """Return the timeout of the update."""
+    if found.stack.status != COMPLETE and not found.turns.count:
+        # The failed update may have left nodes that have not had their turn; Heat does not know.
+        return MINUTES_OF_RETRY
+    return max(MINUTES, min(found.turns.minutes + MARGIN, LONGEST))
 
 
 def _stack(name: str, path: Path, cloud: Cloud) -> stack.Stack:
@@ -129,14 +149,3 @@ def _confirmed(name: str) -> bool:
     except ProblemsFound as found:
         print_message(report(found.problems, found.sources))
         return False
-
-
-def _progress(found: preview.Preview, cloud: Cloud) -> Progress:
-    """Return the progress, in which everything that changes has not yet begun."""
-    resources = resolve.resources(found.after.template, found.after.values)
-    progress = Progress(found.stack.name, resources)
-    stack.read_states(found.stack, progress, cloud)
-    for change in found.changes:
-        if change.action != MAY_RUN:
-            progress.expect(change.resource, change.nodes)
-    return progress

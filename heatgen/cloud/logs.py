@@ -18,7 +18,10 @@ from heatgen.cloud.stack import Server, Stack, StepResult
 from heatgen.stack.progress import Progress
 
 SERVICES = {
-    "os": ("heatgen-agent", "heatgen-prefetch", "cloud-init", "cloud-final", "systemd-resolved"),
+    "os": (
+        "heatgen-agent", "heatgen-prefetch", "heatgen-switch", "cloud-init", "cloud-final",
+        "systemd-resolved",
+    ),
     "runtime": ("containerd", "docker", "cri-docker"),
     "kvstore": ("etcd",),
     "network": ("flanneld", "flannel-resync"),

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Edge: whether a stack can be updated, and what an update repairs."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from heatgen.cloud.connection import Cloud
 from heatgen.cloud.errors import CloudFailed
-from heatgen.cloud.stack import Stack, resources
+from heatgen.cloud.stack import Stack, get, resources
+from heatgen.hot.deployments import GROUP
 from heatgen.stack.progress import FAILED, IN_PROGRESS
-from heatgen.stack.update_preview import FailedResource
+from heatgen.stack.update_preview import CHECK_FAILED, FailedResource
 from heatgen.yamlio.codes import Code
 
 
@@ -39,4 +43,35 @@ def failed_resources(stack: Stack, cloud: Cloud) -> list[FailedResource]:
         )
         for resource in resources(stack, cloud)
         if str(resource.resource_status).endswith(f"_{FAILED}")
+        and not _only_checked(resource, cloud)
     ]
+
+
+def require_healthy_groups(stack: Stack, failed: Iterable[FailedResource]) -> None:
+    """Check that no whole group of workers is marked as unhealthy.
+
+    Raises:
+        CloudFailed: an update would replace all servers of a group at once.
+    """
+    for item in failed:
+        if item.kind == GROUP and item.status == CHECK_FAILED:
+            message = (
+                f"the group {item.name} of stack {stack.name!r} is marked as unhealthy: Heat would "
+                "replace all its servers at once"
+            )
+            hint = (
+                f"run 'openstack stack resource mark unhealthy --reset {stack.name} {item.name}', "
+                "and replace single nodes with 'heatgen replace'"
+            )
+            raise CloudFailed(message, hint, code=Code.GROUP_UNHEALTHY)
+
+
+def _only_checked(resource: Any, cloud: Cloud) -> bool:
+    """Return whether a group failed only because 'openstack stack check' found a failed member.
+
+    Heat then replaces only the failed members (``StackResource._needs_update``).
+    """
+    if resource.resource_type != GROUP or str(resource.resource_status) != CHECK_FAILED:
+        return False
+    nested = get(resource.physical_resource_id, cloud, with_outputs=False)
+    return f"{nested.action}_{nested.status}" == CHECK_FAILED

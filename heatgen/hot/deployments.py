@@ -5,6 +5,7 @@ They are read from the stack's own template, because the stack may have been cre
 ``cluster.yaml`` or by another version of heatgen.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,17 +86,38 @@ def servers(resources: Resources) -> tuple[str, ...]:
 
 def nodes_of(name: str, item: Mapping[str, Any], resources: Resources) -> tuple[str, ...]:
     """Return the names of the servers that a resource is, contains or runs on, if any."""
-    return tuple(_nodes(name, item, resources))
+    return tuple(node for _, node in _nodes(name, item, resources))
 
 
-def members_of(name: str, resources: Resources) -> tuple[str, ...]:
-    """Return the names of the servers in a ResourceGroup."""
+def indexed_nodes(name: str, item: Mapping[str, Any], resources: Resources) -> dict[str, str]:
+    """Return the servers of :func:`nodes_of` by the name of the member: '' if it is no group."""
+    return dict(_nodes(name, item, resources))
+
+
+def members_of(name: str, resources: Resources) -> dict[str, str]:
+    """Return the names of the servers in a ResourceGroup, by name of the member: its index.
+
+    Heat numbers the members from 0, and omits the indices in ``removal_policies`` permanently. So
+    a group with three members of which number 1 was removed has the members 0, 2 and 3.
+    """
     properties = resources[name]["properties"]
     pattern = properties["resource_def"].get("properties", {}).get("name")
     if not isinstance(pattern, str):
         pattern = f"{name}-%index%"
-    count = int(properties.get("count", 1))
-    return tuple(pattern.replace("%index%", str(index)) for index in range(count))
+    removed = removed_of(properties)
+    unused = (index for index in map(str, itertools.count()) if index not in removed)
+    indices = itertools.islice(unused, int(properties.get("count", 1)))
+    return {index: pattern.replace("%index%", index) for index in indices}
+
+
+def removed_of(properties: Mapping[str, Any]) -> frozenset[str]:
+    """Return the indices that a ResourceGroup omits, from its resolved properties."""
+    policies = properties.get("removal_policies") or []
+    lists = [policy.get("resource_list") for policy in policies if isinstance(policy, dict)]
+    # A list that is not resolved is a function: a mapping.
+    return frozenset(
+        str(index).strip() for found in lists if isinstance(found, list) for index in found
+    )
 
 
 def member_of(stack: str, nested: str, resource: str) -> tuple[str, str]:
@@ -112,12 +134,12 @@ def member_of(stack: str, nested: str, resource: str) -> tuple[str, str]:
     return nested.removeprefix(f"{stack}-").rpartition("-")[0], resource
 
 
-def _nodes(name: str, item: Mapping[str, Any], resources: Resources) -> Iterator[str]:
+def _nodes(name: str, item: Mapping[str, Any], resources: Resources) -> Iterator[tuple[str, str]]:
     kind, properties = item["type"], item.get("properties") or {}
     if kind == SERVER:
-        yield properties["name"] if isinstance(properties.get("name"), str) else name
+        yield "", properties["name"] if isinstance(properties.get("name"), str) else name
     elif kind == GROUP:
-        yield from members_of(name, resources)
+        yield from members_of(name, resources).items()
     elif kind in DEPLOYMENTS:
         target = properties.get("server" if kind == DEPLOYMENT else "servers")
         for _, server in resolve.references(target):

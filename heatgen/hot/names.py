@@ -65,7 +65,7 @@ def volume_attachment(layer: str, name: str, index: int) -> str:
 
 
 def group_parameter(group: str, what: str) -> str:
-    """Return the name of a group's parameter ``count``, ``flavor`` or ``image``."""
+    """Return the name of a group's parameter ``count``, ``removed``, ``flavor`` or ``image``."""
     return f"{_identifier(group)}_{what}"
 
 

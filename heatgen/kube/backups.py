@@ -26,7 +26,7 @@ def read(api: Api, patience: float | None = None) -> dict[str, NodeBackups | Non
         KubernetesFailed: the API does not respond, or an annotation is not readable.
     """
     path = "/api/v1/nodes"
-    found = api.request("GET", path, patience=patience, labelSelector=SELECTOR)["items"]
+    found = api.request("GET", path, query={"labelSelector": SELECTOR}, patience=patience)["items"]
     result = {}
     for item in found:
         name = str(item["metadata"]["name"])

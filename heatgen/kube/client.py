@@ -65,7 +65,7 @@ class Api:
 
     def get(self, path: str, **query: str) -> Object:
         """Return an object or list."""
-        return self.request("GET", path, None, "application/json", None, **query)
+        return self.request("GET", path, query=query)
 
     def items(self, path: str, **query: str) -> list[Object]:
         """Return the items of a list."""
@@ -81,8 +81,8 @@ class Api:
         path: str,
         body: Mapping[str, Any] | None = None,
         kind: str = "application/json",
+        query: Mapping[str, str] | None = None,
         patience: float | None = None,
-        **query: str,
     ) -> Object:
         """Send a request and return the response; repeat it while the API is not available.
 
@@ -91,8 +91,8 @@ class Api:
             path: of the object.
             body: an object or patch.
             kind: type of the body.
-            patience: seconds in which it is repeated; by default :data:`PATIENCE`.
             query: parameters of the URL.
+            patience: seconds in which it is repeated; by default :data:`PATIENCE`.
 
         Raises:
             Refused: the API responded with a status of failure.
@@ -101,7 +101,7 @@ class Api:
         limit = time.monotonic() + (PATIENCE if patience is None else patience)
         while True:
             try:
-                return self._send(method, path, body, kind, query)
+                return self._send(method, path, body, kind, query or {})
             except Refused as refused:
                 # A budget is the result of the request; 500 with a budget in the message, too.
                 final = refused.status not in _BUSY or "isruption" in str(refused.details)

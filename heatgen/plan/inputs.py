@@ -42,6 +42,8 @@ writes as HOT functions.
 ``stack.name``                  name of the stack
 ``expected.nodes``              names of all servers, comma separated
 ``servers.names``               map GROUP to map "0", "1", ... to names; ``servers.addresses``
+``servers.rolls``               lines "GROUP BATCH DRAIN DRAIN_SECONDS VERSION": how groups change
+``servers.turns``               map LAYER-STEP to map GROUP to map "0", "1", ... to outputs ``turn``
 ``step.LAYER.STEP.OUTPUT@all``  map GROUP to map "0", "1", ... to the outputs of a step
 ``step.LAYER.STEP.OUTPUT@control``  map "0", "1", ... to the outputs on the control plane
 ``step.LAYER.STEP.OUTPUT``      output of a step that runs on the first control-plane node only
@@ -58,12 +60,12 @@ from typing import Any
 from heatgen.blocks.catalog import Block, Condition, Step
 from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import Unresolved, artifact_url, artifact_urls, image_references
-from heatgen.layers import CONTROL, LAYERS, role_of
+from heatgen.layers import CONTROL, LAYERS, ORCHESTRATION, role_of
 from heatgen.plan import assigned, certificates, config_files, site
 from heatgen.spec import addresses
 from heatgen.spec.block_selection import used_blocks
 from heatgen.spec.model import NO_BALANCER, Spec
-from heatgen.spec.workers import WorkerGroup
+from heatgen.spec.workers import Roll, WorkerGroup
 from heatgen.yamlio.merge_patch import merged
 
 API_PORT = 6443
@@ -93,6 +95,11 @@ class ServerNames:
 @dataclass(frozen=True)
 class ServerAddresses:
     """Map of group to map of index to a server's fixed address."""
+
+
+@dataclass(frozen=True)
+class ServerTurns:
+    """Map of LAYER-STEP to map of group to map of index to what a server applies at its turn."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,14 @@ RESTORED = StackParameter("restored")
 STACK_NAME = StackParameter("OS::stack_name")
 AUTHORITY_GENERATIONS = StackParameter("authority_generations")
 Reference = (
-    StepOutput | ServerNames | ServerAddresses | NodeNames | ApiExternal | VolumeId | StackParameter
+    StepOutput
+    | ServerNames
+    | ServerAddresses
+    | ServerTurns
+    | NodeNames
+    | ApiExternal
+    | VolumeId
+    | StackParameter
 )
 Value = Any
 """A plain value (string, number, list, mapping) or a :data:`Reference`."""
@@ -233,7 +247,7 @@ def is_map(value: Value) -> bool:
     """Return whether the value is a map, so that the input has the type Json."""
     if isinstance(value, StepOutput):
         return value.scope != ""
-    return isinstance(value, ServerNames | ServerAddresses)
+    return isinstance(value, ServerNames | ServerAddresses | ServerTurns)
 
 
 def as_text(value: Value) -> str:
@@ -263,12 +277,13 @@ def group_artifacts(cluster: PlanContext, group: str) -> list[str]:
 
 
 def _own_option(name: str, context: BlockContext) -> Value:
-    return _option(context.cluster.spec.options_of(context.block), name, context.block.layer)
+    options = context.cluster.spec.group_options(context.block, context.group)
+    return _option(options, name, context.block.layer)
 
 
 def _layer_option(layer: str, name: str, context: BlockContext) -> Value:
     block = context.cluster.groups[context.group][layer]
-    return _option(context.cluster.spec.options_of(block), name, layer)
+    return _option(context.cluster.spec.group_options(block, context.group), name, layer)
 
 
 def _option(options: Mapping[str, Any], name: str, layer: str) -> Value:
@@ -283,7 +298,7 @@ def _services(context: BlockContext) -> IPv4Network:
 
 def _artifact(name: str, context: BlockContext) -> str:
     spec, pins = context.cluster.spec, context.cluster.pins
-    urls = artifact_urls(context.block, spec.options_of(context.block))
+    urls = artifact_urls(context.block, spec.group_options(context.block, context.group))
     if name not in urls:
         raise Unresolved(f"the block has no artifact {name!r}")
     url = urls[name]
@@ -394,6 +409,20 @@ def _taints(context: BlockContext) -> str:
     return ",".join(context.workers.taints if context.workers else CONTROL_TAINTS)
 
 
+def _rolls(context: BlockContext) -> str:
+    """Return how each group changes; control-plane nodes always change one after the other."""
+    spec, groups = context.cluster.spec, context.cluster.groups
+    rolls = {CONTROL: Roll(), **{item.name: item.roll for item in spec.workers}}
+    versions = {
+        group: spec.group_options(groups[group][ORCHESTRATION], group).get("version", "-")
+        for group in rolls
+    }
+    return "\n".join(
+        f"{group} {roll.batch} {roll.drain} {roll.drain_seconds} {versions[group]}"
+        for group, roll in rolls.items()
+    )
+
+
 def _policy(context: BlockContext) -> str:
     cluster = context.cluster
     api_addresses = [str(addresses.service_address(_services(context))), cluster.api_host]
@@ -443,6 +472,8 @@ _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
     "stack.name": lambda _: STACK_NAME,
     "servers.addresses": lambda _: ServerAddresses(),
     "servers.names": lambda _: ServerNames(),
+    "servers.rolls": _rolls,
+    "servers.turns": lambda _: ServerTurns(),
 }
 _FAMILIES: dict[str, Callable[[str, BlockContext], Value]] = {
     "artifact": _artifact,

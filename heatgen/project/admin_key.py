@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from heatgen.project import private_key
-from heatgen.project.files import create_file, present, read_file, reported
+from heatgen.project import key_document, private_key
+from heatgen.project.files import present, read_file, reported
+from heatgen.project.key_document import Draft, Kind
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem, ProblemsFound
 
@@ -30,72 +31,13 @@ MAX_USER = 30
 """Largest part of a common name that is the user's name, in bytes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """Key and request as they are, or would be created."""
-
-    key_file: Path
-    request_file: Path
-    cluster: str
-    request: str
-    """The certificate request (PEM)."""
-    new_key: str
-    """The key (PEM) that has to be written; '' for none."""
-    new_request: bool
-    """Whether the request has to be written."""
-
-
 def draft(key_file: Path, request_file: Path, cluster: str) -> Draft:
     """Read key and request, or create them in memory.
 
-    An existing request is used without its key, which may be stored elsewhere.
-
-    Args:
-        key_file: EC P-256 key, PEM, mode 0600.
-        request_file: PKCS #10 request, PEM.
-        cluster: name of the cluster, part of the administrator's name.
-
-    Raises:
-        ProblemsFound: a file is malformed, key and request do not match, or the cluster would not
-            sign the request.
+    See :func:`heatgen.project.key_document.draft`. A request is also malformed if the cluster would
+    not sign it.
     """
-    known = present(key_file)
-    key = private_key.read(key_file, Code.INVALID_ADMIN_KEY) if known else None
-    pem, exists = "", present(request_file)
-    if exists:
-        text = read_request(request_file)
-        if key is not None:
-            _check_match(request_file, text, key_file, key)
-    else:
-        if key is None:
-            key = private_key.create()
-            pem = private_key.pem(key)
-        text = _request(key, cluster)
-    return Draft(
-        key_file=key_file,
-        request_file=request_file,
-        cluster=cluster,
-        request=text,
-        new_key=pem,
-        new_request=not exists,
-    )
-
-
-def keep(draft: Draft) -> str:
-    """Write what is new in a draft; return the request that is in its file then.
-
-    It is another one if a concurrent run has created key or request since the draft.
-
-    Raises:
-        ProblemsFound: a file cannot be written, or those of the concurrent run are not usable.
-    """
-    # The key first: a killed run leaves a key from which the next one creates the request.
-    written = not draft.new_key or create_file(draft.key_file, draft.new_key, 0o600)
-    if written and draft.new_request:
-        written = create_file(draft.request_file, draft.request)
-    if written:
-        return draft.request
-    return admin_request(draft.key_file, draft.request_file, draft.cluster)
+    return key_document.draft(REQUEST, key_file, request_file, cluster)
 
 
 def admin_request(key_file: Path, request_file: Path, cluster: str) -> str:
@@ -103,7 +45,7 @@ def admin_request(key_file: Path, request_file: Path, cluster: str) -> str:
 
     See :func:`draft`.
     """
-    return keep(draft(key_file, request_file, cluster))
+    return key_document.keep(draft(key_file, request_file, cluster))
 
 
 def read_request(path: Path) -> str:
@@ -148,16 +90,8 @@ def _invalid_request(path: Path, message: str) -> Problem:
     return Problem(str(path), None, message, hint, code=Code.INVALID_ADMIN_REQUEST)
 
 
-def _check_match(
-    request_file: Path, request: str, key_file: Path, key: ec.EllipticCurvePrivateKey
-) -> None:
-    """Raise if a request belongs to another key."""
-    public = x509.load_pem_x509_csr(request.encode()).public_key()
-    if private_key.public(public) != private_key.public(key.public_key()):
-        message = f"the certificate request does not belong to the key {key_file}"
-        hint = "remove it: it will be recreated from the key"
-        problem = Problem(str(request_file), None, message, hint, code=Code.ADMIN_KEY_MISMATCH)
-        raise ProblemsFound([problem])
+def _public_key(request: str) -> object:
+    return x509.load_pem_x509_csr(request.encode()).public_key()
 
 
 @dataclass(frozen=True)
@@ -239,3 +173,15 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         return "admin"
+
+
+REQUEST = Kind(
+    noun="certificate request",
+    invalid_key=Code.INVALID_ADMIN_KEY,
+    mismatch=Code.ADMIN_KEY_MISMATCH,
+    mismatch_hint="remove it: it will be recreated from the key",
+    read=read_request,
+    create=_request,
+    public_key=_public_key,
+)
+"""The administrator's certificate request."""

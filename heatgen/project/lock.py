@@ -19,7 +19,7 @@ from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import artifact_url, artifact_urls, image_references, option_text
 from heatgen.project import http
 from heatgen.project.http import Unavailable
-from heatgen.spec.block_selection import group_blocks, used_blocks
+from heatgen.spec.block_selection import artifact_versions, group_blocks, used_blocks
 from heatgen.spec.model import Artifacts, Spec
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import Problem
@@ -81,10 +81,12 @@ def pin_requests(spec: Spec, catalog: Catalog) -> tuple[PinRequest, ...]:
         for name, reference in image_references(block, options).items():
             owner = f"image {name!r} of {block.layer}/{block.name}"
             found.setdefault(reference, PinRequest(reference, True, "", owner))
-        for name, url in artifact_urls(block, options).items():
-            checksums = option_text(block.artifacts[name].checksums, options)
-            owner = f"artifact {name!r} of {block.layer}/{block.name}"
-            found.setdefault(url, PinRequest(url, False, checksums, owner))
+        for of_version, names in artifact_versions(spec, block):
+            urls = artifact_urls(block, of_version)
+            for name in names:
+                checksums = option_text(block.artifacts[name].checksums, of_version)
+                owner = f"artifact {name!r} of {block.layer}/{block.name}"
+                found.setdefault(urls[name], PinRequest(urls[name], False, checksums, owner))
     return tuple(found[name] for name in sorted(found))
 
 

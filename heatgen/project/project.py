@@ -23,7 +23,7 @@ from heatgen.blocks.catalog import Catalog
 from heatgen.hot.template import to_yaml
 from heatgen.plan.build import build_plan
 from heatgen.plan.model import Plan
-from heatgen.project import admin_key, backup_key, block_loader, lock
+from heatgen.project import admin_key, backup_key, block_loader, key_document, lock
 from heatgen.project.files import present, read_file, write_file
 from heatgen.render import heat_limits
 from heatgen.render.template import render
@@ -257,13 +257,13 @@ def make_template(
         files = (project.backup_key_file, project.backup_certificate_file)
         backup = backup_key.draft(*files, project.spec.name)
     drafts = (
-        admin.request if admin else request,
-        backup.certificate if backup else backup_certificate,
+        admin.document if admin else request,
+        backup.document if backup else backup_certificate,
     )
     rendered = _render(project, pinned, *drafts)
     kept = (
-        admin_key.keep(admin) if admin else request,
-        backup_key.keep(backup) if backup else backup_certificate,
+        key_document.keep(admin) if admin else request,
+        key_document.keep(backup) if backup else backup_certificate,
     )
     if backup and backup.new_key:
         notice(

@@ -19,6 +19,7 @@ from heatgen.plan.inputs import (
     NodeNames,
     ServerAddresses,
     ServerNames,
+    ServerTurns,
     StackParameter,
     StepOutput,
     Value,
@@ -32,6 +33,8 @@ STEP_LIBRARY = "step_library"
 """The resource with the step library, which the first steps of a node install."""
 TEXTS = "texts"
 """The resource with texts that several deployments share: units, manifests, configurations."""
+TURN = "turn"
+"""The output of steps that wait for a node's turn (``by_turn`` in ``hot/lib/turns.sh``)."""
 SHARED_FROM = 400
 """Minimum length of a shared text."""
 
@@ -132,6 +135,8 @@ def _expression(plan: Plan, value: Value, index: int | None) -> Expression:
         return _server_map(plan, "name", control_names(plan))
     if isinstance(value, ServerAddresses):
         return _server_map(plan, "first_address", list(plan.control_addresses))
+    if isinstance(value, ServerTurns):
+        return _turns(plan)
     if isinstance(value, StepOutput):
         return _step_output(plan, value)
     return as_text(value)
@@ -145,6 +150,21 @@ def _server_map(plan: Plan, attribute: str, of_control: list[Any]) -> Expression
     }
     control = {str(server.index): of_control[server.index] for server in plan.control}
     return {CONTROL: control, **workers}
+
+
+def _turns(plan: Plan) -> Expression:
+    """Return the outputs ``turn`` of all steps that have it."""
+    waiting = {config.name for config in plan.configs if TURN in config.outputs}
+    found: dict[str, dict[str, Expression]] = {}
+    for item in plan.deployments:
+        if item.config in waiting:
+            groups = found.setdefault(f"{item.layer}-{item.step}", {})
+            output = get_attr(item.name, TURN)
+            if item.index is None:
+                groups[item.group] = output
+            else:
+                groups.setdefault(item.group, {})[str(item.index)] = output
+    return found
 
 
 def _step_output(plan: Plan, value: StepOutput) -> Expression:

@@ -75,6 +75,7 @@ def _nodes(plan: Plan) -> Expression:
             group.layers,
             get_attr(names.workers(group.name), "name"),
             get_attr(names.workers(group.name), "first_address"),
+            group.version,
         )
         for group in spec.workers
     ]
@@ -86,6 +87,7 @@ def _node_map(
     layers: Mapping[str, LayerChoice],
     node_names: Expression,
     node_addresses: Expression,
+    version: str = "",
 ) -> Expression:
     system = layers[OS]
     node = {
@@ -96,6 +98,7 @@ def _node_map(
         # Blocks of other folders may not have the option.
         **({"user": system.options["user"]} if "user" in system.options else {}),
         "runtime": layers[RUNTIME].use,
+        **({"kubernetes": version} if version else {}),
     }
     repeat = {
         "template": {"<name>": node},

@@ -188,6 +188,10 @@ def _workers(plan: Plan, group: WorkerGroup) -> Resource:
         "OS::Heat::ResourceGroup",
         {
             "count": get_param(names.group_parameter(group.name, "count")),
+            # Heat never uses the index of a removed worker again.
+            "removal_policies": [
+                {"resource_list": get_param(names.group_parameter(group.name, "removed"))}
+            ],
             "resource_def": member.as_dict(),
         },
         depends_on=(*network.router_dependencies(cloud), *_reservations(plan)),

@@ -97,6 +97,11 @@ def _parameters(plan: Plan, types: Sequence[str]) -> dict[str, Parameter]:
             group.count,
             ({"range": {"min": 0, "max": max(group.count, largest[group.name])}},),
         )
+        parameters[names.group_parameter(group.name, "removed")] = Parameter(
+            "comma_delimited_list",
+            f"Indices of removed {_members(group)}",
+            "",
+        )
     parameters |= _trust_parameters(plan.admin_request)
     parameters |= _backup_parameters(plan)
     if spec.access.ssh_key:

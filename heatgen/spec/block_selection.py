@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The blocks that a cluster uses, by group and layer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from heatgen.blocks.catalog import Block, Catalog
 from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import artifact_urls, image_references
-from heatgen.layers import CONTROL, LAYERS
+from heatgen.layers import CONTROL, LAYERS, WORKER
 from heatgen.spec.model import Spec
 
 
@@ -29,13 +30,34 @@ def used_blocks(by_group: Mapping[str, Mapping[str, Block]]) -> list[Block]:
     return list({(block.layer, block.name): block for block in found}.values())
 
 
+def artifact_versions(spec: Spec, block: Block) -> Iterator[tuple[Mapping[str, Any], list[str]]]:
+    """Yield the options with which a block's artifacts are used, and the names of the artifacts.
+
+    Groups of workers with their own version use only those of the steps on workers.
+    """
+    yield spec.options_of(block), list(block.artifacts)
+    of_workers = {
+        block.inputs[name].source.removeprefix("artifact.")
+        for step in block.steps
+        for name, roles in step.inputs.items()
+        if WORKER in step.roles and WORKER in roles and name in block.inputs
+    }
+    names = [name for name in block.artifacts if name in of_workers]
+    for group in spec.workers:
+        options = spec.group_options(block, group.name)
+        if options != spec.options_of(block):
+            yield options, names
+
+
 def placeholder_pins(blocks: Iterable[Block], spec: Spec) -> Pins:
     """Return pins for all artifacts and images of blocks, with checksums of the right length."""
     artifacts: dict[str, str] = {}
     images: dict[str, str] = {}
     for block in blocks:
         options = spec.options_of(block)
-        artifacts |= dict.fromkeys(artifact_urls(block, options).values(), "0" * 64)
+        for of_version, names in artifact_versions(spec, block):
+            urls = artifact_urls(block, of_version)
+            artifacts |= dict.fromkeys((urls[name] for name in names), "0" * 64)
         references = image_references(block, options).values()
         images |= dict.fromkeys(references, "sha256:" + "0" * 64)
     return Pins(artifacts, images)

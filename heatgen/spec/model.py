@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from heatgen.blocks.catalog import Block
-from heatgen.layers import GROUP_LAYERS, KVSTORE
+from heatgen.layers import GROUP_LAYERS, KVSTORE, ORCHESTRATION
 from heatgen.spec.machine import Machine
 from heatgen.spec.workers import LayerChoice, WorkerGroup
 from heatgen.yamlio.url import Url
@@ -156,3 +156,12 @@ class Spec:
         if block.layer in GROUP_LAYERS:
             uses += [group.layers[block.layer] for group in self.workers]
         return next((use.options for use in uses if use.use == block.name), {})
+
+    def group_options(self, block: Block, group: str) -> Mapping[str, Any]:
+        """Return the values of a block's options on the nodes of a group.
+
+        A group of workers can have its own version of Kubernetes.
+        """
+        options = self.options_of(block)
+        own = next((item.version for item in self.workers if item.name == group), "")
+        return {**options, "version": own} if own and block.layer == ORCHESTRATION else options

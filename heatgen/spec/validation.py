@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from heatgen.blocks.catalog import Catalog
-from heatgen.layers import GROUP_LAYERS, OS
+from heatgen.layers import GROUP_LAYERS, ORCHESTRATION, OS
 from heatgen.spec import (
     address_checks,
     addresses,
@@ -35,6 +35,9 @@ from heatgen.yamlio.problems import Problem
 
 MAX_NODES = 5000
 """Nodes that Kubernetes supports: https://kubernetes.io/docs/setup/best-practices/cluster-large/"""
+SKEW = 3
+"""Minor versions by which kubelets may be older than API servers:
+https://kubernetes.io/releases/version-skew-policy/"""
 MIN_SERVICES = 16
 """Addresses; the 10th is that of the DNS."""
 
@@ -48,6 +51,7 @@ def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]
     yield from address_checks.check(document, spec, _networks(spec))
     yield from _check_pods(document, spec, catalog)
     yield from _check_versions(document, spec, catalog)
+    yield from _check_group_versions(document, spec, catalog)
     yield from option_conditions.check(document, spec, catalog)
     yield from overrides.check(document, spec, catalog)
     yield from workers.check(document, spec.workers, spec.layers)
@@ -304,6 +308,40 @@ def _check_versions(document: Document, spec: Spec, catalog: Catalog) -> Iterato
                     )
                     hint = f"choose {need.at_least} or later"
                     yield document.problem(path, message, hint, code=Code.VERSION_TOO_OLD)
+
+
+def _check_group_versions(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
+    """Check the versions of groups of workers against the API server, and what blocks require."""
+    of_api = str(spec.layers[ORCHESTRATION].options.get("version", ""))
+    groups = group_blocks(spec, catalog)
+    for path, group in zip(workers.paths(document), spec.workers, strict=True):
+        if not group.version or not of_api:
+            continue
+        place = (*path, "version")
+        major, minor = _numbers(of_api)[:2]
+        if _numbers(group.version)[:2] > (major, minor):
+            message = (
+                f"{dotted(place)}: {group.version} is newer than orchestration.version {of_api}"
+            )
+            hint = f"choose a version of {major}.{minor} or older: update the control plane first"
+            yield document.problem(place, message, hint, code=Code.VERSION_TOO_NEW)
+            continue
+        needs = [
+            (need.at_least, f"{block.name} requires {need.at_least} or later: {need.why}")
+            for block in groups[group.name].values()
+            for need in block.needs
+            if (need.layer, need.option) == (ORCHESTRATION, "version")
+        ]
+        oldest = f"{major}.{minor - SKEW}"
+        needs.append(
+            (oldest, "the API server supports kubelets that are three minor versions older")
+        )
+        for at_least, why in needs:
+            if _numbers(group.version) < _numbers(at_least):
+                message = f"{dotted(place)}: {group.version} is too old: {why}"
+                hint = f"choose {at_least} or later"
+                yield document.problem(place, message, hint, code=Code.VERSION_TOO_OLD)
+                break
 
 
 def _options_of_layer(spec: Spec, layer: str) -> list[Mapping[str, Any]]:

@@ -50,6 +50,21 @@ class LayerChoice:
     options: Mapping[str, Any]
 
 
+DRAIN_MINOR, DRAIN_ALWAYS, DRAIN_NEVER = "minor", "always", "never"
+
+
+@dataclass(frozen=True)
+class Roll:
+    """How the nodes of a group change, one after the other."""
+
+    batch: int = 1
+    """Nodes that change at the same time, after the first one has changed alone."""
+    drain: str = DRAIN_MINOR
+    """When pods are evicted before: if kubelet's minor version or the runtime changes, or else."""
+    drain_seconds: int = 300
+    """Limit until all pods are evicted; disruption budgets can delay them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkerGroup:
     """A group of equal workers."""
@@ -62,6 +77,9 @@ class WorkerGroup:
     labels: Mapping[str, str]
     taints: tuple[str, ...]
     """``KEY=VALUE:EFFECT``; the value may be empty."""
+    roll: Roll = Roll()
+    version: str = ""
+    """Version of kubelet and kube-proxy; '' for that of the control plane."""
 
 
 def bounded(options: Mapping[str, schema.Schema]) -> dict[str, schema.Schema]:
@@ -150,6 +168,8 @@ def read(
             },
             labels=dict(sorted(group["labels"].items())),
             taints=tuple(_taint(text) for text in group["taints"]),
+            roll=Roll(**group["roll"]),
+            version=group.get("version") or "",
         )
         for group in written
     )
@@ -200,7 +220,7 @@ def _same_name(group: WorkerGroup, groups: tuple[WorkerGroup, ...]) -> str:
 
     See :mod:`heatgen.hot.names`: a parameter is ``GROUP_count``, a resource ``workers_GROUP``.
     """
-    parameters = {f"{group.name}-count", f"{group.name}-flavor"}
+    parameters = {f"{group.name}-{what}" for what in ("count", "removed", "flavor")}
     if group.machine.image:
         parameters.add(f"{group.name}-image")
     for other in groups:
@@ -260,6 +280,11 @@ def _domain(key: str) -> str | None:
         return "" if found else None
     domain = found["domain"]
     return domain if len(domain) <= _MAX_DOMAIN and _DOMAIN.match(domain) else None
+
+
+def paths(document: Document) -> list[Path]:
+    """Return the path of each group in the file."""
+    return [path for path, _ in _written(document.data)]
 
 
 def _written(data: Any) -> list[tuple[Path, Any]]:

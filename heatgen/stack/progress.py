@@ -5,15 +5,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from heatgen.hot.deployments import (
-    DEPLOYMENT_GROUP,
     DISPLAY_ORDER,
     GROUP,
     INFRASTRUCTURE,
     SERVER,
     TEXTS,
     Resources,
+    indexed_nodes,
     member_of,
-    nodes_of,
     tasks,
 )
 
@@ -118,13 +117,10 @@ def _items(resources: Resources) -> Iterator[tuple[tuple[str, str], Item]]:
     """Yield the item of each resource by its name and, in a group, the name of the member."""
     known = tasks(resources)
     for name, item in resources.items():
-        nodes = nodes_of(name, item, resources)
-        if name in known:
-            titles = [Item(known[name].layer, known[name].step, node) for node in nodes]
-        elif item["type"] in (SERVER, GROUP):
-            titles = [Item(INFRASTRUCTURE, "server", node) for node in nodes]
-        else:
-            titles = [Item(INFRASTRUCTURE, name, "")] if item["type"] not in TEXTS else []
-        grouped = item["type"] in (GROUP, DEPLOYMENT_GROUP)
-        for index, title in enumerate(titles):
-            yield (name, str(index) if grouped else ""), title
+        for index, node in indexed_nodes(name, item, resources).items():
+            if name in known:
+                yield (name, index), Item(known[name].layer, known[name].step, node)
+            elif item["type"] in (SERVER, GROUP):
+                yield (name, index), Item(INFRASTRUCTURE, "server", node)
+        if name not in known and item["type"] not in (SERVER, GROUP, *TEXTS):
+            yield (name, ""), Item(INFRASTRUCTURE, name, "")

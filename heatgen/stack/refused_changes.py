@@ -28,7 +28,7 @@ def refused_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list
         after: the new template.
     """
     old, new = _facts(before), _facts(after)
-    return [*_networks(old, new), *_version(old, new)]
+    return [*_networks(old, new), *_version(old, new), *_etcd(old, new)]
 
 
 def _facts(template: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -66,4 +66,21 @@ def _version(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Refusal
     else:
         return
     message = f"orchestration.version changes from {before} to {after}: {reason}"
+    yield Refusal(Code.VERSION_SKEW, message, hint)
+
+
+def _etcd(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Refusal]:
+    """Yield a refusal of a downgrade; the step also accepts one that etcdctl has prepared."""
+    before = str(old.get("versions", {}).get("etcd", ""))
+    after = str(new.get("versions", {}).get("etcd", ""))
+    if not before or not after:
+        return
+    minor, new_minor = (tuple(map(int, text.split(".")[:2])) for text in (before, after))
+    if new_minor >= minor:
+        return
+    message = (
+        f"kvstore.version changes from {before} to {after}: an older minor version of etcd cannot "
+        "read the data"
+    )
+    hint = f"set kvstore.version to {'.'.join(map(str, minor))}.x"
     yield Refusal(Code.VERSION_SKEW, message, hint)

@@ -25,9 +25,11 @@ from heatgen.hot.deployments import (
     GROUP,
     SERVER,
     TEXTS,
+    indexed_nodes,
     member_of,
     members_of,
     nodes_of,
+    removed_of,
 )
 
 REPLACE, REBUILD, REMOVE = "REPLACE", "REBUILD", "REMOVE"
@@ -36,6 +38,8 @@ RUN, MAY_RUN = "run again", "may run again"
 ACTIONS = (REPLACE, REBUILD, REMOVE, RESIZE, UPDATE, ADD, RUN, MAY_RUN)
 """Possible actions on a resource, the most destructive first."""
 
+CHECK_FAILED = "CHECK_FAILED"
+"""Status of a resource that was marked as unhealthy, or whose check failed."""
 _STATELESS = (*DEPLOYMENTS, *TEXTS, "OS::Neutron::SecurityGroupRule")
 """Types whose resources can be recreated or removed without loss of data."""
 
@@ -94,7 +98,7 @@ def compare(before: StackState, after: StackState, rules: Rules) -> list[Change]
         rules: ``schemas/heat.json``.
     """
     old = resolve.resources(before.template, before.values)
-    new = resolve.resources(after.template, after.values)
+    new = _with_removals(old, resolve.resources(after.template, after.values))
     update = _Update(old, new, rules)
     # Changes of texts are reported for the deployments and servers that use them.
     changes = [change for name in new for change in update.of(name) if change.kind not in TEXTS]
@@ -130,11 +134,19 @@ def with_repairs(
     known = {(change.resource, node) for change in found for node in change.nodes or ("",)}
     for item in failed:
         name, member = member_of(stack, item.stack, item.name)
+        if item.kind == GROUP and item.status == CHECK_FAILED and name in resources:
+            # Marked as unhealthy as a whole: Heat replaces all members.
+            nodes = nodes_of(name, resources[name], resources)
+            why = (item.status,)
+            found.append(Change(action=REPLACE, kind=SERVER, resource=name, nodes=nodes, why=why))
+            continue
         if name not in resources or item.kind in (GROUP, DEPLOYMENT_GROUP, *TEXTS):
             continue
-        nodes = nodes_of(name, resources[name], resources)
-        if member:
-            nodes = nodes[int(member) :][:1] if member.isdecimal() else ()
+        of = indexed_nodes(name, resources[name], resources)
+        nodes = tuple(node for index, node in of.items() if index == member or not member)
+        if member and not nodes:
+            # It is not in the group any more: its deletion failed.
+            continue
         if any((name, node) in known for node in nodes or ("",)):
             continue
         action = RUN if item.kind in DEPLOYMENTS else REPLACE if item.exists else ADD
@@ -143,6 +155,25 @@ def with_repairs(
         )
         found.append(change)
     return sorted(found, key=lambda change: ACTIONS.index(change.action))
+
+
+def _with_removals(
+    old: Mapping[str, dict[str, Any]], new: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return the new resources with the indices that Heat omits in groups after the update.
+
+    Heat omits an index if it was removed earlier, or if it is a member now. It ignores other ones.
+    """
+    found = dict(new)
+    for name, item in new.items():
+        before = old.get(name)
+        if item["type"] == GROUP and before and before["type"] == GROUP:
+            removed = removed_of(before["properties"])
+            members = removed | members_of(name, old).keys()
+            removed |= removed_of(item["properties"]) & members
+            policies = [{"resource_list": sorted(removed)}]
+            found[name] = item | {"properties": item["properties"] | {"removal_policies": policies}}
+    return found
 
 
 @dataclass(frozen=True)
@@ -240,19 +271,21 @@ class _Update:
 
     def _group(self, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
         """Yield the changes of a group: changed, removed and added members."""
-        before, after = members_of(name, self._old), members_of(name, self._new)
+        before = tuple(members_of(name, self._old).values())
+        after = tuple(members_of(name, self._new).values())
         kept = tuple(node for node in after if node in before)
         definition = new["properties"]["resource_def"]
         kind = definition["type"]
         difference = self._difference(old["properties"]["resource_def"], definition)
         if difference and kept:
             yield from self._one(name, definition, kept, difference)
+        why = ("count",) if len(before) != len(after) else ("removal_policies",)
         removed = tuple(node for node in before if node not in after)
         if removed:
-            yield Change(action=REMOVE, kind=kind, resource=name, nodes=removed, why=("count",))
+            yield Change(action=REMOVE, kind=kind, resource=name, nodes=removed, why=why)
         added = tuple(node for node in after if node not in before)
         if added:
-            yield Change(action=ADD, kind=kind, resource=name, nodes=added, why=("count",))
+            yield Change(action=ADD, kind=kind, resource=name, nodes=added, why=why)
 
     def _difference(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> _Difference:
         kind = new["type"]

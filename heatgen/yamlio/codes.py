@@ -424,6 +424,39 @@ class Code(StrEnum):
         "An update skips a minor version of Kubernetes, or returns to an older one.",
     )
 
+    # Nodes of a running cluster.
+    DISRUPTION_BUDGET = (
+        "disruption-budget",
+        "A disruption budget does not permit the eviction of a pod from a node.",
+    )
+    GROUP_UNHEALTHY = (
+        "group-unhealthy",
+        "A whole group of workers is marked as unhealthy: an update would replace all its servers.",
+    )
+    NO_MAJORITY = (
+        "no-majority",
+        "Without this control-plane node, etcd would have no majority.",
+    )
+    OPERATION_IN_PROGRESS = (
+        "operation-in-progress",
+        "Another command is removing or replacing nodes of the same cluster.",
+    )
+    PODS_NOT_MOVED = "pods-not-moved", "Pods did not leave a node in time."
+    REPAIR_FAILED = "repair-failed", "A replaced node did not become Ready."
+    TOO_MANY_UNHEALTHY = (
+        "too-many-unhealthy",
+        "So many nodes are unhealthy that their replacement would not help.",
+    )
+    UNMANAGED_PODS = (
+        "unmanaged-pods",
+        "Pods of a node have no controller that recreates them on another node.",
+    )
+    UPDATE_NOT_APPLIED = (
+        "update-not-applied",
+        "The stack was updated, but another update has changed its parameters.",
+    )
+    VOLUMES_ATTACHED = "volumes-attached", "Volumes were not detached from a node in time."
+
     # Commands.
     CONFIRMATION_REQUIRED = (
         "confirmation-required",

@@ -99,7 +99,7 @@ contents() {
     printf '%s\n' "${found:-none}"
 }
 
-# program ARTIFACT COMPONENT VERSION NAME: fetch a single executable into its versioned directory.
+# program ARTIFACT COMPONENT VERSION NAME: fetch a single executable into its versioned directory; print its path.
 program() {
     local folder=$heatgen_home/$2/$3 file
     file=$(fetch "$1") || exit 1
@@ -107,16 +107,24 @@ program() {
     # A hard link, so that the file uses disk space once.
     chmod 0755 "$file"
     ln -f "$file" "$folder/$4"
-    link_program "$folder/$4"
+    printf '%s' "$folder/$4"
 }
 
-# link_program FILE...: point /opt/heatgen/bin/NAME to these programs.
+# link_program FILE...: point /opt/heatgen/bin/NAME to these programs. Link programs of a service with
+# `start_unit NAME --link FILE` instead: otherwise a crash or a reboot starts the new version before its turn.
 link_program() {
     local file link
+    require_programs "$@"
     for file; do
-        [ -x "$file" ] || fail "the archive does not contain the program ${file##*/}"
         link=$heatgen_bin/${file##*/}
         [ "$(readlink "$link" || true)" = "$file" ] || ln -sfn "$file" "$link"
+    done
+}
+# require_programs FILE...: fail unless all of them are executable.
+require_programs() {
+    local file
+    for file; do
+        [ -x "$file" ] || fail "the archive does not contain the program ${file##*/}"
     done
 }
 
@@ -159,42 +167,74 @@ registry_mirror() {
     fi
 }
 
-# fingerprint FILE...: print a hash that changes with the files; of programs (links) only the metadata is read.
+# fingerprint FILE...: print a hash that changes with the files; of programs (links) only the metadata is read, as
+# they are when the programs in heatgen_programs are linked.
 fingerprint() {
     local file
     for file; do
-        if [ -L "$file" ]; then stat --dereference --format '%n %i %s %Y' "$file"; else cat "$file"; fi
+        if [ -n "${heatgen_programs[$file]:-}" ]; then
+            stat --format "$file %i %s %Y" "${heatgen_programs[$file]}"
+        elif [ -L "$file" ]; then
+            stat --dereference --format '%n %i %s %Y' "$file"
+        else
+            cat "$file"
+        fi
     done | openssl dgst -sha256 -r
 }
 
-# unit_current NAME FILE...: succeed if the service was started with the current content of these files. The
-# state at its start is recorded until the next boot; if systemd started it at boot, compare with its start time.
-unit_current() {
-    local unit=$1 recorded=/run/heatgen-$1.state since
+# parse_unit NAME [--link FILE]... FILE...: set heatgen_programs, the programs to link before the start of the service
+# by their links, and heatgen_files, the files that it reads at its start.
+declare -A heatgen_programs=()
+heatgen_files=()
+parse_unit() {
+    heatgen_programs=() heatgen_files=()
     shift
-    systemctl is-active --quiet "$unit.service" || return 1
-    if [ -e "$recorded" ]; then
-        [ "$(<"$recorded")" = "$(unit_state "$unit" "$@")" ]
-    else
-        since=$(systemctl show --property ExecMainStartTimestamp --value "$unit.service")
-        [ -n "$since" ] &&
-            [ -z "$(find "/etc/systemd/system/$unit.service" "$@" -newermt "$since" 2>&1)" ]
-    fi
-}
-unit_state() {
-    fingerprint "/etc/systemd/system/$1.service" "${@:2}"
+    while [ $# -gt 0 ]; do
+        if [ "$1" = --link ]; then
+            require_programs "$2"
+            heatgen_programs[$heatgen_bin/${2##*/}]=$2
+            shift 2
+        else
+            heatgen_files+=("$1")
+            shift
+        fi
+    done
 }
 
-# start_unit NAME FILE...: enable a service; (re)start it if it is not running with the current unit and files.
+# unit_current NAME: succeed if the service was started with the current content of heatgen_files. The state at its
+# start is recorded until the next boot; if systemd started it at boot, compare with its start time.
+unit_current() {
+    local recorded=/run/heatgen-$1.state since file
+    systemctl is-active --quiet "$1.service" || return 1
+    if [ -e "$recorded" ]; then
+        [ "$(<"$recorded")" = "$(unit_state "$1")" ]
+        return
+    fi
+    for file in "${heatgen_files[@]}"; do
+        [ -z "${heatgen_programs[$file]:-}" ] || [ "$(readlink "$file" || true)" = "${heatgen_programs[$file]}" ] ||
+            return 1
+    done
+    since=$(systemctl show --property ExecMainStartTimestamp --value "$1.service")
+    [ -n "$since" ] &&
+        [ -z "$(find "/etc/systemd/system/$1.service" "${heatgen_files[@]}" -newermt "$since" 2>&1)" ]
+}
+unit_state() {
+    fingerprint "/etc/systemd/system/$1.service" "${heatgen_files[@]}"
+}
+
+# start_unit NAME [--link FILE]... FILE...: enable a service; (re)start it if it is not running with the current unit
+# and files. Link its programs only now: a crash or a reboot before its turn must start the version that is running.
 start_unit() {
-    local unit=$1 state
-    shift
-    state=$(unit_state "$unit" "$@")
+    local state current=''
+    parse_unit "$@"
+    state=$(unit_state "$1")
     systemctl daemon-reload
-    systemctl enable --quiet "$unit.service"
-    if ! unit_current "$unit" "$@"; then
-        systemctl reset-failed "$unit.service" 2>/dev/null || true
-        systemctl restart "$unit.service" || unit_failed "$unit"
-        printf '%s' "$state" >"/run/heatgen-$unit.state"
+    systemctl enable --quiet "$1.service"
+    ! unit_current "$1" || current=yes
+    link_program "${heatgen_programs[@]}"
+    if [ -z "$current" ]; then
+        systemctl reset-failed "$1.service" 2>/dev/null || true
+        systemctl restart "$1.service" || unit_failed "$1"
+        printf '%s' "$state" >"/run/heatgen-$1.state"
     fi
 }

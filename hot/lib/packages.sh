@@ -23,7 +23,7 @@ install_packages() {
             esac
         fi
         reason=$(grep -m 1 -E '^[WE]: (Failed to fetch|GPG error|The repository)' <<<"$message") || true
-        errors=$(grep -E '^(E|dpkg): ' <<<"$message" | grep -v -x -F "$reason" | head -n 3) || true
+        errors=$(grep -E '^(E|dpkg): ' <<<"$message" | grep -v -x -F "$reason" | sed -n 1,3p) || true
         errors=${errors:-$(tail -n 1 <<<"$message")}
         fail "the image does not contain $*, and apt-get cannot install them: ${reason:+$reason; }${errors//$'\n'/; }." \
             "Allow the nodes to connect to a mirror of the distribution, set artifacts.apt_mirror, or use an image" \

@@ -5,14 +5,15 @@
 # step.sh sets the variables.
 # shellcheck disable=SC2154
 
-# roll_unit NAME CHECK FILE...: like start_unit, for services that may restart on one control-plane node at a
-# time. A restart holds the cluster-wide lock until the function CHECK succeeds. A running service is not
-# restarted before the other nodes can serve without it: otherwise retries of an update that breaks it would
-# break it on one node after the other.
+# roll_unit NAME CHECK [--link FILE]... FILE...: like start_unit, for services that may restart on one control-plane
+# node at a time. A restart, and the links to new programs before it, hold the cluster-wide lock until the function
+# CHECK succeeds. A running service is not restarted before the other nodes can serve without it: otherwise retries of
+# an update that breaks it would break it on one node after the other.
 roll_unit() {
     local unit=$1 check=$2 rolling=/run/heatgen-$1.rolling message
     shift 2
-    if [ ! -e "$rolling" ] && { unit_current "$unit" "$@" ||
+    parse_unit "$unit" "$@"
+    if [ ! -e "$rolling" ] && { unit_current "$unit" ||
         { [ ! -e "/run/heatgen-$unit.state" ] && ! systemctl is-active --quiet "$unit.service"; }; }; then
         start_unit "$unit" "$@"
         return

@@ -76,7 +76,7 @@ node_name() {
 node_address() {
     local route
     route=$(ip -4 route get 192.0.2.1 2>/dev/null) || fail "no default route: the node has no address"
-    sed -n 's/.* src \([0-9.]*\).*/\1/p' <<<"$route" | head -n 1
+    sed -n 's/.* src \([0-9.]*\).*/\1/p' <<<"$route" | sed -n 1p
 }
 
 # outside COMMAND...: run a command that connects to hosts outside the cluster, with the site's proxy, if any.
@@ -97,6 +97,9 @@ source "$HEATGEN_LIB/system.sh"
 
 # shellcheck source=hot/lib/rolling.sh
 source "$HEATGEN_LIB/rolling.sh"
+
+# shellcheck source=hot/lib/turns.sh
+source "$HEATGEN_LIB/turns.sh"
 
 # unit_failed NAME: end the step with the last log lines of the service.
 unit_failed() {
@@ -120,11 +123,36 @@ wait_unit() {
 # than VERSION. COMMAND sends a GET request to a URL. No component may be newer than the API server:
 # https://kubernetes.io/releases/version-skew-policy/
 api_current() {
-    local reply actual minor=${1#*.}
+    local reply
     "$2" "$3/readyz" >/dev/null || return 1
     reply=$("$2" "$3/version") || return 1
-    actual=$(sed -n 's/.*"minor": *"\([0-9]*\).*/\1/p' <<<"$reply")
-    [ "${actual:-0}" -ge "${minor%%.*}" ] || { echo "its version is 1.$actual, older than $1" && return 1; }
+    not_older "$1" "$3" "$reply"
+}
+# not_older VERSION URL REPLY: succeed unless the reply of an API server to /version has an older minor version.
+not_older() {
+    local actual minor=${1#*.}
+    actual=$(sed -n 's/.*"minor": *"\([0-9]*\).*/\1/p' <<<"$3")
+    [ "${actual:-0}" -ge "${minor%%.*}" ] || { echo "the version of $2 is 1.$actual, older than $1" && return 1; }
+}
+
+# apis_current VERSION COMMAND URL ADDRESSES: like api_current, and succeed only if no API server on the control plane
+# (its ADDRESSES are comma-separated) is older, because the API address may move to any of them. Those that do not
+# respond are skipped: a node may be down.
+apis_current() {
+    local address replies older=''
+    api_current "$1" "$2" "$3" || return 1
+    replies=$(mktemp -d)
+    for address in ${4//,/ }; do
+        # At the same time, because those that are down time out.
+        [ "https://$address:6443" = "$3" ] ||
+            "$2" "https://$address:6443/version" >"$replies/$address" 2>/dev/null || rm -f "$replies/$address" &
+    done
+    wait
+    for address in "$replies"/*; do
+        [ ! -s "$address" ] || not_older "$1" "https://${address##*/}:6443" "$(<"$address")" || older=yes
+    done
+    rm -rf "$replies"
+    [ -z "$older" ]
 }
 
 # kubeconfig SERVER CERTIFICATE: print a kubeconfig that refers to a certificate and key of this node.

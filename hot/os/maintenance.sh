@@ -27,7 +27,7 @@ restart_required() {
     if command -v rpm-ostree >/dev/null; then
         rpm-ostree status --json 2>/dev/null | jq -e '[.deployments[]? | select(.staged == true)] != []' >/dev/null
     elif command -v update_engine_client >/dev/null; then
-        update_engine_client -status 2>/dev/null | grep -q '^CURRENT_OP=UPDATE_STATUS_UPDATED_NEED_REBOOT'
+        grep -q '^CURRENT_OP=UPDATE_STATUS_UPDATED_NEED_REBOOT' <<<"$(update_engine_client -status 2>/dev/null)"
     else
         [ -e /run/reboot-required ]
     fi

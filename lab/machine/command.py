@@ -4,7 +4,7 @@
 import argparse
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,16 +17,15 @@ from lab.machine.disk import make_partitioned_disk, write_boot_loader
 from lab.node import command as node
 from lab.node import rootfs
 from lab.node.disk import make_disk
-from lab.node.recipe import Recipe, load_recipe, tree_inputs
+from lab.node.recipe import COREOS_TREES, Recipe, load_recipe, tree_inputs
 
 FOLDER = Path(__file__).resolve().parent
 GUEST_TREES = (node.FOLDER / "stock", FOLDER / "guest")
 HOST_TREES = (FOLDER / "host/overlay",)
 OSTREE = FOLDER / "ostree"
+OSTREE_TREES = (*(node.FOLDER / name for name in COREOS_TREES), OSTREE / "overlay")
 FORMAT = "4"  # increase it when the image of unchanged recipes changes
 TOOLS = ["e2fsprogs", "fdisk"]
-LINK = "machine.raw"
-OSTREE_LINK = "machine-ostree.raw"
 USER = "user"  # file with the name of the user of the image, beside it
 
 
@@ -42,11 +41,33 @@ class Part:
     """The file system with the packages, a tar file."""
 
 
+@dataclass(frozen=True)
+class Variant:
+    """An image: its guest, and how the guest is written into the root of the host."""
+
+    entry: str
+    """Name of the cache entry."""
+    guest: str
+    """Name of the guest's part."""
+    recipe: Callable[[], Recipe]
+    trees: tuple[Path, ...]
+    key: Callable[[Part, Part], str]
+    """Return the key of the image for guest and host."""
+    fill: Callable[[Recipe, Path, Path, Path], None]
+    """Write the guest, with this recipe and root, into a directory; the last path is the log."""
+    tools: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> str:
+        """The name of the file."""
+        return f"{self.entry}.raw"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     options = _parser().parse_args(arguments)
-    make = _make_ostree if options.variant == "ostree" else _make
-    return run_command(lambda: make(options.out, Cache(options.cache.absolute()), options.prune))
+    variant, cache = VARIANTS[options.variant], Cache(options.cache.absolute())
+    return run_command(lambda: _make(variant, options.out, cache, options.prune))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,13 +77,13 @@ def _parser() -> argparse.ArgumentParser:
         "reused.",
         epilog=EPILOG,
     )
-    parser.add_argument("--out", type=Path, required=True, help=f"directory for the link {LINK}")
+    links = " or ".join(variant.image for variant in VARIANTS.values())
+    parser.add_argument("--out", type=Path, required=True, help=f"directory for the link {links}")
     parser.add_argument(
         "--variant",
-        choices=("debian", "ostree"),
+        choices=VARIANTS,
         default="debian",
-        help=f"debian: Debian's cloud image; ostree: a system like Fedora CoreOS, with the link "
-        f"{OSTREE_LINK} (%(default)s)",
+        help="debian: Debian's cloud image; ostree: a system like Fedora CoreOS (%(default)s)",
     )
     parser.add_argument(
         "--cache", type=Path, default=default_root(), help="directory of the results (%(default)s)"
@@ -71,34 +92,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _make(out: Path, cache: Cache, prune: bool) -> None:
+def _make(variant: Variant, out: Path, cache: Cache, prune: bool) -> None:
     started = time.monotonic()
-    guest = _part("guest", guest_recipe(), GUEST_TREES, cache)
+    guest = _part(variant.guest, variant.recipe(), variant.trees, cache)
     host = _part("host", load_recipe(FOLDER / "host"), HOST_TREES, cache)
     entry = cache.get_or_create(
-        "machine",
-        image_key(guest, host),
-        "creating the image of the virtual machine",
-        lambda folder: _image(guest, host, folder, cache),
+        variant.entry,
+        variant.key(guest, host),
+        f"creating {variant.image}, the image of the virtual machine",
+        lambda folder: _image(variant, guest, host, folder, cache),
     )
-    link(out.absolute() / LINK, entry / LINK)
-    if prune:
-        cache.prune({guest.packages.parent, host.packages.parent, entry})
-    print_progress(f"  ✓ image of the virtual machine ready: {time.monotonic() - started:.1f} s")
-
-
-def _make_ostree(out: Path, cache: Cache, prune: bool) -> None:
-    started = time.monotonic()
-    recipe = load_recipe(OSTREE)
-    guest = _part("ostree-guest", recipe, (OSTREE / "overlay",), cache)
-    host = _part("host", load_recipe(FOLDER / "host"), HOST_TREES, cache)
-    entry = cache.get_or_create(
-        "machine-ostree",
-        ostree_key(guest, host),
-        "creating the image of the virtual machine with ostree",
-        lambda folder: _ostree_image(guest, host, folder, cache),
-    )
-    link(out.absolute() / OSTREE_LINK, entry / OSTREE_LINK)
+    link(out.absolute() / variant.image, entry / variant.image)
     if prune:
         cache.prune({guest.packages.parent, host.packages.parent, entry})
     print_progress(f"  ✓ image of the virtual machine ready: {time.monotonic() - started:.1f} s")
@@ -146,36 +150,36 @@ def _part(name: str, recipe: Recipe, trees: tuple[Path, ...], cache: Cache) -> P
     return Part(name, recipe, trees, folder / "root.tar")
 
 
-def _image(guest: Part, host: Part, folder: Path, cache: Cache) -> None:
-    """Write the image: the root of the host, with kernel and disk of the guest in /machine."""
+def _image(variant: Variant, guest: Part, host: Part, folder: Path, cache: Cache) -> None:
+    """Write the image: the root of the host, with the guest in /machine."""
     rootfs.require_root()
-    ensure_packages(TOOLS, cache.log("packages"))
-    log = cache.log("machine")
+    ensure_packages([*TOOLS, *variant.tools], cache.log("packages"))
+    log = cache.log(variant.entry)
     inner, outer = (_root(part, folder, log) for part in (guest, host))
     machine = outer / "machine"
     machine.mkdir()
-    for name in ("vmlinuz", "initrd.img"):
-        shutil.copyfile(_only(inner / "boot", name), machine / name)
-    make_partitioned_disk(guest.recipe, inner, machine / "disk.raw", log)
-    shutil.rmtree(inner)
-    make_disk(host.recipe, outer, folder / LINK, log)
+    variant.fill(guest.recipe, inner, machine, log)
+    make_disk(host.recipe, outer, folder / variant.image, log)
     shutil.rmtree(outer)
     (folder / USER).write_text(guest.recipe.user, encoding="utf-8")
 
 
-def _ostree_image(guest: Part, host: Part, folder: Path, cache: Cache) -> None:
-    """Write the image: the root of the host, with the bootable disk of the guest in /machine."""
-    rootfs.require_root()
-    ensure_packages([*TOOLS, *deployment.TOOLS], cache.log("packages"))
-    log = cache.log("machine-ostree")
-    inner, outer = (_root(part, folder, log) for part in (guest, host))
-    sysroot, disk = folder / "sysroot", outer / "machine/disk.raw"
-    disk.parent.mkdir()
+def _fill(recipe: Recipe, inner: Path, machine: Path, log: Path) -> None:
+    """Write kernel, initramfs and disk of the guest."""
+    for name in ("vmlinuz", "initrd.img"):
+        shutil.copyfile(_only(inner / "boot", name), machine / name)
+    make_partitioned_disk(recipe, inner, machine / "disk.raw", log)
+    shutil.rmtree(inner)
+
+
+def _fill_ostree(recipe: Recipe, inner: Path, machine: Path, log: Path) -> None:
+    """Write the bootable disk of the guest."""
+    sysroot, disk = inner.with_name("sysroot"), machine / "disk.raw"
     try:
         loader = deployment.make_sysroot(inner, OSTREE / "boot", sysroot, log)
         shutil.rmtree(inner)
         deployed = deployment.deployments(sysroot)
-        make_partitioned_disk(guest.recipe, sysroot, disk, log, label="dos", immutable=deployed)
+        make_partitioned_disk(recipe, sysroot, disk, log, label="dos", immutable=deployed)
     finally:
         if deployment.deployments(sysroot):
             deployment.make_mutable(sysroot, log)
@@ -183,9 +187,6 @@ def _ostree_image(guest: Part, host: Part, folder: Path, cache: Cache) -> None:
     for path in (loader.sector, loader.core):
         path.unlink()
     shutil.rmtree(sysroot)
-    make_disk(host.recipe, outer, folder / OSTREE_LINK, log)
-    shutil.rmtree(outer)
-    (folder / USER).write_text(guest.recipe.user, encoding="utf-8")
 
 
 def _root(part: Part, folder: Path, log: Path) -> Path:
@@ -205,3 +206,17 @@ def _only(boot: Path, name: str) -> Path:
         names = ", ".join(path.name for path in found) or "none"
         raise BuildError(f"expected one {name} in /boot of the guest, found {names}")
     return found[0]
+
+
+VARIANTS = {
+    "debian": Variant("machine", "guest", guest_recipe, GUEST_TREES, image_key, _fill),
+    "ostree": Variant(
+        "machine-ostree",
+        "ostree-guest",
+        lambda: load_recipe(OSTREE),
+        OSTREE_TREES,
+        ostree_key,
+        _fill_ostree,
+        tuple(deployment.TOOLS),
+    ),
+}

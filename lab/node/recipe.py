@@ -3,7 +3,7 @@
 
 `stock/` contains files that Debian adds to its image, `overlay/` those that only the lab adds.
 Variants change the recipe; `ignition.toml` and `ignition/` are what those with Ignition have in
-common.
+common. Variants name further directories, which the virtual machine of lab/machine also uses.
 """
 
 import stat
@@ -16,7 +16,8 @@ from lab.artifacts.recipes import RecipeError, from_table, read_toml
 STOCK = "debian"
 TREES = ("stock", "overlay")
 IGNITION = "ignition"
-IGNITION_TREES = ("overlay", IGNITION)
+COREOS_TREES = ("coreos", "fedora-coreos")
+"""Those of an image like Fedora CoreOS."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +78,7 @@ class Variant:
         summary: what it resembles.
         user: the user for login.
         ignition: whether Ignition configures it instead of cloud-init.
+        trees: directories with further files, before its own.
         add_packages: packages in addition to those of the recipe.
         remove_packages: packages of the recipe that it does not contain.
         keep_packages: packages that it contains although the recipe leaves them out.
@@ -89,6 +91,7 @@ class Variant:
     summary: str
     user: str
     ignition: bool = False
+    trees: list[str] = field(default_factory=list)
     add_packages: list[str] = field(default_factory=list)
     remove_packages: list[str] = field(default_factory=list)
     keep_packages: list[str] = field(default_factory=list)
@@ -151,7 +154,8 @@ def load_recipe(folder: Path, image: str = STOCK) -> Recipe:
 def trees(folder: Path, image: str = STOCK) -> list[Path]:
     """Return the directories whose files are copied into an image, in this order."""
     changes = load_variants(folder, image)
-    names = IGNITION_TREES if any(change.ignition for change in changes) else TREES
+    stock = not any(change.ignition for change in changes)
+    names = [*(TREES if stock else TREES[1:]), *(name for each in changes for name in each.trees)]
     found = [folder / name for name in names]
     return found if image == STOCK else [*found, folder / "variants" / image]
 

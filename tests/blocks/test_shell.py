@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """All shell scripts in the repository pass shellcheck."""
 
+import re
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from heatgen.authoring import scaffold
 from heatgen.project import block_loader
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+EARLY = re.compile(r"\|\s*(head\b|grep (-\S+ )*-\w*[qm]|sed .*\dq\b|awk .*\bexit\b)")
+"""Pipeline whose reader may exit before the writer has written all."""
 
 
 def shell_files() -> list[str]:
@@ -46,6 +53,32 @@ def test_scripts_pass_shellcheck() -> None:
     assert "hot/lib/step.sh" in files
     process = shellcheck(*files)
     assert process.returncode == 0, process.stdout
+
+
+def test_readers_read_everything() -> None:
+    """No reader in a pipeline exits early: SIGPIPE ends the writer, and pipefail fails the step."""
+    early = [
+        f"{name}:{number}: {line.strip()}"
+        for name in shell_files()
+        if name.startswith("hot/") or "pipefail" in (ROOT / name).read_text()
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1)
+        if EARLY.search(line)
+    ]
+    assert early == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ctr images list | grep -qxF x",
+        "a | grep -E -m 1 x",
+        "find . | head -n 1",
+        "ip | awk '{print $2; exit}'",
+    ],
+)
+def test_early_readers(line: str) -> None:
+    """The pattern of the test above finds a reader that exits early."""
+    assert EARLY.search(line)
 
 
 def test_new_blocks_pass_shellcheck(tmp_path: Path) -> None:

@@ -299,6 +299,7 @@ def _machine(node: Node) -> Json:
         "kernel": {
             "vm/overcommit_memory": "1",
             "vm/panic_on_oom": "0",
+            "kernel/hostname": "lab-server",
             "kernel/panic": "10",
             "kernel/pid_max": "32768",
             "kernel/threads-max": "65536",

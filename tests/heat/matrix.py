@@ -59,7 +59,8 @@ FACTORS: dict[str, dict[str, dict[str, Any]]] = {
                 {"name": "worker", "count": 1, "server_group": "soft-anti-affinity"},
                 {"name": "big-box", "count": 2, "flavor": "m1.large", "image": "debian-13",
                  "labels": {"example.org/size": "big"}, "taints": ["size=big:NoSchedule"],
-                 "availability_zone": "az3", "boot_volume": {"size": 80}},
+                 "availability_zone": "az3", "boot_volume": {"size": 80},
+                 "version": "1.36.3", "roll": {"batch": 2, "drain": "always", "drain_seconds": 60}},
             ]
         },
         "systems": {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Outputs and inputs as resolved by the real Heat, with complete servers and steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,10 +12,16 @@ from .conftest import created
 MakeStack = Callable[[dict[str, Any]], stack.Stack]
 
 
-def complete(of: stack.Stack, workers: int = 2) -> stack.Stack:
-    """Mark all resources as complete, with ``workers`` members per group and outputs of steps."""
+def complete(of: stack.Stack, workers: int = 2, indices: Sequence[str] = ()) -> stack.Stack:
+    """Mark all resources as complete, with outputs of steps.
+
+    Args:
+        of: the stack.
+        workers: number of members per group.
+        indices: their indices; by default 0, 1 and so on.
+    """
     resources = of.t.t["resources"]
-    indices = [str(index) for index in range(workers)]
+    indices = list(indices or map(str, range(workers)))
     for name, item in resources.items():
         kind, properties = item["type"], item.get("properties", {})
         if kind == "OS::Nova::Server":

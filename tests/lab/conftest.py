@@ -27,6 +27,7 @@ ORDER = (
     "test_names",
     "test_scale",
     "test_rotation",
+    "test_upgrade",
     "test_update_window",
     "test_loss",
     "test_replacement",
@@ -34,6 +35,8 @@ ORDER = (
     "test_failure",
     "test_signals",
     "test_heat",
+    # It replaces workers, which then have other addresses than the cluster of the session.
+    "test_repair",
     "test_closed_site",
     "test_stack_names",
     "test_existing_network",

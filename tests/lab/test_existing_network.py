@@ -21,35 +21,37 @@ from lab.harness.figures import Figure
 
 pytestmark = [pytest.mark.usefixtures("cloud"), pytest.mark.long]
 
-NETWORK, SUBNET, ROUTER = "office", "office-1", "office-router"
 CIDR, GATEWAY = "198.51.100.0/24", "198.51.100.12"
 """The gateway is not the first address, but in the range of the default planned addresses."""
 NAME = "api.lab.test"
-EXISTING = {"network": NETWORK, "subnet": SUBNET, "nodes": CIDR}
-
 Run = Callable[..., bytes]
 
 
 @contextmanager
-def existing(run: Run, *options: str) -> Iterator[None]:
-    """Create a network, its subnet and its router; delete them at the end."""
+def existing(run: Run, network: str, *options: str) -> Iterator[dict[str, str]]:
+    """Create a network, its subnet and its router; delete them at the end.
+
+    Yields the section ``cloud`` for a cluster there. Each test needs another name: Heat's cache
+    has the id of a network for an hour after its name was resolved.
+    """
+    subnet, router = f"{network}-1", f"{network}-router"
     commands = [
-        ["network", "create", *options, NETWORK],
-        ["subnet", "create", "--network", NETWORK, "--subnet-range", CIDR, "--gateway", GATEWAY,
-         SUBNET],
-        ["router", "create", ROUTER],
-        ["router", "set", "--external-gateway", "public", ROUTER],
-        ["router", "add", "subnet", ROUTER, SUBNET],
+        ["network", "create", *options, network],
+        ["subnet", "create", "--network", network, "--subnet-range", CIDR, "--gateway", GATEWAY,
+         subnet],
+        ["router", "create", router],
+        ["router", "set", "--external-gateway", "public", router],
+        ["router", "add", "subnet", router, subnet],
     ]  # fmt: skip
     deletions = [
-        ["router", "remove", "subnet", ROUTER, SUBNET],
-        ["router", "delete", ROUTER],
-        ["network", "delete", NETWORK],
+        ["router", "remove", "subnet", router, subnet],
+        ["router", "delete", router],
+        ["network", "delete", network],
     ]
     try:
         for words in commands:
             run("openstack", *words)
-        yield
+        yield {"network": network, "subnet": subnet, "nodes": CIDR}
     finally:
         failures = []
         for words in deletions:
@@ -91,8 +93,8 @@ def connect_by_name(config: Path) -> None:
 
 
 def changed(directory: Path, cloud: dict[str, Any], **other: dict[str, Any]) -> Path:
-    """Write the small cluster in the existing network."""
-    changes = {"cloud": {**EXISTING, **cloud}, "access": {"names": [NAME]}, **other}
+    """Write the small cluster with this section ``cloud``."""
+    changes = {"cloud": cloud, "access": {"names": [NAME]}, **other}
     return small_cluster.write(directory, changes)
 
 
@@ -101,35 +103,37 @@ def test_network_of_an_administrator(tmp_path: Path, report: Figure) -> None:
 
     Nodes cannot have the name of this stack: theirs differ from it (test_stack_names.py).
     """
-    with existing(controller.as_admin, "--share"):
+    with existing(controller.as_admin, "office", "--share") as cloud:
         shared = {"control_plane": {"load_balancer": "vip"}}
-        planned = changed(tmp_path, {"first_address": "198.51.100.200"}, **shared)
+        planned = changed(tmp_path, cloud | {"first_address": "198.51.100.200"}, **shared)
         assert preflight(planned) == {"network's project": "network-of-others"}
         with controller.stack("refused", small_cluster.render(planned)) as status:
             assert status == "CREATE_FAILED"
             assert "disallowed by policy" in controller.failures("refused")
-        assigned = changed(tmp_path, {"addresses": "assigned"})
+        assigned = changed(tmp_path, cloud | {"addresses": "assigned"})
         assert preflight(assigned) == {}
         created("My_Stack", assigned, report)
 
 
 def test_network_of_the_project(tmp_path: Path, report: Figure) -> None:
     """A network of the project can have a virtual IP; the preflight detects its gateway."""
-    with existing(controller.inside):
+    with existing(controller.inside, "project") as cloud:
         shared = {"control_plane": {"load_balancer": "vip"}}
-        default = changed(tmp_path, {"first_address": "198.51.100.11"}, **shared)
+        default = changed(tmp_path, cloud | {"first_address": "198.51.100.11"}, **shared)
         assert preflight(default) == {"free addresses": "address-reserved"}
-        created("own", changed(tmp_path, {"first_address": "198.51.100.200"}, **shared), report)
+        chosen = changed(tmp_path, cloud | {"first_address": "198.51.100.200"}, **shared)
+        created("own", chosen, report)
 
 
 def test_network_without_port_security_and_dhcp(tmp_path: Path) -> None:
     """The preflight reports what Neutron and the servers would not do there."""
-    with existing(controller.inside, "--disable-port-security"):
-        controller.inside("openstack", "subnet", "set", "--no-dhcp", SUBNET)
-        found = preflight(changed(tmp_path, {"first_address": "198.51.100.200"}))
+    with existing(controller.inside, "unprotected", "--disable-port-security") as cloud:
+        controller.inside("openstack", "subnet", "set", "--no-dhcp", cloud["subnet"])
+        planned: dict[str, Any] = cloud | {"first_address": "198.51.100.200"}
+        found = preflight(changed(tmp_path, planned))
         assert found == {
             "network's port security": "no-port-security",
             "subnet's DHCP": "no-dhcp",
         }
-        drive = changed(tmp_path, {"first_address": "198.51.100.200", "config_drive": True})
+        drive = changed(tmp_path, planned | {"config_drive": True})
         assert "subnet's DHCP" not in preflight(drive)

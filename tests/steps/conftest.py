@@ -41,6 +41,8 @@ class Sandbox:
     folder: Path
     name: str = ""
     """Host name of the node; empty for that of the machine."""
+    timeout: float = 120
+    """Seconds that a script may run."""
 
     def run(self, script: Path, **inputs: Input) -> Result:
         """Run a script; pass inputs in the same way as the agent."""
@@ -63,7 +65,7 @@ class Sandbox:
             },
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=self.timeout,
         )
         outputs = {
             path.name.removeprefix("outputs."): path.read_text()

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
-import pytest
+from tests.programs import search
 
 from .conftest import HOT, Input, Result, Sandbox
 from .trust_cluster import POLICY, Cluster, Node
@@ -27,22 +25,13 @@ ETCD_POLICY = "\n".join(
 
 
 def programs() -> Path:
-    """Return the directory with etcd's programs; skip the test without them.
-
-    ``HEATGEN_ETCD`` names the directory; else the programs are searched in ``PATH``.
-    """
-    named = os.environ.get("HEATGEN_ETCD") or Path(shutil.which("etcdutl") or "/nonexistent").parent
-    if not all((Path(named) / name).exists() for name in PROGRAMS):
-        pytest.skip("no etcd: set HEATGEN_ETCD to a directory with etcd, etcdctl and etcdutl")
-    return Path(named)
+    """Return the directory with etcd's programs; skip the test without them."""
+    return search(*PROGRAMS)["etcd"].parent
 
 
 def kubernetes_programs() -> Path:
-    """Return the directory ``HEATGEN_KUBERNETES`` with kube-apiserver and kubectl, else skip."""
-    named = os.environ.get("HEATGEN_KUBERNETES", "")
-    if not named or not all((Path(named) / name).exists() for name in KUBERNETES):
-        pytest.skip("no API server: set HEATGEN_KUBERNETES to a directory with kube-apiserver")
-    return Path(named)
+    """Return the directory with kube-apiserver and kubectl; skip the test without them."""
+    return search(*KUBERNETES)["kubectl"].parent
 
 
 def certified(folder: Path, control: int = 1) -> Cluster:
@@ -126,7 +115,7 @@ openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
 api=$!
 trap 'kill -KILL $api' EXIT # it would wait for etcd
 kubectl() {
-    "$HEATGEN_KUBERNETES/kubectl" --server https://127.0.0.1:6443 \
+    "$HEATGEN_KUBERNETES/kubectl" --cache-dir /var/lib/api/cache --server https://127.0.0.1:6443 \
         --certificate-authority $pki_k/ca.crt --client-certificate /var/lib/api/admin.crt \
         --client-key /var/lib/api/admin.key "$@"
 }

@@ -139,7 +139,7 @@ cat >/run/stub/apt-get <<'END'
 #!/bin/bash
 echo "${NEEDRESTART_SUSPEND:-} ${DEBIAN_FRONTEND:-} ${http_proxy:-} $*" >>/run/stub/calls
 case " $* " in *" update "*) ! [ -e /run/stub/warning ] || cat /run/stub/warning >&2; exit 0;; esac
-message=$(ls /run/stub/messages/* 2>/dev/null | head -n 1)
+message=$(ls /run/stub/messages/* 2>/dev/null | sed -n 1p)
 [ -n "$message" ] || exit 0
 cat "$message" >&2
 [[ $message == *always ]] || rm "$message"

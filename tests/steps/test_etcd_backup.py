@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from heatgen.project import backup_key
+from heatgen.project import backup_key, key_document
 
 from .conftest import Sandbox
 from .etcd_backup import API, certified, inputs, kubernetes_programs, programs, run
@@ -78,7 +78,7 @@ def test_recipients(cluster: Cluster, tmp_path: Path) -> None:
     """The backup key of heatgen and further keys (EC, RSA) open a backup; others do not."""
     node = cluster.nodes[0]
     key, certificate = tmp_path / "cluster.backup.key", tmp_path / "cluster.backup.crt"
-    own = backup_key.keep(backup_key.draft(key, certificate, "demo"))
+    own = key_document.keep(backup_key.draft(key, certificate, "demo"))
     others = ""
     for name, kind in (("rsa", "rsa:2048"), ("ec", "ec"), ("foreign", "rsa:2048")):
         options = ["-newkey", kind, "-nodes", "-subj", f"/CN={name}", "-days", "9"]

@@ -27,6 +27,7 @@ export FLANNEL_ARTIFACT="http://mirror.invalid/archive.tgz ${{sum%% *}}"
 export CNI_ARTIFACT=$FLANNEL_ARTIFACT
 cat >/run/stub/systemctl <<'END'
 #!/bin/bash
+[ "$1" != is-active ] || [ "$3" != kubelet.service ] || exit 3 # no pods run here
 [ "$1" != is-active ] || exit 0
 echo "systemctl $*"
 END
@@ -58,6 +59,7 @@ def start(sandbox: Sandbox, backend: str, *system: str, vni: str = "1") -> Resul
     return sandbox.run(
         script,
         **texts,
+        HEATGEN_STEP="network/start",
         BACKEND=backend,
         VXLAN_VNI=vni,
         FLANNEL_VERSION="0.28.10",

@@ -65,3 +65,68 @@ def test_changed_network(running: Sandbox, name: str, changes: dict[str, str]) -
     result = run(running, "1.36.3", **changes)
     assert result.status == 1
     assert result.problem.startswith(f"{name} of a running cluster cannot be changed (from 10.")
+
+
+METRICS = (
+    'apiserver_requested_deprecated_apis{group="",removed_release="",resource="componentstatuses",'
+    'subresource="",version="v1"} 1\n'
+    'apiserver_requested_deprecated_apis{group="storage.k8s.io",removed_release="1.37",'
+    'resource="volumeattributesclasses",subresource="",version="v1beta1"} 1\n'
+    'apiserver_requested_deprecated_apis{group="example.k8s.io",removed_release="1.38",'
+    'resource="examples",subresource="",version="v1beta1"} 1\n'
+    'apiserver_request_total{group="other",removed_release="1.37",version="v1"} 7\n'
+)
+# The API server and its nodes.
+STUBS = """
+mkdir -p /run/stub /opt/heatgen/bin
+printf '%s\\n' '#!/bin/bash' '[ -n "$METRICS" ] || exit 7' 'printf %s "$METRICS"' >/run/stub/curl
+printf '%s\\n' '#!/bin/bash' 'printf %b "$KUBELETS"' >/opt/heatgen/bin/kubectl
+chmod +x /run/stub/curl /opt/heatgen/bin/kubectl
+export PATH=/run/stub:$PATH
+"""
+
+
+def upgrade(
+    sandbox: Sandbox,
+    version: str,
+    metrics: str = "x 1\n",
+    kubelets: str = "demo-worker-0 v1.36.3\\n",
+) -> Result:
+    """Run the step on a node with this API server."""
+    script = sandbox.folder / "check.sh"
+    script.write_text(f"#!/bin/bash\nset -eu\n{STUBS}\nexec /bin/bash {SCRIPT}\n")
+    return sandbox.run(
+        script,
+        KUBERNETES_VERSION=version,
+        SERVICES_CIDR="10.96.0.0/16",
+        PODS_CIDR="10.244.0.0/16",
+        METRICS=metrics,
+        KUBELETS=kubelets,
+    )
+
+
+def test_removed_apis_in_use(running: Sandbox) -> None:
+    """An update to a version without an API that clients use is refused, and names the API."""
+    result = upgrade(running, "1.37.2", METRICS)
+    assert result.status == 1
+    found = "volumeattributesclasses of storage.k8s.io/v1beta1 (removed in 1.37)"
+    assert f"does not have APIs that clients of this cluster use: {found}. " in result.problem
+
+
+@pytest.mark.parametrize(
+    ("version", "metrics"),
+    [("1.36.4", METRICS), ("1.37.2", METRICS.replace('"1.37"', '"1.39"')), ("1.37.2", "")],
+    ids=["patch", "later", "no-api-server"],
+)
+def test_apis_that_remain(running: Sandbox, version: str, metrics: str) -> None:
+    """APIs that a later version removes, and all in an update to a patch, are accepted."""
+    result = upgrade(running, version, metrics)
+    assert result.status == 0, result.problem or result.stderr
+
+
+def test_kubelets_that_are_too_old(running: Sandbox) -> None:
+    """An API server more than three minor versions above a kubelet is refused, naming the node."""
+    kubelets = "demo-worker-0 v1.36.3\\ndemo-worker-1 v1.33.9\\ndemo-worker-2 v1.34.0\\n"
+    result = upgrade(running, "1.37.2", kubelets=kubelets)
+    assert result.status == 1
+    assert "older: demo-worker-1 (v1.33.9), 1 in total. Update these nodes first" in result.problem

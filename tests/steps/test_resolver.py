@@ -70,8 +70,10 @@ def node_step(sandbox: Sandbox, *system: str, proxy: str = "x", **config: str) -
     return sandbox.run(
         script,
         **inputs,
+        HEATGEN_STEP="orchestration/node",
         KUBERNETES_VERSION="1.37.2",
         API_URL="https://192.0.2.9:6443",
+        CONTROL_PLANE_ADDRESSES="192.0.2.10,192.0.2.11",
         KUBELET_ARTIFACT=artifact,
         KUBE_PROXY_ARTIFACT=artifact,
         KUBE_PROXY_CONFIG=proxy,

@@ -50,11 +50,15 @@ def sha256(text: str) -> str:
 
 
 def test_program_installs_verified_artifact(sandbox: Sandbox, mirror: str) -> None:
-    """A verified artifact is installed in its versioned directory and linked by its name."""
+    """A verified artifact is installed in its versioned directory; it is linked only on request."""
     artifact = f"{mirror}/tool {sha256('#!/bin/sh' + chr(10) + 'echo 1.0' + chr(10))}"
-    result = step(
-        sandbox, 'program "$ARTIFACT" tool 1.0 tool\n/opt/heatgen/bin/tool', ARTIFACT=artifact
-    )
+    body = """
+        file=$(program "$ARTIFACT" tool 1.0 tool) || exit 1
+        ls /opt/heatgen/bin
+        link_program "$file"
+        /opt/heatgen/bin/tool
+        """
+    result = step(sandbox, body, ARTIFACT=artifact)
     assert (result.status, result.stdout) == (0, "1.0\n"), result.stderr
     assert sandbox.file("/opt/heatgen/tool/1.0/tool").exists()
 
@@ -85,11 +89,11 @@ def test_truncated_download_is_fetched_again(sandbox: Sandbox, mirror: str) -> N
     """After a boot cached files are verified; only damaged ones are fetched again."""
     text = "#!/bin/sh\necho 1.0\n"
     body = """
-        program "$ARTIFACT" tool 1.0 tool
+        program "$ARTIFACT" tool 1.0 tool >/dev/null
         rm -r /run/heatgen-fetched; : >"/opt/heatgen/cache/${ARTIFACT##* }"
-        program "$ARTIFACT" tool 1.0 tool; /opt/heatgen/bin/tool
+        $(program "$ARTIFACT" tool 1.0 tool)
         rm -r /run/heatgen-fetched; curl() { echo "fetched again"; return 1; }
-        program "$ARTIFACT" tool 1.0 tool; /opt/heatgen/bin/tool
+        $(program "$ARTIFACT" tool 1.0 tool)
         """
     result = step(sandbox, body, ARTIFACT=f"{mirror}/tool {sha256(text)}")
     assert (result.status, result.stdout) == (0, "1.0\n1.0\n"), result.stderr
@@ -217,6 +221,74 @@ def test_service_started_at_boot(sandbox: Sandbox, started: str, stdout: str) ->
     assert step(sandbox, body, STARTED=started, TEXT="one").stdout == stdout
 
 
+# Versions 1 and 2 of a program; a restart prints the version that is linked then.
+PROGRAM = """
+    for version in 1 2; do
+        mkdir -p /opt/heatgen/tea/$version
+        printf '#!/bin/sh\\necho tea %s\\n' $version >/opt/heatgen/tea/$version/tea
+        chmod +x /opt/heatgen/tea/$version/tea
+        touch -d '2026-01-01 12:00:00 UTC' /opt/heatgen/tea/$version/tea
+    done
+    mkdir -p /etc/systemd/system /opt/heatgen/bin
+    echo unit >/etc/systemd/system/tea.service
+    linked=/opt/heatgen/bin/tea
+    systemctl() {
+        case $1 in
+            is-active) [ -e /run/active ] ;;
+            restart) touch /run/active; echo "started $("$linked")" ;;
+            show) echo "$STARTED" ;;
+        esac
+    }
+    start() { start_unit tea --link /opt/heatgen/tea/$1/tea "$linked"; }
+    """
+
+
+def test_program_is_linked_at_its_start(sandbox: Sandbox) -> None:
+    """A restart follows the link to a new program at once; the same program restarts nothing."""
+    body = PROGRAM + "start 1; start 1; start 2; start 2; readlink $linked"
+    result = step(sandbox, body, STARTED="")
+    expected = "started tea 1\nstarted tea 2\n/opt/heatgen/tea/2/tea\n"
+    assert (result.status, result.stdout) == (0, expected), result.stderr
+
+
+def test_state_of_older_versions(sandbox: Sandbox) -> None:
+    """The state that heatgen 0.1 recorded, with the link in place, is the state of now."""
+    body = (
+        PROGRAM
+        + """
+        ln -s /opt/heatgen/tea/1/tea $linked; touch /run/active
+        { cat /etc/systemd/system/tea.service
+            stat --dereference --format '%n %i %s %Y' $linked
+        } | openssl dgst -sha256 -r >/run/heatgen-tea.state
+        start 1; start 2
+        """
+    )
+    assert step(sandbox, body, STARTED="").stdout == "started tea 2\n"
+
+
+def test_new_program_after_a_reboot(sandbox: Sandbox) -> None:
+    """A service that systemd started at boot, before its new program was linked, is restarted."""
+    body = (
+        PROGRAM
+        + """
+        ln -s /opt/heatgen/tea/1/tea $linked; touch /run/active
+        touch --no-dereference -d '2026-01-01 12:00:00 UTC' $linked /etc/systemd/system/tea.service
+        start 1; echo "nothing new"; start 2
+        """
+    )
+    result = step(sandbox, body, STARTED="Thu 2026-01-01 13:00:00 UTC")
+    assert result.stdout == "nothing new\nstarted tea 2\n", result.stderr
+
+
+def test_missing_program_stops_nothing(sandbox: Sandbox) -> None:
+    """If an archive does not contain the program, the running version keeps its link."""
+    body = PROGRAM + "start 1; rm /opt/heatgen/tea/2/tea; start 2; echo on"
+    result = step(sandbox, body, STARTED="")
+    assert (result.status, result.stdout) == (1, "started tea 1\n")
+    assert "does not contain the program tea" in result.problem
+    assert sandbox.file("/opt/heatgen/bin/tea").readlink() == Path("/opt/heatgen/tea/1/tea")
+
+
 ETCDCTL = """
     mkdir -p /var/lib/heatgen
     printf '%s\\n' 'a control 192.0.2.1' 'b control 192.0.2.2' 'c control 192.0.2.3' \\
@@ -300,6 +372,27 @@ def test_expired_sessions(sandbox: Sandbox, failures: int, status: int) -> None:
         assert result.stdout.endswith(f"attempts {failures}\n")
 
 
+def test_program_is_linked_under_the_lock(sandbox: Sandbox) -> None:
+    """While another node restarts the service, a crash on this node starts the old program."""
+    body = (
+        ETCDCTL
+        + PROGRAM
+        + """
+        start 1
+        sleep() { :; }
+        spare() { :; }
+        wait_unit() { :; }
+        lock_cluster() { heatgen_lock=''; [ "$HELD" = no ] || fail "another node holds the lock"; }
+        roll_unit tea true --link /opt/heatgen/tea/2/tea "$linked"
+        """
+    )
+    result = step(sandbox, body, STARTED="", HELD="yes")
+    assert result.problem == "another node holds the lock"
+    assert sandbox.file("/opt/heatgen/bin/tea").readlink() == Path("/opt/heatgen/tea/1/tea")
+    result = step(sandbox, body, STARTED="", HELD="no")
+    assert (result.status, result.stdout) == (0, "started tea 2\n"), result.stderr
+
+
 def test_lock_is_skipped_without_voting_members(sandbox: Sandbox) -> None:
     """If no voting member responds, the service may restart, and a warning is printed."""
     result = step(sandbox, ETCDCTL + "lock_cluster tea", LEARNER=":2379")
@@ -354,3 +447,41 @@ def test_api_current(sandbox: Sandbox, minor: str, status: int) -> None:
     result = step(sandbox, body, MINOR=minor)
     assert result.status == status
     assert ("1.36" in result.stdout) == (status == 1)
+
+
+@pytest.mark.parametrize(
+    ("versions", "status", "named"),
+    [
+        ("37 37 37", 0, ()),
+        ("37 38 37", 0, ()),
+        ("37 36 37", 1, ("192.0.2.11",)),
+        ("37 36 35", 1, ("192.0.2.11", "192.0.2.12")),
+        ("37 down 37", 0, ()),
+        ("37 down 36", 1, ("192.0.2.12",)),
+        ("36 37 37", 1, ("192.0.2.9",)),
+        ("down 37 37", 1, ()),
+    ],
+)
+def test_no_api_server_is_older(
+    sandbox: Sandbox, versions: str, status: int, named: tuple[str, ...]
+) -> None:
+    """Every API server that responds must be current; all older ones are named, others skipped."""
+    body = r"""
+        read -r one two three <<<"$VERSIONS"
+        declare -A minor=([192.0.2.9]=$one [192.0.2.10]=$one [192.0.2.11]=$two [192.0.2.12]=$three)
+        request() {
+            local address=${1#https://}
+            address=${address%%:*}
+            [ "${minor[$address]}" != down ] || { sleep 0.5; echo "refused" >&2; return 7; }
+            case $1 in
+                */readyz) echo ok ;;
+                */version) printf '{"emulationMinor": "35",\n "minor": "%s"' "${minor[$address]}" ;;
+            esac
+        }
+        apis_current 1.37.2 request https://192.0.2.9:6443 192.0.2.10,192.0.2.11,192.0.2.12
+        """
+    result = step(sandbox, body, VERSIONS=versions)
+    assert result.status == status, result.stderr
+    lines = result.stdout.splitlines()
+    assert [line.split()[3] for line in lines] == [f"https://{address}:6443" for address in named]
+    assert all(line.endswith("older than 1.37.2") for line in lines)

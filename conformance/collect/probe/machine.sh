@@ -23,7 +23,7 @@ disks() {
 kernel() {
     for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops \
         kernel/keys/root_maxkeys kernel/keys/root_maxbytes kernel/pid_max kernel/threads-max \
-        fs/inotify/max_user_instances fs/inotify/max_user_watches \
+        kernel/hostname fs/inotify/max_user_instances fs/inotify/max_user_watches \
         net/netfilter/nf_conntrack_count net/netfilter/nf_conntrack_max; do
         if [ -r "/proc/sys/$name" ]; then printf '%s %s\n' "$name" "$(cat "/proc/sys/$name")"; fi
     done

@@ -93,3 +93,13 @@ def test_names_of_nodes(server: str, group: str, name: str) -> None:
     """Names of nodes are those of servers, in the form that the steps of the stack give them."""
     digest = hashlib.sha256(b"s" * 43).hexdigest()[:6]
     assert expected.node_name(server, group) == name.replace("9c2d23", digest)
+
+
+def test_version_of_a_node_defaults_to_that_of_the_cluster() -> None:
+    """A group may have an older kubelet; unknown nodes have the version of the cluster."""
+    plain = healthy.expected(healthy.HA_NODES)
+    plain["nodes"]["demo-docker-0"]["kubernetes"] = "1.36.3"
+    parsed = expected.understand(plain, "test")
+    assert parsed.kubernetes("demo-docker-0") == "1.36.3"
+    assert parsed.kubernetes("demo-worker-0") == plain["versions"]["kubernetes"]
+    assert expected.NOTHING.kubernetes("demo-worker-0") == ""

@@ -70,3 +70,13 @@ def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
 def test_version(wheel: Path) -> None:
     """The package has the version that templates contain."""
     assert wheel.name.startswith(f"heatgen-{VERSION}-")
+
+
+def test_no_large_files() -> None:
+    """No program that a test runs left its cache among the tracked files."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
+    ).stdout.split("\0")
+    files = [ROOT / name for name in listed if name]
+    large = [str(path) for path in files if path.is_file() and path.stat().st_size > 512 << 10]
+    assert large == []

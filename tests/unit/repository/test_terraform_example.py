@@ -47,7 +47,7 @@ def test_the_document_names_the_tested_versions() -> None:
 def test_every_parameter_has_a_default(name: str) -> None:
     """The example passes all parameters as texts, which Heat returns unchanged."""
     for parameter in parameters(name).values():
-        assert parameter["type"] in ("string", "number")
+        assert parameter["type"] in ("string", "number", "comma_delimited_list")
         assert isinstance(parameter["default"], str | int)
 
 

@@ -33,8 +33,11 @@ done
     fail "this server's address $address is not one of the planned addresses $CONTROL_PLANE_ADDRESSES"
 name=control-$index cluster=${cluster#,} others=${others#,}
 
+[ ! -e /var/lib/etcd/member/wal ] || supported_version "$(cluster_version)"
 folder=$(unpack "$ETCD_ARTIFACT" etcd "$ETCD_VERSION" 1)
-link_program "$folder"/{etcd,etcdctl,etcdutl}
+require_programs "$folder/etcd"
+# Clients of the cluster; only the server has a turn.
+link_program "$folder"/{etcdctl,etcdutl}
 system_user etcd
 install -d -m 0700 -o etcd -g etcd /var/lib/etcd
 
@@ -83,7 +86,7 @@ spare() {
     [ $healthy_count -gt $((${#members[@]} / 2)) ] ||
         { echo "only $healthy_count of the $((${#members[@]} - 1)) other etcd members are healthy" && return 1; }
 }
-files=(/etc/etcd/etcd.env "$heatgen_bin/etcd")
+files=(--link "$folder/etcd" /etc/etcd/etcd.env "$heatgen_bin/etcd")
 if [ -e /var/lib/etcd/member/wal ]; then
     roll_unit etcd responds "${files[@]}"
 else

@@ -64,11 +64,11 @@ when() {
 }
 # number KEY JSON: print the value of the first such key.
 number() {
-    grep -o "\"$1\":[0-9]*" <<<"$2" | head -n 1 | sed 's/.*://'
+    grep -o "\"$1\":[0-9]*" <<<"$2" | sed -n '1s/.*://p'
 }
 # text KEY JSON: print the text of the first such key, without quotes.
 text() {
-    grep -o "\"$1\":\"[^\"]*\"" <<<"$2" | head -n 1 | cut -d '"' -f 4
+    grep -o "\"$1\":\"[^\"]*\"" <<<"$2" | sed -n 1p | cut -d '"' -f 4
 }
 # quoted TEXT: print a JSON string, on one line.
 quoted() {
@@ -160,7 +160,7 @@ recipients() {
     for file in "$settings"/*.crt; do
         [ -s "$file" ] || continue
         recipients+=(-recip "$file")
-        if openssl x509 -in "$file" -noout -text 2>/dev/null | grep -q 'Public Key Algorithm: id-ecPublicKey'; then
+        if [[ $(openssl x509 -in "$file" -noout -text 2>/dev/null) == *'Public Key Algorithm: id-ecPublicKey'* ]]; then
             recipients+=(-keyopt ecdh_kdf_md:sha256)
         fi
     done
@@ -348,7 +348,7 @@ rehearse() (
     prepare
     began=$(now)
     root_certificate >/dev/null
-    file=$(archives | head -n 1)
+    file=$(archives | sed -n 1p)
     [ -n "$file" ] || fail "there is no backup to rehearse"
     require_space "$(number bytes "$(cat "$folder/${file%.backup}.json" 2>/dev/null)")"
     unseal "$folder/$file" $work/content

@@ -54,6 +54,35 @@ peer_members() {
     return 1
 }
 
+# cluster_version: print the version of the etcd cluster, which is the lowest of its members or the target of a
+# downgrade; nothing if no member responds.
+cluster_version() {
+    local url version pki=/etc/etcd/pki
+    for url in https://127.0.0.1:2379 ${others//,/ }; do
+        version=$(curl --fail --silent --max-time 3 --cacert $pki/ca.crt --cert $pki/health.crt --key $pki/health.key \
+            "$url/version" | sed -n 's/.*"etcdcluster": *"\([0-9][0-9.]*\)".*/\1/p') || true
+        [ -z "$version" ] || break
+    done
+    printf '%s' "$version"
+}
+
+# supported_version CURRENT: fail unless members of ETCD_VERSION can be part of a cluster of this version. etcd itself
+# checks it only after its old version was stopped. Empty if no member responds: etcd's own check remains.
+supported_version() {
+    local current=$1 new=$ETCD_VERSION current_minor=${1#*.} new_minor=${ETCD_VERSION#*.}
+    current_minor=${current_minor%%.*} new_minor=${new_minor%%.*}
+    [ -n "$current" ] || return 0
+    if [ "${current%%.*}" = "${new%%.*}" ] && [ "$new_minor" -le $((current_minor + 1)) ]; then
+        [ "$new_minor" -lt "$current_minor" ] || return 0
+        fail "kvstore.version cannot be changed to $new: the etcd cluster has version ${current%.*}, and its data cannot" \
+            "be read by an older minor version. Set a version ${current%.*}.x and update the stack, or prepare a" \
+            "downgrade (etcdctl downgrade enable ${new%.*}; https://etcd.io/docs/latest/downgrades/)"
+    fi
+    fail "kvstore.version cannot be changed to $new: the etcd cluster has version ${current%.*}, and etcd supports an" \
+        "update to the next minor version only. Set a version ${current%.*}.x or" \
+        "${current%%.*}.$((current_minor + 1)).x and update the stack"
+}
+
 # find_cluster [joins]: set $cluster and $cluster_state for the first start of this member. All nodes create a new
 # cluster together; in an existing cluster this node is added as a new member.
 find_cluster() {

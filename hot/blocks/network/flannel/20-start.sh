@@ -23,6 +23,10 @@ if [ "$BACKEND" = wireguard ] && ! ip link show flannel-wg >/dev/null 2>&1; then
     ip link delete heatgen-wg
 fi
 
+# On a node that is in use the lease does not change.
+[ ! -e /run/flannel/subnet.env ] || output lease "$(cat /run/flannel/subnet.env)"
+by_turn "$FLANNEL_ARTIFACT" "$CNI_ARTIFACT"
+
 # Before pods can have a network.
 filter=/etc/heatgen/pod-metadata.nft unit=/etc/systemd/system/pod-metadata.service
 if [ "$METADATA_SERVICE" = deny ]; then
@@ -40,8 +44,7 @@ fi
 address=$(node_address)
 pki=/etc/etcd/pki
 
-folder=$(unpack "$FLANNEL_ARTIFACT" flannel "$FLANNEL_VERSION")
-link_program "$folder/flanneld"
+flanneld=$(unpack "$FLANNEL_ARTIFACT" flannel "$FLANNEL_VERSION")/flanneld || exit 1
 folder=$(unpack "$CNI_ARTIFACT" cni "$CNI_VERSION")
 mkdir -p /opt/cni/bin
 for plugin in bridge host-local loopback portmap; do
@@ -68,8 +71,9 @@ install_text "$RESYNC_PROGRAM" "$heatgen_home/lib/flannel-resync" 0755
 install_text "$RESYNC_UNIT" /etc/systemd/system/flannel-resync.service
 # If two nodes choose the same subnet at the same time, one of them gets it from etcd. flanneld 0.28 on the other
 # node exits instead of choosing another subnet, so restart it.
-until (start_unit flanneld /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-cni" "$heatgen_bin/flanneld"); do
-    journalctl --unit flanneld.service --no-pager --output cat --lines 6 | grep -q 'subnet already exists' &&
+until (start_unit flanneld --link "$flanneld" /etc/flannel/flanneld.env "$heatgen_home/lib/flannel-cni" \
+    "$heatgen_bin/flanneld"); do
+    grep -q 'subnet already exists' <<<"$(journalctl --unit flanneld.service --no-pager --output cat --lines 6)" &&
         [ $SECONDS -lt 90 ] || exit 1
     sleep 0.5
 done

@@ -8,7 +8,7 @@ source "$HEATGEN_LIB/step.sh"
 address=$(node_address)
 conf=/etc/keepalived/keepalived.conf
 pki=/etc/kubernetes/pki
-interface=$(ip -4 -oneline address show | awk -v own="$address/" 'index($4, own) == 1 {print $2; exit}')
+interface=$(ip -4 -oneline address show | awk -v own="$address/" 'index($4, own) == 1 && !found++ {print $2}')
 [ -n "$interface" ] || fail "no interface has the address $address of this server"
 
 # This unit overrides that of the package, and does not start keepalived without a configuration.

@@ -54,10 +54,11 @@ apply_objects() {
 }
 
 # The installation does not need etcd, which may still be starting.
-program "$APISERVER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-apiserver
-program "$CONTROLLER_MANAGER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-controller-manager
-program "$SCHEDULER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-scheduler
-program "$KUBECTL_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubectl
+apiserver=$(program "$APISERVER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-apiserver) || exit 1
+controller_manager=$(program "$CONTROLLER_MANAGER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" \
+    kube-controller-manager) || exit 1
+scheduler=$(program "$SCHEDULER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-scheduler) || exit 1
+kubectl=$(program "$KUBECTL_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubectl) || exit 1
 install_text "# Restart the components when authorities or keys change: $CONTROL_TRUST_REVISION
 NODE_ADDRESS=$(node_address)
 SERVICES_CIDR=$SERVICES_CIDR
@@ -80,8 +81,8 @@ install_text "$COREDNS_MANIFEST" $etc/manifests/coredns.json
 
 wait_for 420 "the etcd member of this node is ready" etcd_ready
 # The API server reads these files only at its start; it reloads its own certificates.
-roll_unit kube-apiserver api_ready $etc/control.env $etc/admission.json $etc/audit-policy.yaml \
-    $etc/encryption.yaml $pki/ca.crt /etc/etcd/pki/ca.crt /etc/front-proxy/pki/ca.crt \
+roll_unit kube-apiserver api_ready --link "$apiserver" --link "$kubectl" $etc/control.env $etc/admission.json \
+    $etc/audit-policy.yaml $etc/encryption.yaml $pki/ca.crt /etc/etcd/pki/ca.crt /etc/front-proxy/pki/ca.crt \
     $pki/service-account.key $pki/service-accounts.pub "$heatgen_bin/kube-apiserver"
 wait_unit 120 kube-apiserver "the API server is ready" api_ready
 start_unit apiserver-liveness "$heatgen_home/lib/apiserver-liveness" $etc/control.env
@@ -91,11 +92,13 @@ if [ "${CONTROL_PLANE_ADDRESSES%%,*}" = "$(node_address)" ]; then
 fi
 start_unit kubelet-approver "$heatgen_home/lib/kubelet-approver" $etc/kubelet-approver.kubeconfig
 
-wait_for 300 "the API server at $API_URL is ready and of version $KUBERNETES_VERSION or later" \
-    api_current "$KUBERNETES_VERSION" request "$API_URL"
+wait_for 420 "the API server at $API_URL is ready, and all of the control plane are of version $KUBERNETES_VERSION" \
+    apis_current "$KUBERNETES_VERSION" request "$API_URL" "$CONTROL_PLANE_ADDRESSES"
 # Only now: both exit at once if their RBAC rules do not exist yet.
-start_unit kube-controller-manager $etc/control.env $etc/controller-manager.kubeconfig $pki/ca.crt \
-    $pki/issuer.crt $pki/service-account.key "$heatgen_bin/kube-controller-manager"
-start_unit kube-scheduler $etc/control.env $etc/scheduler.kubeconfig $pki/ca.crt "$heatgen_bin/kube-scheduler"
+start_unit kube-controller-manager --link "$controller_manager" $etc/control.env \
+    $etc/controller-manager.kubeconfig $pki/ca.crt $pki/issuer.crt $pki/service-account.key \
+    "$heatgen_bin/kube-controller-manager"
+start_unit kube-scheduler --link "$scheduler" $etc/control.env $etc/scheduler.kubeconfig $pki/ca.crt \
+    "$heatgen_bin/kube-scheduler"
 
 echo "The control plane of Kubernetes $KUBERNETES_VERSION is running at $API_URL."

@@ -56,7 +56,7 @@ at_least() {
 # require_packet_filter: fail unless the kernel and the programs support the mode of kube-proxy.
 require_packet_filter() {
     local mode message version
-    mode=$(sed -n 's/.*"mode": *"\([a-z]*\)".*/\1/p' <<<"$KUBE_PROXY_CONFIG" | head -n 1)
+    mode=$(sed -n 's/.*"mode": *"\([a-z]*\)".*/\1/p' <<<"$KUBE_PROXY_CONFIG" | sed -n 1p)
     if [ "$mode" != nftables ]; then
         message=$(iptables --wait 5 --table nat --list-rules POSTROUTING 2>&1) ||
             fail "kube-proxy cannot use iptables on Linux $(uname -r): $message. Use an image with iptables and its" \
@@ -78,8 +78,10 @@ require_packet_filter() {
 
 require_packet_filter
 config=$(kubelet_config) || exit 1
-program "$KUBELET_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubelet
-program "$KUBE_PROXY_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy
+output registration "$GROUP_LABELS|$GROUP_TAINTS"
+by_turn "$KUBELET_ARTIFACT" "$KUBE_PROXY_ARTIFACT"
+kubelet=$(program "$KUBELET_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubelet) || exit 1
+kube_proxy=$(program "$KUBE_PROXY_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy) || exit 1
 
 # Only if the host name is not the node's name, because the stack's name is long or has other characters.
 name_option=''
@@ -108,16 +110,15 @@ request() {
         --cert $pki/kubelet-client.crt --key $pki/kubelet-client.key "$1"
 }
 # Start the kubelet only when the API server is ready: it retries with an increasing delay.
-wait_for 600 "the API server at $API_URL is ready and of version $KUBERNETES_VERSION or later" \
-    api_current "$KUBERNETES_VERSION" request "$API_URL"
+wait_for 600 "the API server at $API_URL is ready, and all of the control plane are of version $KUBERNETES_VERSION" \
+    apis_current "$KUBERNETES_VERSION" request "$API_URL" "$CONTROL_PLANE_ADDRESSES"
 # Certificates are not listed: the kubelet rotates its own, and kube-proxy reloads its certificate.
-start_unit kubelet $etc/kubelet.json $etc/kubelet.env $etc/kubelet.kubeconfig $pki/ca.crt \
+start_unit kubelet --link "$kubelet" $etc/kubelet.json $etc/kubelet.env $etc/kubelet.kubeconfig $pki/ca.crt \
     "$heatgen_home/lib/kubelet-certificates" "$heatgen_bin/kubelet"
-start_unit kube-proxy $etc/kube-proxy.json $etc/kube-proxy.env $etc/kube-proxy.kubeconfig $pki/ca.crt \
-    "$heatgen_bin/kube-proxy"
+start_unit kube-proxy --link "$kube_proxy" $etc/kube-proxy.json $etc/kube-proxy.env $etc/kube-proxy.kubeconfig \
+    $pki/ca.crt "$heatgen_bin/kube-proxy"
 wait_unit 60 kubelet "the kubelet is healthy" curl --fail --silent --show-error http://127.0.0.1:10248/healthz
 wait_unit 60 kubelet "node $node is registered" request "$API_URL/api/v1/nodes/$node"
 wait_unit 60 kube-proxy "kube-proxy is healthy" curl --fail --silent --show-error http://127.0.0.1:10256/healthz
-output registration "$GROUP_LABELS|$GROUP_TAINTS"
 
 echo "$node has joined the cluster."

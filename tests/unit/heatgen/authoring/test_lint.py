@@ -45,7 +45,7 @@ FAULTS = {
     "option without description": (RUNTIME, ", description: version of the tool", "",
                                    Code.MISSING_KEY),
     "step without timeout": (KVSTORE, ", timeout: 60", "", Code.MISSING_KEY),
-    "timeout above the limit": (KVSTORE, "timeout: 60", "timeout: 9999", Code.OUT_OF_RANGE),
+    "timeout above the limit": (KVSTORE, "timeout: 60", "timeout: 99999", Code.OUT_OF_RANGE),
     "name of a script": (KVSTORE, "script: 10-start.sh", "script: start", Code.INVALID_FORMAT),
     "insecure artifact": (RUNTIME, "url: 'https:", "url: 'http:", Code.INVALID_FORMAT),
     "image without tag": (RUNTIME, "pause: registry.example.org/pause:3",

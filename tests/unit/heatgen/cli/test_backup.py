@@ -45,7 +45,7 @@ class FakeApi:
     def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Return the control-plane nodes."""
         assert (method, path) == ("GET", "/api/v1/nodes")
-        assert options["labelSelector"] == "node-role.kubernetes.io/control-plane"
+        assert options["query"] == {"labelSelector": "node-role.kubernetes.io/control-plane"}
         items = [
             {"metadata": {"name": name, "annotations": found}}
             for name, found in reversed(self.annotations.items())
@@ -129,7 +129,8 @@ def test_node_that_does_not_respond(
 ) -> None:
     """A node that takes no backup in time is named; the exit code is 3."""
     monkeypatch.setattr(backups, "POLL", 0.01)
-    monkeypatch.setattr(backups.time, "monotonic", iter(range(0, 100_000, 300)).__next__)
+    clock = iter(range(0, 100_000, 300))
+    monkeypatch.setattr("heatgen.kube.backups.time.monotonic", clock.__next__)
     api.change = {"request": "another"}
     assert main(["backup", "now", STACK, "--timeout", "10"]) == 3
     assert "no backup of demo-control-0, demo-control-1" in capsys.readouterr().err

@@ -19,6 +19,8 @@ COMPLETED = {
     "heatgen upd": "update",
     "heatgen rotate c": "certificates",
     "heatgen block sh": "show",
+    "heatgen scal": "scale",
+    "heatgen scale demo worker 2 --rem": "--remove",
     "heatgen update --sta": "--stack",
     "heatgen create --os-cl": "--os-cloud",
     "heatgen diff demo clu": "cluster.yaml",

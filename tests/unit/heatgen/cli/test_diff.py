@@ -81,6 +81,7 @@ def test_no_key_is_created(running: Heat, cluster: Path) -> None:
         ("networks", "services", "10.97.0.0/16", "network-changed"),
         ("versions", "kubernetes", "1.35.4", "version-skew"),
         ("versions", "kubernetes", "1.38.0", "version-skew"),
+        ("versions", "etcd", "3.7.0", "version-skew"),
     ],
 )
 def test_refused_changes(

@@ -69,6 +69,26 @@ def test_changes_in_place(running: Heat, cluster: Path, capsys: Capture) -> None
     assert captured.err.rstrip().endswith("stack demo: updated")
 
 
+@pytest.mark.parametrize(
+    ("workers", "minutes", "timeout"), [("", 42, 72), ("workers: {count: 100}\n", 1414, 270)]
+)
+def test_nodes_that_change_in_turn(
+    running: Heat, cluster: Path, capsys: Capture, workers: str, minutes: int, timeout: int
+) -> None:
+    """The timeout of the stack is sufficient for all turns, up to that of the last step."""
+    if workers:
+        running.template["parameters"]["worker_count"]["default"] = 100
+    append(cluster, f"overrides: {{kubelet: {{maxPods: 120}}}}\n{workers}")
+    finished(running)
+    assert update(cluster) == 0
+    [(_, _, body)] = running.sent
+    assert body["timeout_mins"] == timeout
+    assert f"nodes change in turn (1 of control, {100 if workers else 2} of worker), which " in (
+        captured := capsys.readouterr().err
+    )
+    assert f"takes at most {minutes} min" in captured
+
+
 def test_default_name(running: Heat, cluster: Path) -> None:
     """Without --stack the stack has the name of the cluster."""
     cluster.write_text(cluster.read_text().replace("name: minimal", "name: demo"))

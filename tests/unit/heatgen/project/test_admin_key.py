@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from heatgen.project import admin_key
+from heatgen.project import admin_key, key_document
 from heatgen.stack import kubeconfig
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import ProblemsFound
@@ -319,7 +319,7 @@ def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     draft = admin_key.draft(tmp_path / "x", tmp_path / "y", "demo")
     (tmp_path / "x").write_bytes(key.read_bytes())
     (tmp_path / "y").write_text(first)
-    assert admin_key.keep(draft) == first
+    assert key_document.keep(draft) == first
     assert len(list(tmp_path.iterdir())) == 4
 
 

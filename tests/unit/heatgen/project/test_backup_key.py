@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from heatgen.project import backup_key
+from heatgen.project import backup_key, key_document
 from heatgen.yamlio.codes import Code
 from heatgen.yamlio.problems import ProblemsFound
 from tests.unit.heatgen.support import pki
@@ -21,7 +21,7 @@ def files(folder: Path) -> tuple[Path, Path]:
 
 def create(folder: Path) -> str:
     """Create what is missing, and return the certificate."""
-    return backup_key.keep(backup_key.draft(*files(folder), "demo"))
+    return key_document.keep(backup_key.draft(*files(folder), "demo"))
 
 
 def test_creation(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_key_elsewhere(tmp_path: Path) -> None:
 def test_long_name(tmp_path: Path) -> None:
     """A long name of a cluster is cut, because X.509 limits common names."""
     draft = backup_key.draft(*files(tmp_path), "ä" * 80)
-    assert x509.load_pem_x509_certificate(draft.certificate.encode()).subject
+    assert x509.load_pem_x509_certificate(draft.document.encode()).subject
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_concurrent_run(tmp_path: Path) -> None:
     """If another run creates the key first, its certificate is used."""
     draft = backup_key.draft(*files(tmp_path), "demo")
     first = create(tmp_path)
-    assert backup_key.keep(draft) == first != draft.certificate
+    assert key_document.keep(draft) == first != draft.document
     assert files(tmp_path)[1].read_text() == first
 
 

@@ -240,3 +240,67 @@ def test_parameters_from_heat() -> None:
     }
     values = {"number": "2", "json": '{"a": 1}', "comma_delimited_list": "x,y", "boolean": "True"}
     assert resolve.parameters(template, values) == resolve.parameters(template, {}) == defaults
+
+
+def with_removals(**parameters: Any) -> dict[str, Any]:
+    """Return the template with a list of removed workers, and defaults of parameters."""
+    data = edited("parameters", "removed", to={"type": "comma_delimited_list", "default": ""})
+    properties = data["resources"]["workers"]["properties"]
+    properties["removal_policies"] = [{"resource_list": {"get_param": "removed"}}]
+    for name, value in parameters.items():
+        data["parameters"][name]["default"] = value
+    return data
+
+
+def of_servers(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return action and nodes of the changes of workers."""
+    old, new = (
+        StackState(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
+        for data in (before, after)
+    )
+    found = update_preview.compare(old, new, RULES)
+    return [(item.action, item.nodes) for item in found if item.resource == "workers"]
+
+
+def test_removed_worker() -> None:
+    """The named worker is removed, not the last one; the next new one gets a new name."""
+    three = with_removals(count=3)
+    two = with_removals(count=2, removed="1")
+    again = with_removals(count=3, removed="1")
+    assert of_servers(three, two) == [("REMOVE", ("demo-1",))]
+    assert of_servers(two, again) == [("add", ("demo-3",))]
+    assert of_servers(three, again) == [("REMOVE", ("demo-1",)), ("add", ("demo-3",))]
+    # Heat remembers what was removed.
+    assert of_servers(again, with_removals(count=3)) == []
+
+
+def test_new_list_of_removed_workers() -> None:
+    """The list in a newer template does not change existing servers."""
+    assert of_servers(TEMPLATE, with_removals(count=2)) == []
+
+
+def test_repair_after_a_gap() -> None:
+    """Failed members of a group with gaps have the names of their own servers."""
+    data = with_removals(count=3, removed="1")
+    state = StackState(data, resolve.parameters(data, {"OS::stack_name": "demo"}))
+    failed = [
+        update_preview.FailedResource(
+            stack="demo-workers-abc", name=name, kind="OS::Nova::Server", status="CHECK_FAILED",
+            exists=True,
+        )
+        for name in ("3", "1")
+    ]  # fmt: skip
+    [change] = update_preview.with_repairs([], failed, state, "demo")
+    assert (change.action, change.nodes) == ("REPLACE", ("demo-3",))
+
+
+def test_group_that_is_marked_as_unhealthy() -> None:
+    """A mark of a whole group replaces all its servers, which is a loss."""
+    values = resolve.parameters(TEMPLATE, {"OS::stack_name": "demo"})
+    marked = update_preview.FailedResource(
+        stack="demo", name="workers", kind="OS::Heat::ResourceGroup", status="CHECK_FAILED",
+        exists=True,
+    )  # fmt: skip
+    state = StackState(TEMPLATE, values)
+    [change] = update_preview.with_repairs([], [marked], state, "demo")
+    assert (change.action, change.nodes, change.loses) == ("REPLACE", ("demo-0", "demo-1"), True)

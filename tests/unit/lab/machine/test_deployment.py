@@ -8,13 +8,13 @@ import pytest
 
 from lab.artifacts.progress import BuildError
 from lab.machine import deployment
-from lab.machine.command import HOST_TREES, OSTREE, Part, guest_recipe, ostree_key
+from lab.machine.command import HOST_TREES, OSTREE, OSTREE_TREES, Part, guest_recipe, ostree_key
 from lab.machine.disk import BOOT_CODE, SECTOR, write_boot_loader
 from lab.node.recipe import load_recipe
 
 RECIPE = load_recipe(OSTREE)
 OVERLAY = OSTREE / "overlay"
-SCRIPTS = ("usr/libexec/lab-ssh-keys", "usr/sbin/lab-rollback")
+SCRIPTS = ("usr/lib/lab/ssh-keys", "usr/lib/lab/zincati", "usr/sbin/lab-rollback")
 MODULE = "usr/lib/dracut/modules.d/40lab-ostree/module-setup.sh"
 ENTRY = "title {0}\nversion {1}\noptions ostree=/{0}\n"
 
@@ -41,15 +41,17 @@ def test_the_key_of_the_image_depends_on_its_parts() -> None:
 @pytest.mark.parametrize("name", [*SCRIPTS, MODULE])
 def test_scripts_are_valid(name: str) -> None:
     """They are executable and have no syntax errors."""
-    assert (OVERLAY / name).stat().st_mode & 0o100
-    subprocess.run(["bash", "-n", str(OVERLAY / name)], check=True, timeout=30)
+    (path,) = [tree / name for tree in OSTREE_TREES if (tree / name).exists()]
+    assert path.stat().st_mode & 0o100
+    subprocess.run(["bash", "-n", str(path)], check=True, timeout=30)
 
 
 def test_all_units_of_the_lab_are_enabled() -> None:
-    """Each unit of the overlay that the system starts has an [Install] section."""
-    units = (OVERLAY / "usr/lib/systemd/system").glob("*.*")
+    """Each unit of the lab that the system starts has an [Install] section."""
+    folders = [tree / "usr/lib/systemd/system" for tree in OSTREE_TREES]
+    units = [path for folder in folders for path in folder.glob("*.*")]
     names = {path.name for path in units if path.is_file() and "[Install]" in path.read_text()}
-    services = {path.stem for path in (OVERLAY / "usr/lib/systemd/system").glob("lab-*.service")}
+    services = {path.stem for folder in folders for path in folder.glob("lab-*.service")}
     assert {f"{name}.service" for name in services} <= names
     assert names - {f"{name}.service" for name in services} == {"docker.socket", "zincati.service"}
 
