@@ -16,7 +16,7 @@ from heatgen.stack.update_preview import RUN, Change, StackState
 
 OUTPUT = "turn"
 AT_ONCE = frozenset(
-    {"TRUST_REVISION", "TRUST_GENERATIONS", "SIGNING", "GROUP_LABELS", "GROUP_TAINTS"}
+    {"TRUST_REVISION", "TRUST_GENERATIONS", "SIGNING", "GROUP_LABELS", "GROUP_TAINTS", "RESTORED"}
 )
 """Inputs whose change does not wait for a turn, as in ``hot/lib/turns.sh``."""
 TURN_SECONDS = 300 + 120 + 120
