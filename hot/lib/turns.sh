@@ -17,7 +17,7 @@ by_turn() {
     if [ "${1:-}" = --evict ]; then evict=.evict && shift; fi
     digest=$(turn_digest)
     if [ -z "${HEATGEN_TURN:-}" ]; then
-        if [ "$digest" != "$(cat "$heatgen_applied/$step" 2>/dev/null)" ] && node_in_use; then
+        if [ "$digest" != "$(cat "$heatgen_applied/$step" 2>/dev/null)" ] && node_in_use "$step"; then
             for artifact; do fetch "$artifact" >/dev/null; done
             stage_step "$step" "$digest"
             output turn "$digest$evict"
@@ -61,13 +61,20 @@ turn_digest() {
     } | openssl dgst -sha256 -r | cut -c 1-16
 }
 
-# node_in_use: succeed if pods may run on this node. On nodes of a cluster that an older version of heatgen created, no
-# step has been recorded: then the kubelet is active, and the node is registered.
+# node_in_use STEP: succeed if this step may interrupt pods. Steps of a new node run side by side: the one that runs for
+# the first time interrupts nothing, even if the kubelet runs already. Nodes of a cluster that an older version of
+# heatgen created have no record of any step: then the kubelet is active, and the node is registered.
 node_in_use() {
-    [ ! -e "$heatgen_applied/orchestration-node" ] || return 0
+    [ ! -e $heatgen_former ] || return 0
+    if [ -n "$(ls "$heatgen_applied" 2>/dev/null)" ]; then
+        [ -e "$heatgen_applied/orchestration-node" ] && [ -e "$heatgen_applied/$1" ]
+        return
+    fi
     systemctl is-active --quiet kubelet.service || return 1
-    [ "$(node_api --output /dev/null --write-out '%{http_code}')" != 404 ]
+    [ "$(node_api --output /dev/null --write-out '%{http_code}')" != 404 ] || return 1
+    install_text 'created by an older version of heatgen' $heatgen_former
 }
+heatgen_former=/var/lib/heatgen/without-turns
 
 # stage_step STEP DIGEST: keep the running script with its inputs, and start the service that waits for the turn.
 stage_step() {

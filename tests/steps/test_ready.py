@@ -57,6 +57,7 @@ def ready(sandbox: Sandbox, workers: int = 1, **environment: str) -> Result:
         CONTROL_TRUST_REVISION="1",
         KUBERNETES_VERSION="1.37.2",
         COREDNS_MANIFEST=MANIFEST,
+        RESTORED="",
         ROLL=(STEP.parent / "roll.sh").read_text(),
         ROLLS="worker 1 minor 300 1.37.2",
         TURNS={"orchestration-node": {"worker": {"0": ""}}},

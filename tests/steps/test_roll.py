@@ -160,6 +160,7 @@ class Cluster:
             CONTROL_TRUST_REVISION="1",
             KUBERNETES_VERSION=version,
             COREDNS_MANIFEST=f'{{"image": "{IMAGE}"}}',
+            RESTORED="",
             ROLL=(BLOCK / "roll.sh").read_text(),
             ROLLS="\n".join(
                 f"{line} {self.own.get(line.split()[0], version)}"

@@ -84,11 +84,12 @@ def test_node_in_use(sandbox: Sandbox) -> None:
         {},
         {"TRUST_REVISION": "2"},
         {"GROUP_LABELS": "a=b"},
+        {"RESTORED": "0123456789abcdef"},
         {"deploy_action": "UPDATE"},
         {"TOOL_ARTIFACT": "https://two.example/tool abc"},
         {"HEATGEN_TIMEOUT": "900"},
     ],
-    ids=["none", "certificates", "labels", "action", "mirror", "timeout"],
+    ids=["none", "certificates", "labels", "restore", "action", "mirror", "timeout"],
 )
 def test_changes_that_do_not_wait(sandbox: Sandbox, change: dict[str, str]) -> None:
     """The same version, certificates, labels and another mirror do not wait for a turn."""
@@ -103,6 +104,15 @@ def test_changes_that_wait(sandbox: Sandbox, change: dict[str, str]) -> None:
     """Another artifact of the same version, and a new input, wait for the turn."""
     step(sandbox, IN_USE, TURN)
     assert step(sandbox, IN_USE, **change).outputs["turn"]
+
+
+@pytest.mark.parametrize("recorded", ["orchestration-node", "runtime-start"])
+def test_first_run_on_a_new_node(sandbox: Sandbox, recorded: str) -> None:
+    """Steps of a new node run side by side: the first run never waits, also after the kubelet's."""
+    before = IN_USE.replace("orchestration-node", recorded)
+    result = step(sandbox, "touch /run/active", before)
+    assert (result.status, result.stdout) == (0, "ran with 1\n"), result.stderr
+    assert result.outputs["turn"] == ""
 
 
 def test_former_version_again(sandbox: Sandbox) -> None:
@@ -121,6 +131,13 @@ def test_former_version_again(sandbox: Sandbox) -> None:
 def test_nodes_of_older_versions(sandbox: Sandbox, before: str, waits: bool) -> None:
     """On nodes for which no step is recorded, kubelet and API server show whether it is in use."""
     assert bool(step(sandbox, before).outputs["turn"]) == waits
+
+
+def test_node_of_an_older_version_after_a_failed_turn(sandbox: Sandbox) -> None:
+    """The first steps of its turn are recorded; the others still wait, also if the kubelet fails."""
+    assert step(sandbox, "touch /run/active").outputs["turn"]
+    failed = IN_USE.replace("orchestration-node", "runtime-start")
+    assert step(sandbox, "rm /run/active", failed, VERSION="2").outputs["turn"]
 
 
 TAKE = """
@@ -282,7 +299,8 @@ def test_step_that_an_agent_runs(sandbox: Sandbox, agent: str) -> None:
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config))
     script = sandbox.folder / "agent.sh"
-    script.write_text(f"{STUBS}\n{IN_USE}\nexec {HOT / 'agent' / agent} run {folder}\n")
+    recorded = IN_USE.replace("orchestration-node", "network-start")
+    script.write_text(f"{STUBS}\n{IN_USE}\n{recorded}\nexec {HOT / 'agent' / agent} run {folder}\n")
     done = sandbox.run(script)
     assert done.status == 0, done.stderr
     result = json.loads((folder / "result.json").read_text())
