@@ -6,6 +6,7 @@ All other services are those of Debian. Heat 27 has a virtual environment of its
 """
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,6 +19,7 @@ NEWEST, ZED = "27", "zed"
 CHOICES = (NEWEST, ZED)
 
 PINS = paths.HERE / "heat-27.txt"
+START_CODE = paths.HERE / "repeated_parse.py"
 PYTHON = "/usr/bin/python3"
 INSTALL_SECONDS = 1200
 # What `bin/lab-heat` reads: the choice, and the virtual environment.
@@ -74,7 +76,8 @@ def environment() -> Path:
 def key() -> str:
     """Return the digest of all inputs of the virtual environment."""
     version = subprocess.run([PYTHON, "-V"], capture_output=True, text=True, check=True).stdout
-    return content_key({"pins": PINS.read_bytes(), "python": version})
+    parts = {"pins": PINS.read_bytes(), "start code": START_CODE.read_bytes(), "python": version}
+    return content_key(parts)
 
 
 def create(directory: Path) -> None:
@@ -85,3 +88,6 @@ def create(directory: Path) -> None:
     programs.run([PYTHON, "-m", "venv", str(directory)], INSTALL_SECONDS)
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--requirement", str(PINS)]
     programs.run([str(directory / "bin" / "pip"), "install", *options], INSTALL_SECONDS)
+    (packages,) = directory.glob("lib/python3*/site-packages")
+    shutil.copy(START_CODE, packages)
+    (packages / "repeated_parse.pth").write_text("import repeated_parse\n")

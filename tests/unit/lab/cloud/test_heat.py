@@ -2,6 +2,8 @@
 """Selection of the Heat of the lab, and its virtual environment."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -71,3 +73,24 @@ def test_a_failed_installation_leaves_no_environment(
     with pytest.raises(Problem, match="does-not-exist"):
         heat.install()
     assert not heat.environment().exists()
+
+
+FAILING = """
+import ast
+real, calls = ast.parse, []
+def parse(*arguments, **options):
+    calls.append(1)
+    if len(calls) < 3:
+        raise SystemError("AST constructor recursion depth mismatch (before=51, after=75)")
+    return real(*arguments, **options)
+ast.parse = parse
+import lab.cloud.repeated_parse
+assert ast.literal_eval("(1, 'a')") == (1, "a")
+assert len(calls) == 3
+"""
+
+
+def test_start_code_repeats_parsing() -> None:
+    """`ast.literal_eval` succeeds although CPython raises SystemError twice."""
+    done = subprocess.run([sys.executable, "-c", FAILING], cwd=paths.CHECKOUT, check=False)
+    assert done.returncode == 0
