@@ -60,7 +60,7 @@ def pending(identity: str, phase: str, outputs: Mapping[str, str]) -> list[str]:
 
 
 def interrupted(request: str) -> tuple[str, str, Source] | None:
-    """Return id, phase and backup of a restore that has not ended; None if it has ended or not begun.
+    """Return id, phase and backup of a restore that has begun and not ended; otherwise None.
 
     A restore that was interrupted before ``stop`` has changed nothing, and is not continued.
 

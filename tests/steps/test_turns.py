@@ -134,7 +134,7 @@ def test_nodes_of_older_versions(sandbox: Sandbox, before: str, waits: bool) -> 
 
 
 def test_node_of_an_older_version_after_a_failed_turn(sandbox: Sandbox) -> None:
-    """The first steps of its turn are recorded; the others still wait, also if the kubelet fails."""
+    """The first steps of its turn are recorded; others wait, also if the kubelet has failed."""
     assert step(sandbox, "touch /run/active").outputs["turn"]
     failed = IN_USE.replace("orchestration-node", "runtime-start")
     assert step(sandbox, "rm /run/active", failed, VERSION="2").outputs["turn"]
