@@ -76,8 +76,9 @@ def environment() -> Path:
 def key() -> str:
     """Return the digest of all inputs of the virtual environment."""
     version = subprocess.run([PYTHON, "-V"], capture_output=True, text=True, check=True).stdout
-    parts = {"pins": PINS.read_bytes(), "start code": START_CODE.read_bytes(), "python": version}
-    return content_key(parts)
+    return content_key(
+        {"pins": PINS.read_bytes(), "start code": START_CODE.read_bytes(), "python": version}
+    )
 
 
 def create(directory: Path) -> None:
