@@ -99,7 +99,7 @@ def test_changes_that_do_not_wait(sandbox: Sandbox, change: dict[str, str]) -> N
     assert result.outputs["turn"] == ""
 
 
-@pytest.mark.parametrize("change", [{"TOOL_ARTIFACT": "https://one.example/tool abd"}, {"NEW": ""}])
+@pytest.mark.parametrize("change", [{"TOOL_ARTIFACT": "https://one.example/tool def"}, {"NEW": ""}])
 def test_changes_that_wait(sandbox: Sandbox, change: dict[str, str]) -> None:
     """Another artifact of the same version, and a new input, wait for the turn."""
     step(sandbox, IN_USE, TURN)
