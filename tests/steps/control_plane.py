@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.programs import program
+from tests.programs import search
 
 START_SECONDS = 120.0
 CONTROLLERS = "disruption-controller,deployment-controller,replicaset-controller"
@@ -96,10 +96,8 @@ def openssl(folder: Path, *arguments: str) -> None:
 @contextmanager
 def running(folder: Path) -> Iterator[ControlPlane]:
     """Run a control plane in a folder; skip the test if its programs are missing."""
-    programs = {
-        name: str(program(name))
-        for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-    }
+    found = search("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    programs = {name: str(path) for name, path in found.items()}
     openssl(folder, "req", "-x509", *KEY, "-subj", "/CN=ca", "-days", "2", "-keyout", "ca.key",
             "-out", "ca.crt")  # fmt: skip
     for name, subject in (

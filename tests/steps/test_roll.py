@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.programs import program
+from tests.programs import search
 
 from . import control_plane
 from .conftest import HOT, Result, Sandbox
@@ -68,7 +68,7 @@ cp "$PKI/kubeconfig" /etc/kubernetes/bootstrap.kubeconfig
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Yield a control plane; skip the tests if its programs are missing."""
-    program("kubectl")
+    search("kubectl")["kubectl"]
     with control_plane.running(tmp_path_factory.mktemp("plane")) as plane:
         yield plane
 
@@ -153,7 +153,7 @@ class Cluster:
         }
         return sandbox.run(
             script,
-            KUBECTL=str(program("kubectl")),
+            KUBECTL=str(search("kubectl")["kubectl"]),
             PKI=str(self.plane.folder),
             NAMES=names,
             REGISTRATIONS={group: dict.fromkeys(members, "|") for group, members in names.items()},
