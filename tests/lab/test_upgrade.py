@@ -6,6 +6,7 @@ its disruption budget, and clients that send five requests per second, each on a
 """
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -252,7 +253,7 @@ def test_commands_of_the_document(upgrades: Upgrades) -> None:
     cluster = upgrades.cluster
     config = f"--kubeconfig {cluster.directory}/kubeconfig"
     for line in shown.runnable(DOCUMENT):
-        words = line.replace(" demo ", f" {cluster.name} ").replace(
+        words = re.sub(r" demo\b", f" {cluster.name}", line).replace(
             "kubectl ", f"kubectl {config} "
         )
         controller.inside("bash", "-c", words, directory=cluster.directory)
