@@ -2,20 +2,19 @@
 """Rendered clusters in addition to the golden ones; they cover every pair of options."""
 
 import copy
-from pathlib import Path
 from typing import Any
 
-from heatgen.blocks import catalog, pins
+from heatgen.blocks import catalog
 from heatgen.plan.build import build_plan
 from heatgen.project import block_loader
 from heatgen.render import heat_limits
 from heatgen.render.template import render
+from heatgen.spec.block_selection import group_blocks, placeholder_pins, used_blocks
 from heatgen.spec.reader import read_spec
 from heatgen.yamlio import document, writer
 
 from . import pairwise
 
-LOCK = Path(__file__).resolve().parents[1] / "golden" / "cases" / "ha" / "cluster.lock.yaml"
 PEM = """\
 -----BEGIN CERTIFICATE-----
 MIIBczCCARmgAwIBAgIUAZD6bXGZbr4VVVEw912qaeJgcxAwCgYIKoZIzj0EAwIw
@@ -201,7 +200,8 @@ def template(name: str) -> dict[str, Any]:
     blocks = catalog.build(block_loader.tree(), block_loader.schema("block"))
     parsed = document.parse("cluster.yaml", text(name).encode())
     spec = read_spec(parsed, blocks, block_loader.schema("cluster"))
-    planned = build_plan(spec, blocks, pins.read("lock", LOCK.read_bytes()), "")
+    pins = placeholder_pins(used_blocks(group_blocks(spec, blocks)), spec)
+    planned = build_plan(spec, blocks, pins, "")
     rendered = render(planned).as_dict()
     assert not [item for item in heat_limits.usage(planned, rendered) if item.exceeded]
     return rendered

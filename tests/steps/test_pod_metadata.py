@@ -35,6 +35,9 @@ def start(sandbox: Sandbox, access: str) -> tuple[Result, list[str]]:
     script.write_text("\n".join(["set -eu", PROLOGUE, f"exec /bin/bash {BLOCK}/20-start.sh"]))
     result = sandbox.run(
         script,
+        HEATGEN_STEP="network/start",
+        FLANNEL_ARTIFACT="",
+        CNI_ARTIFACT="",
         BACKEND="vxlan",
         VXLAN_VNI="1",
         METADATA_SERVICE=access,
@@ -62,7 +65,7 @@ def test_filter_is_removed(sandbox: Sandbox) -> None:
     assert "nft delete table inet heatgen-metadata" in calls
     assert not sandbox.file(FILTER).exists() or sandbox.file(FILTER).is_char_device()
     _, calls = start(sandbox, "allow")
-    assert calls == []
+    assert [call for call in calls if " is-active " not in call] == []
 
 
 def test_filter_can_be_loaded_twice() -> None:
