@@ -10,7 +10,7 @@ import argparse
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heatgen.cli import progress_display
 from heatgen.cli.base import (
@@ -24,6 +24,9 @@ from heatgen.cloud import stack, stack_update
 from heatgen.cloud.connection import Cloud
 from heatgen.cloud.errors import CloudFailed
 from heatgen.yamlio.codes import Code
+
+if TYPE_CHECKING:
+    from heatgen.plan.restore import Source
 
 _PLAN = """\
 Restore etcd of stack {stack} from the backup
@@ -106,7 +109,7 @@ def _execute(
     cloud: Cloud,
     identity: str,
     phase: str,
-    source: Any,
+    source: "Source | None",
     minutes: int,
 ) -> None:
     """Update the stack for a phase, and check that every control-plane node has executed it.
@@ -141,11 +144,7 @@ def _execute(
 
 def _update(running: stack.Stack, changes: Mapping[str, str], cloud: Cloud, minutes: int) -> None:
     """Update parameters of a stack, which may have failed before."""
-    missing = [key for key in changes if key not in running.parameters]
-    if missing:
-        message = f"stack {running.name!r} has no parameter {', '.join(missing)}"
-        hint = "first update the stack with a template of this version of heatgen"
-        raise CloudFailed(message, hint, code=Code.MISSING_STACK_PARAMETER)
+    stack.require_parameters(running, changes)
     progress = stack.progress(running, cloud)
     before = stack.start_update(running, {"parameters": dict(changes)}, cloud)
     progress_display.wait_and_show(running, progress, minutes * 60, cloud, before)

@@ -2,7 +2,7 @@
 """Edge: reads, creates, updates, follows and deletes a cluster's stack in Heat."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,12 +219,21 @@ def update(name: str, changes: Mapping[str, str], cloud: Cloud) -> tuple[Stack, 
         CloudFailed: no credentials, no response, or Heat rejected the request.
     """
     stack = require_complete(get(name, cloud, with_outputs=False))
-    missing = [key for key in changes if key not in stack.parameters]
+    require_parameters(stack, changes)
+    return stack, start_update(stack, {"parameters": dict(changes)}, cloud)
+
+
+def require_parameters(stack: Stack, names: Iterable[str]) -> None:
+    """Check that the stack has these parameters.
+
+    Raises:
+        CloudFailed: its template is of an older version of heatgen.
+    """
+    missing = [name for name in names if name not in stack.parameters]
     if missing:
-        message = f"stack {name!r} has no parameter {', '.join(missing)}"
+        message = f"stack {stack.name!r} has no parameter {', '.join(missing)}"
         hint = "first update the stack with a template of this version of heatgen"
         raise CloudFailed(message, hint, code=Code.MISSING_STACK_PARAMETER)
-    return stack, start_update(stack, {"parameters": dict(changes)}, cloud)
 
 
 def start_update(stack: Stack, fields: Mapping[str, Any], cloud: Cloud) -> str:
