@@ -2,7 +2,10 @@
 """``heatgen status``."""
 
 import argparse
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 from heatgen.cli.base import FAILED, CloudLister, add_stack, add_timeout, print_message
 from heatgen.cli.cluster_access import add_access, connect
@@ -10,11 +13,14 @@ from heatgen.cli.progress_display import wait_and_show
 from heatgen.cloud import stack
 from heatgen.cloud.connection import Cloud
 from heatgen.cloud.errors import CloudFailed
+from heatgen.kube.client import Api
 from heatgen.kube.errors import KubernetesFailed
 from heatgen.layers import ORCHESTRATION
 from heatgen.stack.progress import COMPLETE, IN_PROGRESS, Progress, shown
 from heatgen.stack.progress import FAILED as STACK_FAILED
 from heatgen.yamlio.problems import ProblemsFound
+
+_Found = TypeVar("_Found")
 
 
 class Status(CloudLister):
@@ -76,42 +82,39 @@ def _print_turns(progress: Progress, parsed_args: argparse.Namespace, cloud: Clo
     active = [*progress.busy(), *progress.failed(ORCHESTRATION)]
     if not any((item.layer, item.title) == (ORCHESTRATION, "ready") for item in active):
         return
-    if not _has_access(parsed_args):
-        return
     # Imported here to keep the start of commands fast.
     from heatgen.kube import turn_progress
 
-    try:
-        turns = turn_progress.read(connect(parsed_args, cloud))
-    except (CloudFailed, KubernetesFailed, ProblemsFound, OSError) as error:
-        print_message(f"note: the turns of nodes are not known: {_reason(error)}")
-        return
+    turns = _from_api(parsed_args, cloud, "the turns of nodes are", turn_progress.read)
     if turns:
         print_message(f"nodes: {turns}")
 
 
 def _print_backups(parsed_args: argparse.Namespace, cloud: Cloud) -> None:
-    """Print the state of backups if the administrator's credentials are here; never fail."""
-    if not _has_access(parsed_args):
-        return
+    """Print the state of backups."""
     # Imported here to keep the start of commands fast.
     from heatgen.cli.backup import summary
     from heatgen.kube import backups
 
+    read = partial(backups.read, patience=0)
+    found = _from_api(parsed_args, cloud, "the state of backups is", read)
+    if found is not None:
+        for line in summary(found, datetime.now(UTC)):
+            print_message(line)
+
+
+def _from_api(
+    parsed_args: argparse.Namespace, cloud: Cloud, what: str, read: Callable[[Api], _Found]
+) -> _Found | None:
+    """Return what is read from the Kubernetes API; None without the administrator's credentials.
+
+    If it cannot be read, print why, and return None.
+    """
+    if parsed_args.kubeconfig is None and not parsed_args.key.exists():
+        return None
     try:
-        found = backups.read(connect(parsed_args, cloud), patience=0)
+        return read(connect(parsed_args, cloud))
     except (CloudFailed, KubernetesFailed, ProblemsFound, OSError) as error:
-        print_message(f"note: the state of backups is not known: {_reason(error)}")
-        return
-    for line in summary(found, datetime.now(UTC)):
-        print_message(line)
-
-
-def _has_access(parsed_args: argparse.Namespace) -> bool:
-    """Return whether the administrator's credentials are here."""
-    return parsed_args.kubeconfig is not None or parsed_args.key.exists()
-
-
-def _reason(error: Exception) -> object:
-    """Return the first reason of an error."""
-    return error.problems[0].message if isinstance(error, ProblemsFound) else error
+        reason = error.problems[0].message if isinstance(error, ProblemsFound) else error
+        print_message(f"note: {what} not known: {reason}")
+        return None
