@@ -25,7 +25,6 @@ from heatgen.cloud import stack, stack_update
 from heatgen.cloud.connection import Cloud
 from heatgen.hot import resolve
 from heatgen.hot.deployments import DEPLOYMENTS, tasks
-from heatgen.layers import CONTROL
 from heatgen.stack import update_preview
 from heatgen.stack.refused_changes import Refusal, refused_changes
 from heatgen.stack.turns import Pace, Turns, turns
@@ -122,12 +121,11 @@ def preview(
 
 def _paces(cluster: "Project") -> dict[str, Pace]:
     """Return how each group of nodes changes."""
-    from heatgen.spec.workers import DRAIN_NEVER, Roll
+    from heatgen.spec.workers import DRAIN_NEVER
 
-    rolls = {CONTROL: Roll(), **{group.name: group.roll for group in cluster.spec.workers}}
     return {
         name: Pace(roll.batch, 0 if roll.drain == DRAIN_NEVER else roll.drain_seconds)
-        for name, roll in rolls.items()
+        for name, roll in cluster.spec.rolls.items()
     }
 
 

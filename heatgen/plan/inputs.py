@@ -65,7 +65,7 @@ from heatgen.plan import assigned, certificates, config_files, site
 from heatgen.spec import addresses
 from heatgen.spec.block_selection import used_blocks
 from heatgen.spec.model import NO_BALANCER, Spec
-from heatgen.spec.workers import Roll, WorkerGroup
+from heatgen.spec.workers import WorkerGroup
 from heatgen.yamlio.merge_patch import merged
 
 API_PORT = 6443
@@ -410,16 +410,15 @@ def _taints(context: BlockContext) -> str:
 
 
 def _rolls(context: BlockContext) -> str:
-    """Return how each group changes; control-plane nodes always change one after the other."""
+    """Return how each group changes, and to which version."""
     spec, groups = context.cluster.spec, context.cluster.groups
-    rolls = {CONTROL: Roll(), **{item.name: item.roll for item in spec.workers}}
     versions = {
         group: spec.group_options(groups[group][ORCHESTRATION], group).get("version", "-")
-        for group in rolls
+        for group in spec.rolls
     }
     return "\n".join(
         f"{group} {roll.batch} {roll.drain} {roll.drain_seconds} {versions[group]}"
-        for group, roll in rolls.items()
+        for group, roll in spec.rolls.items()
     )
 
 

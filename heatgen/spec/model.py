@@ -7,9 +7,9 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from heatgen.blocks.catalog import Block
-from heatgen.layers import GROUP_LAYERS, KVSTORE, ORCHESTRATION
+from heatgen.layers import CONTROL, GROUP_LAYERS, KVSTORE, ORCHESTRATION
 from heatgen.spec.machine import Machine
-from heatgen.spec.workers import LayerChoice, WorkerGroup
+from heatgen.spec.workers import LayerChoice, Roll, WorkerGroup
 from heatgen.yamlio.url import Url
 
 CONTROL_COUNTS = (1, 3, 5)
@@ -156,6 +156,11 @@ class Spec:
         if block.layer in GROUP_LAYERS:
             uses += [group.layers[block.layer] for group in self.workers]
         return next((use.options for use in uses if use.use == block.name), {})
+
+    @property
+    def rolls(self) -> Mapping[str, Roll]:
+        """How each group changes; control-plane nodes always change one after the other."""
+        return {CONTROL: Roll(), **{group.name: group.roll for group in self.workers}}
 
     def group_options(self, block: Block, group: str) -> Mapping[str, Any]:
         """Return the values of a block's options on the nodes of a group.
