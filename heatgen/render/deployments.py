@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps of a plan in HOT: software configurations and deployments."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from heatgen.hot import names
@@ -155,29 +155,28 @@ def _server_map(plan: Plan, attribute: str, of_control: list[Any]) -> Expression
 def _turns(plan: Plan) -> Expression:
     """Return the outputs ``turn`` of all steps that have it."""
     waiting = {config.name for config in plan.configs if TURN in config.outputs}
-    found: dict[str, dict[str, Expression]] = {}
-    for item in plan.deployments:
-        if item.config in waiting:
-            groups = found.setdefault(f"{item.layer}-{item.step}", {})
-            output = get_attr(item.name, TURN)
-            if item.index is None:
-                groups[item.group] = output
-            else:
-                groups.setdefault(item.group, {})[str(item.index)] = output
-    return found
+    found = {
+        f"{layer}-{step}": _by_group((item for item in items if item.config in waiting), TURN)
+        for (layer, step), items in plan.by_step.items()
+    }
+    return {step: groups for step, groups in found.items() if groups}
 
 
 def _step_output(plan: Plan, value: StepOutput) -> Expression:
     """Return the outputs of a step's deployments; empty if the step is disabled."""
+    found = _by_group(plan.by_step.get((value.layer, value.step), ()), value.output)
+    if not value.scope:
+        return found.get(CONTROL, {}).get("0", "")
+    return found.get(CONTROL, {}) if value.scope == CONTROL else found
+
+
+def _by_group(deployments: Iterable[Deployment], output: str) -> dict[str, Expression]:
+    """Return an output of deployments by group: on workers that of all, else also by index."""
     control: dict[str, Expression] = {}
     workers: dict[str, Expression] = {}
-    for item in plan.by_step.get((value.layer, value.step), ()):
+    for item in deployments:
         if item.index is None:
-            workers[item.group] = get_attr(item.name, value.output)
+            workers[item.group] = get_attr(item.name, output)
         else:
-            control[str(item.index)] = get_attr(item.name, value.output)
-    if not value.scope:
-        return control.get("0", "")
-    if value.scope == CONTROL:
-        return control
+            control[str(item.index)] = get_attr(item.name, output)
     return {**({CONTROL: control} if control else {}), **workers}
