@@ -121,10 +121,19 @@ def test_leftover_fault_is_healed(lab: FakeLab) -> None:
 
 
 def test_unhealthy_cluster_is_rejected(lab: FakeLab) -> None:
-    """If the suite does not pass before the fault, the error lists the red tests."""
+    """If the suite does not pass before the fault, twice, the error lists the red tests."""
+    lab.prepare(result("test_a", message="demo-worker-1: red once"))
     lab.prepare(result("test_b", message="demo-worker-1: red before"))
     with pytest.raises(runner.TrialError, match=r"test_b\[x\]: demo-worker-1: red before"):
         runner.baseline(lab.context, lab.folder)
+    assert lab.calls == ["demo.baseline", "demo.baseline"]
+
+
+def test_cluster_that_was_red_once(lab: FakeLab) -> None:
+    """A suite that passes when it is repeated permits faults; none of its checks counts as red."""
+    lab.prepare(result("test_a"))
+    lab.prepare(result("test_a", "passed"))
+    assert runner.baseline(lab.context, lab.folder) == set()
 
 
 def test_reevaluate(lab: FakeLab) -> None:
