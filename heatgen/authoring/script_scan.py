@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from heatgen.plan.shell_comments import without_comments
+
 HEAD = """\
 #!/bin/bash
 # what the step does
@@ -107,12 +109,6 @@ def written_outputs(script: str) -> Iterator[Occurrence]:
     for match in _OUTPUT.finditer(code):
         if not match.group(2):
             yield _occurrence(code, match.start(1), match.group(1))
-
-
-def without_comments(script: str) -> str:
-    """Return the script with empty lines in place of comments, so that positions do not change."""
-    lines = ["" if line.lstrip().startswith("#") else line for line in script.split("\n")]
-    return "\n".join(lines)
 
 
 def _occurrences(pattern: re.Pattern[str], text: str) -> Iterator[Occurrence]:

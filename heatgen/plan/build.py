@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from heatgen.blocks.catalog import Block, Catalog
+from heatgen.blocks.catalog import BUILTIN, Block, Catalog
 from heatgen.blocks.pins import Pins
 from heatgen.blocks.references import Unresolved, option_text
 from heatgen.layers import CONTROL, LAYERS, ORCHESTRATION
@@ -16,6 +16,7 @@ from heatgen.plan import inputs, schedule, security_groups
 from heatgen.plan.inputs import BlockContext, PlanContext, Value
 from heatgen.plan.model import ControlServer, Deployment, Plan, StepConfig, Volume
 from heatgen.plan.schedule import StepInstance
+from heatgen.plan.shell_comments import without_comments
 from heatgen.spec import addresses, option_conditions
 from heatgen.spec.block_selection import group_blocks
 from heatgen.spec.model import Spec
@@ -67,7 +68,7 @@ def build_plan(
             _deployment(instance, needs[instance.name], values[instance.name])
             for instance in schedule.in_order(steps, needs)
         ),
-        library=catalog.step_library.strip(),
+        library=without_comments(catalog.step_library.strip()),
         boots={group: blocks[LAYERS[0]].boot for group, blocks in context.groups.items()},
         agents=catalog.agents,
         agent_unit=catalog.agent_unit,
@@ -103,8 +104,6 @@ def around_library(script: str, install: str) -> tuple[str, str]:
     """
     head, body = script.split(LIBRARY_LINE)
     before, after = install.split("\nLIBRARY\n")
-    # Remove its comments, which are for readers and shellcheck.
-    before = "\n".join(line for line in before.split("\n") if not line.startswith("#"))
     return f"{head}{before}\n", f"\n{after}{LIBRARY_LINE}{body}"
 
 
@@ -175,6 +174,8 @@ def _configs(
                 message, code = "script is missing", Code.MISSING_BLOCK_FILE
             raise ProblemsFound([Problem(file, None, message, code=code)])
         script = around_library(text, install) if instance.config in first else (text,)
+        if instance.block.origin == BUILTIN:
+            script = tuple(without_comments(part) for part in script)
         yield StepConfig(instance.config, script, kinds[instance.config], instance.step.outputs)
 
 
