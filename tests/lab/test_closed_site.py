@@ -94,7 +94,7 @@ def cluster(directory: Path, authorities: tuple[Path, ...], mirror: str = MIRROR
     spec["overrides"]["docker"] = large["overrides"]["docker"]
     spec["artifacts"] |= {"mirror": mirror, "registry": REGISTRY}
     if "apt_mirror" in spec["artifacts"]:
-        spec["artifacts"]["apt_mirror"] = "http://mirror.lab.test/debian"
+        spec["artifacts"]["apt_mirror"] = f"{MIRROR}/debian"
     spec["site"] = {
         "http_proxy": PROXY,
         "https_proxy": PROXY,
@@ -150,6 +150,8 @@ def check_logs() -> None:
     for runtime in ("containerd/", "docker/"):
         pulled = rf'"GET /v2/\S+/blobs/\S+ HTTP/1.1" 200 "{runtime}'
         assert any(re.search(pulled, line) for line in requests), f"no image for {runtime}"
+    package = r':443 \S+ "GET /debian/pool/\S+ HTTP/1.1" 200 "Debian APT'
+    assert any(re.search(package, line) for line in requests), "no package by TLS"
     # Agents get tokens of Keystone, poll and signal: all with TLS.
     agents = [line for line in requests if '"Python-urllib/' in line]
     for pattern in (
