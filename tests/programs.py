@@ -13,6 +13,8 @@ from lab.artifacts import cache
 
 VARIABLE = "HEATGEN_KUBERNETES"
 """Directories with programs, separated by ':', before those of PATH."""
+OLDER = "HEATGEN_KUBERNETES_OLDER"
+"""Directory of the programs of the previous minor version of Kubernetes."""
 
 
 def search(*names: str) -> dict[str, Path]:
@@ -21,9 +23,18 @@ def search(*names: str) -> dict[str, Path]:
     For tests that take minutes: they run where the variable names the programs.
     """
     path = os.pathsep.join([os.environ.get(VARIABLE, ""), os.environ.get("PATH", "")])
+    return _all_of(VARIABLE, path, names)
+
+
+def older(*names: str) -> dict[str, Path]:
+    """Return the paths of programs in OLDER; skip the test if one is missing."""
+    return _all_of(OLDER, os.environ.get(OLDER, ""), names)
+
+
+def _all_of(variable: str, path: str, names: tuple[str, ...]) -> dict[str, Path]:
     found = {name: Path(where) for name in names if (where := shutil.which(name, path=path))}
     if len(found) < len(names):
-        pytest.skip(f"set {VARIABLE} to the directories of {', '.join(names)}")
+        pytest.skip(f"set {variable} to the directories of {', '.join(names)}")
     return found
 
 

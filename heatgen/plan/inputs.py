@@ -15,6 +15,7 @@ writes as HOT functions.
 ``control_plane.load_balancer``  ``vip``, ``octavia`` or ``none``
 ``group.name``                  the group: ``control``, or a group of workers
 ``group.labels``, ``.taints``   "k=v,k=v" and "k=v:Effect,...": of its Kubernetes nodes
+``group.version``               version of its kubelets
 ``nodes.cidr``                  network of the nodes
 ``api.host``, ``.port``, ``.url``  endpoint of the API for the cluster's own components
 ``api.external``                address of the API for users
@@ -63,7 +64,7 @@ from heatgen.blocks.references import Unresolved, artifact_url, artifact_urls, i
 from heatgen.layers import CONTROL, LAYERS, ORCHESTRATION, role_of
 from heatgen.plan import assigned, certificates, config_files, site
 from heatgen.spec import addresses
-from heatgen.spec.block_selection import used_blocks
+from heatgen.spec.block_selection import node_artifacts, used_blocks
 from heatgen.spec.model import NO_BALANCER, Spec
 from heatgen.spec.workers import WorkerGroup
 from heatgen.yamlio.merge_patch import merged
@@ -298,7 +299,9 @@ def _services(context: BlockContext) -> IPv4Network:
 
 def _artifact(name: str, context: BlockContext) -> str:
     spec, pins = context.cluster.spec, context.cluster.pins
-    urls = artifact_urls(context.block, spec.group_options(context.block, context.group))
+    of_kubelet = name in node_artifacts(context.block)
+    options = spec.group_options(context.block, context.group, kubelet=of_kubelet)
+    urls = artifact_urls(context.block, options)
     if name not in urls:
         raise Unresolved(f"the block has no artifact {name!r}")
     url = urls[name]
@@ -413,13 +416,22 @@ def _rolls(context: BlockContext) -> str:
     """Return how each group changes, and to which version."""
     spec, groups = context.cluster.spec, context.cluster.groups
     versions = {
-        group: spec.group_options(groups[group][ORCHESTRATION], group).get("version", "-")
+        group: spec.group_options(groups[group][ORCHESTRATION], group, kubelet=True).get(
+            "version", "-"
+        )
         for group in spec.rolls
     }
     return "\n".join(
         f"{group} {roll.batch} {roll.drain} {roll.drain_seconds} {versions[group]}"
         for group, roll in spec.rolls.items()
     )
+
+
+def _kubelet_version(context: BlockContext) -> Value:
+    """Return the version of kubelet and kube-proxy on the nodes of the group."""
+    block = context.cluster.groups[context.group][ORCHESTRATION]
+    options = context.cluster.spec.group_options(block, context.group, kubelet=True)
+    return _option(options, "version", ORCHESTRATION)
 
 
 def _policy(context: BlockContext) -> str:
@@ -456,6 +468,7 @@ _SINGLES: dict[str, Callable[[BlockContext], Value]] = {
     "group.labels": _labels,
     "group.name": lambda context: context.group,
     "group.taints": _taints,
+    "group.version": _kubelet_version,
     "nodes.cidr": lambda context: str(context.cluster.spec.cloud.nodes),
     "orchestration.dns": lambda context: str(addresses.dns_address(_services(context))),
     "orchestration.service_address": lambda context: str(

@@ -68,6 +68,7 @@ def _nodes(plan: Plan) -> Expression:
         spec.layers,
         control_names(plan),
         plan.control_addresses,
+        spec.kubelet_version(CONTROL),
     )
     workers = [
         _node_map(
@@ -75,7 +76,7 @@ def _nodes(plan: Plan) -> Expression:
             group.layers,
             get_attr(names.workers(group.name), "name"),
             get_attr(names.workers(group.name), "first_address"),
-            group.version,
+            spec.kubelet_version(group.name),
         )
         for group in spec.workers
     ]
@@ -122,6 +123,8 @@ def _conformance(plan: Plan) -> Expression:
     uses = [*spec.layers.values()]
     uses += [use for group in spec.workers for use in group.layers.values()]
     versions = {use.use: use.options["version"] for use in uses if "version" in use.options}
+    if spec.emulated:
+        versions["kubernetes-emulated"] = spec.emulated
     servers = [f"https://{address}:{API_PORT}" for address in plan.control_addresses]
     taints = {group.name: list(group.taints) for group in spec.workers if group.taints}
     return {

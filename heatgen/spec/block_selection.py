@@ -30,23 +30,27 @@ def used_blocks(by_group: Mapping[str, Mapping[str, Block]]) -> list[Block]:
     return list({(block.layer, block.name): block for block in found}.values())
 
 
-def artifact_versions(spec: Spec, block: Block) -> Iterator[tuple[Mapping[str, Any], list[str]]]:
-    """Yield the options with which a block's artifacts are used, and the names of the artifacts.
-
-    Groups of workers with their own version use only those of the steps on workers.
-    """
-    yield spec.options_of(block), list(block.artifacts)
-    of_workers = {
+def node_artifacts(block: Block) -> list[str]:
+    """Return the names of the artifacts of the steps on workers."""
+    found = {
         block.inputs[name].source.removeprefix("artifact.")
         for step in block.steps
         for name, roles in step.inputs.items()
         if WORKER in step.roles and WORKER in roles and name in block.inputs
     }
-    names = [name for name in block.artifacts if name in of_workers]
-    for group in spec.workers:
-        options = spec.group_options(block, group.name)
+    return [name for name in block.artifacts if name in found]
+
+
+def artifact_versions(spec: Spec, block: Block) -> Iterator[tuple[Mapping[str, Any], list[str]]]:
+    """Yield the options with which a block's artifacts are used, and the names of the artifacts.
+
+    Nodes with another version than the control plane use only those of the steps on workers.
+    """
+    yield spec.options_of(block), list(block.artifacts)
+    for group in (CONTROL, *(item.name for item in spec.workers)):
+        options = spec.group_options(block, group, kubelet=True)
         if options != spec.options_of(block):
-            yield options, names
+            yield options, node_artifacts(block)
 
 
 def placeholder_pins(blocks: Iterable[Block], spec: Spec) -> Pins:

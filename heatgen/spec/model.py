@@ -162,11 +162,30 @@ class Spec:
         """How each group changes; control-plane nodes always change one after the other."""
         return {CONTROL: Roll(), **{group.name: group.roll for group in self.workers}}
 
-    def group_options(self, block: Block, group: str) -> Mapping[str, Any]:
+    @property
+    def emulated(self) -> str:
+        """Version of Kubernetes as which the control plane behaves; '' for its own."""
+        return str(self.layers[ORCHESTRATION].options.get("emulate", ""))
+
+    def kubelet_version(self, group: str) -> str:
+        """Return the version of the kubelets of a group; '' for that of the control plane.
+
+        A group of workers can have its own version. The others keep the version as which the
+        control plane behaves: to that version Kubernetes applies its policy of version skew.
+        """
+        own = next((item.version for item in self.workers if item.name == group), "")
+        return own or self.emulated
+
+    def group_options(
+        self, block: Block, group: str, *, kubelet: bool = False
+    ) -> Mapping[str, Any]:
         """Return the values of a block's options on the nodes of a group.
 
-        A group of workers can have its own version of Kubernetes.
+        Args:
+            block: the block.
+            group: the group; kubelets of workers can have another version of Kubernetes.
+            kubelet: whether that is also the case on the control plane, as for its kubelets.
         """
         options = self.options_of(block)
-        own = next((item.version for item in self.workers if item.name == group), "")
+        own = self.kubelet_version(group) if kubelet or group != CONTROL else ""
         return {**options, "version": own} if own and block.layer == ORCHESTRATION else options

@@ -134,7 +134,10 @@ def _overrides(blocks: Iterable[Block], data: Any) -> Iterator[tuple[str, schema
     for block in blocks:
         written = data.get(block.layer) if isinstance(data, dict) else None
         default = block.options.get("version", {}).get("default", "")
-        version = written.get("version") if isinstance(written, dict) else None
+        version = None
+        if isinstance(written, dict):
+            # Kubelets keep the version as which the control plane behaves.
+            version = written.get("emulate") or written.get("version")
         for config in block.configs.values():
             if config.override:
                 yield config.override, override_schema.of(block, config, str(version or default))

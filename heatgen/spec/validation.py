@@ -3,11 +3,11 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
-from heatgen.blocks.catalog import Catalog
+from heatgen.blocks.catalog import Block, Catalog
 from heatgen.layers import GROUP_LAYERS, ORCHESTRATION, OS
 from heatgen.spec import (
     address_checks,
@@ -51,6 +51,7 @@ def check(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]
     yield from address_checks.check(document, spec, _networks(spec))
     yield from _check_pods(document, spec, catalog)
     yield from _check_versions(document, spec, catalog)
+    yield from _check_emulation(document, spec, catalog)
     yield from _check_group_versions(document, spec, catalog)
     yield from option_conditions.check(document, spec, catalog)
     yield from overrides.check(document, spec, catalog)
@@ -310,9 +311,35 @@ def _check_versions(document: Document, spec: Spec, catalog: Catalog) -> Iterato
                     yield document.problem(path, message, hint, code=Code.VERSION_TOO_OLD)
 
 
+def _check_emulation(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
+    """Check the version as which the control plane behaves, and that nodes keep."""
+    of_api = str(spec.layers[ORCHESTRATION].options.get("version", ""))
+    if not spec.emulated or not of_api:
+        return
+    path = (ORCHESTRATION, "emulate")
+    major, minor = _numbers(of_api)[:2]
+    emulated = _numbers(spec.emulated)[:2]
+    hint = f"choose a version {major}.{minor - 1}.x, or remove the key"
+    if emulated > (major, minor):
+        message = f"{dotted(path)}: {spec.emulated} is newer than orchestration.version {of_api}"
+        yield document.problem(path, message, hint, code=Code.VERSION_TOO_NEW)
+    elif emulated < (major, minor - 1):
+        message = (
+            f"{dotted(path)}: {spec.emulated} is too old: {of_api} can return to the previous "
+            "minor version only"
+        )
+        yield document.problem(path, message, hint, code=Code.VERSION_TOO_OLD)
+    else:
+        own = {group.name for group in spec.workers if group.version}
+        groups = group_blocks(spec, catalog).items()
+        blocks = used_blocks({name: blocks for name, blocks in groups if name not in own})
+        yield from _too_old(document, path, spec.emulated, _kubernetes_needs(blocks))
+
+
 def _check_group_versions(document: Document, spec: Spec, catalog: Catalog) -> Iterator[Problem]:
     """Check the versions of groups of workers against the API server, and what blocks require."""
-    of_api = str(spec.layers[ORCHESTRATION].options.get("version", ""))
+    key = "emulate" if spec.emulated else "version"
+    of_api = str(spec.layers[ORCHESTRATION].options.get(key, ""))
     groups = group_blocks(spec, catalog)
     for path, group in zip(workers.paths(document), spec.workers, strict=True):
         if not group.version or not of_api:
@@ -320,28 +347,38 @@ def _check_group_versions(document: Document, spec: Spec, catalog: Catalog) -> I
         place = (*path, "version")
         major, minor = _numbers(of_api)[:2]
         if _numbers(group.version)[:2] > (major, minor):
-            message = (
-                f"{dotted(place)}: {group.version} is newer than orchestration.version {of_api}"
-            )
+            message = f"{dotted(place)}: {group.version} is newer than orchestration.{key} {of_api}"
             hint = f"choose a version of {major}.{minor} or older: update the control plane first"
             yield document.problem(place, message, hint, code=Code.VERSION_TOO_NEW)
             continue
-        needs = [
-            (need.at_least, f"{block.name} requires {need.at_least} or later: {need.why}")
-            for block in groups[group.name].values()
-            for need in block.needs
-            if (need.layer, need.option) == (ORCHESTRATION, "version")
-        ]
+        needs = _kubernetes_needs(groups[group.name].values())
         oldest = f"{major}.{minor - SKEW}"
         needs.append(
             (oldest, "the API server supports kubelets that are three minor versions older")
         )
-        for at_least, why in needs:
-            if _numbers(group.version) < _numbers(at_least):
-                message = f"{dotted(place)}: {group.version} is too old: {why}"
-                hint = f"choose {at_least} or later"
-                yield document.problem(place, message, hint, code=Code.VERSION_TOO_OLD)
-                break
+        yield from _too_old(document, place, group.version, needs)
+
+
+def _kubernetes_needs(blocks: Iterable[Block]) -> list[tuple[str, str]]:
+    """Return the oldest versions of Kubernetes that blocks support, each with the reason."""
+    return [
+        (need.at_least, f"{block.name} requires {need.at_least} or later: {need.why}")
+        for block in blocks
+        for need in block.needs
+        if (need.layer, need.option) == (ORCHESTRATION, "version")
+    ]
+
+
+def _too_old(
+    document: Document, path: Path, version: str, needs: list[tuple[str, str]]
+) -> Iterator[Problem]:
+    """Yield a problem for the first requirement that a version does not fulfill."""
+    for at_least, why in needs:
+        if _numbers(version) < _numbers(at_least):
+            message = f"{dotted(path)}: {version} is too old: {why}"
+            hint = f"choose {at_least} or later"
+            yield document.problem(path, message, hint, code=Code.VERSION_TOO_OLD)
+            return
 
 
 def _options_of_layer(spec: Spec, layer: str) -> list[Mapping[str, Any]]:

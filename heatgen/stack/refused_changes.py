@@ -51,22 +51,63 @@ def _networks(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Refusa
 
 
 def _version(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Refusal]:
-    before = str(old.get("versions", {}).get("kubernetes", ""))
-    after = str(new.get("versions", {}).get("kubernetes", ""))
+    """Yield a refusal unless the control plane can change to the version and its behavior.
+
+    Neither may skip a minor version. Only the behavior may not become older: a control plane that
+    behaves as an older version stores nothing that this version cannot read.
+    """
+    before, after = _Versions.of(old), _Versions.of(new)
     if not before or not after:
         return
-    major, minor = (int(part) for part in before.split(".")[:2])
-    new_major, new_minor = (int(part) for part in after.split(".")[:2])
-    if (new_major, new_minor) < (major, minor):
+    if after.behavior < before.behavior:
         reason = "Kubernetes does not support a return to an older minor version"
-        hint = f"set orchestration.version to {before} or later"
-    elif new_major != major or new_minor > minor + 1:
+        hint = f"set orchestration.version to {before.effective} or later"
+    elif after.binary > _next(before.binary) or after.behavior > _next(before.behavior):
         reason = "Kubernetes does not support an update that skips a minor version"
-        hint = f"update to a version {major}.{minor + 1}.x first"
+        next_minor = ".".join(map(str, _next(before.behavior)))
+        hint = f"update to a version {next_minor}.x first"
+        if before.binary != before.behavior:
+            hint = f"remove orchestration.emulate first, so that {before.version} is in effect"
     else:
         return
     message = f"orchestration.version changes from {before} to {after}: {reason}"
     yield Refusal(Code.VERSION_SKEW, message, hint)
+
+
+@dataclass(frozen=True)
+class _Versions:
+    """The version of the control plane, and the one as which it behaves."""
+
+    version: str
+    effective: str
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "_Versions | None":
+        versions = facts.get("versions", {})
+        version = str(versions.get("kubernetes", ""))
+        effective = str(versions.get("kubernetes-emulated", version))
+        return cls(version, effective) if version else None
+
+    def __str__(self) -> str:
+        if self.effective == self.version:
+            return self.version
+        return f"{self.version} (which behaves as {self.effective})"
+
+    @property
+    def binary(self) -> tuple[int, ...]:
+        return _minor(self.version)
+
+    @property
+    def behavior(self) -> tuple[int, ...]:
+        return _minor(self.effective)
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2])
+
+
+def _next(minor: tuple[int, ...]) -> tuple[int, ...]:
+    return (minor[0], minor[1] + 1)
 
 
 def _etcd(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -75,7 +116,7 @@ def _etcd(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Refusal]:
     after = str(new.get("versions", {}).get("etcd", ""))
     if not before or not after:
         return
-    minor, new_minor = (tuple(map(int, text.split(".")[:2])) for text in (before, after))
+    minor, new_minor = _minor(before), _minor(after)
     if new_minor >= minor:
         return
     message = (

@@ -121,7 +121,8 @@ wait_unit() {
 
 # api_current VERSION COMMAND URL: succeed if the API server at URL is ready and its minor version is not older
 # than VERSION. COMMAND sends a GET request to a URL. No component may be newer than the API server:
-# https://kubernetes.io/releases/version-skew-policy/
+# https://kubernetes.io/releases/version-skew-policy/. If the API server behaves as an older version, that one counts,
+# except for components that behave as EMULATED_VERSION.
 api_current() {
     local reply
     "$2" "$3/readyz" >/dev/null || return 1
@@ -130,9 +131,13 @@ api_current() {
 }
 # not_older VERSION URL REPLY: succeed unless the reply of an API server to /version has an older minor version.
 not_older() {
-    local actual minor=${1#*.}
+    local actual minor=${1#*.} behavior=${EMULATED_VERSION:-$1}
+    behavior=${behavior#*.}
     actual=$(sed -n 's/.*"minor": *"\([0-9]*\).*/\1/p' <<<"$3")
     [ "${actual:-0}" -ge "${minor%%.*}" ] || { echo "the version of $2 is 1.$actual, older than $1" && return 1; }
+    actual=$(sed -n 's/.*"emulationMinor": *"\([0-9]*\).*/\1/p' <<<"$3")
+    [ -z "$actual" ] || [ "$actual" -ge "${behavior%%.*}" ] ||
+        { echo "$2 behaves as 1.$actual, older than ${EMULATED_VERSION:-$1}" && return 1; }
 }
 
 # apis_current VERSION COMMAND URL ADDRESSES: like api_current, and succeed only if no API server on the control plane

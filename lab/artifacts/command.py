@@ -38,6 +38,17 @@ def build_component(name: str, cache: Cache | None = None) -> Path:
     return _build(next(each for each in components if each.name == name), toolchain, cache)
 
 
+def is_built(name: str, cache: Cache | None = None) -> bool:
+    """Return whether a component was built before, by its current recipe."""
+    cache = cache or Cache(default_root())
+    components = load_components(FOLDER / "components")
+    selection.check_names([name], components)
+    toolchain = _toolchain(components, {name}, [], cache)
+    return cache.entry(
+        name, _key(next(each for each in components if each.name == name), toolchain)
+    ).is_dir()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lab/artifacts/build",

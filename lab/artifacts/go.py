@@ -98,7 +98,7 @@ def module_folder(component: Component, module: str) -> Path:
         BuildError: the directory does not exist.
     """
     command = ["go", "list", "-m", "-f", "{{.Dir}}", module]
-    printed = _output(command, component.folder, environment(component))
+    printed = _output(command, component.modules, environment(component))
     if not Path(printed).is_dir():
         raise BuildError(f"{component.name}: no source directory of {module}: {printed[:300]}")
     return Path(printed)
@@ -135,7 +135,7 @@ def _build_binaries(component: Component, workplace: Path, log: Path) -> None:
         command,
         log,
         timeout=SECONDS_TO_BUILD,
-        cwd=component.folder,
+        cwd=component.modules,
         environment=environment(component, workplace),
     )
 

@@ -4,6 +4,9 @@
 A component is a directory under `components/`: a wrapper Go module (`go.mod`, `go.sum`) that pins
 the versions, and a `recipe.toml`. In the texts of a recipe, `{version}`, `{major}` and `{minor}`
 are replaced by the version of `module` that go.mod requires.
+
+A recipe may have only the keys that differ from another one: `like` names its component. It may
+also build the sources of another component with another version: see `_Recipe`.
 """
 
 import re
@@ -73,6 +76,10 @@ class Component:
 
     name: str
     folder: Path
+    modules: Path
+    """Directory of go.mod and go.sum."""
+    recipes: list[Path]
+    """Directories of its recipe and of those that this one refers to."""
     version: str
     summary: str
     module: str
@@ -102,15 +109,29 @@ class Component:
 
     def inputs(self) -> dict[str, bytes]:
         """Return the content of the files on which the result of a build depends."""
-        return {
-            name: (self.folder / name).read_bytes() for name in ("recipe.toml", "go.mod", "go.sum")
+        paths = [self.modules / "go.mod", self.modules / "go.sum"]
+        own = {path.name: path.read_bytes() for path in paths}
+        own["recipe.toml"] = (self.folder / "recipe.toml").read_bytes()
+        others = {f"{folder.name}/recipe.toml": folder for folder in self.recipes[1:]}
+        return own | {
+            name: (folder / "recipe.toml").read_bytes() for name, folder in others.items()
         }
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Recipe:
-    """The keys of a recipe.toml."""
+    """The keys of a recipe.toml.
 
+    Attributes:
+        like: the component whose recipe has the keys that this one lacks.
+        modules: the component whose go.mod and go.sum it uses, if it has none.
+        added_to_patch: number that is added to the patch version: the same sources with a version
+            that no release has.
+    """
+
+    like: str = ""
+    modules: str = ""
+    added_to_patch: int = 0
     summary: str
     module: str
     binaries: dict[str, str]
@@ -129,6 +150,8 @@ class _Recipe:
     def read(cls, path: Path) -> Self:
         """Read the file; `load_component` documents the errors."""
         table = read_toml(path)
+        if like := table.get("like"):
+            table = read_toml(path.parents[1] / like / path.name) | table
         for key, shape in (("c_programs", CProgram), ("sources", Source)):
             entries = table.get(key, {})
             table[key] = {
@@ -161,12 +184,17 @@ def load_component(folder: Path) -> Component:
     """
     path = folder / "recipe.toml"
     recipe = _Recipe.read(path)
-    version = required_version(folder / "go.mod", recipe.module)
+    modules = folder.parent / recipe.modules if recipe.modules else folder
+    version = required_version(modules / "go.mod", recipe.module)
     major, minor = version.split(".")[:2]
+    if recipe.added_to_patch:
+        version = f"{major}.{minor}.{int(version.split('.')[2]) + recipe.added_to_patch}"
     texts = {"version": version, "major": major, "minor": minor}
     component = Component(
         name=folder.name,
         folder=folder,
+        modules=modules,
+        recipes=[folder, *([folder.parent / recipe.like] if recipe.like else [])],
         version=version,
         summary=recipe.summary,
         module=recipe.module,

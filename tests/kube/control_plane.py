@@ -164,15 +164,21 @@ def budget(name: str, **rule: int) -> Object:
 
 
 @contextmanager
-def running(folder: Path, found: dict[str, Path]) -> Iterator[Api]:
-    """Run the programs; yield a client with the rights of an administrator."""
+def running(folder: Path, found: dict[str, Path], *options: str) -> Iterator[Api]:
+    """Run the programs; yield a client with the rights of an administrator.
+
+    Args:
+        folder: for their files; etcd continues with its data.
+        found: paths of the programs.
+        options: for API server, controllers and scheduler.
+    """
     ports = {name: _free_port() for name in ("etcd", "peer", "api", "controllers", "scheduler")}
     authority, client = _identity(folder)
     with ExitStack() as cleanup:
 
-        def run(name: str, *options: str) -> None:
-            log = cleanup.enter_context((folder / f"{name}.log").open("wb"))
-            process = subprocess.Popen([found[name], *options], stdout=log, stderr=log, cwd=folder)
+        def run(name: str, *words: str) -> None:
+            log = cleanup.enter_context((folder / f"{name}.log").open("ab"))
+            process = subprocess.Popen([found[name], *words], stdout=log, stderr=log, cwd=folder)
             cleanup.callback(process.wait)
             cleanup.callback(process.kill)
 
@@ -192,7 +198,7 @@ def running(folder: Path, found: dict[str, Path]) -> Iterator[Api]:
             "--service-account-key-file", str(folder / "token.key"),
             "--service-account-signing-key-file", str(folder / "token.key"),
             "--service-cluster-ip-range", "10.96.0.0/24",
-            "--disable-admission-plugins", "ServiceAccount,TaintNodesByCondition",
+            "--disable-admission-plugins", "ServiceAccount,TaintNodesByCondition", *options,
         )  # fmt: skip
         serving = folder / "serving" / "apiserver.crt"
         _wait(serving.exists)
@@ -205,11 +211,12 @@ def running(folder: Path, found: dict[str, Path]) -> Iterator[Api]:
             "kube-controller-manager", "--kubeconfig", str(file), "--leader-elect=false",
             "--secure-port", str(ports["controllers"]), "--bind-address", "127.0.0.1",
             "--cert-dir", str(folder / "controllers"), "--controllers", ",".join(CONTROLLERS),
+            *options,
         )  # fmt: skip
         run(
             "kube-scheduler", "--kubeconfig", str(file), "--leader-elect=false",
             "--secure-port", str(ports["scheduler"]), "--bind-address", "127.0.0.1",
-            "--cert-dir", str(folder / "scheduler"),
+            "--cert-dir", str(folder / "scheduler"), *options,
         )  # fmt: skip
         yield api
 

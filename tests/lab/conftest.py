@@ -28,6 +28,7 @@ ORDER = (
     "test_scale",
     "test_rotation",
     "test_upgrade",
+    "test_minor_upgrade",
     "test_update_window",
     "test_loss",
     "test_replacement",

@@ -15,9 +15,16 @@ def run(
     version: str = "1.37.2",
     services: str = "10.96.0.0/16",
     pods: str = "10.244.0.0/16",
+    emulated: str = "",
 ) -> Result:
     """Run the step."""
-    return sandbox.run(SCRIPT, KUBERNETES_VERSION=version, SERVICES_CIDR=services, PODS_CIDR=pods)
+    return sandbox.run(
+        SCRIPT,
+        KUBERNETES_VERSION=version,
+        EMULATED_VERSION=emulated,
+        SERVICES_CIDR=services,
+        PODS_CIDR=pods,
+    )
 
 
 @pytest.fixture
@@ -67,6 +74,62 @@ def test_changed_network(running: Sandbox, name: str, changes: dict[str, str]) -
     assert result.problem.startswith(f"{name} of a running cluster cannot be changed (from 10.")
 
 
+def behaves_as(sandbox: Sandbox, version: str, minor: str) -> None:
+    """Have the node run this version, which behaves as the minor version."""
+    link = sandbox.file("/opt/heatgen/bin/kube-apiserver")
+    link.unlink()
+    link.symlink_to(f"/opt/heatgen/kubernetes/{version}/kube-apiserver")
+    with sandbox.file("/etc/kubernetes/control.env").open("a") as file:
+        file.write(f"EFFECTIVE_VERSION={minor}\n")
+
+
+@pytest.mark.parametrize(
+    ("version", "emulated"),
+    [
+        ("1.37.2", "1.36.3"),
+        # The second step of the update.
+        ("1.37.2", ""),
+        # Back to the version before.
+        ("1.36.3", ""),
+        ("1.36.1", "1.36.1"),
+        # The first step of the next update.
+        ("1.38.0", "1.37.2"),
+    ],
+)
+def test_changes_while_it_behaves_as_an_older_version(
+    running: Sandbox, version: str, emulated: str
+) -> None:
+    """A control plane that behaves as 1.36 can go on to 1.37, and can return to 1.36."""
+    behaves_as(running, "1.37.2", "1.36")
+    result = run(running, version, emulated=emulated)
+    assert result.status == 0, result.problem or result.stderr
+
+
+@pytest.mark.parametrize(
+    ("now", "behavior", "version", "emulated"),
+    [
+        # It has behaved as 1.37.
+        ("1.37.2", "1.37", "1.36.3", ""),
+        ("1.37.2", "1.37", "1.37.2", "1.36.3"),
+        ("1.36.3", "1.36", "1.36.3", "1.35.4"),
+        # It never behaved as 1.37.
+        ("1.37.2", "1.36", "1.38.0", ""),
+        ("1.37.2", "1.36", "1.35.4", ""),
+        # It skips a minor version.
+        ("1.36.3", "1.36", "1.38.0", "1.37.2"),
+        ("1.35.4", "1.35", "1.37.2", "1.36.3"),
+    ],
+)
+def test_refused_changes_of_behavior(
+    running: Sandbox, now: str, behavior: str, version: str, emulated: str
+) -> None:
+    """Neither version nor behavior skips a minor version, and the behavior never becomes older."""
+    behaves_as(running, now, behavior)
+    result = run(running, version, emulated=emulated)
+    assert result.status == 1
+    assert f"cannot be changed from {now}" in result.problem
+
+
 METRICS = (
     'apiserver_requested_deprecated_apis{group="",removed_release="",resource="componentstatuses",'
     'subresource="",version="v1"} 1\n'
@@ -91,6 +154,7 @@ def upgrade(
     version: str,
     metrics: str = "x 1\n",
     kubelets: str = "demo-worker-0 v1.36.3\\n",
+    emulated: str = "",
 ) -> Result:
     """Run the step on a node with this API server."""
     script = sandbox.folder / "check.sh"
@@ -98,6 +162,7 @@ def upgrade(
     return sandbox.run(
         script,
         KUBERNETES_VERSION=version,
+        EMULATED_VERSION=emulated,
         SERVICES_CIDR="10.96.0.0/16",
         PODS_CIDR="10.244.0.0/16",
         METRICS=metrics,
@@ -122,6 +187,15 @@ def test_apis_that_remain(running: Sandbox, version: str, metrics: str) -> None:
     """APIs that a later version removes, and all in an update to a patch, are accepted."""
     result = upgrade(running, version, metrics)
     assert result.status == 0, result.problem or result.stderr
+
+
+def test_removed_apis_matter_when_the_behavior_changes(running: Sandbox) -> None:
+    """They remain while the control plane behaves as the former version."""
+    assert upgrade(running, "1.37.2", METRICS, emulated="1.36.3").status == 0
+    behaves_as(running, "1.37.2", "1.36")
+    result = upgrade(running, "1.37.2", METRICS)
+    assert result.status == 1
+    assert "(removed in 1.37)" in result.problem
 
 
 def test_kubelets_that_are_too_old(running: Sandbox) -> None:

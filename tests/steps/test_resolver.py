@@ -71,7 +71,7 @@ def node_step(sandbox: Sandbox, *system: str, proxy: str = "x", **config: str) -
         script,
         **inputs,
         HEATGEN_STEP="orchestration/node",
-        KUBERNETES_VERSION="1.37.2",
+        KUBELET_VERSION="1.37.2",
         API_URL="https://192.0.2.9:6443",
         CONTROL_PLANE_ADDRESSES="192.0.2.10,192.0.2.11",
         KUBELET_ARTIFACT=artifact,

@@ -475,7 +475,9 @@ def test_no_api_server_is_older(
             [ "${minor[$address]}" != down ] || { sleep 0.5; echo "refused" >&2; return 7; }
             case $1 in
                 */readyz) echo ok ;;
-                */version) printf '{"emulationMinor": "35",\n "minor": "%s"' "${minor[$address]}" ;;
+                */version)
+                    printf '{"emulationMinor": "%s",\n "minor": "%s"' "${minor[$address]}"{,}
+                    ;;
             esac
         }
         apis_current 1.37.2 request https://192.0.2.9:6443 192.0.2.10,192.0.2.11,192.0.2.12
@@ -485,3 +487,31 @@ def test_no_api_server_is_older(
     lines = result.stdout.splitlines()
     assert [line.split()[3] for line in lines] == [f"https://{address}:6443" for address in named]
     assert all(line.endswith("older than 1.37.2") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("emulated", "behavior", "version", "status"),
+    [
+        # A kubelet of 1.36 can use an API server that behaves as 1.36; one of 1.37 cannot.
+        ("", "36", "1.36.3", 0),
+        ("", "36", "1.37.2", 1),
+        ("", "37", "1.37.2", 0),
+        # Controllers of 1.37 that behave as 1.36 can.
+        ("1.36.3", "36", "1.37.2", 0),
+        ("1.36.3", "35", "1.37.2", 1),
+    ],
+)
+def test_behavior_of_the_api_server(
+    sandbox: Sandbox, emulated: str, behavior: str, version: str, status: int
+) -> None:
+    """A component is not newer than the version as which an API server behaves."""
+    body = r"""
+        request() {
+            printf '{"minor": "37",\n "emulationMajor": "1", "emulationMinor": "%s"}' "$BEHAVIOR"
+        }
+        api_current "$VERSION" request https://192.0.2.9:6443
+        """
+    inputs = {"EMULATED_VERSION": emulated, "BEHAVIOR": behavior, "VERSION": version}
+    result = step(sandbox, body, **inputs)
+    assert result.status == status, result.stdout
+    assert (f"behaves as 1.{behavior}, older than" in result.stdout) == (status == 1)

@@ -246,7 +246,7 @@ def node_step(sandbox: Sandbox, version: str, last: str) -> Result:
         script,
         **texts,
         HEATGEN_STEP="orchestration/node",
-        KUBERNETES_VERSION=version,
+        KUBELET_VERSION=version,
         API_URL="https://192.0.2.9:6443",
         CONTROL_PLANE_ADDRESSES="192.0.2.10",
         KUBELET_ARTIFACT=f"http://mirror.invalid/kubelet {digest}",

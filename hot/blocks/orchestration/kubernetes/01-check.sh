@@ -14,12 +14,17 @@ unchanged() {
         "of this network. Set $1 to $2 again and update the stack"
 }
 
-# next_version CURRENT NEW: fail unless the new version has the same minor version or the next one.
+# next_version CURRENT NEW: fail unless the control plane can change to this version, and to the version as which it
+# behaves (effective, new_effective): neither may skip a minor version. Only the behavior may not become older: a
+# control plane that behaves as an older version stores nothing that this version cannot read.
 next_version() {
-    local current=${1#*.} new=${2#*.}
-    current=${current%%.*} new=${new%%.*}
-    if [ "${1%%.*}" = "${2%%.*}" ] && [ "$new" -ge "$current" ] && [ "$new" -le $((current + 1)) ]; then return; fi
-    fail "orchestration.version of a running cluster cannot be changed from $1 to $2: Kubernetes supports an" \
+    local current new newest shown=$1
+    current=$(minor "$effective") new=$(minor "$new_effective") newest=$(($(minor "$1") + 1))
+    if [ "${1%%.*}" = "${2%%.*}" ] && [ "$new" -ge "$current" ] && [ "$new" -le $((current + 1)) ] &&
+        [ "$(minor "$2")" -ge "$new" ] && [ "$(minor "$2")" -le $newest ]; then return; fi
+    [ "$(minor "$1")" = "$current" ] || shown+=" (which behaves as $effective)"
+    [ -z "$EMULATED_VERSION" ] || set -- "$1" "$2 with orchestration.emulate $EMULATED_VERSION"
+    fail "orchestration.version of a running cluster cannot be changed from $shown to $2: Kubernetes supports an" \
         "update to the next minor version only, and no return to an older one." \
         "Set a version ${1%%.*}.$current.x or ${1%%.*}.$((current + 1)).x and update the stack"
 }
@@ -43,7 +48,7 @@ supported_kubelets() {
         [ -z "$version" ] || [ $((10#$(minor "$version") + 3)) -ge "$1" ] || old+=("$name ($version)")
     done < <("$heatgen_bin/kubectl" --kubeconfig $etc/bootstrap.kubeconfig --request-timeout 10s get nodes \
         --output 'jsonpath={range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion}{"\n"}{end}')
-    [ ${#old[@]} = 0 ] || fail "Kubernetes $KUBERNETES_VERSION does not support kubelets that are more than three" \
+    [ ${#old[@]} = 0 ] || fail "Kubernetes $new_effective does not support kubelets that are more than three" \
         "minor versions older: $(printf '%s, ' "${old[@]:0:5}")${#old[@]} in total. Update these nodes first"
 }
 
@@ -69,16 +74,20 @@ unchanged network.pods "$pods" "$PODS_CIDR"
 version=$(readlink "$heatgen_bin/kube-apiserver") || true
 version=${version%/*}
 version=${version##*/}
+# The control step writes as which version the control plane behaves.
+effective=$(sed -n 's/^EFFECTIVE_VERSION=//p' $etc/control.env 2>/dev/null) || true
+effective=${effective:-$version}
+new_effective=${EMULATED_VERSION:-$KUBERNETES_VERSION}
 [ -z "$version" ] || next_version "$version" "$KUBERNETES_VERSION"
 # If the API server does not respond, the update may be the repair.
-if [ -n "$version" ] && [ "$(minor "$version")" -lt "$(minor "$KUBERNETES_VERSION")" ] &&
+if [ -n "$version" ] && [ "$(minor "$effective")" -lt "$(minor "$new_effective")" ] &&
     metrics=$(request /metrics 2>/dev/null); then
-    supported_kubelets "$(minor "$KUBERNETES_VERSION")"
-    removed=$(removed_apis "$(minor "$KUBERNETES_VERSION")" <<<"$metrics")
-    [ -z "$removed" ] || fail "Kubernetes $KUBERNETES_VERSION does not have APIs that clients of this cluster use:" \
+    supported_kubelets "$(minor "$new_effective")"
+    removed=$(removed_apis "$(minor "$new_effective")" <<<"$metrics")
+    [ -z "$removed" ] || fail "Kubernetes $new_effective does not have APIs that clients of this cluster use:" \
         "${removed//$'\n'/, }. The audit log of the API server names the clients" \
         "(/var/log/kubernetes/audit/audit.log). Change them, restart kube-apiserver on this node, which forgets" \
         "former requests, and update the stack"
 fi
 
-echo "The networks do not change; Kubernetes is ${version:-not installed yet}, to be $KUBERNETES_VERSION."
+echo "The networks do not change; Kubernetes is ${version:-not installed yet}, to be $KUBERNETES_VERSION${EMULATED_VERSION:+ behaving as $EMULATED_VERSION}."

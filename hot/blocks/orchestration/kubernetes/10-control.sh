@@ -53,6 +53,8 @@ apply_objects() {
     coredns_manifest | kubectl apply --server-side --force-conflicts -f $etc/manifests/access.yaml -f -
 }
 
+# The version as which the control plane behaves; the step check refuses a return to an older one.
+behavior=${EMULATED_VERSION:-$KUBERNETES_VERSION}
 # The installation does not need etcd, which may still be starting.
 apiserver=$(program "$APISERVER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-apiserver) || exit 1
 controller_manager=$(program "$CONTROLLER_MANAGER_ARTIFACT" kubernetes "$KUBERNETES_VERSION" \
@@ -62,6 +64,8 @@ kubectl=$(program "$KUBECTL_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubectl) 
 install_text "# Restart the components when authorities or keys change: $CONTROL_TRUST_REVISION
 NODE_ADDRESS=$(node_address)
 SERVICES_CIDR=$SERVICES_CIDR
+EFFECTIVE_VERSION=${behavior%.*}
+EMULATION_OPTION=${EMULATED_VERSION:+--emulated-version=${behavior%.*}}
 TLS_CIPHERS=$CIPHERS" $etc/control.env 0600
 install_text "$ADMISSION_CONFIG" $etc/admission.json
 install_text "$AUDIT_POLICY" $etc/audit-policy.yaml

@@ -80,8 +80,8 @@ require_packet_filter
 config=$(kubelet_config) || exit 1
 output registration "$GROUP_LABELS|$GROUP_TAINTS"
 by_turn "$KUBELET_ARTIFACT" "$KUBE_PROXY_ARTIFACT"
-kubelet=$(program "$KUBELET_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kubelet) || exit 1
-kube_proxy=$(program "$KUBE_PROXY_ARTIFACT" kubernetes "$KUBERNETES_VERSION" kube-proxy) || exit 1
+kubelet=$(program "$KUBELET_ARTIFACT" kubernetes "$KUBELET_VERSION" kubelet) || exit 1
+kube_proxy=$(program "$KUBE_PROXY_ARTIFACT" kubernetes "$KUBELET_VERSION" kube-proxy) || exit 1
 
 # Only if the host name is not the node's name, because the stack's name is long or has other characters.
 name_option=''
@@ -110,8 +110,8 @@ request() {
         --cert $pki/kubelet-client.crt --key $pki/kubelet-client.key "$1"
 }
 # Start the kubelet only when the API server is ready: it retries with an increasing delay.
-wait_for 600 "the API server at $API_URL is ready, and all of the control plane are of version $KUBERNETES_VERSION" \
-    apis_current "$KUBERNETES_VERSION" request "$API_URL" "$CONTROL_PLANE_ADDRESSES"
+wait_for 600 "the API server at $API_URL is ready, and none of the control plane is older than $KUBELET_VERSION" \
+    apis_current "$KUBELET_VERSION" request "$API_URL" "$CONTROL_PLANE_ADDRESSES"
 # Certificates are not listed: the kubelet rotates its own, and kube-proxy reloads its certificate.
 start_unit kubelet --link "$kubelet" $etc/kubelet.json $etc/kubelet.env $etc/kubelet.kubeconfig $pki/ca.crt \
     "$heatgen_home/lib/kubelet-certificates" "$heatgen_bin/kubelet"

@@ -40,9 +40,9 @@ def test_inputs(plan: Plan) -> None:
         ("orchestration_node_control_0", "1.37.2"),
         ("orchestration_node_workers_canary", "1.37.2"),
         ("orchestration_node_workers", "1.36.3"),
-        ("orchestration_ready_control_0", "1.37.2"),
     ):
-        assert inputs[name]["KUBERNETES_VERSION"] == version, name
+        assert inputs[name]["KUBELET_VERSION"] == version, name
+    assert inputs["orchestration_ready_control_0"]["KUBERNETES_VERSION"] == "1.37.2"
     assert "/v1.36.3/bin/linux/amd64/kubelet " in str(
         inputs["orchestration_node_workers"]["KUBELET_ARTIFACT"]
     )

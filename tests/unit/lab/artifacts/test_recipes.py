@@ -36,6 +36,40 @@ def test_versions_come_from_go_mod(tmp_path: Path) -> None:
     assert component.smoke == {"thing --version": "v1.2"}
 
 
+def test_a_recipe_like_another_one(tmp_path: Path) -> None:
+    """It has the other recipe's keys except its own, and is built again if either changes."""
+    for name in ("base", "other"):
+        (tmp_path / name).mkdir()
+        component_folder(tmp_path / name)
+    (tmp_path / "other" / "recipe.toml").write_text('like = "base"\nsummary = "another"\n')
+    (tmp_path / "other" / "go.mod").write_text(GO_MOD.replace("v1.2.3", "v1.1.9"))
+    for name in ("base", "other"):
+        (tmp_path / name / "go.sum").touch()
+    component = load_component(tmp_path / "other")
+    assert (component.summary, component.ldflags) == ("another", ["-X main.version=v1.1.9"])
+    assert component.binaries == load_component(tmp_path / "base").binaries
+    before = component.inputs()
+    (tmp_path / "base" / "recipe.toml").write_text(RECIPE.replace("v{version}", "{version}"))
+    assert load_component(tmp_path / "other").inputs() != before
+
+
+def test_the_same_sources_with_another_version(tmp_path: Path) -> None:
+    """Only the version differs, so that Go links the compiled packages again."""
+    (tmp_path / "base").mkdir()
+    component_folder(tmp_path / "base")
+    (tmp_path / "base" / "go.sum").touch()
+    (tmp_path / "other").mkdir()
+    recipe = 'like = "base"\nmodules = "base"\nadded_to_patch = 900\n'
+    (tmp_path / "other" / "recipe.toml").write_text(recipe)
+    component = load_component(tmp_path / "other")
+    assert component.version == "1.2.903"
+    assert component.ldflags == ["-X main.version=v1.2.903"]
+    assert component.modules == tmp_path / "base"
+    assert set(component.inputs()) == {
+        "recipe.toml", "go.mod", "go.sum", "base/recipe.toml",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
@@ -78,7 +112,7 @@ def test_incompatible_is_removed_from_a_version(tmp_path: Path) -> None:
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
 def test_go_mod_names_every_package(component: Component) -> None:
     """Every package has a `tool` line in go.mod; otherwise go.sum would be incomplete."""
-    go_mod = (component.folder / "go.mod").read_text()
+    go_mod = (component.modules / "go.mod").read_text()
     for package in component.binaries.values():
         assert f"\t{package}\n" in go_mod or f"tool {package}\n" in go_mod
 
