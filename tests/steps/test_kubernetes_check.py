@@ -99,7 +99,7 @@ def behaves_as(sandbox: Sandbox, version: str, minor: str) -> None:
 def test_changes_while_it_behaves_as_an_older_version(
     running: Sandbox, version: str, emulated: str
 ) -> None:
-    """A control plane that behaves as 1.36 can go on to 1.37, and can return to 1.36."""
+    """A control plane that behaves as 1.36 can continue to 1.37, and can return to 1.36."""
     behaves_as(running, "1.37.2", "1.36")
     result = run(running, version, emulated=emulated)
     assert result.status == 0, result.problem or result.stderr
