@@ -89,7 +89,13 @@ NOVA_SCHEDULER = openstack(
     "nova-scheduler", "nova.conf", **ready_message("nova-scheduler", "Starting scheduler node")
 )
 NEUTRON_SERVER = openstack(
-    "neutron-server", "neutron.conf", "ml2.ini", ready=http_responds(url(9696))
+    "neutron-server",
+    "neutron.conf",
+    "ml2.ini",
+    ready=http_responds(url(9696)),
+    # With epoll, a request in the socket's buffer was once not read for six minutes, and the
+    # deletion of a stack waited for it.
+    environment={"EVENTLET_HUB": "poll"},
 )
 HEAT_API = heat("api", http_responds(url(8004)))
 HEAT_API_CFN = heat("api-cfn", http_responds(url(8000)))
