@@ -21,8 +21,8 @@ pytestmark = pytest.mark.long
 FLAVOR_MIB = 2048
 # By cluster: the release of Debian, and the oldest version of its systemd.
 RELEASES = {"demo-vm": ("12", 252), "demo-debian13": ("13", 257)}
-# What the image of Debian 13 lacks, and steps install from the packages of its release.
-INSTALLED = ("ethtool",)
+# What the image lacks, and steps install from the packages of its release.
+INSTALLED = ("nftables",)
 FAULTS = ("vxlan-lossy", "vxlan-slow", "ip-forward-off")
 
 

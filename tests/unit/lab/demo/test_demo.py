@@ -24,8 +24,8 @@ def spec(demo: Demo) -> Spec:
 def images(demo: Demo) -> set[str]:
     """Return the images that servers of a demonstration boot."""
     cluster = spec(demo)
-    chosen = [cluster.control_plane, *cluster.workers]
-    return {group.machine.image or cluster.cloud.image for group in chosen}
+    machines = [group.machine for group in (cluster.control_plane, *cluster.workers)]
+    return {machine.image or cluster.cloud.image for machine in machines}
 
 
 @pytest.mark.parametrize("name", DEMOS)
