@@ -24,7 +24,7 @@ def spec(demo: Demo) -> Spec:
 def images(demo: Demo) -> set[str]:
     """Return the images that servers of a demonstration boot."""
     cluster = spec(demo)
-    machines = [group.machine for group in (cluster.control_plane, *cluster.workers)]
+    machines = [cluster.control_plane.machine, *(group.machine for group in cluster.workers)]
     return {machine.image or cluster.cloud.image for machine in machines}
 
 
