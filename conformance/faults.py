@@ -65,6 +65,7 @@ FAULTS = {
     "storage-class-missing": "the expected default StorageClass is missing",
     "anonymous-rights": "a role is bound to all users or to anonymous users",
     "node-missing": "a node created by the stack is not in the cluster",
+    "etc-outdated": "the /etc of a node's booted system is older than the state of the cluster",
     "credentials-readable": "all users of a node can read the server's password for Heat",
     "namespace-stuck": "a namespace is stuck in termination",
 }

@@ -32,8 +32,8 @@ environment: HEATGEN_LAB_STATE (default /var/lib/heatgen-lab) is the state direc
              HEATGEN_LAB_CACHE (default /var/cache/heatgen-lab) the cache,
              HEATGEN_LAB_IMAGE (debian or ubuntu-like, default debian) the image of new servers,
              HEATGEN_LAB_HEAT (27 or zed, default 27) selects the Heat of a new lab,
-             HEATGEN_LAB_CLUSTER (demo, demo-ha, demo-vm, demo-ostree, demo-systems; default:
-             the newest) selects KUBECONFIG"""
+             HEATGEN_LAB_CLUSTER (demo, or demo-NAME for `lab/lab demo NAME`; default: the
+             newest) selects KUBECONFIG"""
 
 
 def main(words: list[str]) -> int:
@@ -97,8 +97,9 @@ def parser() -> argparse.ArgumentParser:
         choices=DEMOS,
         default="small",
         help="small: 1 control-plane node, 2 workers; ha: 3, and a worker with each runtime; "
-        "vm: a worker is a virtual machine; ostree: one that boots as Fedora CoreOS does; "
-        "systems: a worker with each operating system",
+        "vm: a worker is a virtual machine; debian13: one with Debian 13; ostree: one that boots "
+        "as Fedora CoreOS does; systems: a worker with each operating system; control-flatcar, "
+        "control-fcos: the control plane on such a system",
     )
     # lab.faultinjection parses all arguments, including options.
     fault_command = commands.add_parser(

@@ -398,6 +398,7 @@ def test_booted_system_is_the_deployed_one(facts: Facts, node: str) -> None:
     )
 
 
+@detects("etc-outdated")
 def test_booted_system_has_the_latest_configuration(facts: Facts, node: str) -> None:
     """On ostree systems, the ``/etc`` of the booted version has the latest change by the agent."""
     found = value_or_skip(machine_of(facts, node).generations)

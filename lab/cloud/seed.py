@@ -42,6 +42,7 @@ VARIANTS = ("fcos-like", "flatcar-like", "ubuntu-like")
 IMAGES = (
     Image("debian-12", paths.NODE_IMAGE),
     Image("debian-12-vm", paths.MACHINE_IMAGE, required=False),
+    Image("debian-13-vm", paths.DEBIAN_13_IMAGE, required=False),
     Image("debian-12-ostree", paths.OSTREE_IMAGE, required=False),
     *(Image(name, paths.node_image(name), required=False) for name in VARIANTS),
 )

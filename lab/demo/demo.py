@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demonstrations, one for each cluster file of the lab, and the paths of their files."""
+"""The demonstrations, the clusters of the lab, and the paths of their files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ class Demo:
     """The variant of the virtual machine (lab/machine) that a node boots, if any."""
     images: tuple[str, ...] = ()
     """Images of lab/node/variants that nodes boot, in addition to that of Debian."""
+    changes: tuple[tuple[str, str], ...] = ()
+    """Texts of `source`, each followed by the one with which this cluster replaces it."""
 
     @property
     def create_minutes(self) -> int:
@@ -33,13 +35,27 @@ class Demo:
         return machine.SUITE_OPTIONS if self.machine else ()
 
     @property
+    def content(self) -> str:
+        """The file of the cluster: `source` with the changes.
+
+        Raises:
+            ValueError: `source` does not contain a text exactly once.
+        """
+        text = self.source.read_text(encoding="utf-8")
+        for old, new in self.changes:
+            if text.count(old) != 1:
+                raise ValueError(f"{self.source} contains {text.count(old)} times {old!r}")
+            text = text.replace(old, new)
+        return text
+
+    @property
     def directory(self) -> Path:
         """The directory of its files."""
         return paths.STATE / self.name
 
     @property
     def cluster(self) -> Path:
-        """A copy of `source`, beside its lock and the key of the administrator."""
+        """The file with `content`, beside its lock and the key of the administrator."""
         return self.directory / "cluster.yaml"
 
     @property
@@ -73,5 +89,24 @@ DEMOS = {
     "ha": Demo("demo-ha", CLUSTERS / "cluster-ha.yaml"),
     "vm": Demo("demo-vm", CLUSTERS / "cluster-vm.yaml", machine="debian"),
     "ostree": Demo("demo-ostree", CLUSTERS / "cluster-ostree.yaml", machine="ostree"),
+    "debian13": Demo(
+        "demo-debian13",
+        CLUSTERS / "cluster-vm.yaml",
+        machine="debian-13",
+        changes=(("name: demo-vm", "name: demo-debian13"), ("debian-12-vm", "debian-13-vm")),
+    ),
     "systems": Demo("demo-systems", CLUSTERS / "cluster-systems.yaml", images=VARIANTS),
+    "control-flatcar": Demo(
+        "demo-control-flatcar", CLUSTERS / "cluster-control.yaml", images=("flatcar-like",)
+    ),
+    "control-fcos": Demo(
+        "demo-control-fcos",
+        CLUSTERS / "cluster-control.yaml",
+        images=("fcos-like",),
+        changes=(
+            ("name: demo-control-flatcar", "name: demo-control-fcos"),
+            ("image: flatcar-like", "image: fcos-like"),
+            ("use: flatcar", "use: fedora-coreos"),
+        ),
+    ),
 }

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps of `make demo` and `make demo-ha`, and their summary."""
 
-import shutil
 import time
 from functools import partial
 
@@ -18,7 +17,7 @@ def cloud_up() -> None:
 
 def lock(demo: Demo) -> str | None:
     """Pin the artifacts of the cluster that the mirror serves."""
-    shutil.copyfile(demo.source, demo.cluster)
+    demo.cluster.write_text(demo.content, encoding="utf-8")
     served = (str(paths.MIRROR.resolve()), str(paths.REGISTRY.resolve()))
     stamp = record.digest(demo.cluster, *served)
     locked = (demo.directory / "cluster.lock.yaml").exists()

@@ -19,7 +19,10 @@ from lab.harness import controller
 
 # Selects a cluster; by default the only one that exists.
 VARIABLE = "HEATGEN_LAB_CLUSTER"
-KNOWN = ("demo", "demo-ha", "demo-vm", "demo-ostree", "demo-systems")
+KNOWN = (
+    *("demo", "demo-ha", "demo-vm", "demo-debian13", "demo-ostree", "demo-systems"),
+    *("demo-control-flatcar", "demo-control-fcos"),
+)
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 KUBECTL = "/opt/heatgen/bin/kubectl --request-timeout 10s"
 # Arguments of kubectl for the DNS of the cluster.
@@ -77,7 +80,7 @@ class Cluster:
 
     @property
     def machines(self) -> list[Node]:
-        """The workers with their own kernel: of lab/cluster-vm.yaml or lab/cluster-ostree.yaml."""
+        """The workers with their own kernel: groups `vm` and `ostree` of the demonstrations."""
         return [node for node in self.workers if node.group in ("vm", "ostree")]
 
     @property

@@ -17,10 +17,12 @@ from lab.machine.disk import make_partitioned_disk, write_boot_loader
 from lab.node import command as node
 from lab.node import rootfs
 from lab.node.disk import make_disk
-from lab.node.recipe import COREOS_TREES, Recipe, load_recipe, tree_inputs
+from lab.node.recipe import COREOS_TREES, Recipe, load_recipe, read_variant, tree_inputs
 
 FOLDER = Path(__file__).resolve().parent
 GUEST_TREES = (node.FOLDER / "stock", FOLDER / "guest")
+DEBIAN_13 = FOLDER / "debian-13"
+DEBIAN_13_TREES = (*GUEST_TREES, DEBIAN_13 / "overlay")
 HOST_TREES = (FOLDER / "host/overlay",)
 OSTREE = FOLDER / "ostree"
 OSTREE_TREES = (*(node.FOLDER / name for name in COREOS_TREES), OSTREE / "overlay")
@@ -56,6 +58,8 @@ class Variant:
     fill: Callable[[Recipe, Path, Path, Path], None]
     """Write the guest, with this recipe and root, into a directory; the last path is the log."""
     tools: tuple[str, ...] = ()
+    archive: bool = False
+    """Whether its servers need packages of another release than those of the node image."""
 
     @property
     def image(self) -> str:
@@ -78,12 +82,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
     )
     links = " or ".join(variant.image for variant in VARIANTS.values())
-    parser.add_argument("--out", type=Path, required=True, help=f"directory for the link {links}")
+    parser.add_argument(
+        "--out", type=Path, required=True, help=f"directory for the link {links}, and apt-SUITE"
+    )
     parser.add_argument(
         "--variant",
         choices=VARIANTS,
         default="debian",
-        help="debian: Debian's cloud image; ostree: a system like Fedora CoreOS (%(default)s)",
+        help="debian: the cloud image of Debian 12; debian-13: that of Debian 13; ostree: a system "
+        "like Fedora CoreOS (%(default)s)",
     )
     parser.add_argument(
         "--cache", type=Path, default=default_root(), help="directory of the results (%(default)s)"
@@ -102,9 +109,15 @@ def _make(variant: Variant, out: Path, cache: Cache, prune: bool) -> None:
         f"creating {variant.image}, the image of the virtual machine",
         lambda folder: _image(variant, guest, host, folder, cache),
     )
+    used = {guest.packages.parent, host.packages.parent, entry}
+    if variant.archive:
+        name = f"{variant.entry}-apt-archive"
+        archive = node.package_archive(guest.recipe, guest.packages.parent, name, cache)
+        link(out.absolute() / f"apt-{guest.recipe.suite}", archive)
+        used.add(archive)
     link(out.absolute() / variant.image, entry / variant.image)
     if prune:
-        cache.prune({guest.packages.parent, host.packages.parent, entry})
+        cache.prune(used)
     print_progress(f"  ✓ image of the virtual machine ready: {time.monotonic() - started:.1f} s")
 
 
@@ -141,6 +154,11 @@ def guest_recipe() -> Recipe:
         mount_options=[],
         free_mib=192,
     )
+
+
+def debian_13_recipe() -> Recipe:
+    """Return the recipe of the guest with Debian 13."""
+    return read_variant(DEBIAN_13 / "changes.toml").applied_to(guest_recipe())
 
 
 def _part(name: str, recipe: Recipe, trees: tuple[Path, ...], cache: Cache) -> Part:
@@ -210,6 +228,15 @@ def _only(boot: Path, name: str) -> Path:
 
 VARIANTS = {
     "debian": Variant("machine", "guest", guest_recipe, GUEST_TREES, image_key, _fill),
+    "debian-13": Variant(
+        "machine-debian-13",
+        "debian-13-guest",
+        debian_13_recipe,
+        DEBIAN_13_TREES,
+        image_key,
+        _fill,
+        archive=True,
+    ),
     "ostree": Variant(
         "machine-ostree",
         "ostree-guest",

@@ -28,6 +28,7 @@ ARCHITECTURE = "amd64"
 LISTS = re.compile(rf"main/(binary-{ARCHITECTURE}/Packages|i18n/Translation-en)\.xz")
 ARCHIVE = re.compile(r"/(debian(?:-security)?)/?$")
 PLANNED = re.compile(r"'(?P<url>[^']+)' \S+ \d+ (?P<hash>\w+:\w+)")
+PARTS = ("", "security", "updates")  # of a release
 LISTED = re.compile(r"^ (?P<digest>[0-9a-f]{64}) +\d+ (?P<name>\S+)$", re.MULTILINE)
 
 
@@ -53,8 +54,10 @@ class Source:
 def find_sources(suite: str) -> list[Source]:
     """Return the sources of a release of Debian, its updates and security updates on this machine.
 
+    If this machine has sources of other releases only, the mirrors of these are used.
+
     Raises:
-        BuildError: apt has no source of the release.
+        BuildError: apt has no source of Debian.
     """
     line_format = "$(ORIGIN)|$(CODENAME)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)"
     result = subprocess.run(
@@ -64,17 +67,33 @@ def find_sources(suite: str) -> list[Source]:
         timeout=60,
         check=False,
     )
-    found = []
-    for line in result.stdout.splitlines():
-        origin, codename, release, component, address = line.split("|")
-        if origin == "Debian" and codename.split("-")[0] == suite and component == "main":
-            found.append(Source(address, release))
+    found = select_sources(suite, result.stdout)
     if not found:
         raise BuildError(
             f"apt has no source of Debian {suite} on this machine: add one to sources.list and "
             "run apt-get update"
         )
-    return list(dict.fromkeys(found))
+    return found
+
+
+def select_sources(suite: str, targets: str) -> list[Source]:
+    """Return the sources of a release; without any, those of other releases with its name.
+
+    Args:
+        suite: name of the release.
+        targets: the sources of apt, a line `ORIGIN|CODENAME|RELEASE|COMPONENT|ADDRESS` for each.
+    """
+    exact, others = [], []
+    for line in targets.splitlines():
+        origin, codename, release, component, address = line.split("|")
+        if origin != "Debian" or component != "main":
+            continue
+        name, _, part = codename.partition("-")
+        if name == suite:
+            exact.append(Source(address, release))
+        elif part in PARTS:
+            others.append(Source(address, f"{suite}-{part}" if part else suite))
+    return list(dict.fromkeys(exact or others))
 
 
 def source_list(sources: Sequence[Source]) -> str:

@@ -64,7 +64,7 @@ def _make(image: str, others: Sequence[str], out: Path, cache: Cache, prune: boo
     started = time.monotonic()
     recipe = load_recipe(FOLDER, image)
     packages, entry = _node(image, recipe, cache)
-    archive = _archive(recipe, packages, cache)
+    archive = package_archive(recipe, packages, "apt-archive", cache)
     used = {packages, entry, archive}
     for name in others:
         other_packages, other = _node(name, load_recipe(FOLDER, name), cache)
@@ -102,9 +102,16 @@ def _image(
     (folder / "user").write_text(recipe.user, encoding="utf-8")
 
 
-def _archive(recipe: Recipe, packages: Path, cache: Cache) -> Path:
-    """Return the apt archive for servers of this image; an outdated one is replaced."""
-    log = cache.log("apt-archive")
+def package_archive(recipe: Recipe, packages: Path, entry: str, cache: Cache) -> Path:
+    """Return the apt archive for servers of an image; an outdated one is replaced.
+
+    Args:
+        recipe: the recipe of the image.
+        packages: the cached directory of its packages.
+        entry: name of the cache entry.
+        cache: the cache.
+    """
+    log = cache.log(entry)
     wanted = recipe.archive_packages
     key = content_key(
         {"format": ARCHIVE_FORMAT, "image": packages.name, "packages": "\n".join(sorted(wanted))}
@@ -120,4 +127,4 @@ def _archive(recipe: Recipe, packages: Path, cache: Cache) -> Path:
         status.unlink()
 
     what = f"creating the apt archive of {', '.join(wanted)}"
-    return cache.get_or_create("apt-archive", key, what, create, is_current)
+    return cache.get_or_create(entry, key, what, create, is_current)

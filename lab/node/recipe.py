@@ -77,6 +77,7 @@ class Variant:
     Attributes:
         summary: what it resembles.
         user: the user for login.
+        suite: name of the Debian release, if it differs from that of the recipe.
         ignition: whether Ignition configures it instead of cloud-init.
         trees: directories with further files, before its own.
         add_packages: packages in addition to those of the recipe.
@@ -90,6 +91,7 @@ class Variant:
 
     summary: str
     user: str
+    suite: str = ""
     ignition: bool = False
     trees: list[str] = field(default_factory=list)
     add_packages: list[str] = field(default_factory=list)
@@ -105,6 +107,7 @@ class Variant:
         packages = {*recipe.stock_packages, *self.add_packages} - set(self.remove_packages)
         return replace(
             recipe,
+            suite=self.suite or recipe.suite,
             user=self.user,
             stock_packages=sorted(packages),
             left_out_packages=sorted(set(recipe.left_out_packages) - set(self.keep_packages)),
@@ -130,11 +133,16 @@ def load_variants(folder: Path, image: str) -> list[Variant]:
         raise RecipeError(f"unknown image {image!r}: use one of {', '.join(variants(folder))}")
     if image == STOCK:
         return []
-    variant = _read_variant(folder / "variants" / f"{image}.toml")
-    return [_read_variant(folder / f"{IGNITION}.toml"), variant] if variant.ignition else [variant]
+    variant = read_variant(folder / "variants" / f"{image}.toml")
+    return [read_variant(folder / f"{IGNITION}.toml"), variant] if variant.ignition else [variant]
 
 
-def _read_variant(path: Path) -> Variant:
+def read_variant(path: Path) -> Variant:
+    """Read the changes of the recipe in a file.
+
+    Raises:
+        RecipeError: the file is not TOML, or a key is unknown or missing.
+    """
     return from_table(Variant, read_toml(path), str(path))
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker that is a virtual machine: own kernel, reboot, power button, faults of its kernel."""
+"""A worker that is a virtual machine: own kernel, reboot, power button, faults of its kernel.
+
+All tests run on demo-vm (Debian 12) and on demo-debian13.
+"""
 
 import json
 import time
@@ -16,6 +19,10 @@ from lab.harness.figures import Figure
 pytestmark = pytest.mark.long
 
 FLAVOR_MIB = 2048
+# By cluster: the release of Debian, and the oldest version of its systemd.
+RELEASES = {"demo-vm": ("12", 252), "demo-debian13": ("13", 257)}
+# What the image lacks, and steps install from the packages of its release.
+INSTALLED = ("nftables",)
 FAULTS = ("vxlan-lossy", "vxlan-slow", "ip-forward-off")
 
 
@@ -24,7 +31,9 @@ def machine(cluster: Cluster) -> Node:
     """Return the worker that boots Debian's image; skip the test if the cluster has none."""
     found = [node for node in cluster.machines if node.group == "vm"]
     if not found:
-        pytest.skip(f"{cluster.name} has no virtual machine of Debian; run `lab/lab demo vm`")
+        pytest.skip(
+            f"{cluster.name} has no virtual machine of Debian; run `lab/lab demo vm` or debian13"
+        )
     return found[0]
 
 
@@ -44,6 +53,16 @@ def test_it_has_its_own_kernel(machine: Node, healthy: Cluster) -> None:
     status = json.loads(machine.run("cat /run/cloud-init/status.json"))["v1"]
     assert "OpenStack" in str(status["datasource"])
     assert not [stage for stage in status.values() if isinstance(stage, dict) and stage["errors"]]
+
+
+def test_it_has_the_packages_of_its_release(machine: Node, healthy: Cluster) -> None:
+    """It has the systemd of its release, and what a step installed from the lab's archive."""
+    release, oldest = RELEASES[healthy.name]
+    assert machine.run(". /etc/os-release && echo $VERSION_ID").strip() == release
+    assert int(machine.run("systemctl --version").split()[1]) >= oldest
+    for package in INSTALLED:
+        version = machine.run(f"dpkg-query --show --showformat='${{Version}}' {package}")
+        assert version in machine.run(f"apt-cache madison {package}")
 
 
 def test_it_reboots_itself(machine: Node, healthy: Cluster, figure: Figure) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +16,8 @@ from .test_site import closed_port, preflight, proxy, upstream  # noqa: F401
 SOURCES = "/etc/heatgen/apt/mirror.sources"
 OPTIONS = "/etc/apt/apt.conf.d/90heatgen-mirror"
 FOUND: tuple[int, dict[str, str]] = (200, {})
+RELEASE = platform.freedesktop_os_release()
+SUITE = RELEASE.get("VERSION_CODENAME", "")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 TARGETS = ["apt-get", "indextargets", "--no-release-info", "--format"]
 TARGETS += ["$(REPO_URI) $(RELEASE)", "Created-By: Packages"]
@@ -33,27 +36,26 @@ def apt_reads(sandbox: Sandbox) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def bookworm(request: pytest.FixtureRequest) -> None:
+def debian() -> None:
     """Skip tests of a mirror on machines with another distribution, whose suites differ."""
-    release = Path("/etc/os-release").read_text()
-    if "VERSION_CODENAME=bookworm" not in release or not Path(KEYRING).exists():
-        pytest.skip("not Debian 12")
+    if RELEASE.get("ID") != "debian" or not Path(KEYRING).exists():
+        pytest.skip("not Debian")
 
 
 def test_apt_uses_only_the_mirror(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:  # noqa: F811
     """With a mirror apt reads its suites only; without one again the sources of the image."""
     before = apt_reads(sandbox)
-    found = suites("/debian", "bookworm", "bookworm-updates") | suites(
-        "/debian-security", "bookworm-security"
+    found = suites("/debian", SUITE, f"{SUITE}-updates") | suites(
+        "/debian-security", f"{SUITE}-security"
     )
     with upstream(found) as host:
         mirror = f"http://{host}/debian"
         result = preflight(sandbox, proxy, APT_MIRROR=mirror)
         assert result.status == 0, result.stderr
         assert apt_reads(sandbox) == [
-            f"{mirror}/ bookworm",
-            f"{mirror}/ bookworm-updates",
-            f"{mirror}-security/ bookworm-security",
+            f"{mirror}/ {SUITE}",
+            f"{mirror}/ {SUITE}-updates",
+            f"{mirror}-security/ {SUITE}-security",
         ]
         assert sandbox.file(SOURCES).read_text().count(f"Signed-By: {KEYRING}") == 2
     assert "security" not in result.stdout
@@ -67,31 +69,31 @@ def test_security_updates_in_the_same_archive(
     proxy: ThreadingHTTPServer,  # noqa: F811
 ) -> None:
     """A mirror may have the suite of security updates beside the others."""
-    with upstream(suites("", "bookworm", "bookworm-security")) as host:
+    with upstream(suites("", SUITE, f"{SUITE}-security")) as host:
         result = preflight(sandbox, proxy, APT_MIRROR=f"http://{host}")
         assert result.status == 0, result.stderr
         assert apt_reads(sandbox) == [
-            f"http://{host}/ bookworm",
-            f"http://{host}/ bookworm-security",
+            f"http://{host}/ {SUITE}",
+            f"http://{host}/ {SUITE}-security",
         ]
 
 
 def test_mirror_without_security_updates(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> None:  # noqa: F811
     """A mirror without security updates is accepted; the message of the step reports it."""
-    with upstream(suites("/debian", "bookworm")) as host:
+    with upstream(suites("/debian", SUITE)) as host:
         result = preflight(sandbox, proxy, APT_MIRROR=f"http://{host}/debian")
     assert result.status == 0, result.stderr
     assert "has no security updates" in result.stdout
-    assert apt_reads(sandbox) == [f"http://{host}/debian/ bookworm"]
+    assert apt_reads(sandbox) == [f"http://{host}/debian/ {SUITE}"]
 
 
 @pytest.mark.parametrize(
     ("replies", "reason"),
     [
-        ({}, "has no file dists/bookworm/InRelease"),
-        (suites("/debian", "trixie"), "has no file dists/bookworm/InRelease"),
-        ({"/debian/dists/bookworm/InRelease": (503, {})}, "status 503"),
-        ({"/debian/dists/bookworm/InRelease": (407, {})}, "status 407"),
+        ({}, f"has no file dists/{SUITE}/InRelease"),
+        (suites("/debian", "potato"), f"has no file dists/{SUITE}/InRelease"),
+        ({f"/debian/dists/{SUITE}/InRelease": (503, {})}, "status 503"),
+        ({f"/debian/dists/{SUITE}/InRelease": (407, {})}, "status 407"),
     ],
 )
 def test_unusable_mirror(
@@ -113,7 +115,7 @@ def test_unreachable_mirror(sandbox: Sandbox, proxy: ThreadingHTTPServer) -> Non
     """The reason of an unreachable mirror is curl's."""
     url = f"http://localhost:{closed_port()}/debian"
     result = preflight(sandbox, proxy, APT_MIRROR=url)
-    assert result.problem.startswith(f"cannot reach {url}/dists/bookworm/InRelease: (7) ")
+    assert result.problem.startswith(f"cannot reach {url}/dists/{SUITE}/InRelease: (7) ")
 
 
 def test_mirror_is_reached_through_the_proxy(
@@ -125,7 +127,7 @@ def test_mirror_is_reached_through_the_proxy(
     result = preflight(sandbox, proxy, SITE_PROXY=lines, APT_MIRROR="http://mirror.invalid/debian")
     assert result.status == 0, result.stderr
     requested = proxy.requested  # type: ignore[attr-defined]
-    assert "http://mirror.invalid/debian/dists/bookworm/InRelease" in requested
+    assert f"http://mirror.invalid/debian/dists/{SUITE}/InRelease" in requested
     for unit in ("apt-daily", "apt-daily-upgrade"):
         drop_in = sandbox.file(f"/etc/systemd/system/{unit}.service.d/heatgen-proxy.conf")
         assert "/etc/heatgen/proxy.env" in drop_in.read_text()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 
 import pytest
@@ -214,6 +215,7 @@ def test_update_of_flatcar(sandbox: Sandbox) -> None:
     assert not restarts(window(sandbox, update("DOWNLOADING"), "touch /run/reboot-required")[1])
 
 
+@pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
 def test_update_of_fedora_coreos(sandbox: Sandbox) -> None:
     """Zincati may restart the server while the window allows it, and not afterwards."""
     deployments = [{"staged": True}, {"booted": True}]

@@ -361,8 +361,9 @@ def test_names_of_stacks(sandbox: Sandbox, tmp_path: Path, stack: str) -> None:
     for node in cluster.nodes:
         assert re.fullmatch("[a-z0-9][a-z0-9-]{0,50}[a-z0-9]", node.name)
         assert node.text("/var/lib/heatgen/node-name").strip() == node.name
-        text = openssl("x509", "-noout", "-text", stdin=node.certificate("kubernetes/kubelet"))
-        assert f"CN = system:node:{node.name}\n" in text
+        certificate = node.certificate("kubernetes/kubelet")
+        text = openssl("x509", "-noout", "-text", "-nameopt", "RFC2253", stdin=certificate)
+        assert f"CN=system:node:{node.name}," in text
         assert f"DNS:{node.name}, " in text
     lines = cluster.nodes[0].text("/var/lib/heatgen/nodes").splitlines()
     assert {line.split()[0] for line in lines} == names

@@ -10,10 +10,13 @@ import pytest
 
 from lab.artifacts.progress import BuildError
 from lab.machine import command, disk
-from lab.machine.command import FOLDER, GUEST_TREES, Part, guest_recipe, image_key
+from lab.machine.command import FOLDER, GUEST_TREES, VARIANTS, Part, guest_recipe, image_key
+from lab.node.recipe import load_recipe
 
 GUEST = guest_recipe()
 INIT = FOLDER / "host/overlay/usr/sbin/init"
+SOURCES = Path("etc/apt/sources.list.d/debian.sources")
+NGINX = FOLDER.parent / "cloud/etc/nginx.conf"
 # What QEMU uses at most for translated code.
 TRANSLATED_MIB = 192
 
@@ -35,6 +38,30 @@ def test_the_guest_is_a_stock_image() -> None:
 def test_the_guest_contains_no_cluster_software() -> None:
     """The image contains no agent and no part of a cluster."""
     assert not set(GUEST.packages) & {"containerd", "runc", "etcd-server", "kubelet"}
+
+
+def test_the_guest_with_debian_13_is_a_stock_image() -> None:
+    """It differs in the release and its packages, not in what the image contains."""
+    other = VARIANTS["debian-13"].recipe()
+    assert (GUEST.suite, other.suite) == ("bookworm", "trixie")
+    assert set(other.packages) - set(GUEST.packages) == {"libnss-resolve", "linux-sysctl-defaults"}
+    assert set(GUEST.packages) - set(other.packages) == {"socat"}
+    assert replace(other, suite=GUEST.suite, stock_packages=GUEST.stock_packages) == GUEST
+    tree = FOLDER / "debian-13/overlay"
+    names = [path.relative_to(tree) for path in tree.rglob("*") if not path.is_dir()]
+    assert names == [SOURCES]
+    stock = (FOLDER.parent / "node/stock" / SOURCES).read_text()
+    assert (tree / SOURCES).read_text() == stock.replace("bookworm", "trixie")
+
+
+def test_servers_of_another_release_have_its_packages() -> None:
+    """The build creates an apt archive for each release other than that of the node image."""
+    node = load_recipe(FOLDER.parent / "node")
+    for variant in VARIANTS.values():
+        recipe = variant.recipe()
+        assert variant.archive == (recipe.suite != node.suite)
+        assert not variant.archive or recipe.archive_packages == node.archive_packages
+        assert f"/apt-{recipe.suite}$uri" in NGINX.read_text() or not variant.archive
 
 
 def test_the_key_of_the_image_depends_on_both_systems() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.node import archive, command
-from lab.node.archive import Source, is_current, source_list, valid_until
+from lab.node.archive import Source, is_current, select_sources, source_list, valid_until
 from lab.node.recipe import load_recipe
 
 HOT = command.FOLDER.parents[1] / "hot"
@@ -43,6 +43,42 @@ def test_contains_all_packages_of_steps() -> None:
 def test_archives_have_the_names_of_debian(address: str, name: str) -> None:
     """The archive of security updates is beside the other one, as on Debian's mirrors."""
     assert Source(address, "bookworm").archive == name
+
+
+TARGETS = """\
+Debian|bookworm|stable|main|http://m.example/debian/
+Debian|bookworm|stable|contrib|http://m.example/debian/
+Debian|bookworm-updates|bookworm-updates|main|http://m.example/debian/
+Debian|bookworm-backports|bookworm-backports|main|http://m.example/debian/
+Debian|bookworm-security|bookworm-security|main|http://m.example/debian-security/
+Other|bookworm|bookworm|main|http://other.example/debian/
+"""
+
+
+def test_sources_of_the_release_are_used() -> None:
+    """The sources of apt for a release are used as they are."""
+    debian, security = "http://m.example/debian/", "http://m.example/debian-security/"
+    expected = [
+        Source(debian, "stable"),
+        Source(debian, "bookworm-updates"),
+        Source(debian, "bookworm-backports"),
+        Source(security, "bookworm-security"),
+    ]
+    assert select_sources("bookworm", TARGETS) == expected
+    both = f"{TARGETS}Debian|trixie|trixie|main|http://t.example/debian/\n"
+    assert select_sources("bookworm", both) == expected
+    assert select_sources("trixie", both) == [Source("http://t.example/debian/", "trixie")]
+
+
+def test_mirrors_of_another_release_are_used() -> None:
+    """Without a source of a release, its name is used with the mirrors of another one."""
+    debian, security = "http://m.example/debian/", "http://m.example/debian-security/"
+    assert select_sources("trixie", TARGETS) == [
+        Source(debian, "trixie"),
+        Source(debian, "trixie-updates"),
+        Source(security, "trixie-security"),
+    ]
+    assert select_sources("trixie", "Other|bookworm|bookworm|main|http://o.example/x/\n") == []
 
 
 def test_sources_are_verified() -> None:
