@@ -173,7 +173,9 @@ def _configs(
             if text is None:
                 message, code = "script is missing", Code.MISSING_BLOCK_FILE
             raise ProblemsFound([Problem(file, None, message, code=code)])
-        script = around_library(text, install) if instance.config in first else (text,)
+        script: tuple[str, ...] = (text,)
+        if instance.config in first:
+            script = around_library(text, install)
         if instance.block.origin == BUILTIN:
             script = tuple(without_comments(part) for part in script)
         yield StepConfig(instance.config, script, kinds[instance.config], instance.step.outputs)
