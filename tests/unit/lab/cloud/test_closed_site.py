@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lab.cloud import authorities, catalog, http, paths
+from lab.cloud import authorities, catalog, http, paths, swift
 
 CONFIG = (paths.ETC / "site.conf").read_text()
 HEAT_API_TLS = "18004"
 
 
-@pytest.mark.parametrize("url", [http.IDENTITY, *catalog.ENDPOINTS.values()])
+@pytest.mark.parametrize("url", [http.IDENTITY, *catalog.ENDPOINTS.values(), swift.ENDPOINT])
 def test_each_endpoint_has_one_with_tls(url: str) -> None:
     """Nginx listens on the port of each endpoint with TLS and passes requests to the service."""
     plain, tls = urlsplit(url), urlsplit(catalog.with_tls(url))
