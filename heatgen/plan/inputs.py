@@ -343,7 +343,9 @@ def _config(name: str, context: BlockContext) -> str:
     for other in context.cluster.groups[context.group].values():
         data = merged(data, other.patches.get(config.override, {}))
     patch = context.cluster.spec.overrides.get(config.override, {})
-    return config_files.text(merged(data, patch), config.format)
+    # The order of keys in cluster.yaml is no change, for which nodes would restart programs.
+    ordered = json.loads(json.dumps(patch, sort_keys=True))
+    return config_files.text(merged(data, ordered), config.format)
 
 
 def _setting(source: str | list[str], context: BlockContext) -> Value:

@@ -89,6 +89,17 @@ def test_config() -> None:
     }
 
 
+def test_order_of_overrides() -> None:
+    """The order of keys in cluster.yaml does not change a configuration."""
+    texts = [
+        tiny.GROUPS + f"overrides: {{agent: {{gates: {{{keys}}}}}}}\n"
+        for keys in ("own: true, big: {z: 1, a: 2}", "big: {a: 2, z: 1}, own: true")
+    ]
+    assert resolved("config.agent", "orchestration", texts[0]) == resolved(
+        "config.agent", "orchestration", texts[1]
+    )
+
+
 def test_file() -> None:
     """The source ``file:NAME`` is the text of the block's file."""
     assert resolved("file:node.service", "orchestration") == "[Service]\n"
