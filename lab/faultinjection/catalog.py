@@ -20,7 +20,7 @@ KINDS = {
     "effect": "the effect of the fault is produced in another way",
     "replayed": "recorded facts are changed; no cluster is used",
 }
-NEEDS = ("any", "quorum", "docker", "kernel")
+NEEDS = ("any", "quorum", "docker", "kernel", "ostree")
 SUITE = Path(inspect.getfile(importlib.import_module("conformance.tests"))).parent
 FOLDER = Path(__file__).parent / "faults"
 

@@ -16,6 +16,7 @@ MISSING = {
     "quorum": ("three control-plane nodes", "make demo-ha"),
     "docker": ("a worker with Docker", "make demo-ha"),
     "kernel": ("a worker with its own kernel", "lab/lab demo vm"),
+    "ostree": ("a worker that boots with ostree", "lab/lab demo ostree"),
 }
 
 
@@ -54,6 +55,8 @@ def meets_requirements(cluster: Cluster, fault: Fault) -> bool:
         return any(node.runtime == "docker" for node in cluster.workers)
     if fault.needs == "kernel":
         return bool(cluster.machines)
+    if fault.needs == "ostree":
+        return any(node.group == "ostree" for node in cluster.machines)
     return True
 
 

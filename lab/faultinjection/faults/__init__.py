@@ -15,6 +15,7 @@ A module may define:
 NEEDS = "quorum"    requires three control-plane nodes; default "any": any cluster
         "docker"    requires a worker with Docker
         "kernel"    requires a worker with its own kernel: `context.machine`
+        "ostree"    requires one that boots with ostree: `context.machine`
 COMPANIONS = {"test_x": "why"}   other checks that are expected to be red; a name may end in *
 INCONCLUSIVE = "why"    tests of any check may be inconclusive (not failed) if they name a victim
 MESSAGE_CONTAINS = ("text",)   texts that messages of declared checks must contain: the cause
